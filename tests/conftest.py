@@ -74,8 +74,8 @@ def serve() -> Iterator[Callable[..., str]]:
         yield lambda app, **options: running.enter_context(serving(app, **options))
 
 
-# Playwright's synchronous interface keeps an event loop running on the thread that started it. It therefore lives
-# no longer than one module: in others, whatever looks for a running loop must find none.
+# Playwright's synchronous interface keeps an event loop running on the thread that started it. It therefore
+# lives no longer than one module: in others, whatever looks for a running loop must find none.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
     """A headless Chromium; the tests of one module share it, each in contexts of its own."""
@@ -87,7 +87,7 @@ def chromium() -> Iterator["Browser"]:
 
 @pytest.fixture
 def new_page(chromium: "Browser") -> Iterator[Callable[..., "Page"]]:
-    """`new_page(javascript=False, ...)` opens a page with empty storage; options go to Playwright's context."""
+    """`new_page(javascript=False, ...)` opens a page with empty storage; options go to its context."""
     with ExitStack() as contexts:
 
         def open_page(*, javascript: bool = True, **options: Any) -> "Page":
