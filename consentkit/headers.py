@@ -1,0 +1,144 @@
+"""What a request says, read from its raw headers: cookies, Global Privacy Control, same-origin proof, language, return path.
+
+Pure functions over the header list as ASGI gives it (names in lower case, values as bytes). Nothing here raises,
+whatever a browser or an attacker sends, and nothing here believes Host, Referer or forwarded headers.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+__all__ = [
+    "RawHeaders",
+    "cookie_values",
+    "header_values",
+    "local_path",
+    "preferred_language",
+    "proves_same_origin",
+    "sends_gpc",
+    "sent_cookie_names",
+]
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+COOKIE_BYTES_READ = 16 * 1024
+CANDIDATES = 8
+RETURN_PATH_LENGTH = 1024
+
+_LANGUAGE_RANGE = re.compile(
+    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*"
+)
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+
+def header_values(headers: RawHeaders, name: bytes) -> list[bytes]:
+    """List the values of every field of that (lower-case) name, in order."""
+    return [value for key, value in headers if key == name or key.lower() == name]
+
+
+def _cookie_pairs(headers: RawHeaders) -> Iterable[tuple[bytes, bytes]]:
+    """Walk name-value pairs of all Cookie fields as browsers write them (RFC 6265bis section 5.7.3).
+
+    Only `;` separates, only space and tab are trimmed and nothing is unquoted: a lenient parser is how a cookie that another
+    origin could set gets to pass for one with a `__Host-` prefix.
+    """
+    left = COOKIE_BYTES_READ
+    for field in header_values(headers, b"cookie"):
+        for pair in field[:left].split(b";"):
+            name, equals, value = pair.partition(b"=")
+            if equals:
+                yield name.strip(b" \t"), value.strip(b" \t")
+        left -= len(field)
+        if left <= 0:
+            return
+
+
+def cookie_values(headers: RawHeaders, name: bytes) -> list[bytes]:
+    """List at most 8 values that the first 16 KiB of Cookie fields hold under exactly that name."""
+    found = []
+    for sent, value in _cookie_pairs(headers):
+        if sent == name:
+            found.append(value)
+            if len(found) == CANDIDATES:
+                break
+    return found
+
+
+def sent_cookie_names(headers: RawHeaders) -> list[str]:
+    """List the names of the cookies in the first 16 KiB of Cookie fields, once each, as Latin-1 text."""
+    return list(dict.fromkeys(name.decode("latin-1") for name, _ in _cookie_pairs(headers)))
+
+
+def sends_gpc(headers: RawHeaders) -> bool:
+    """Say whether a Sec-GPC field is exactly `1`, or a list that a proxy joined from fields of which one is.
+
+    Source: Global Privacy Control, section "The Sec-GPC Header Field for HTTP Requests".
+    """
+    return any(
+        part.strip(b" \t") == b"1"
+        for field in header_values(headers, b"sec-gpc")
+        for part in field.split(b",")
+    )
+
+
+def proves_same_origin(headers: RawHeaders, origins: Collection[bytes]) -> bool:
+    """Say whether an unsafe request came from a page of one of these origins, or from no browser at all.
+
+    `Sec-Fetch-Site` decides where it is present (Fetch Metadata); beside it, `Origin` has to be ours or `null`, which
+    pages under `Referrer-Policy: no-referrer` send. Without it `Origin` has to be ours (RFC 6454), and without both a
+    `Referer`, if there is one. Repeated fields and lists never pass.
+    """
+    sites = header_values(headers, b"sec-fetch-site")
+    sent = header_values(headers, b"origin")
+    if len(sites) > 1 or len(sent) > 1:
+        return False
+    if sites:
+        return sites[0] in (b"same-origin", b"none") and (
+            not sent or sent[0] in origins or sent[0] == b"null"
+        )
+    if sent:
+        return sent[0] in origins
+    referers = header_values(headers, b"referer")
+    return not referers or (len(referers) == 1 and _origin_of(referers[0]) in origins)
+
+
+def _origin_of(address: bytes) -> bytes:
+    scheme, _, rest = address.partition(b"://")
+    host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+    return scheme + b"://" + host
+
+
+def local_path(value: str | None, prefix: str) -> str:
+    """Return a path of this site that a visitor may be sent back to; `/` for anything else.
+
+    Printable ASCII without backslash, at most 1 KiB, starting with exactly one slash, and not under `prefix` (which
+    includes the root path), so that no redirect can leave the site or loop (OWASP, unvalidated redirects).
+    """
+    if not value or len(value) > RETURN_PATH_LENGTH or not _LOCAL_PATH.fullmatch(value):
+        return "/"
+    path = re.split(r"[?#]", value, maxsplit=1)[0]
+    if path == prefix or path.startswith(prefix + "/"):
+        return "/"
+    return value
+
+
+def preferred_language(headers: RawHeaders, languages: Sequence[str]) -> str:
+    """Choose the language that the visitor likes best of these (RFC 4647 look-up), else the first.
+
+    A range matches a tag that it equals, or that is a prefix of either at a hyphen: `nl-BE` finds `nl`, and `pt` finds
+    `pt-BR`. The first 1 KiB of the field is read.
+    """
+    ranges: list[tuple[float, int, str]] = []
+    for field in header_values(headers, b"accept-language"):
+        for part in field[:1024].decode("latin-1").split(","):
+            match = _LANGUAGE_RANGE.fullmatch(part)
+            if match and float(match[2] or 1) > 0:
+                ranges.append((-float(match[2] or 1), len(ranges), match[1].lower()))
+    for _, _, wanted in sorted(ranges):
+        if wanted == "*":
+            return languages[0]
+        while wanted:
+            for language in languages:
+                if language.lower() == wanted or language.lower().startswith(wanted + "-"):
+                    return language
+            wanted = wanted.rpartition("-")[0]
+    return languages[0]
