@@ -1,0 +1,6 @@
+"""The proof: every decision and the words that were shown, kept in a database that only ever grows."""
+
+from consentkit.ledger.record import Record
+from consentkit.ledger.store import Ledger
+
+__all__ = ["Ledger", "Record"]

@@ -1,0 +1,149 @@
+"""The ledger's tables, the same in every database, and how a record lies in them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import SchemaItem
+
+from consentkit.ledger.record import Record
+
+__all__ = [
+    "METADATA",
+    "SCHEMA_VERSION",
+    "from_row",
+    "links",
+    "notices",
+    "records",
+    "renderings",
+    "schema",
+    "to_row",
+    "tokens",
+]
+
+SCHEMA_VERSION: Final = 1
+METADATA: Final = MetaData()
+
+# SQLite makes a 64-bit row id only of the very word INTEGER.
+_SEQ = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _table(name: str, *items: SchemaItem) -> Table:
+    # AUTOINCREMENT: a place in the ledger is never given twice, not even after rows were purged.
+    return Table(f"consentkit_{name}", METADATA, *items, sqlite_autoincrement=True)
+
+
+def _seq() -> Column[int]:
+    return Column("seq", _SEQ, Identity(), primary_key=True)
+
+
+def _text(name: str, *, optional: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=optional)
+
+
+schema = Table(
+    "consentkit_schema", METADATA, Column("version", Integer, primary_key=True, autoincrement=False)
+)
+
+records = _table(
+    "records",
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    _text("event"),
+    _text("status"),
+    _text("subject", optional=True),
+    _text("site"),
+    _text("site_group"),
+    _text("notice"),
+    _text("language"),
+    _text("surface"),
+    _text("choice"),
+    # JSON as text: a record's bytes stay what they were, whatever the database thinks of JSON.
+    _text("categories"),
+    _text("vendors"),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("gpc", Boolean, nullable=False),
+    _text("jurisdiction"),
+    _text("version"),
+    Index("consentkit_records_subject", "subject", "seq"),
+)
+
+notices = _table("notices", _seq(), Column("digest", Text, nullable=False, unique=True), _text("content"))
+
+renderings = _table(
+    "renderings",
+    _seq(),
+    _text("digest"),
+    _text("language"),
+    _text("parts_digest"),
+    _text("parts"),
+    UniqueConstraint("digest", "language", "parts_digest"),
+)
+
+links = _table(
+    "links",
+    _seq(),
+    Column("at", BigInteger, nullable=False),
+    _text("handle_from"),
+    _text("handle_to"),
+    UniqueConstraint("handle_from", "handle_to"),
+    Index("consentkit_links_back", "handle_to"),
+)
+
+tokens = Table(
+    "consentkit_tokens",
+    METADATA,
+    Column("token_id", Text, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+_COLUMNS: Final[Mapping[str, str]] = {"site_group": "group"}
+_FIELDS: Final[Sequence[str]] = tuple(_COLUMNS.get(column.name, column.name) for column in records.columns)
+
+
+def to_row(record: Record) -> dict[str, Any]:
+    """Lay a record out in columns; the database gives it its place."""
+    return {
+        "id": record.id,
+        "at": record.at,
+        "event": record.event,
+        "status": record.status,
+        "subject": record.subject,
+        "site": record.site,
+        "site_group": record.group,
+        "notice": record.notice,
+        "language": record.language,
+        "surface": record.surface,
+        "choice": record.choice,
+        "categories": json.dumps(record.categories, separators=(",", ":")),
+        "vendors": json.dumps(record.vendors, separators=(",", ":")),
+        "decided_at": record.decided_at,
+        "changed_at": record.changed_at,
+        "expires_at": record.expires_at,
+        "gpc": record.gpc,
+        "jurisdiction": record.jurisdiction,
+        "version": record.version,
+    }
+
+
+def from_row(row: Sequence[Any]) -> Record:
+    """Read a record from a row that begins with the columns of `records` in their order."""
+    values = dict(zip(_FIELDS, row, strict=False))
+    values["categories"] = json.loads(values["categories"])
+    values["vendors"] = json.loads(values["vendors"])
+    return Record(**values)
