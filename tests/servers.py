@@ -1,5 +1,6 @@
 """Real servers for tests: uvicorn in a thread, or a program of its own."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -58,15 +60,20 @@ def serving(app: Any, *, port: int = 0, **options: Any) -> Iterator[str]:
 
 @contextmanager
 def running(
-    arguments: Sequence[str], *, port: int, environment: Mapping[str, str] | None = None, cwd: Any = None
+    arguments: Sequence[str | Path],
+    *,
+    port: int,
+    python: str | Path = sys.executable,
+    environment: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
 ) -> Iterator[str]:
     """Run a Python program that listens on a port of localhost, and yield its base address once it does.
 
-    The program is asked to end when the context is left, and has to.
+    The program is asked to end when the context is left, and has to. `environment` is added to our own.
     """
     process = subprocess.Popen(
-        [sys.executable, *arguments],
-        env=environment,
+        [python, *arguments],
+        env={**os.environ, **(environment or {})},
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,0 +1,137 @@
+"""Rules of the house that a program can check."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "consentkit"
+LONGEST_MODULE = 320
+LONGEST_FUNCTION = 45
+
+# Work left undone, and names that say nothing about what is inside.
+UNDONE = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
+VAGUE = {"util", "utils", "helper", "helpers", "base", "core", "common", "misc"}
+# Silencing a tool needs its reason on the same line: two spaces and a comment, or words after a dash or colon.
+SILENCED = re.compile(r"#\s*(type: ignore\[[\w, -]+\]|noqa: [A-Z0-9, ]+|pragma: no \w+)(.*)")
+# Places on somebody's machine, and addresses of package indexes, have no business here.
+PLACES = re.compile(r"(/home/|/root/|/Users/|[A-Z]:\\Users|--(extra-)?index-url|--find-links|/simple\b)")
+TEXT = {".py", ".toml", ".md", ".txt", ".in", ".html", ".css", ".js", ".po", ".pot", ".yml", ".json", ""}
+OURS = ("consentkit", "docs", "examples", "requirements", "tests", "tools", ".ci")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    top = [path for path in ROOT.iterdir() if path.is_file() and not path.name.startswith(".coverage")]
+    below = [path for name in OURS for path in (ROOT / name).rglob("*") if path.is_file()]
+    for path in sorted(top + below):
+        if path.suffix in TEXT and "__pycache__" not in path.parts and path != Path(__file__):
+            yield path, path.read_text("utf-8")
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_imports_point_downward_and_the_core_knows_no_framework() -> None:
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as run; run()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_a_module_is_short_enough_to_read(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST_MODULE
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_a_function_is_short_enough_to_see(path: Path) -> None:
+    functions = (
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    long = [
+        f"{function.name}: {lines} lines"
+        for function in functions
+        if (lines := (function.end_lineno or 0) - function.lineno + 1) > LONGEST_FUNCTION
+    ]
+    assert not long
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_a_module_is_named_by_what_it_holds(path: Path) -> None:
+    assert path.stem not in VAGUE
+
+
+def test_every_module_with_code_has_a_test_file() -> None:
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    lacking = [
+        relative(path)
+        for path in modules()
+        if path.stem not in {"__init__", "__main__"}
+        and f"test_{path.stem}.py" not in tests
+        and f"test_{path.parent.name}_{path.stem}.py" not in tests
+        and f"test_{path.parent.name}.py" not in tests
+    ]
+    assert not lacking
+
+
+def test_nothing_is_left_undone() -> None:
+    found = [
+        f"{relative(path)}:{number}: {line.strip()}"
+        for path, text in texts()
+        if "security" not in path.parts
+        for number, line in enumerate(text.splitlines(), 1)
+        if UNDONE.search(line)
+    ]
+    assert not found
+
+
+def test_a_silenced_tool_is_given_a_reason() -> None:
+    found = [
+        f"{relative(path)}:{number}: {line.strip()}"
+        for path, text in texts()
+        if path.suffix == ".py" and "security" not in path.parts
+        for number, line in enumerate(text.splitlines(), 1)
+        if (silenced := SILENCED.search(line)) and not re.search(r"\w{3}", silenced[2])
+    ]
+    assert not found
+
+
+def test_nothing_names_a_place_on_one_machine() -> None:
+    found = [
+        f"{relative(path)}:{number}: {line.strip()[:100]}"
+        for path, text in texts()
+        if "security" not in path.parts
+        for number, line in enumerate(text.splitlines(), 1)
+        if PLACES.search(line)
+    ]
+    assert not found
+
+
+def test_locked_requirements_name_hashes_and_no_host() -> None:
+    for lock in sorted((ROOT / "requirements").glob("*.txt")):
+        text = lock.read_text("utf-8")
+        pinned = re.findall(r"^[a-z0-9][\w.-]*(?:\[[\w,]+\])?==\S+", text, re.MULTILINE)
+        assert pinned
+        assert len(pinned) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE))
+        assert text.count("--hash=sha256:") >= len(pinned)
+        assert "://" not in text

