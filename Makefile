@@ -56,11 +56,13 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.python requirements/demo.txt pyproject.toml hatch_build.py $(CATALOGUES)
+	@echo "Installing into $(VENV) ..."
 	@test -e $(VENV)/.dev || $(INSTALL) --require-hashes -r requirements/demo.txt
 	@$(EDITABLE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.python requirements/dev.txt pyproject.toml hatch_build.py $(CATALOGUES)
+	@echo "Installing into $(VENV) ..."
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@$(EDITABLE)
 	@touch $@
