@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import URL, Engine, Executable, Table, select
+from sqlalchemy import URL, Engine, Table, select
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import tables
 from consentkit.ledger.database import Database
 from consentkit.ledger.record import Record, check_text
-from consentkit.ledger.tables import from_row, to_row
+from consentkit.ledger.tables import Addition, from_row, to_row
 from consentkit.ledger.writer import Writer
 
 __all__ = ["Ledger"]
@@ -45,7 +45,7 @@ class Ledger:
         """
         self._database = Database(target, lock_timeout=lock_timeout)
         self._writer = Writer(self._database)
-        self._inserts = {table: self._database.insert(table) for table in _GROWING}
+        self._additions = {table: Addition(table, self._database.dialect) for table in _GROWING}
         self._uses = itertools.count(1)
         self._close = weakref.finalize(self, _close, self._writer, self._database)
 
@@ -63,7 +63,7 @@ class Ledger:
 
     def newest(self, subject: str) -> Record | None:
         """Return the latest event of a subject, by its place in the ledger."""
-        found = self._rows(
+        found = self._database.read(
             select(tables.records)
             .where(tables.records.c.subject == subject)
             .order_by(tables.records.c.seq.desc())
@@ -73,7 +73,7 @@ class Ledger:
 
     def history(self, reference: str) -> list[Record]:
         """Return all events of a subject, oldest first."""
-        found = self._rows(
+        found = self._database.read(
             select(tables.records).where(tables.records.c.subject == reference).order_by(tables.records.c.seq)
         )
         return [from_row(row) for row in found]
@@ -85,12 +85,12 @@ class Ledger:
         twice. At most 10 000 events are looked at: call again until the cursor stands still.
         """
         if cursor is None:
-            return (), self._rows(_TOP)[0][0]
-        found = self._rows(_CHANGES, {"after": cursor - OVERLAP})
+            return (), self._database.read(_TOP)[0][0]
+        found = self._database.read(_CHANGES, {"after": cursor - OVERLAP})
         top: int = found[0][-1]
         if top < cursor:
             logger.warning("The ledger is older than it was: it ends at %d, not at %d.", top, cursor)
-            found = self._rows(_CHANGES, {"after": top - OVERLAP})
+            found = self._database.read(_CHANGES, {"after": top - OVERLAP})
         events = [from_row(row) for row in found if row[0] is not None]
         newest = {event.subject: event for event in events}
         return tuple(newest.values()), found[-1][0] if len(found) == LARGEST_ANSWER else top
@@ -98,7 +98,7 @@ class Ledger:
     def records(self) -> Iterator[Record]:
         """Go through all records in their order, a few hundred at a time."""
         last = 0
-        while found := self._rows(_PAGE, {"after": last}):
+        while found := self._database.read(_PAGE, {"after": last}):
             yield from (from_row(row) for row in found)
             last = found[-1][0]
 
@@ -110,12 +110,12 @@ class Ledger:
 
     def notice(self, digest: str) -> dict[str, Any] | None:
         """Return the notice of a digest, as it was stored."""
-        found = self._rows(select(tables.notices.c.content).where(tables.notices.c.digest == digest))
+        found = self._database.read(select(tables.notices.c.content).where(tables.notices.c.digest == digest))
         return json.loads(found[0][0]) if found else None
 
     def notices(self) -> list[tuple[str, dict[str, Any]]]:
         """Return all notices with their digests, in the order in which they were stored."""
-        found = self._rows(
+        found = self._database.read(
             select(tables.notices.c.digest, tables.notices.c.content).order_by(tables.notices.c.seq)
         )
         return [(digest, json.loads(content)) for digest, content in found]
@@ -138,7 +138,7 @@ class Ledger:
 
     def renderings(self, digest: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the languages a notice was shown in and their parts, in the order in which they were stored."""
-        found = self._rows(
+        found = self._database.read(
             select(tables.renderings.c.language, tables.renderings.c.parts)
             .where(tables.renderings.c.digest == digest)
             .order_by(tables.renderings.c.seq)
@@ -170,7 +170,9 @@ class Ledger:
         """
         found = {
             row[0]
-            for row in self._rows(_LINKED[self._database.dialect], {"subject": subject, "most": MOST_LINKED})
+            for row in self._database.read(
+                _LINKED[self._database.dialect], {"subject": subject, "most": MOST_LINKED}
+            )
         }
         if len(found) == MOST_LINKED:
             logger.warning("More than %d pseudonyms are linked with one another.", MOST_LINKED)
@@ -181,17 +183,13 @@ class Ledger:
         self._close()
 
     def _insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> int:
-        return self._writer.insert(self._inserts[table], rows)
-
-    def _rows(self, statement: Executable, values: dict[str, Any] | None = None) -> Sequence[Any]:
-        with self._database.reading() as connection:
-            return connection.execute(statement, values).all()
+        return self._writer.insert(self._additions[table], rows)
 
     def _refuse_other_content(self, records: Sequence[Record]) -> None:
         ids = [record.id for record in records]
         stored = {
             row[1]: from_row(row)
-            for row in self._rows(select(tables.records).where(tables.records.c.id.in_(ids)))
+            for row in self._database.read(select(tables.records).where(tables.records.c.id.in_(ids)))
         }
         for record in records:
             if stored[record.id].to_json() != record.to_json():

@@ -8,6 +8,8 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
+    Executable,
     Identity,
     Index,
     Integer,
@@ -15,7 +17,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
+    cast,
+    func,
+    select,
 )
+from sqlalchemy import column as column_of
 from sqlalchemy.schema import SchemaItem
 
 from consentkit.ledger.record import Record
@@ -111,6 +118,40 @@ tokens = Table(
     Column("token_id", Text, primary_key=True),
     Column("expires_at", BigInteger, nullable=False, index=True),
 )
+
+
+class Addition:
+    """The statement that adds rows to a table, and leaves alone those whose key is there already."""
+
+    def __init__(self, table: Table, dialect: str) -> None:
+        self._as_json = dialect == "postgresql"
+        self._statement = _from_json(table) if self._as_json else _from_values(table)
+
+    def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+        """Add rows, in their order, and return how many were new."""
+        values: Any = {"rows": json.dumps(rows)} if self._as_json else rows
+        result = connection.execute(self._statement, values, execution_options={"preserve_rowcount": True})
+        return result.rowcount
+
+
+def _from_values(table: Table) -> Executable:
+    from sqlalchemy.dialects.sqlite import insert
+
+    return insert(table).on_conflict_do_nothing().inline()
+
+
+def _from_json(table: Table) -> Executable:
+    # All rows in one argument of one statement: half the time of one statement a row, even when these are pipelined.
+    from sqlalchemy.dialects.postgresql import JSON, insert
+
+    columns = [column for column in table.columns if column.identity is None]
+    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON)).table_valued(
+        *(column_of(column.name, column.type) for column in columns)
+    )
+    rows = select(*given.render_derived(name="given", with_types=True).columns)
+    names = [column.name for column in columns]
+    return insert(table).from_select(names, rows, include_defaults=False).on_conflict_do_nothing()
+
 
 _COLUMNS: Final[Mapping[str, str]] = {"site_group": "group"}
 _FIELDS: Final[Sequence[str]] = tuple(_COLUMNS.get(column.name, column.name) for column in records.columns)

@@ -10,11 +10,11 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, TimeoutError
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
-from consentkit.ledger.database import Database
+from consentkit.ledger.database import Database, broke_off
+from consentkit.ledger.tables import Addition
 
 __all__ = ["Writer"]
 
@@ -33,10 +33,10 @@ class _State(Enum):
 class _Job:
     """One caller's rows, and the caller waiting for them."""
 
-    __slots__ = ("done", "error", "inserted", "rows", "state", "statement")
+    __slots__ = ("addition", "done", "error", "inserted", "rows", "state")
 
-    def __init__(self, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
-        self.statement = statement
+    def __init__(self, addition: Addition, rows: Sequence[dict[str, Any]]) -> None:
+        self.addition = addition
         self.rows = rows
         self.inserted = 0
         self.error: LedgerError | None = None
@@ -72,14 +72,14 @@ class Writer:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def insert(self, statement: Insert, rows: Sequence[dict[str, Any]]) -> int:
-        """Run an idempotent insert and say how many rows were new, once they are durable.
+    def insert(self, addition: Addition, rows: Sequence[dict[str, Any]]) -> int:
+        """Add rows and say how many were new, once they are durable.
 
         Raises:
             LedgerUnavailableError: they were not stored, and will not be later; or, when the database went silent in
                 the middle of committing, nobody can know: the message says so, and inserting again settles it.
         """
-        job = _Job(statement, rows)
+        job = _Job(addition, rows)
         with self._lock:
             self._enqueue(job)
         if not job.done.acquire(timeout=self._database.lock_timeout):
@@ -141,7 +141,7 @@ class Writer:
             except _NotAllNewError:
                 return self._store_one_by_one(batch)
             except LedgerUnavailableError as error:
-                if _broke_off(error) and not reconnected:
+                if broke_off(error) and not reconnected:
                     # Inserting again is harmless, and tells whether the commit had arrived.
                     reconnected = True
                     continue
@@ -205,13 +205,11 @@ def _gather(batch: list[_Job], queue: SimpleQueue[_Job | None]) -> None:
 
 
 def _insert(connection: Connection, batch: list[_Job]) -> None:
-    rows: dict[Insert, list[dict[str, Any]]] = {}
+    rows: dict[Addition, list[dict[str, Any]]] = {}
     for job in batch:
-        rows.setdefault(job.statement, []).extend(job.rows)
-    for statement, values in rows.items():
-        inserted = connection.execute(
-            statement, values, execution_options={"preserve_rowcount": True}
-        ).rowcount
+        rows.setdefault(job.addition, []).extend(job.rows)
+    for addition, values in rows.items():
+        inserted = addition.run(connection, values)
         if len(batch) == 1:
             batch[0].inserted = inserted
         elif inserted != len(values):
@@ -219,10 +217,6 @@ def _insert(connection: Connection, batch: list[_Job]) -> None:
     if len(batch) > 1:
         for job in batch:
             job.inserted = len(job.rows)
-
-
-def _broke_off(error: LedgerUnavailableError) -> bool:
-    return isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
 
 
 def _is_outage(error: LedgerUnavailableError) -> bool:
