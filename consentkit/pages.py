@@ -1,0 +1,355 @@
+"""What visitors see: banner, preference centre, cookie policy, sites. HTML from `templates/`, all of it without JavaScript.
+
+What a page posts is the HTTP contract's: `choice`, `category.ID`, `vendor.ID`, and hidden `next`, `notice` (whole digest),
+`language` and `surface`.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup, escape
+
+from consentkit.assets import shipped_assets
+from consentkit.consent import Consent, ConsentStatus
+from consentkit.disclosure import Disclosure, Row
+from consentkit.edition import Edition
+from consentkit.headers import local_path
+from consentkit.notice import Notice
+from consentkit.policy import Policy
+from consentkit.sentences import combination, first_layer, state
+from consentkit.whats_new import whats_new
+from consentkit.wording import LOCALES, Wording, mark
+
+__all__ = ["Pages", "View"]
+
+# Stand in cached HTML where each page has a value of its own; random, so that no text can contain them.
+_NEXT, _NEXT_QUOTED, _QUERY = (
+    Markup(f"{name}-{secrets.token_hex(12)}") for name in ("next", "quoted", "query")
+)  # noqa: S704
+_ERRORS = {
+    400: (
+        mark("This could not be read"),
+        mark("Something in the form is not as it should be. Nothing was changed."),
+    ),
+    403: (
+        mark("This was not accepted"),
+        mark("The request did not come from this site. Nothing was changed."),
+    ),
+    404: (mark("There is nothing here"), mark("This address leads nowhere.")),
+    405: (
+        mark("This address works differently"),
+        mark("The request was of the wrong kind. Nothing was changed."),
+    ),
+    409: (
+        mark("The page that you answered is out of date"),
+        mark(
+            "What we ask for has changed in the meantime. Nothing was changed: please look again and answer anew."
+        ),
+    ),
+    413: (mark("This was too long"), mark("The form is larger than it can be. Nothing was changed.")),
+    415: (
+        mark("This could not be read"),
+        mark("The form came in a format that we do not read. Nothing was changed."),
+    ),
+    503: (
+        mark("Your choice could not be saved"),
+        mark("It cannot be recorded at the moment, so nothing was accepted. Please try again later."),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One visitor on one page.
+
+    `language` is any BCP 47 tag, `next` the path to return to, with root path and query, and `root_path` where the
+    application is mounted.
+    """
+
+    language: str
+    consent: Consent
+    next: str = "/"
+    root_path: str = ""
+
+
+class Pages:
+    """The pages of one site.
+
+    Args:
+        policy: what the owner declares.
+        notice: the notice of that policy, under which answers are recorded.
+        site: id of this site.
+        prefix: where the library answers, without the root path.
+        origins: where sites run, by id, in place of the policy's origins.
+        handoff: ids of the sites that a choice can be fetched from.
+        templates: a folder with the site's own templates, each in place of ours of that name.
+        locales: a folder with the site's own catalogues, `LANGUAGE/LC_MESSAGES/consentkit.po` or `.mo`.
+        stylesheets: addresses of the site's own style sheets for our documents, each loaded after ours.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        notice: Notice,
+        *,
+        site: str,
+        prefix: str = "/consent",
+        origins: Mapping[str, str] | None = None,
+        handoff: Iterable[str] = (),
+        templates: Path | None = None,
+        locales: Path | None = None,
+        stylesheets: Iterable[str] = (),
+    ) -> None:
+        """Raises UnknownSiteError for an unknown site, ConfigurationError for a faulty catalogue."""
+        self.notice = notice
+        self._policy = policy
+        self._prefix = prefix
+        self._site = policy.site(site)
+        self._handoff = [policy.site(other) for other in handoff]
+        self._stylesheets = tuple(stylesheets)
+        folders = (*([templates] if templates else ()), Path(__file__).parent / "templates")
+        catalogues = (*([locales] if locales else ()), LOCALES)
+        self._editions: dict[str, Edition] = {}
+        for language in policy.languages:
+            words = Wording(language, catalogues)
+            disclosure = Disclosure(policy, notice, language, words, origins)
+            self._editions[language] = Edition(language, words, disclosure, folders)
+        self._edition_for = lru_cache(maxsize=256)(self._find_edition)
+        self._cached_banner = lru_cache(maxsize=256)(self._render_banner)
+        self._cached_settings = lru_cache(maxsize=256)(self._render_settings)
+        self._assets = shipped_assets()
+        self.assets: dict[str, tuple[str, bytes]] = {
+            asset.hashed_name: (asset.content_type, asset.content) for asset in self._assets.values()
+        }
+
+    # Pieces that go into a page of the site
+
+    def head(self, view: View, nonce: str | None = None) -> str:
+        """Return what belongs into `<head>`; with the nonce of the page's Content-Security-Policy, where it has one."""
+        address = self._base(view) + self._asset_path("consent.css")
+        attribute = Markup(' nonce="{}"').format(nonce) if nonce else ""
+        return str(Markup('<link rel="stylesheet" href="{}"{}>').format(address, attribute))
+
+    def banner(self, view: View) -> str:
+        """Return the first layer, or an empty text when nothing is asked."""
+        consent = view.consent
+        if not consent.needs_asking:
+            return ""
+        edition = self._edition_for(view.language)
+        news = (
+            whats_new(consent.changes, edition.policy, edition.words, edition.own) if consent.changes else ()
+        )
+        ends = (
+            edition.words.date(consent.expires_at) if consent.expires_at and consent.status.decided else None
+        )
+        return self._filled(
+            self._cached_banner(edition.language, self._base(view), consent.asking, news, consent.gpc, ends),
+            view,
+        )
+
+    def settings(self, view: View) -> str:
+        """Return the link that every page ends with; while anything is granted, a form that withdraws at one click."""
+        language = self._edition_for(view.language).language
+        return self._filled(self._cached_settings(language, self._base(view), _granted(view.consent)), view)
+
+    # Documents
+
+    def preferences(self, view: View) -> str:
+        """Return the preference centre."""
+        edition = self._edition_for(view.language)
+        consent, policy = view.consent, edition.policy
+        return self._document(
+            "preferences.html",
+            view,
+            here="",
+            state=state(consent, policy, edition.words, edition.own),
+            news=whats_new(consent.changes, policy, edition.words, edition.own),
+            validity=policy["validity_words"],
+            categories=[self._answerable(row, policy, consent) for row in policy["categories"]],
+        )
+
+    def policy(self, view: View) -> str:
+        """Return the cookie policy."""
+        edition = self._edition_for(view.language)
+        return self._document(
+            "policy.html", view, here="/policy", policy=edition.policy, **self._overview(edition)
+        )
+
+    def sites(self, view: View) -> str:
+        """Return the overview of the sites that one answer covers."""
+        edition = self._edition_for(view.language)
+        return self._document("sites.html", view, here="/sites", **self._overview(edition))
+
+    def error(self, view: View, status: int, title: str = "", detail: str = "") -> str:
+        """Return a page that says what went wrong; title and detail, in English or in the visitor's language, replace ours."""
+        ours = _ERRORS.get(status, _ERRORS[400])
+        words = self._edition_for(view.language).words
+        return self._document(
+            "error.html",
+            view,
+            here="error",
+            status=status,
+            title=title or words.say(ours[0]),
+            detail=detail or words.say(ours[1]),
+        )
+
+    def needs_consent(self, view: View, category: str, vendor: str | None = None) -> str:
+        """Return the page for an address that is there only for who accepted a category, or a vendor of it."""
+        edition = self._edition_for(view.language)
+        return self._document(
+            "needs_consent.html",
+            view,
+            here="error",
+            purpose=edition.titles[self._policy.category(category).id],
+            vendor=self._policy.vendor(vendor).name if vendor else None,
+        )
+
+    # The same for machines
+
+    def policy_json(self, language: str = "") -> Row:
+        """Return the rows that the cookie policy is rendered from; `Disclosure.policy` tells the keys."""
+        return self._edition_for(language).policy
+
+    def sites_json(self, language: str = "") -> Row:
+        """Return the rows that the overview of sites is rendered from; `Disclosure.sites` tells the keys."""
+        return self._edition_for(language).sites
+
+    def language(self, wanted: str) -> str:
+        """Return the language of the policy in which a visitor who wants that one is told, and which records name."""
+        return self._edition_for(wanted).language
+
+    def asset_url(self, name: str, root_path: str = "") -> str:
+        """Return the address of `consent.css` or another shipped file."""
+        return root_path + self._prefix + self._asset_path(name)
+
+    def rendering(self, language: str) -> dict[str, Any]:
+        """Return what the ledger keeps beside the notice, to show later what was on the screen.
+
+        The banner as an undecided visitor gets it, the language of its words, and hashes (SHA-256) of templates and
+        assets as they are in force.
+        """
+        edition = self._edition_for(language)
+        asking = tuple(category.id for category in self._policy.consent_needed)
+        banner = (
+            self._cached_banner(edition.language, self._prefix, asking, (), False, None) if asking else ""
+        )
+        return {
+            "language": edition.language,
+            "words": edition.words.language,
+            "banner": _fill(banner, "/"),
+            "templates": {name: _digest(edition.source(name).encode()) for name in edition.template_names()},
+            "assets": {name: _digest(asset.content) for name, asset in self._assets.items()},
+        }
+
+    def _find_edition(self, wanted: str) -> Edition:
+        """Match the whole tag, then the primary language, then take the policy's first language."""
+        whole = {language.lower(): edition for language, edition in self._editions.items()}
+        primary = {language.split("-")[0]: edition for language, edition in reversed(whole.items())}
+        tag = wanted.lower()
+        return whole.get(tag) or primary.get(tag.split("-")[0]) or next(iter(whole.values()))
+
+    def _base(self, view: View) -> str:
+        return view.root_path + self._prefix
+
+    def _asset_path(self, name: str) -> str:
+        return f"/assets/{self._assets[name].hashed_name}"
+
+    def _render_banner(
+        self,
+        language: str,
+        base: str,
+        asking: tuple[str, ...],
+        news: tuple[Markup, ...],
+        gpc: bool,
+        ends: str | None,
+    ) -> str:
+        edition = self._editions[language]
+        first = first_layer(edition.policy, edition.words, edition.own, asking, news=news, gpc=gpc, ends=ends)
+        return edition.render(
+            "banner.html",
+            base=base,
+            next=_NEXT,
+            quoted=_NEXT_QUOTED,
+            query=_QUERY,
+            notice=self.notice.digest,
+            first=first,
+            handoff=self._handoff,
+        )
+
+    def _render_settings(self, language: str, base: str, granted: bool) -> str:
+        return self._editions[language].render(
+            "settings.html", base=base, next=_NEXT, notice=self.notice.digest, granted=granted
+        )
+
+    def _filled(self, html: str, view: View) -> str:
+        return _fill(html, local_path(view.next, self._base(view)))
+
+    def _document(self, template: str, view: View, /, *, here: str, **values: Any) -> str:
+        edition = self._edition_for(view.language)
+        back = local_path(view.next, self._base(view))
+        sheets = (Markup('<link rel="stylesheet" href="{}">').format(sheet) for sheet in self._stylesheets)
+        return edition.render(
+            template,
+            base=self._base(view),
+            next=back,
+            query=_query(back),
+            notice=self.notice.digest,
+            site=self._site,
+            sites=len(self._policy.sites),
+            head=Markup("\n").join((Markup(self.head(view)), *sheets)),
+            granted=_granted(view.consent),
+            here=here,
+            **values,
+        )
+
+    def _overview(self, edition: Edition) -> dict[str, Any]:
+        combined = [edition.titles[category] for category in edition.sites["combined"]]
+        return {
+            "overview": edition.sites,
+            "titles": edition.titles,
+            "combination": combination(edition.policy, combined, edition.words),
+        }
+
+    def _answerable(self, category: Row, policy: Row, consent: Consent) -> Row:
+        """Add to a category what the visitor answered: True, False, or None where nothing is to be ticked."""
+        open_question = not category["exempt"] and (
+            not consent.status.decided or category["id"] in consent.asking
+        )
+        on = consent.categories[category["id"]]
+        vendors = [
+            vendor | {"answer": None if consent.vendors[vendor["id"]] is on else not on}
+            for vendor in policy["vendors"]
+            if vendor["category"] == category["id"]
+        ]
+        return category | {
+            "answer": None if open_question else on,
+            "vendors": vendors,
+            "deviates": any(vendor["answer"] is not None for vendor in vendors),
+        }
+
+
+def _granted(consent: Consent) -> bool:
+    return consent.status is ConsentStatus.GIVEN
+
+
+def _query(back: str) -> str:
+    return "" if back == "/" else f"?next={quote(back, safe='/')}"
+
+
+def _fill(html: str, back: str) -> str:
+    """Put a page's own address into cached HTML."""
+    return (
+        html.replace(_QUERY, escape(_query(back)))
+        .replace(_NEXT_QUOTED, quote(back, safe="/"))
+        .replace(_NEXT, escape(back))
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

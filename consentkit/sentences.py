@@ -1,0 +1,195 @@
+"""What the banner and the preference centre say in whole sentences, each exactly when it is true.
+
+Every sentence is `Markup`: what comes from the policy is escaped, and carries its own `lang` where it needs one.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from consentkit.consent import Consent, ConsentStatus
+from consentkit.disclosure import Row
+from consentkit.wording import Wording, mark
+
+__all__ = ["FirstLayer", "combination", "first_layer", "state"]
+
+Own = Callable[[str], Markup]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLayer:
+    """The text of the banner: who asks, for what, and all that a visitor should know before answering."""
+
+    asks: Markup
+    categories: tuple[Row, ...]
+    sentences: tuple[Markup, ...]
+    news: tuple[Markup, ...]
+    partial: bool
+    sites: int
+
+
+def first_layer(
+    policy: Row,
+    words: Wording,
+    own: Own,
+    asking: Iterable[str],
+    *,
+    news: tuple[Markup, ...],
+    gpc: bool,
+    ends: str | None,
+) -> FirstLayer:
+    """Compose the first layer for the categories that are asked about.
+
+    Args:
+        policy: the rows of `Disclosure.policy`.
+        words: the library's words in the visitor's language.
+        own: marks a text of the owner with its language.
+        asking: ids of the categories that are asked about now.
+        news: what changed since the visitor's answer.
+        gpc: whether the browser sends Global Privacy Control.
+        ends: the day on which an earlier answer ends, which an answer to a part of the question joins.
+    """
+    asked = set(asking)
+    categories = tuple(row for row in policy["categories"] if row["id"] in asked)
+    partial = len(categories) < sum(row["legal_basis"] == "consent" for row in policy["categories"])
+    vendors = [row for row in policy["vendors"] if row["category"] in asked]
+    profiling = sum(row["profiling"] for row in vendors)
+    sites = len(policy["sites"])
+    sentences = []
+    if profiling:
+        sentences.append(
+            words.count(
+                mark("%(num)s third party may build a profile of you."),
+                mark("%(num)s third parties may build a profile of you."),
+                profiling,
+            )
+        )
+    if sites > 1:
+        sentences.append(words.fill(mark("Your choice counts for all our %(num)s sites."), num=sites))
+        combined = [own(row["title"]) for row in categories if row["combines_across_sites"]]
+        if combined:
+            sentences.append(
+                words.fill(
+                    mark("Data from all of them is combined for: %(purposes)s."),
+                    purposes=words.joined(combined),
+                )
+            )
+    if gpc:
+        sentences += _gpc(categories, words, own)
+    if partial and ends:
+        sentences.append(words.fill(mark("Your other answers stay; all of them end on %(date)s."), date=ends))
+    else:
+        sentences.append(
+            words.fill(mark("Your choice is valid for %(validity)s."), validity=policy["validity_words"])
+        )
+    sentences.append(
+        words.fill(
+            mark("You can withdraw it at any time under “%(settings)s”."),
+            settings=words.say(mark("Cookie settings")),
+        )
+    )
+    return FirstLayer(_asks(policy, words, vendors), categories, tuple(sentences), news, partial, sites)
+
+
+def _asks(policy: Row, words: Wording, vendors: Sequence[Row]) -> Markup:
+    controller = policy["controller"]["name"]
+    outside = sum(row["outside_eea"] for row in vendors)
+    if not vendors:
+        return words.fill(
+            mark("%(controller)s wants to store and read data on this device:"), controller=controller
+        )
+    if not outside:
+        return words.count(
+            mark("%(controller)s and %(num)s third party want to store and read data on this device:"),
+            mark("%(controller)s and %(num)s third parties want to store and read data on this device:"),
+            len(vendors),
+            controller=controller,
+        )
+    return words.count(
+        mark(
+            "%(controller)s and %(num)s third party (%(outside)s outside the European Economic Area) "
+            "want to store and read data on this device:"
+        ),
+        mark(
+            "%(controller)s and %(num)s third parties (%(outside)s outside the European Economic Area) "
+            "want to store and read data on this device:"
+        ),
+        len(vendors),
+        controller=controller,
+        outside=outside,
+    )
+
+
+def _gpc(categories: Iterable[Row], words: Wording, own: Own) -> list[Markup]:
+    refused = [own(row["title"]) for row in categories if row["honours_gpc"]]
+    if not refused:
+        return []
+    return [
+        words.fill(
+            mark(
+                "Your browser sends Global Privacy Control; until you answer, we take that as a refusal of: %(purposes)s."
+            ),
+            purposes=words.joined(refused),
+        )
+    ]
+
+
+def combination(policy: Row, titles: Sequence[Markup], words: Wording) -> Markup:
+    """Say which data from several sites is put together (REQUIREMENTS XS-01)."""
+    if titles:
+        return words.fill(
+            mark("Data from all our sites is combined for: %(purposes)s."), purposes=words.joined(titles)
+        )
+    if len(policy["sites"]) > 1:
+        return words.fill(mark("Data from our sites is not combined."))
+    return Markup()
+
+
+def state(consent: Consent, policy: Row, words: Wording, own: Own) -> list[Markup]:
+    """Say where the visitor stands: what was answered, when, and until when it holds."""
+    decided = words.date(consent.decided_at) if consent.decided_at else ""
+    ends = words.date(consent.expires_at) if consent.expires_at else ""
+    sentences = [_answer(consent, policy, words, own, decided)]
+    if consent.status.decided:
+        refused = _exceptions(consent, policy, allowed=False)
+        if refused:
+            sentences.append(words.fill(mark("Not accepted: %(vendors)s."), vendors=words.joined(refused)))
+        if ends:
+            sentences.append(words.fill(mark("This answer is valid until %(date)s."), date=ends))
+    else:
+        sentences.append(
+            words.fill(mark("Nothing that needs your consent is stored or read until you accept it."))
+        )
+        if consent.gpc:
+            sentences += _gpc(policy["categories"], words, own)
+    return sentences
+
+
+def _answer(consent: Consent, policy: Row, words: Wording, own: Own, decided: str) -> Markup:
+    if consent.status is ConsentStatus.GIVEN:
+        accepted = [own(row["title"]) for row in policy["categories"] if row["id"] in consent.granted]
+        accepted += _exceptions(consent, policy, allowed=True)
+        return words.fill(
+            mark("You accepted on %(date)s: %(purposes)s."), date=decided, purposes=words.joined(accepted)
+        )
+    sentence = {
+        ConsentStatus.REFUSED: mark("You rejected everything that needs your consent, on %(date)s."),
+        ConsentStatus.WITHDRAWN: mark("You withdrew your consent on %(date)s."),
+        ConsentStatus.EXPIRED: mark("Your answer of %(date)s has ended."),
+        ConsentStatus.INVALIDATED: mark("Since your answer of %(date)s, what we ask for has changed."),
+    }.get(consent.status)
+    return (
+        words.fill(sentence, date=decided)
+        if sentence and decided
+        else words.fill(mark("You have not answered yet."))
+    )
+
+
+def _exceptions(consent: Consent, policy: Row, *, allowed: bool) -> list[Markup]:
+    """Name the vendors whose answer differs from their category's."""
+    return [
+        escape(row["name"])
+        for row in policy["vendors"]
+        if consent.vendors[row["id"]] is allowed and consent.categories[row["category"]] is not allowed
+    ]
