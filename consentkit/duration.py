@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler
+from pydantic.json_schema import GetJsonSchemaHandler, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from consentkit.faults import fault
@@ -113,7 +114,8 @@ class Duration:
         return int(self.after(moment).timestamp())
 
     @classmethod
-    def _validated(cls, value: object) -> "Duration":
+    def validated(cls, value: object) -> "Duration":
+        """Take a Duration or its text, as a pydantic validator."""
         if isinstance(value, cls):
             return value
         remedy = 'Write it as ISO 8601 does: "P6M" for six months, "P90D" for ninety days, "PT30M" for half an hour.'
@@ -128,11 +130,20 @@ class Duration:
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
         """Accept a Duration or its ISO 8601 form; dump the latter."""
         return core_schema.no_info_plain_validator_function(
-            cls._validated,
-            serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
+            cls.validated,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                str, return_schema=core_schema.str_schema()
+            ),
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         """Describe the text form."""
-        return {"type": "string", "pattern": r"^P(?=[0-9T])([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?$"}
+        date, time = "([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?", "([0-9]+H)?([0-9]+M)?([0-9]+S)?"
+        return {
+            "type": "string",
+            "pattern": f"^P(?=[0-9T]){date}(T(?=[0-9]){time})?$",
+            "examples": ["P6M", "P90D"],
+        }

@@ -1,22 +1,19 @@
-"""The kinds of value that a policy is made of, each with what it refuses and how to mend it."""
+"""The kinds of value that a policy is made of: what each refuses, and how to mend it."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, PlainSerializer, PlainValidator
+from pydantic.json_schema import GetJsonSchemaHandler, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from consentkit.duration import Duration
 from consentkit.faults import fault
 
 __all__ = [
-    "CookieName",
     "CookiePath",
-    "Domain",
-    "Email",
+    "DpvTerm",
     "Id",
     "Language",
     "Lifetime",
@@ -26,53 +23,70 @@ __all__ = [
     "Prose",
     "PublicKey",
     "SchemaVersion",
-    "SiteOrigin",
     "Texts",
-    "Url",
-    "VendorOrigin",
+    "escaped",
+    "line",
+    "normal_language",
+    "prose",
 ]
 
 _T = TypeVar("_T")
 Many = Annotated[tuple[_T, ...], Field(strict=False)]
+"""A list in the file, a tuple in the model."""
 
 _LONGEST_LINE = 500
 _LONGEST_PROSE = 4_000
+# Controls, line separators, overrides and embeddings of direction, the byte order mark, non-characters, surrogates,
+# and the tag characters, which show nothing. The marks and joiners that right-to-left and Indic texts need may stay.
 _HIDDEN = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufff9-\uffff\ud800-\udfff]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\ufffb"
+    "\ufffe\uffff\U000e0000-\U000e007f]"
 )
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-(?:[A-Za-z]{2}|[0-9]{3}))?((?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*)")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@" + rf"{_LABEL}(?:\.{_LABEL})+", re.IGNORECASE)
-_NAME = re.compile(r"[!#$%&'+\-.^_`|~0-9A-Za-z]+")
+_LANGUAGE = re.compile(
+    r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-(?:[A-Za-z]{2}|[0-9]{3}))?(-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
+)
+_TOKEN = re.compile(r"[!#$%&'+\-.^_`|~0-9A-Za-z]+")
+
+
+def escaped(text: str) -> str:
+    """Show the characters that cannot be seen, or that reorder what is seen, as escapes."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04X}", text).replace("\n", "\\n")
 
 
 def _readable(value: str, longest: int) -> str:
     if not value.strip():
-        raise fault("The text is empty.", "Write what visitors should read.")
+        raise fault(
+            "The text is empty.",
+            "Write what visitors should read, or leave the key out where it is optional.",
+        )
     if len(value) > longest:
-        raise fault(f"The text has {len(value)} characters, {longest} are allowed.", "Shorten it.")
+        raise fault(f"The text has {len(value)} characters; {longest} are allowed.", "Shorten it.")
     found = _HIDDEN.search(value)
     if found:
         raise fault(
-            f"The text holds the character U+{ord(found[0]):04X}, which visitors cannot see or which reorders what they read.",
-            "Remove it.",
+            f"The text holds U+{ord(found[0]):04X}, which hides or reorders what visitors read.", "Remove it."
         )
     return value
 
 
-def _line(value: str) -> str:
+def line(value: str) -> str:
+    """Refuse what is not one line that can be read, of at most 500 characters."""
     if "\n" in value:
         raise fault("The text has more than one line.", "Write it on one line.")
     return _readable(value, _LONGEST_LINE)
 
 
-def _prose(value: str) -> str:
+def prose(value: str) -> str:
+    """Refuse what cannot be read, or has more than 4000 characters; several lines are fine."""
     return _readable(value, _LONGEST_PROSE)
 
 
-Line = Annotated[str, AfterValidator(_line)]
-Prose = Annotated[str, AfterValidator(_prose)]
+Line = Annotated[
+    str, AfterValidator(line), Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_LINE})
+]
+Prose = Annotated[
+    str, AfterValidator(prose), Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_PROSE})
+]
 
 
 def _id(value: str) -> str:
@@ -88,9 +102,8 @@ Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": "^[
 
 
 def normal_language(tag: str) -> str | None:
-    """Put a BCP 47 tag in its usual letter case (`zh-Hant-TW`); None for what is no tag of language, script and region."""
-    found = _LANGUAGE.fullmatch(tag)
-    if found is None:
+    """Put a BCP 47 tag of language, script, region and variants in its usual letter case (`zh-Hant-TW`); else None."""
+    if _LANGUAGE.fullmatch(tag) is None:
         return None
     language, *others = tag.split("-")
     cased = [language.lower()]
@@ -98,7 +111,7 @@ def normal_language(tag: str) -> str | None:
         if len(part) == 4 and part.isalpha():
             cased.append(part.title())
         else:
-            cased.append(part.upper() if len(part) == 2 or part.isdigit() and len(part) == 3 else part.lower())
+            cased.append(part.upper() if len(part) == 2 else part.lower())
     return "-".join(cased)
 
 
@@ -109,7 +122,11 @@ def _language(value: str) -> str:
     return tag
 
 
-Language = Annotated[str, AfterValidator(_language)]
+Language = Annotated[
+    str,
+    AfterValidator(_language),
+    Field(json_schema_extra={"pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"}),
+]
 
 
 class Texts(Mapping[str, str]):
@@ -145,135 +162,100 @@ class Texts(Mapping[str, str]):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
         """Accept a table by language; dump the same."""
-        table = handler.generate_schema(dict[Language, Prose])
-        return core_schema.no_info_before_validator_function(
-            _table_of_texts,
-            core_schema.no_info_after_validator_function(cls, table),
+        return core_schema.no_info_after_validator_function(
+            cls._of_table,
+            core_schema.no_info_before_validator_function(
+                _table_of_texts, handler.generate_schema(dict[str, Prose])
+            ),
             serialization=core_schema.plain_serializer_function_ser_schema(dict),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe a table by language."""
+        described = handler(schema)
+        described["propertyNames"] = {"pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"}
+        return described | {"minProperties": 1}
+
+    @classmethod
+    def _of_table(cls, table: dict[str, str]) -> "Texts":
+        texts = {_language(tag): text for tag, text in table.items()}
+        if len(texts) < len(table):
+            raise fault("A language stands here twice, in different letter case.", "Keep one of them.")
+        return cls(texts)
 
 
 def _table_of_texts(value: object) -> object:
     if isinstance(value, str):
         raise fault("The text has no language.", 'Write a table by language: { en = "…", nl = "…" }.')
-    if isinstance(value, Texts):
-        return dict(value)
-    return value
-
-
-def _url(value: str) -> str:
-    remedy = 'Write a whole address that begins with "https://".'
-    _line(value)
-    if any(character.isspace() or character in '<>"\\^`{|}' for character in value):
-        raise fault("The address holds a character that no address may hold.", "Write it percent-encoded.")
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise fault("This is not an address.", remedy) from None
-    if parts.scheme.lower() != "https":
-        raise fault("The address is not https.", remedy)
-    if "@" in parts.netloc:
-        raise fault("The address holds a user name or password.", "Leave it out: this page is public.")
-    if not parts.hostname or port == 0:
-        raise fault("The address has no host.", remedy)
-    return value
-
-
-Url = Annotated[str, AfterValidator(_url)]
-
-
-def _origin_parts(value: str) -> tuple[str, str, int | None]:
-    found = re.fullmatch(r"(https?)://([^/?#@:\[\]\s]+)(?::([0-9]{1,5}))?", value)
-    if found is None or (found[3] and not 0 < int(found[3]) < 65_536):
-        raise fault(
-            "This is not an origin.",
-            'Write scheme and host, and the port if it is not the usual one: "https://stride.example"; no path, no slash at the end.',
-        )
-    return found[1], found[2], int(found[3]) if found[3] else None
-
-
-def _site_origin(value: str) -> str:
-    scheme, host, port = _origin_parts(value)
-    if not _HOST.fullmatch(host):
-        raise fault("This is not a host name in small letters.", "Write it as browsers send it, an international name as xn--….")
-    local = host == "localhost" or host.endswith(".localhost")
-    if scheme == "http" and not local:
-        raise fault("The origin is not https.", "Serve the site over https; plain http is for localhost alone.")
-    if port == {"http": 80, "https": 443}[scheme]:
-        raise fault("The port is the usual one, which browsers leave out.", "Leave it out too.")
-    return value
-
-
-SiteOrigin = Annotated[str, AfterValidator(_site_origin)]
-
-
-def _vendor_origin(value: str) -> str:
-    scheme, host, port = _origin_parts(value)
-    if scheme != "https":
-        raise fault("The origin is not https.", 'Write it with "https://".')
-    name = host.removeprefix("*.")
-    if not _HOST.fullmatch(name) or (name != host and "." not in name):
-        raise fault("This is not a host name in small letters.", 'Write one such as "https://cdn.vendor.example" or "https://*.vendor.example".')
-    return value
-
-
-VendorOrigin = Annotated[str, AfterValidator(_vendor_origin)]
-
-
-def _email(value: str) -> str:
-    if len(value) > 254 or not _EMAIL.fullmatch(value):
-        raise fault("This is not an e-mail address.", 'Write one such as "privacy@publisher.example".')
-    return value
-
-
-Email = Annotated[str, AfterValidator(_email)]
+    return dict(value) if isinstance(value, Texts) else value
 
 
 def _public_key(value: str) -> str:
-    remedy = "Write the 32 raw bytes of the Ed25519 public key as base64url without padding: 43 characters."
-    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", value):
-        raise fault("This is not a public key.", remedy)
-    raw = urlsafe_b64decode(value + "=")
-    if urlsafe_b64encode(raw).rstrip(b"=").decode() != value:
-        raise fault("The key's last character has bits that no key has.", remedy)
+    # 43 characters carry 258 bits: the last one ends in two zeros where the form is canonical.
+    if not re.fullmatch(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", value):
+        raise fault(
+            "This is not a public key.",
+            "Write the 32 raw bytes of the Ed25519 public key as base64url without padding: 43 characters.",
+        )
     return value
 
 
-PublicKey = Annotated[str, AfterValidator(_public_key)]
+PublicKey = Annotated[
+    str,
+    AfterValidator(_public_key),
+    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}),
+]
+
+
+def _dpv_term(value: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]{1,63}", value):
+        raise fault(
+            "This is not a term of the Data Privacy Vocabulary.",
+            'Write its name without the prefix, such as "IPAddress" or "TargetedAdvertising".',
+        )
+    return value
+
+
+DpvTerm = Annotated[
+    str, AfterValidator(_dpv_term), Field(json_schema_extra={"pattern": "^[A-Z][A-Za-z0-9]{1,63}$"})
+]
 
 
 def _pattern(value: str) -> str:
+    line(value)
     if not value.strip("*"):
-        raise fault("The name matches everything.", 'Name what is stored; a trailing * matches the rest: "_ga*".')
+        raise fault(
+            "The name matches everything.", 'Name what is stored; a * at the end matches the rest: "_ga*".'
+        )
     if "*" in value[:-1]:
-        raise fault("The name has a * that is not its last character.", 'A * only stands at the end: "_ga*".')
-    return _line(value)
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
-
-
-def _domain(value: str) -> str:
-    if not _HOST.fullmatch(value.removeprefix(".")):
-        raise fault("This is not a domain in small letters.", 'Write one such as ".stride.example".')
+        raise fault("The name has a * that is not its last character.", 'A * stands only at the end: "_ga*".')
     return value
 
 
-Domain = Annotated[str, AfterValidator(_domain)]
+Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"pattern": r"^[^*]+\*?$"})]
+
+
+def is_cookie_name(pattern: str) -> bool:
+    """Say whether a cookie may have a name of that pattern (RFC 6265: a token)."""
+    return _TOKEN.fullmatch(pattern.removesuffix("*")) is not None
 
 
 def _cookie_path(value: str) -> str:
     if not re.fullmatch(r"/[\x21-\x3a\x3c-\x7e]{0,1023}", value):
-        raise fault("This is not a cookie's path.", 'Write one that begins with "/".')
+        raise fault("This is not the path of a cookie.", 'Write one that begins with "/".')
     return value
 
 
-CookiePath = Annotated[str, AfterValidator(_cookie_path)]
+CookiePath = Annotated[
+    str, AfterValidator(_cookie_path), Field(json_schema_extra={"pattern": "^/[!-:<-~]*$"})
+]
 
 
-def _lifetime(value: object) -> object:
-    return "session" if value == "session" else Duration._validated(value)
+def _lifetime(value: object) -> Duration | str:
+    return "session" if value == "session" else Duration.validated(value)
 
 
 Lifetime = Annotated[
@@ -285,8 +267,11 @@ Lifetime = Annotated[
 
 def _schema_version(value: int) -> int:
     if value != 1:
-        raise fault("This format is not known to this version of consentkit.", "Write schema = 1, or upgrade consentkit.")
+        raise fault(
+            "This version of consentkit does not know that format.",
+            "Write schema = 1, or upgrade consentkit.",
+        )
     return value
 
 
-SchemaVersion = Annotated[int, AfterValidator(_schema_version)]
+SchemaVersion = Annotated[int, AfterValidator(_schema_version), Field(json_schema_extra={"const": 1})]

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from consentkit.addresses import Domain, Email, Reference, SiteOrigin, Url, VendorOrigin
 from consentkit.duration import Duration
 from consentkit.errors import UnknownCategoryError, UnknownSiteError, UnknownVendorError
 from consentkit.fields import (
     CookiePath,
-    Domain,
-    Email,
+    DpvTerm,
     Id,
     Language,
     Lifetime,
@@ -25,10 +25,7 @@ from consentkit.fields import (
     Prose,
     PublicKey,
     SchemaVersion,
-    SiteOrigin,
     Texts,
-    Url,
-    VendorOrigin,
     normal_language,
 )
 from consentkit.transfers import Country, SafeguardName, TransferData, shipped_transfer_data
@@ -97,7 +94,7 @@ class Controller(_Model):
     """Where it is established."""
     email: Email
     """Where visitors write about their data."""
-    dpo: Line | None = None
+    dpo: Reference | None = None
     """How to reach the data protection officer, where there is one (GDPR 13(1)(b))."""
     rights_url: Url | None = None
     """A page about the visitor's rights and how to use them."""
@@ -148,8 +145,10 @@ class Category(_Model):
     """Whether data of this category from all sites is put together."""
     honours_gpc: bool | None = None
     """Whether Sec-GPC refuses it; default: where one of its vendors profiles."""
-    dpv_purposes: Many[Line] = ()
+    dpv_purposes: Many[DpvTerm] = ()
     """Purposes of the Data Privacy Vocabulary, for records."""
+    retention: Duration | None = None
+    """How long we keep what was collected for it (GDPR 13(2)(a)); at most 25 months where exempt."""
 
 
 class Origins(_Model):
@@ -186,7 +185,7 @@ class Vendor(_Model):
     """Where the data goes."""
     safeguard: SafeguardName | None = None
     """What makes the transfer lawful; required outside the EEA (GDPR 44 to 49)."""
-    safeguard_copy: Prose | None = None
+    safeguard_copy: Reference | None = None
     """Where visitors get a copy of the safeguard: a URL or an address (GDPR 13(1)(f))."""
     dpf_certified: bool | None = None
     """On the Data Privacy Framework list: the condition of the adequacy decision for the US."""
@@ -204,7 +203,7 @@ class Vendor(_Model):
     """What its script is told about the consent."""
     role: Role = "controller"
     """Its role towards the data."""
-    data: Many[Line] = ()
+    data: Many[DpvTerm] = ()
     """Kinds of personal data, as terms of the Data Privacy Vocabulary."""
     retention: Duration | None = None
     """How long it keeps the data, where known."""
@@ -293,7 +292,9 @@ class Policy(_Model):
 
     def model_post_init(self, context: Any) -> None:
         """Build the look-ups once."""
-        vendors_of = {one.id: tuple(v for v in self.vendors if v.category == one.id) for one in self.categories}
+        vendors_of = {
+            one.id: tuple(v for v in self.vendors if v.category == one.id) for one in self.categories
+        }
         profiled = {category for category, vendors in vendors_of.items() if any(v.profiling for v in vendors)}
         optional = tuple(one for one in self.categories if not one.required)
         self._index = _Index(
@@ -303,10 +304,15 @@ class Policy(_Model):
             optional=optional,
             consent_needed=tuple(one for one in optional if not one.exempt),
             vendors_of=vendors_of,
-            trackers_of={one.id: tuple(t for t in self.trackers if t.category == one.id) for one in self.categories},
-            trackers_of_vendor={one.id: tuple(t for t in self.trackers if t.vendor == one.id) for one in self.vendors},
+            trackers_of={
+                one.id: tuple(t for t in self.trackers if t.category == one.id) for one in self.categories
+            },
+            trackers_of_vendor={
+                one.id: tuple(t for t in self.trackers if t.vendor == one.id) for one in self.vendors
+            },
             honours_gpc={
-                one.id: not one.required and (one.id in profiled if one.honours_gpc is None else one.honours_gpc)
+                one.id: not one.required
+                and (one.id in profiled if one.honours_gpc is None else one.honours_gpc)
                 for one in self.categories
             },
         )
@@ -385,7 +391,9 @@ class Policy(_Model):
             return True
         if vendor.safeguard == "adequacy":
             decision = self.transfer_data.decision(vendor.country, on)
-            return decision is not None and (decision.condition is None or getattr(vendor, decision.condition) is True)
+            return decision is not None and (
+                decision.condition is None or getattr(vendor, decision.condition) is True
+            )
         return vendor.safeguard not in (None, "none_required", "art49_explicit_consent")
 
     def adequacy_lapses(self, vendor: Vendor) -> date | None:

@@ -31,17 +31,17 @@ __all__ = [
     "shipped_transfer_data",
 ]
 
-COUNTRIES = frozenset(
-    """
-    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
-    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR
-    GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP
-    KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT
-    MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW
-    SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ
-    UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
-    """.split()
-)
+_CODES = """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW
+    BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI
+    FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN
+    IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME
+    MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF
+    PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV
+    SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE
+    YT ZA ZM ZW
+"""
+COUNTRIES = frozenset(_CODES.split())
 """The 249 codes of ISO 3166-1 alpha-2."""
 
 EU_TERRITORIES = frozenset(("AX", "GF", "GP", "MF", "MQ", "RE", "YT"))
@@ -66,7 +66,9 @@ Condition = Literal["dpf_certified", "commercial_org"]
 def _country(value: str) -> str:
     code = normal_country(value)
     if code not in COUNTRIES:
-        raise fault("This is not a country code of ISO 3166-1.", 'Write two capitals, such as "NL", "US" or "GB".')
+        raise fault(
+            "This is not a country code of ISO 3166-1.", 'Write two capitals, such as "NL", "US" or "GB".'
+        )
     return code
 
 
@@ -106,7 +108,9 @@ SAFEGUARDS: Mapping[str, Safeguard] = MappingProxyType(
             Safeguard("bcr", "Binding corporate rules", ("46(2)(b)", "47"), f"{_DPV}A46-2-b", True),
             Safeguard("code_of_conduct", "Code of conduct", ("46(2)(e)",), f"{_DPV}A46-2-e", True),
             Safeguard("certification", "Certification", ("46(2)(f)",), f"{_DPV}A46-2-f", True),
-            Safeguard("ad_hoc_clauses", "Contract approved by an authority", ("46(3)(a)",), f"{_DPV}A46-3-a", True),
+            Safeguard(
+                "ad_hoc_clauses", "Contract approved by an authority", ("46(3)(a)",), f"{_DPV}A46-3-a", True
+            ),
             Safeguard("art49_explicit_consent", "Explicit consent", ("49(1)(a)",), f"{_DPV}A49-1-a", False),
         )
     }
