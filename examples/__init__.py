@@ -1,0 +1,1 @@
+"""Complete sites and small programs that show consentkit at work."""

@@ -1,0 +1,56 @@
+"""The magazine as an application: its addresses, and the one line that brings consent."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from consentkit import ConsentManager
+from consentkit.asgi import ConsentMiddleware
+
+from . import handlers
+from .comments import CommentBook
+from .magazine import HERE, build_magazine
+from .page_views import Reporter, log_view
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    manager: ConsentManager,
+    *origins: str,
+    reporter: Reporter = log_view,
+    comments: CommentBook | None = None,
+) -> Starlette:
+    """Build the site.
+
+    Args:
+        manager: asks and remembers; its policy is the `consent.toml` beside this file.
+        origins: the site's own, the canonical one first; forms are taken from these alone.
+        reporter: is given each page view that may be counted.
+        comments: the comments to start from.
+    """
+    app = Starlette(routes=_routes(), exception_handlers={HTTPException: handlers.error})
+    app.state.magazine = build_magazine(
+        manager, origins or ("https://stride.example",), reporter, comments or CommentBook()
+    )
+    app.add_middleware(ConsentMiddleware, manager=manager)
+    return app
+
+
+def _routes() -> list[Route | Mount]:
+    return [
+        Route("/", handlers.front),
+        Route("/articles", handlers.articles),
+        Route("/articles/{slug}", handlers.article),
+        Route("/articles/{slug}/comments", handlers.comments, methods=["GET", "POST"]),
+        Route("/articles/{slug}/text-size", handlers.text_size, methods=["POST"]),
+        Route("/shoes", handlers.shoes),
+        Route("/shoes/{slug}", handlers.shoe),
+        Route("/courses/{slug}", handlers.course),
+        Route("/courses/{slug}/book", handlers.book),
+        Route("/about", handlers.about),
+        Route("/your-data", handlers.your_data),
+        Route("/account/forget", handlers.forget, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
+    ]

@@ -1,0 +1,119 @@
+"""What all pages of the magazine share: its texts, its templates, its readers' comments."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date
+from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from consentkit import ConsentManager
+from consentkit.asgi import get_consent
+
+from .comments import CommentBook
+from .content import Piece, Shelf, read_shelf
+from .page_views import PageView, Reporter, log_view, report_if_allowed
+
+__all__ = ["HERE", "Magazine", "build_magazine"]
+
+HERE = Path(__file__).parent
+# What every text may call without asking for it.
+_TEXT_PREFIX = '{% from "parts.html" import video with context %}'
+
+
+@dataclass(frozen=True, slots=True)
+class Magazine:
+    """The site behind the handlers; lies in `app.state.magazine`.
+
+    `origins` are the site's own, the canonical one first.
+    """
+
+    manager: ConsentManager
+    origins: tuple[str, ...]
+    shelf: Shelf
+    templates: Environment
+    comments: CommentBook
+    reporter: Reporter
+
+    @classmethod
+    def of(cls, request: Request) -> "Magazine":
+        """Find the magazine that a request is for."""
+        magazine: Magazine = request.app.state.magazine
+        return magazine
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether our own cookies travel over https alone."""
+        return self.origins[0].startswith("https:")
+
+    def piece(self, request: Request, section: str) -> Piece:
+        """Find the text that an address names; raises HTTPException 404."""
+        piece = self.shelf.find(section, request.path_params["slug"])
+        if piece is None:
+            raise HTTPException(404)
+        return piece
+
+    def page(self, request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
+        """Render a page, and count it afterwards if the visitor lets us."""
+        consent = get_consent(request)
+        html = self.templates.get_template(template).render(
+            consent=consent,
+            shelf=self.shelf,
+            path=request.url.path,
+            url=self.origins[0] + request.url.path,
+            large=request.cookies.get("reading-size") == "large",
+            **context,
+        )
+        view = PageView(self.origins[0] + request.url.path, request.cookies.get("stride-entry"))
+        return HTMLResponse(
+            html, status, background=BackgroundTask(report_if_allowed, consent, view, self.reporter)
+        )
+
+
+def build_magazine(
+    manager: ConsentManager,
+    origins: tuple[str, ...],
+    reporter: Reporter = log_view,
+    comments: CommentBook | None = None,
+    language: str = "en",
+) -> Magazine:
+    """Read the texts and set the templates up; what is missing or misspelt raises here."""
+    shelf = read_shelf(HERE / "content" / "stride", language)
+    texts = {piece.path: _TEXT_PREFIX + piece.body for piece in shelf.all}
+    templates = Environment(
+        loader=ChoiceLoader([DictLoader(texts), FileSystemLoader(HERE / "templates")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = Locale.parse(language).territories
+    templates.globals.update(
+        art=_read_art(HERE / "art").draw,
+        country=lambda code: names.get(code, code),
+        language=language,
+        policy=manager.policy,
+        settings=manager.prefix,
+    )
+    templates.filters["day"] = lambda day: format_date(day, "d MMMM y", locale=language)
+    for path in texts:
+        templates.get_template(path)
+    return Magazine(manager, origins, shelf, templates, comments or CommentBook(), reporter)
+
+
+class _Pictures(dict[str, str]):
+    """The drawings by name."""
+
+    def draw(self, name: str, alt: str = "") -> Markup:
+        """Give an SVG element: a picture where it has a text, else an ornament that is not read out."""
+        label = Markup('role="img" aria-label="{}"').format(alt) if alt else Markup('aria-hidden="true"')
+        return Markup(self[name].replace("<svg ", f"<svg {label} ", 1))  # noqa: S704  # our own files
+
+
+def _read_art(folder: Path) -> _Pictures:
+    return _Pictures({path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")})
