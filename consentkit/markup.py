@@ -66,9 +66,21 @@ _PICTURE = (
     rb"</(?i:svg)[" + SPACE + rb"]*+>"
 )
 _PLAIN_HEAD = rb"|".join(_plain_raw(name) for name in (b"script", b"style", b"title"))
-_WEIGHTY = _any_of([*sorted(RAW_TEXT), b"plaintext", b"template", b"svg", b"math"])
-_WEIGHTY_END = _any_of((b"body", b"html", b"template"))
-_ORDINARY = rb"<(?:/(?!" + _WEIGHTY_END + rb")|(?!" + _WEIGHTY + rb"))" + _NAME + _ATTRIBUTES + rb">"
+# Names that matter are asked for only where the first letter fits, and most tags are as plain as the first branches.
+_WEIGHTY = rb"(?=[imnpstxIMNPSTX])" + _any_of([*sorted(RAW_TEXT), b"plaintext", b"template", b"svg", b"math"])
+_WEIGHTY_END = rb"(?=[bhtBHT])" + _any_of((b"body", b"html", b"template"))
+_ORDINARY = (
+    rb"<(?:/(?![bhtBHT])[a-z0-9]++>"
+    rb"|(?:/(?!"
+    + _WEIGHTY_END
+    + rb")|(?!"
+    + _WEIGHTY
+    + rb"))"
+    + _NAME
+    + rb"(?: [a-z\-]++=\"[^\"]*+\")*+(?:>|"
+    + _ATTRIBUTES
+    + rb">))"
+)
 _METADATA = rb"<" + _any_of(b"meta link base basefont bgsound".split()) + _ATTRIBUTES + rb">"
 _WHOLE = _COMMENT + rb"|" + _PLAIN_HEAD + rb"|" + _plain_raw(b"noscript") + rb"|" + _PICTURE
 
@@ -82,10 +94,10 @@ HEAD_CONTENT = re.compile(
     rb"(?:[" + SPACE + rb"]++|" + _METADATA + rb"|" + _COMMENT + rb"|" + _PLAIN_HEAD + rb")*+"
 )
 """What can be passed over in and after `<head>` in one step."""
-BODY_CONTENT = re.compile(rb"(?:[^<]++|" + _ORDINARY + rb"|" + _WHOLE + rb")*+")
+BODY_CONTENT = re.compile(rb"[^<]*+(?:(?:" + _ORDINARY + rb"|" + _WHOLE + rb")[^<]*+)*+")
 """What can be passed over in `<body>` in one step."""
-UNITS = re.compile(rb"[^<]++|(" + _ORDINARY + rb")|" + _WHOLE)
-"""The parts of a stretch of BODY_CONTENT, one by one; group 1 is a tag of ordinary HTML."""
+UNITS = re.compile(rb"(" + _ORDINARY + rb")|" + _WHOLE)
+"""The parts of a stretch of BODY_CONTENT but its text, one by one; group 1 is a tag of ordinary HTML."""
 
 _PAIR = re.compile(rb"(" + _ATTRIBUTE_NAME + rb")(?:" + _EQUALS + rb"(" + _VALUE + rb"))?+")
 _VOID = frozenset(
