@@ -39,16 +39,6 @@ def broke_off(error: LedgerUnavailableError) -> bool:
     return isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
 
 
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        # Not SQLAlchemy's own text: it repeats the statement.
-        reason = getattr(error, "orig", None) or error
-        raise LedgerUnavailableError(f"The ledger cannot be used now: {reason}") from error
-
-
 class Database:
     """Read, and lend transactions that commit in the order of `seq`, each within limits of time.
 
@@ -67,10 +57,13 @@ class Database:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.dialect = engine.dialect.name
         self._memory = self.dialect == "sqlite" and in_memory(engine.url)
+        self._file = self.dialect == "sqlite" and not self._memory
         self._begin_with = tuple(
             part.format(milliseconds=ceil(lock_timeout * 1000), writers=_WRITERS)
             for part in _BEGIN[self.dialect]
         )
+        self._path = ""
+        self._identity = _identity(self._path)
         self._closed = False
         self._ready = False
         self._start()
@@ -115,10 +108,34 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._using(), _unavailable(), self._engine.connect() as connection:
+        with self._using(), self._answering(), self._connect() as connection:
             if not self._ready:
                 self._make_ready(connection)
             yield connection
+
+    def _connect(self) -> Connection:
+        # SQLite would go on writing to a file that was taken away or replaced, where nobody finds it again.
+        if self._ready and self._identity != _identity(self._path):
+            logger.error(
+                "%s is no longer the file that it was; beginning with what is there now.", self._path
+            )
+            self._forget()
+        return self._engine.connect()
+
+    def _forget(self) -> None:
+        self._ready = False
+        self._engine.dispose()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            if self._file:
+                self._forget()
+            # Not SQLAlchemy's own text: it repeats the statement.
+            reason = getattr(error, "orig", None) or error
+            raise LedgerUnavailableError(f"The ledger cannot be used now: {reason}") from error
 
     def _begin(self, connection: Connection) -> None:
         for part in self._begin_with:
@@ -128,7 +145,9 @@ class Database:
         if not self._making.acquire(timeout=self.lock_timeout):
             raise LedgerUnavailableError("The ledger cannot be used now: its tables are still being made.")
         try:
-            if self.dialect == "sqlite" and not self._memory:
+            if self._file:
+                self._path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
+                self._identity = _identity(self._path)
                 _write_ahead(connection)
             self._make_tables(connection)
             self._ready = True
@@ -209,6 +228,16 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
         after_in_parent=_each(Database.after_fork_in_parent),
         after_in_child=_each(Database.after_fork_in_child),
     )
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    if not path:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
 
 
 def _write_ahead(connection: Connection) -> None:
