@@ -31,8 +31,8 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
 def header_values(headers: RawHeaders, name: bytes) -> list[bytes]:
-    """List the values of every field of that (lower-case) name, in order."""
-    return [value for key, value in headers if key == name or key.lower() == name]
+    """List the values of every field of that name, in order; servers give names in lower case (ASGI, HTTP scope)."""
+    return [value for key, value in headers if key == name]
 
 
 def _cookie_pairs(headers: RawHeaders) -> Iterable[tuple[bytes, bytes]]:
