@@ -456,6 +456,7 @@ ledger.close()
 
 def test_a_memory_ledger_is_copied_by_a_fork_not_shared() -> None:
     program = """
+import os
 from consentkit.ledger import Ledger
 from tests.records import a_record
 ledger = Ledger("sqlite://")
