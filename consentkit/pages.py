@@ -22,46 +22,17 @@ from consentkit.edition import Edition
 from consentkit.headers import local_path
 from consentkit.notice import Notice
 from consentkit.policy import Policy
-from consentkit.sentences import combination, first_layer, state
+from consentkit.sentences import combination, first_layer, problem, state
 from consentkit.whats_new import whats_new
-from consentkit.wording import LOCALES, Wording, mark
+from consentkit.wording import LOCALES, Wording
 
 __all__ = ["Pages", "View"]
 
 # Stand in cached HTML where each page has a value of its own; random, so that no text can contain them.
 _NEXT, _NEXT_QUOTED, _QUERY = (
-    Markup(f"{name}-{secrets.token_hex(12)}") for name in ("next", "quoted", "query")
-)  # noqa: S704
-_ERRORS = {
-    400: (
-        mark("This could not be read"),
-        mark("Something in the form is not as it should be. Nothing was changed."),
-    ),
-    403: (
-        mark("This was not accepted"),
-        mark("The request did not come from this site. Nothing was changed."),
-    ),
-    404: (mark("There is nothing here"), mark("This address leads nowhere.")),
-    405: (
-        mark("This address works differently"),
-        mark("The request was of the wrong kind. Nothing was changed."),
-    ),
-    409: (
-        mark("The page that you answered is out of date"),
-        mark(
-            "What we ask for has changed in the meantime. Nothing was changed: please look again and answer anew."
-        ),
-    ),
-    413: (mark("This was too long"), mark("The form is larger than it can be. Nothing was changed.")),
-    415: (
-        mark("This could not be read"),
-        mark("The form came in a format that we do not read. Nothing was changed."),
-    ),
-    503: (
-        mark("Your choice could not be saved"),
-        mark("It cannot be recorded at the moment, so nothing was accepted. Please try again later."),
-    ),
-}
+    escape(f"{name}-{secrets.token_hex(12)}") for name in ("next", "quoted", "query")
+)
+_LINK = Markup('<link rel="stylesheet" href="{}"{}>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +103,8 @@ class Pages:
 
     def head(self, view: View, nonce: str | None = None) -> str:
         """Return what belongs into `<head>`; with the nonce of the page's Content-Security-Policy, where it has one."""
-        address = self._base(view) + self._asset_path("consent.css")
         attribute = Markup(' nonce="{}"').format(nonce) if nonce else ""
-        return str(Markup('<link rel="stylesheet" href="{}"{}>').format(address, attribute))
+        return str(_LINK.format(self.asset_url("consent.css", view.root_path), attribute))
 
     def banner(self, view: View) -> str:
         """Return the first layer, or an empty text when nothing is asked."""
@@ -188,15 +158,14 @@ class Pages:
 
     def error(self, view: View, status: int, title: str = "", detail: str = "") -> str:
         """Return a page that says what went wrong; title and detail, in English or in the visitor's language, replace ours."""
-        ours = _ERRORS.get(status, _ERRORS[400])
-        words = self._edition_for(view.language).words
+        ours = problem(status, self._edition_for(view.language).words)
         return self._document(
             "error.html",
             view,
             here="error",
             status=status,
-            title=title or words.say(ours[0]),
-            detail=detail or words.say(ours[1]),
+            title=title or ours[0],
+            detail=detail or ours[1],
         )
 
     def needs_consent(self, view: View, category: str, vendor: str | None = None) -> str:
@@ -226,7 +195,7 @@ class Pages:
 
     def asset_url(self, name: str, root_path: str = "") -> str:
         """Return the address of `consent.css` or another shipped file."""
-        return root_path + self._prefix + self._asset_path(name)
+        return f"{root_path}{self._prefix}/assets/{self._assets[name].hashed_name}"
 
     def rendering(self, language: str) -> dict[str, Any]:
         """Return what the ledger keeps beside the notice, to show later what was on the screen.
@@ -256,9 +225,6 @@ class Pages:
 
     def _base(self, view: View) -> str:
         return view.root_path + self._prefix
-
-    def _asset_path(self, name: str) -> str:
-        return f"/assets/{self._assets[name].hashed_name}"
 
     def _render_banner(
         self,
@@ -293,7 +259,7 @@ class Pages:
     def _document(self, template: str, view: View, /, *, here: str, **values: Any) -> str:
         edition = self._edition_for(view.language)
         back = local_path(view.next, self._base(view))
-        sheets = (Markup('<link rel="stylesheet" href="{}">').format(sheet) for sheet in self._stylesheets)
+        sheets = (self.asset_url("consent.css", view.root_path), *self._stylesheets)
         return edition.render(
             template,
             base=self._base(view),
@@ -302,7 +268,7 @@ class Pages:
             notice=self.notice.digest,
             site=self._site,
             sites=len(self._policy.sites),
-            head=Markup("\n").join((Markup(self.head(view)), *sheets)),
+            head=Markup("\n").join(_LINK.format(sheet, "") for sheet in sheets),
             granted=_granted(view.consent),
             here=here,
             **values,
@@ -312,6 +278,7 @@ class Pages:
         combined = [edition.titles[category] for category in edition.sites["combined"]]
         return {
             "overview": edition.sites,
+            "handoff": self._handoff,
             "titles": edition.titles,
             "combination": combination(edition.policy, combined, edition.words),
         }

@@ -12,9 +12,39 @@ from consentkit.consent import Consent, ConsentStatus
 from consentkit.disclosure import Row
 from consentkit.wording import Wording, mark
 
-__all__ = ["FirstLayer", "combination", "first_layer", "state"]
+__all__ = ["FirstLayer", "combination", "first_layer", "problem", "state"]
 
 Own = Callable[[str], Markup]
+_PROBLEMS = {
+    400: (
+        mark("This could not be read"),
+        mark("Something in the form is not as it should be. Nothing was changed."),
+    ),
+    403: (
+        mark("This was not accepted"),
+        mark("The request did not come from this site. Nothing was changed."),
+    ),
+    404: (mark("There is nothing here"), mark("This address leads nowhere.")),
+    405: (
+        mark("This address works differently"),
+        mark("The request was of the wrong kind. Nothing was changed."),
+    ),
+    409: (
+        mark("The page that you answered is out of date"),
+        mark(
+            "What we ask for has changed in the meantime. Nothing was changed: please look again and answer anew."
+        ),
+    ),
+    413: (mark("This was too long"), mark("The form is larger than it can be. Nothing was changed.")),
+    415: (
+        mark("This could not be read"),
+        mark("The form came in a format that we do not read. Nothing was changed."),
+    ),
+    503: (
+        mark("Your choice could not be saved"),
+        mark("It cannot be recorded at the moment, so nothing was accepted. Please try again later."),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +89,38 @@ def first_layer(
     sentences = []
     if profiling:
         sentences.append(
-            words.count(
-                mark("%(num)s third party may build a profile of you."),
-                mark("%(num)s third parties may build a profile of you."),
+            words.counted(
+                "%(num)s third party may build a profile of you.",
+                "%(num)s third parties may build a profile of you.",
                 profiling,
             )
         )
     if sites > 1:
-        sentences.append(words.fill(mark("Your choice counts for all our %(num)s sites."), num=sites))
+        sentences.append(
+            words.counted(
+                "Your choice counts for our site.", "Your choice counts for our %(num)s sites.", sites
+            )
+        )
         combined = [own(row["title"]) for row in categories if row["combines_across_sites"]]
         if combined:
             sentences.append(
                 words.fill(
-                    mark("Data from all of them is combined for: %(purposes)s."),
+                    "Data from all of them is combined for: %(purposes)s.",
                     purposes=words.joined(combined),
                 )
             )
     if gpc:
         sentences += _gpc(categories, words, own)
     if partial and ends:
-        sentences.append(words.fill(mark("Your other answers stay; all of them end on %(date)s."), date=ends))
+        sentences.append(words.fill("Your other answers stay; all of them end on %(date)s.", date=ends))
     else:
         sentences.append(
-            words.fill(mark("Your choice is valid for %(validity)s."), validity=policy["validity_words"])
+            words.fill("Your choice is valid for %(validity)s.", validity=policy["validity_words"])
         )
     sentences.append(
         words.fill(
-            mark("You can withdraw it at any time under “%(settings)s”."),
-            settings=words.say(mark("Cookie settings")),
+            "You can withdraw it at any time under “%(settings)s”.",
+            settings=words.say("Cookie settings"),
         )
     )
     return FirstLayer(_asks(policy, words, vendors), categories, tuple(sentences), news, partial, sites)
@@ -97,24 +131,20 @@ def _asks(policy: Row, words: Wording, vendors: Sequence[Row]) -> Markup:
     outside = sum(row["outside_eea"] for row in vendors)
     if not vendors:
         return words.fill(
-            mark("%(controller)s wants to store and read data on this device:"), controller=controller
+            "%(controller)s wants to store and read data on this device:", controller=controller
         )
     if not outside:
-        return words.count(
-            mark("%(controller)s and %(num)s third party want to store and read data on this device:"),
-            mark("%(controller)s and %(num)s third parties want to store and read data on this device:"),
+        return words.counted(
+            "%(controller)s and %(num)s third party want to store and read data on this device:",
+            "%(controller)s and %(num)s third parties want to store and read data on this device:",
             len(vendors),
             controller=controller,
         )
-    return words.count(
-        mark(
-            "%(controller)s and %(num)s third party (%(outside)s outside the European Economic Area) "
-            "want to store and read data on this device:"
-        ),
-        mark(
-            "%(controller)s and %(num)s third parties (%(outside)s outside the European Economic Area) "
-            "want to store and read data on this device:"
-        ),
+    return words.counted(
+        "%(controller)s and %(num)s third party (%(outside)s outside the European Economic Area) "
+        "want to store and read data on this device:",
+        "%(controller)s and %(num)s third parties (%(outside)s outside the European Economic Area) "
+        "want to store and read data on this device:",
         len(vendors),
         controller=controller,
         outside=outside,
@@ -127,9 +157,7 @@ def _gpc(categories: Iterable[Row], words: Wording, own: Own) -> list[Markup]:
         return []
     return [
         words.fill(
-            mark(
-                "Your browser sends Global Privacy Control; until you answer, we take that as a refusal of: %(purposes)s."
-            ),
+            "Your browser sends Global Privacy Control; until you answer, we take that as a refusal of: %(purposes)s.",
             purposes=words.joined(refused),
         )
     ]
@@ -139,10 +167,10 @@ def combination(policy: Row, titles: Sequence[Markup], words: Wording) -> Markup
     """Say which data from several sites is put together (REQUIREMENTS XS-01)."""
     if titles:
         return words.fill(
-            mark("Data from all our sites is combined for: %(purposes)s."), purposes=words.joined(titles)
+            "Data from all our sites is combined for: %(purposes)s.", purposes=words.joined(titles)
         )
     if len(policy["sites"]) > 1:
-        return words.fill(mark("Data from our sites is not combined."))
+        return words.fill("Data from our sites is not combined.")
     return Markup()
 
 
@@ -152,15 +180,14 @@ def state(consent: Consent, policy: Row, words: Wording, own: Own) -> list[Marku
     ends = words.date(consent.expires_at) if consent.expires_at else ""
     sentences = [_answer(consent, policy, words, own, decided)]
     if consent.status.decided:
-        refused = _exceptions(consent, policy, allowed=False)
+        refused = [own(row["title"]) for row in _refused(consent, policy)]
+        refused += _exceptions(consent, policy, allowed=False)
         if refused:
-            sentences.append(words.fill(mark("Not accepted: %(vendors)s."), vendors=words.joined(refused)))
+            sentences.append(words.fill("Not accepted: %(vendors)s.", vendors=words.joined(refused)))
         if ends:
-            sentences.append(words.fill(mark("This answer is valid until %(date)s."), date=ends))
+            sentences.append(words.fill("This answer is valid until %(date)s.", date=ends))
     else:
-        sentences.append(
-            words.fill(mark("Nothing that needs your consent is stored or read until you accept it."))
-        )
+        sentences.append(words.fill("Nothing that needs your consent is stored or read until you accept it."))
         if consent.gpc:
             sentences += _gpc(policy["categories"], words, own)
     return sentences
@@ -171,7 +198,7 @@ def _answer(consent: Consent, policy: Row, words: Wording, own: Own, decided: st
         accepted = [own(row["title"]) for row in policy["categories"] if row["id"] in consent.granted]
         accepted += _exceptions(consent, policy, allowed=True)
         return words.fill(
-            mark("You accepted on %(date)s: %(purposes)s."), date=decided, purposes=words.joined(accepted)
+            "You accepted on %(date)s: %(purposes)s.", date=decided, purposes=words.joined(accepted)
         )
     sentence = {
         ConsentStatus.REFUSED: mark("You rejected everything that needs your consent, on %(date)s."),
@@ -182,8 +209,19 @@ def _answer(consent: Consent, policy: Row, words: Wording, own: Own, decided: st
     return (
         words.fill(sentence, date=decided)
         if sentence and decided
-        else words.fill(mark("You have not answered yet."))
+        else words.fill("You have not answered yet.")
     )
+
+
+def _refused(consent: Consent, policy: Row) -> list[Row]:
+    """List the categories that were answered with no, where others were answered with yes."""
+    if consent.status is not ConsentStatus.GIVEN:
+        return []
+    return [
+        row
+        for row in policy["categories"]
+        if not consent.categories[row["id"]] and row["id"] not in consent.asking
+    ]
 
 
 def _exceptions(consent: Consent, policy: Row, *, allowed: bool) -> list[Markup]:
@@ -193,3 +231,9 @@ def _exceptions(consent: Consent, policy: Row, *, allowed: bool) -> list[Markup]
         for row in policy["vendors"]
         if consent.vendors[row["id"]] is allowed and consent.categories[row["category"]] is not allowed
     ]
+
+
+def problem(status: int, words: Wording) -> tuple[str, str]:
+    """Say what an HTTP status means to a visitor who pressed a button: a title and a sentence, not escaped."""
+    title, detail = _PROBLEMS.get(status, _PROBLEMS[400])
+    return words.say(title), words.say(detail)

@@ -6,17 +6,15 @@ English stands in the code and the templates; every other language is a gettext 
 import gettext
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.lists import format_list
-from babel.units import format_unit
 from markupsafe import Markup, escape
 
 from consentkit.duration import Duration
@@ -26,13 +24,23 @@ __all__ = ["DOMAIN", "LOCALES", "Wording", "direction", "mark"]
 
 DOMAIN = "consentkit"
 LOCALES = Path(__file__).parent / "locales"
-_PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|.)", re.DOTALL)
+_PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|%)?")
+Unit = Literal["year", "month", "day", "hour", "minute", "second"]
+_SECONDS: dict[Unit, int] = {
+    "year": 31_536_000,
+    "month": 2_592_000,
+    "day": 86_400,
+    "hour": 3_600,
+    "minute": 60,
+    "second": 1,
+}
+"""What Babel counts by; every month has the same, so that each stays a month."""
 _CLDR = {"en": "en_001"}
 """English without a country writes 22 November 2026, as most of its readers here do."""
 
 
 def mark(text: str) -> str:
-    """Mark a text for translation where it stands; `Wording.say` translates it where it is used."""
+    """Mark a text for translation where it stands; `Wording.say` and its kin translate it where it is used."""
     return text
 
 
@@ -71,7 +79,7 @@ class Wording:
         """Translate a text and fill in its `%(name)s`; all is escaped but the values that are markup."""
         return Markup(self.markup(text)) % values  # noqa: S704 - escaped
 
-    def count(self, singular: str, plural: str, number: int, /, **values: object) -> Markup:
+    def counted(self, singular: str, plural: str, number: int, /, **values: object) -> Markup:
         """Translate a text that counts `%(num)s`, and fill it in like `fill`."""
         return Markup(self.markup_plural(singular, plural, number)) % {"num": number, **values}  # noqa: S704 - escaped
 
@@ -98,20 +106,23 @@ class Wording:
     def lifetime(self, lifetime: Duration | str) -> str:
         """Write a length of time; anything that is not a Duration is a session."""
         if not isinstance(lifetime, Duration):
-            return self.say(mark("until you close the browser"))
+            return self.say("until you close the browser")
+        # By way of a timedelta, since format_unit knows no days in Dutch and no months in Portuguese (Babel 2.18).
         parts = [
-            format_unit(amount, f"duration-{unit}", "long", locale=self._locale)
+            format_timedelta(
+                timedelta(seconds=amount * _SECONDS[unit]), unit, float("inf"), locale=self._locale
+            )
             for amount, unit in _amounts(lifetime)
         ]
         return format_list(parts, "unit", self._locale)
 
 
-def _amounts(duration: Duration) -> list[tuple[int, str]]:
-    """Split into what people count in: 13 months stay months, as the law writes them; whole years above two are years."""
+def _amounts(duration: Duration) -> list[tuple[int, Unit]]:
+    """Split into what people count in: 13 months stay months, whole years are years."""
     years = duration.months // 12 if duration.months % 12 == 0 else 0
     hours, rest = divmod(duration.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
-    amounts = (
+    amounts: tuple[tuple[int, Unit], ...] = (
         (years, "year"),
         (duration.months - years * 12, "month"),
         (duration.days, "day"),
@@ -176,13 +187,11 @@ def _checked(path: Path, compiled: bytes) -> gettext.GNUTranslations:
         raise ConfigurationError(f"{path}: {error}. Compile the catalogue again.") from error
     messages: Mapping[str | tuple[str, int], str] = catalogue._catalog  # type: ignore[attr-defined]
     for key, translated in messages.items():
-        text = key if isinstance(key, str) else key[0]
-        if text and not _placeholders(translated) <= _placeholders(text):
+        # Of a counted text the catalogue knows the singular alone, which may leave the number out.
+        text, known = (key, set()) if isinstance(key, str) else (key[0], {"%(num)s"})
+        known.update(_PLACEHOLDER.findall(text))
+        if text and not known.issuperset(_PLACEHOLDER.findall(translated)):
             raise ConfigurationError(
-                f"{path}: the translation of {text!r} has a placeholder that the English text lacks: {translated!r}."
+                f"{path}: {translated!r} has a placeholder that the English text lacks: {text!r}."
             )
     return catalogue
-
-
-def _placeholders(text: str) -> set[str]:
-    return set(chain(_PLACEHOLDER.findall(text), ["%"] if text.endswith("%") else []))
