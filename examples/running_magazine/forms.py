@@ -5,6 +5,8 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from consentkit.headers import proves_same_origin
+
 __all__ = ["read_form"]
 
 _BODY_LIMIT = 8_192
@@ -17,7 +19,8 @@ async def read_form(request: Request, *origins: str) -> dict[str, str]:
     `origins` are the site's own. Raises HTTPException: 403 for a form on somebody else's page, 413 for one
     that is too long, 415 for another type, 400 for what cannot be read.
     """
-    _refuse_strangers(request, origins)
+    if not proves_same_origin(request.scope["headers"], [origin.encode() for origin in origins]):
+        raise HTTPException(403, "This form was sent from another site.")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise HTTPException(415, "Please use the form on the page.")
     body = bytearray()
@@ -30,11 +33,3 @@ async def read_form(request: Request, *origins: str) -> dict[str, str]:
     except ValueError as error:
         raise HTTPException(400, "That form could not be read.") from error
     return dict(reversed(pairs))
-
-
-def _refuse_strangers(request: Request, origins: tuple[str, ...]) -> None:
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    foreign = site not in ("same-origin", "none") if site is not None else origin not in (None, *origins)
-    if foreign:
-        raise HTTPException(403, "This form was sent from another site.")
