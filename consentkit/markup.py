@@ -57,12 +57,13 @@ def _plain_raw(name: bytes) -> bytes:
 
 # Elements that neither hold HTML nor leave SVG: a picture made of them alone is passed over in one step.
 _DRAWING = _any_of(
-    b"path g use circle rect line polyline polygon ellipse defs stop symbol mask clippath text tspan filter "
-    b"lineargradient radialgradient".split()
+    b"path g use circle rect line polyline polygon ellipse defs stop symbol mask clippath text tspan filter a image "
+    b"lineargradient radialgradient pattern marker animate animatetransform".split()
 )
+_CAPTION = rb"|".join(rb"<(?i:%b)>[^<]*+</(?i:%b)>" % (name, name) for name in (b"title", b"desc", b"style"))
 _PICTURE = (
     rb"<" + _any_of([b"svg"]) + _ATTRIBUTES + rb"(?<!/)>"
-    rb"(?:[^<]++|</?+" + _DRAWING + _ATTRIBUTES + rb">|<(?i:title)>[^<]*+</(?i:title)>)*+"
+    rb"(?:[^<]++|</?+" + _DRAWING + _ATTRIBUTES + rb">|" + _CAPTION + rb")*+"
     rb"</(?i:svg)[" + SPACE + rb"]*+>"
 )
 _PLAIN_HEAD = rb"|".join(_plain_raw(name) for name in (b"script", b"style", b"title"))
@@ -110,6 +111,10 @@ _HTML_ENCODINGS = frozenset((b"text/html", b"application/xhtml+xml"))
 _LEAVES_FOREIGN = frozenset(
     b"b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing "
     b"menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
+)
+_AROUND_FOREIGN = (_LEAVES_FOREIGN - _VOID - {b"body", b"head"}) | frozenset(
+    b"a article aside button details fieldset figcaption figure footer form header label main nav picture section "
+    b"select summary tbody td tfoot th thead tr".split()
 )
 
 
@@ -219,16 +224,17 @@ class OpenElements:
 
     def end(self, name: bytes) -> None:
         """Take in an end tag."""
-        if name in (b"p", b"br") and self._stack and self._stack[-1][1] in _FOREIGN:
+        if name in (b"p", b"br"):
             self._leave_foreign()
-            return
         for index in range(len(self._stack) - 1, -1, -1):
             other, kind = self._stack[index]
             if other == name:
                 del self._stack[index:]
                 return
             if kind is _Kind.TEMPLATE:
-                return
+                break
+        if name in _AROUND_FOREIGN:
+            self._leave_foreign()
 
     def _start_foreign(self, name: bytes, tag: bytes, kind: _Kind) -> None:
         if _ends_itself(tag):
