@@ -1,14 +1,53 @@
-"""Cookie consent for Python web sites: asked for, enforced on the server, proved and withdrawn."""
+"""Cookie consent for Python web sites: asked for, enforced on the server, proved and withdrawn.
+
+The names of the core stand here; each is loaded from its module when it is first used. What belongs to a web
+framework is imported from its adapter, `consentkit.asgi` for one.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from consentkit.consent import Consent, ConsentStatus, Decision
+    from consentkit.errors import (
+        ConfigurationError,
+        ConsentError,
+        InvalidDecisionError,
+        LedgerError,
+        LedgerUnavailableError,
+        PolicyError,
+        UnknownCategoryError,
+        UnknownSiteError,
+        UnknownVendorError,
+        UsageError,
+    )
+    from consentkit.ledger import Ledger, Record
+    from consentkit.manager import ConsentManager
+    from consentkit.notice import Notice
     from consentkit.policy import Policy
     from consentkit.policy_file import load_policy
 
-__all__ = ["Consent", "ConsentStatus", "Decision", "Policy", "load_policy"]
+__all__ = [
+    "ConfigurationError",
+    "Consent",
+    "ConsentError",
+    "ConsentManager",
+    "ConsentStatus",
+    "Decision",
+    "InvalidDecisionError",
+    "Ledger",
+    "LedgerError",
+    "LedgerUnavailableError",
+    "Notice",
+    "Policy",
+    "PolicyError",
+    "Record",
+    "UnknownCategoryError",
+    "UnknownSiteError",
+    "UnknownVendorError",
+    "UsageError",
+    "load_policy",
+]
 
 __version__ = "0.1.0"
 
@@ -18,6 +57,7 @@ _HOMES = {
     "ConsentStatus": "consent",
     "Decision": "consent",
     "Ledger": "ledger",
+    "Notice": "notice",
     "Policy": "policy",
     "Record": "ledger",
     "load_policy": "policy_file",
@@ -25,6 +65,12 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

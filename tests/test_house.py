@@ -81,6 +81,18 @@ def test_a_module_is_named_by_what_it_holds(path: Path) -> None:
     assert path.stem not in VAGUE
 
 
+def test_a_module_takes_from_the_package_itself_no_more_than_its_version() -> None:
+    taken = {
+        f"{relative(path)}: {name.name}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "consentkit" and not node.level
+        for name in node.names
+        if name.name != "__version__" and not list(PACKAGE.glob(f"{name.name}*"))
+    }
+    assert not taken
+
+
 def test_every_module_with_code_has_a_test_file() -> None:
     tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     lacking = [

@@ -73,6 +73,13 @@ def test_the_core_imports_no_web_framework() -> None:
     assert not FRAMEWORKS & set(json.loads(_run(sys.executable, "-c", code)))
 
 
+def test_the_core_offers_what_it_lists() -> None:
+    for name in consentkit.__all__:
+        assert getattr(consentkit, name).__name__ == name
+        assert name in dir(consentkit)
+    assert not hasattr(consentkit, "ConsentMiddleware")
+
+
 # LB-01, IN-01
 def test_an_empty_environment_serves_the_quickstart(python: Path, tmp_path: Path) -> None:
     for name in ("quickstart.py", "consent.toml"):
