@@ -70,8 +70,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        shown = f" = {self.value}" if self.value else ""
-        return f"{place}: {self.key}{shown}: {self.message} {self.remedy}".rstrip()
+        value = f" = {self.value}" if self.value else ""
+        what = f"{self.key}{value}: " if self.key else ""
+        return f"{place}: {what}{self.message} {self.remedy}".rstrip()
 
 
 class PolicyError(ConfigurationError):

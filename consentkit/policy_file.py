@@ -1,28 +1,32 @@
-"""Reading `consent.toml`."""
+"""Reading `consent.toml`: all that is wrong with it at once, each problem on its line, or a policy that can be relied on."""
 
-import tomllib
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import PrivateAttr, ValidationError
 
+from consentkit import checks, shape
 from consentkit.errors import PolicyError, Problem
+from consentkit.faults import Finding
+from consentkit.notice import Notice
 from consentkit.policy import Policy
+from consentkit.toml_source import TomlSource
+from consentkit.transfers import TransferData
 
-__all__ = ["PolicyFile", "load_policy"]
+__all__ = ["PolicyFile", "Report", "check_file", "load_policy"]
 
 
 class PolicyFile(Policy):
-    """A policy that knows the file it came from."""
+    """A policy that was read from a file and passed every check."""
 
     _path: Path = PrivateAttr(default=Path("consent.toml"))
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
-    _notices: tuple[Any, ...] = PrivateAttr(default=())
+    _notices: tuple[Notice, ...] = PrivateAttr(default=())
 
     @property
     def path(self) -> Path:
-        """The file it came from."""
+        """The file that it was read from."""
         return self._path
 
     @property
@@ -31,26 +35,80 @@ class PolicyFile(Policy):
         return self._warnings
 
     @property
-    def notices(self) -> tuple[Any, ...]:
-        """The notices of consent.lock, newest last."""
+    def notices(self) -> tuple[Notice, ...]:
+        """The notices of `consent.lock`, newest last."""
         return self._notices
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check of a policy file found; there is a policy where there are no problems."""
+
+    policy: PolicyFile | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
 def load_policy(path: str | Path, *, today: date | None = None) -> PolicyFile:
-    """Read and check a policy file.
+    """Read and check a policy file; `today`, by default the date in UTC, decides which adequacy decisions stand.
 
     Raises:
         PolicyError: with every problem found.
     """
+    report = check_file(path, today=today)
+    if report.policy is None:
+        raise PolicyError(report.problems)
+    return report.policy
+
+
+def check_file(path: str | Path, *, today: date | None = None) -> Report:
+    """Check a policy file without raising."""
     path = Path(path)
     try:
-        policy = PolicyFile.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except ValidationError as error:
-        raise PolicyError(
-            tuple(
-                Problem(str(path), None, ".".join(map(str, one["loc"])), str(one["input"])[:60], one["msg"], "")
-                for one in error.errors()
-            )
-        ) from None
+        source = TomlSource.read(path)
+    except PolicyError as error:
+        return Report(None, error.problems)
+    transfer_data, elsewhere = _transfer_data(path, source)
+    policy, found = _policy(source, transfer_data, today or datetime.now(UTC).date())
+    problems = elsewhere + source.problems(one for one in found if not one.warning)
+    warnings = source.problems(one for one in found if one.warning)
+    if policy is None or problems:
+        return Report(None, problems, warnings)
     policy._path = path
-    return policy
+    policy._warnings = warnings
+    return Report(policy, (), warnings)
+
+
+def _policy(
+    source: TomlSource, transfer_data: TransferData | None, today: date
+) -> tuple[PolicyFile | None, list[Finding]]:
+    """Build the policy, with fillers for what is wrong, and collect what is wrong with it."""
+    found: list[Finding] = []
+    bad: frozenset[tuple[str | int, ...]] = frozenset()
+    try:
+        policy = PolicyFile.model_validate(source.data)
+    except ValidationError as error:
+        found = shape.findings(error)
+        data, bad = shape.mended(source.data, found)
+        policy = PolicyFile.model_validate(data)
+    policy._transfer_data = transfer_data
+    return policy, found + checks.findings(policy, today=today, bad=bad)
+
+
+def _transfer_data(path: Path, source: TomlSource) -> tuple[TransferData | None, tuple[Problem, ...]]:
+    """Read the file that `adequacy_file` names, beside the policy; without one, the shipped list stands."""
+    name = source.data.get("adequacy_file")
+    if not isinstance(name, str) or not name.strip():
+        return None, ()
+    try:
+        listed = TomlSource.read(path.parent / name)
+    except PolicyError as error:
+        reasons = " ".join(problem.message for problem in error.problems)
+        finding = Finding(
+            ("adequacy_file",), f"The list cannot be used. {reasons}", "Mend it, or leave the key out."
+        )
+        return None, source.problems([finding])
+    try:
+        return TransferData.model_validate(listed.data), ()
+    except ValidationError as error:
+        return None, listed.problems(shape.findings(error, TransferData))
