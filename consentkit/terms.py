@@ -1,16 +1,14 @@
 """The terms on which decisions stand: one policy, on one site, with every notice that it ever published.
 
-`judge` says what a decision is worth now, `replace`, `merge` and `withdraw` compose the next one. Pure: time comes in as an
-argument, in seconds since the epoch.
+`judge` says what a decision is worth now; `decisions` composes the next one. Pure: time comes in as an argument, in
+seconds since the epoch.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from consentkit.changes import Change, Coverage, coverage
-from consentkit.consent import Choice, Consent, ConsentStatus, Decision, Kind
-from consentkit.errors import InvalidDecisionError
+from consentkit.consent import Consent, ConsentStatus, Decision
 from consentkit.notice import Notice
 from consentkit.policy import Policy
 
@@ -18,11 +16,13 @@ __all__ = ["Terms"]
 
 
 class Terms:
-    """Judge and compose decisions for one site of a policy.
+    """Judge decisions for one site of a policy.
 
     Attributes:
         notice: what visitors are told now.
         notices: every notice known here, by digest; grows by `learn`.
+        needing: ids of the categories that consent is needed for.
+        exempt: ids of those that are on unless the visitor objects.
     """
 
     def __init__(self, policy: Policy, site: str, notices: Iterable[Notice] = ()) -> None:
@@ -38,8 +38,8 @@ class Terms:
         self.notices[self.notice.digest] = self.notice
         self._by_short = {known.short: known for known in self.notices.values()}
         self._coverage: dict[str, Coverage] = {}
-        self._needing = tuple(category.id for category in policy.consent_needed)
-        self._exempt = tuple(category.id for category in policy.optional if category.exempt)
+        self.needing = tuple(category.id for category in policy.consent_needed)
+        self.exempt = tuple(category.id for category in policy.optional if category.exempt)
         self._required = tuple(category.id for category in policy.categories if category.required)
         self._vendor_category = {vendor.id: vendor.category for vendor in policy.vendors}
         self._lapses = {
@@ -90,9 +90,9 @@ class Terms:
 
     def _unanswered(self, gpc: bool) -> tuple[str, ...]:
         """Ask about everything, unless the browser's signal has refused everything already."""
-        if gpc and all(self.policy.honours_gpc(category) for category in self._needing):
+        if gpc and all(self.policy.honours_gpc(category) for category in self.needing):
             return ()
-        return self._needing
+        return self.needing
 
     def judge(self, decision: Decision | None, now: float, *, gpc: bool = False) -> Consent:
         """Say what a decision under a known notice is worth at `now`."""
@@ -160,7 +160,7 @@ class Terms:
             return ConsentStatus.WITHDRAWN
         if not self.grants(decision):
             return ConsentStatus.REFUSED
-        if granted & set(self._needing) or any(vendors.values()):
+        if granted & set(self.needing) or any(vendors.values()):
             return ConsentStatus.GIVEN
         return ConsentStatus.INVALIDATED
 
@@ -184,8 +184,8 @@ class Terms:
             }
             again |= stale & decision.granted
         if decision.kind == "partial":
-            again |= set(self._needing) - granted
-        return tuple(category for category in self._needing if category in again)
+            again |= set(self.needing) - granted
+        return tuple(category for category in self.needing if category in again)
 
     def _standing(
         self,
@@ -213,7 +213,7 @@ class Terms:
         }
         return Consent(
             status=status,
-            granted=granted & frozenset(self._needing),
+            granted=granted & frozenset(self.needing),
             categories=categories,
             vendors=effective,
             vendor_category=self._vendor_category,
@@ -228,10 +228,10 @@ class Terms:
     def _objected(self, decision: Decision | None, status: ConsentStatus, gpc: bool) -> set[str]:
         """Name the exempt categories that the visitor objected to; an objection outlives a change of notice."""
         if decision is None or status is ConsentStatus.EXPIRED:
-            return {c for c in self._exempt if gpc and self.policy.honours_gpc(c)}
+            return {c for c in self.exempt if gpc and self.policy.honours_gpc(c)}
         told = self.notices[decision.notice].category_ids
         return {
-            category for category in self._exempt if category in told and category not in decision.granted
+            category for category in self.exempt if category in told and category not in decision.granted
         }
 
     def grants(self, decision: Decision) -> bool:
@@ -241,117 +241,6 @@ class Terms:
         return bool(decision.granted - exempt) or any(
             allowed and notice.vendor_category.get(vendor) not in exempt
             for vendor, allowed in decision.vendors.items()
-        )
-
-    def everything(self, shown: Notice, allowed: bool) -> Choice:
-        """Give the choice of "accept all" or "reject all" under the notice that was shown."""
-        return Choice(categories=dict.fromkeys(shown.category_ids, allowed), vendors={})
-
-    def check(self, choice: Choice) -> None:
-        """Refuse a choice that the policy cannot express.
-
-        Raises:
-            UnknownCategoryError: it names a category that the policy lacks.
-            UnknownVendorError: the same for a vendor.
-            InvalidDecisionError: it turns something off that is required.
-        """
-        for category, allowed in choice.categories.items():
-            if self.policy.category(category).required and not allowed:
-                raise InvalidDecisionError(f"The category {category!r} is required: it cannot be refused.")
-        for vendor, allowed in choice.vendors.items():
-            if self.policy.category(self.policy.vendor(vendor).category).required and not allowed:
-                raise InvalidDecisionError(f"The vendor {vendor!r} is required: it cannot be refused.")
-
-    def replace(self, choice: Choice, shown: Notice, now: int) -> Decision:
-        """Make a decision out of a choice alone: what it does not name is refused."""
-        granted = frozenset(category for category in shown.category_ids if choice.categories.get(category))
-        return self._decision(granted, choice.vendors, shown, kind="decided", decided_at=now, changed_at=now)
-
-    def merge(self, consent: Consent, choice: Choice, shown: Notice, now: int) -> Decision:
-        """Change what a choice names and nothing else; `expires_at` stays where there was a decision.
-
-        The notice becomes the one that was shown; of the older grants only what that covers is taken along. What the banner
-        still has to ask makes the decision a partial one.
-        """
-        base = consent.decision if consent.status.decided else None
-        if base is None:
-            standing = frozenset(c for c, on in consent.categories.items() if on and c in self._exempt)
-            granted = frozenset(c for c in shown.category_ids if choice.categories.get(c, c in standing))
-            kind: Kind = "decided" if set(self._needing) <= set(choice.categories) else "partial"
-            return self._decision(granted, choice.vendors, shown, kind=kind, decided_at=now, changed_at=now)
-        old = self.notices[base.notice]
-        before, vendors = base.granted, dict(base.vendors)
-        if shown.digest != old.digest:
-            kept = self.covers_between(old, shown)
-            before &= kept.categories
-            vendors = {
-                v: a
-                for v, a in vendors.items()
-                if v in shown.vendor_category and (not a or v in kept.vendors)
-            }
-        granted = frozenset(c for c in shown.category_ids if choice.categories.get(c, c in before))
-        left = set(consent.asking) - set(choice.categories)
-        merged = self._decision(
-            granted,
-            vendors | dict(choice.vendors),
-            shown,
-            kind="partial" if left and (base.kind == "partial" or shown.digest != old.digest) else "decided",
-            decided_at=base.decided_at,
-            changed_at=max(now, base.changed_at),
-        )
-        return (
-            replace(merged, kind="withdrawn")
-            if base.kind == "withdrawn" and not self.grants(merged)
-            else merged
-        )
-
-    def covers_between(self, old: Notice, shown: Notice) -> Coverage:
-        """Say what an answer under one known notice covers under another one, here."""
-        if shown is self.notice:
-            return self.covers(old.digest)
-        return coverage(old, shown, self.site.id, self.site.origin)
-
-    def withdraw(self, consent: Consent, category: str | None, now: int) -> Decision:
-        """Take everything back, or one category with all its vendors; what leaves nothing granted is a withdrawal of all.
-
-        Raises:
-            UnknownCategoryError: the policy has no such category.
-            InvalidDecisionError: the category is required.
-        """
-        if category is not None and consent.decision is not None:
-            vendors = {vendor.id: False for vendor in self.policy.vendors_of(category)}
-            choice = Choice(categories={category: False}, vendors=vendors)
-            rest = self.merge(consent, choice, self.notice, now)
-            if self.grants(rest):
-                return rest
-        before = consent.decision.changed_at if consent.decision else now
-        at = max(now, before)
-        return self._decision(frozenset(), {}, self.notice, kind="withdrawn", decided_at=at, changed_at=at)
-
-    def _decision(
-        self,
-        granted: frozenset[str],
-        vendors: Mapping[str, bool],
-        notice: Notice,
-        *,
-        kind: Kind,
-        decided_at: int,
-        changed_at: int,
-    ) -> Decision:
-        """Keep of the vendors only those that the notice has and that differ from their category."""
-        category_of = notice.vendor_category
-        deviating = {
-            vendor: allowed
-            for vendor, allowed in vendors.items()
-            if vendor in notice.vendor_ids and allowed != (category_of[vendor] in granted)
-        }
-        return Decision(
-            kind=kind,
-            granted=granted,
-            vendors=deviating,
-            decided_at=decided_at,
-            changed_at=changed_at,
-            notice=notice.digest,
         )
 
 

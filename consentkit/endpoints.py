@@ -1,0 +1,376 @@
+"""The HTTP contract: what the library answers under its prefix, as a Starlette application."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from consentkit import decisions
+from consentkit.answers import Answer, read_form, read_json, read_query
+from consentkit.consent import Choice, Consent
+from consentkit.errors import InvalidDecisionError, LedgerError, UnknownIdError, UnknownNoticeError
+from consentkit.exchange import Exchange, Exchanges
+from consentkit.headers import header_values, local_path, proves_same_origin
+from consentkit.manager import ConsentManager
+from consentkit.occasion import Outcome
+from consentkit.problems import Problem
+from consentkit.request import RequestConsent
+
+__all__ = ["Endpoints", "decision_json", "refusal"]
+
+GPC = "/.well-known/gpc.json"
+LARGEST_BODY = 16 * 1024
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+_READING = ("GET", "HEAD")
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-frame-options", b"DENY"),
+)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Endpoints:
+    """Answer everything under the prefix, and the Global Privacy Control resource."""
+
+    def __init__(self, shared: Exchanges) -> None:
+        self._manager: ConsentManager = shared.manager
+        self._pages = shared.pages
+        self._origins = frozenset(origin.encode() for origin in shared.manager.origins[shared.manager.site])
+        self._inside = shared.manager.prefix + "/"
+        self._started_on = datetime.fromtimestamp(shared.manager.clock(), UTC).date()
+        self._routes: dict[str, dict[str, Handler]] = {
+            "": {"GET": self._preferences},
+            "/policy": {"GET": self._policy},
+            "/policy.json": {"GET": self._policy_json},
+            "/sites": {"GET": self._sites},
+            "/sites.json": {"GET": self._sites_json},
+            "/banner": {"GET": self._banner},
+            "/decision": {
+                "GET": self._decision,
+                "POST": self._post_decision,
+                "PATCH": self._patch_decision,
+                "DELETE": self._delete_decision,
+            },
+            "/withdraw": {"POST": self._withdraw},
+        }
+
+    def serves(self, path: str) -> bool:
+        """Say whether a path, without the root path, is ours."""
+        return path.startswith(self._inside) or path == self._manager.prefix or path == GPC
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; a websocket is refused."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        request = Request(scope, receive)
+        try:
+            response = await self._route(request)(request)
+        except Problem as problem:
+            response = self._problem(request, problem)
+        for name, value in _SAFE_HEADERS:
+            if name not in dict(response.raw_headers):
+                response.raw_headers.append((name, value))
+        await response(scope, receive, send)
+
+    def _route(self, request: Request) -> Handler:
+        root_path: str = request.scope.get("root_path", "")
+        path: str = request.scope["path"]
+        if root_path and path.startswith(root_path):
+            path = path[len(root_path) :]
+        methods: Mapping[str, Handler] | None = {"GET": self._gpc} if path == GPC else None
+        if methods is None:
+            rest = path[len(self._manager.prefix) :]
+            methods = self._routes.get(rest) or self._by_folder(rest)
+        if methods is None:
+            raise Problem(404)
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in methods:
+            allowed = [*methods, *(["HEAD"] if "GET" in methods else [])]
+            raise Problem(405, headers={"allow": ", ".join(allowed)})
+        if method != "GET" and not proves_same_origin(request.scope["headers"], self._origins):
+            raise Problem(403, "This request does not come from a page of this site.")
+        return methods[method]
+
+    def _by_folder(self, rest: str) -> Mapping[str, Handler] | None:
+        folder, _, name = rest[1:].partition("/")
+        if folder == "notices" and name:
+            return {"GET": self._notice}
+        if folder == "assets" and name:
+            return {"GET": self._asset}
+        return None
+
+    # Pages
+
+    async def _preferences(self, request: Request) -> Response:
+        return self._page(request, self._pages.preferences)
+
+    async def _policy(self, request: Request) -> Response:
+        return self._page(request, self._pages.policy)
+
+    async def _sites(self, request: Request) -> Response:
+        return self._page(request, self._pages.sites)
+
+    def _page(self, request: Request, render: Callable[..., str]) -> Response:
+        exchange = _exchange(request)
+        exchange.consent.accessed = True
+        return HTMLResponse(render(exchange.view(back=request.query_params.get("next") or "/")))
+
+    async def _banner(self, request: Request) -> Response:
+        exchange = _exchange(request)
+        html = self._pages.banner(exchange.view(back=request.query_params.get("next") or "/"))
+        headers = {"cache-control": "private, no-store"}
+        return HTMLResponse(html, headers=headers) if html else Response(status_code=204, headers=headers)
+
+    async def _policy_json(self, request: Request) -> Response:
+        return self._overview(request, self._pages.policy_json)
+
+    async def _sites_json(self, request: Request) -> Response:
+        return self._overview(request, self._pages.sites_json)
+
+    def _overview(self, request: Request, rows: Callable[[str], dict[str, Any]]) -> Response:
+        language = _exchange(request).consent.language()
+        headers = {"cache-control": "no-cache", "vary": "Accept-Language", "content-language": language}
+        return JSONResponse(rows(language), headers=headers)
+
+    async def _notice(self, request: Request) -> Response:
+        digest = request.scope["path"].rpartition("/")[2]
+        content = await self._notice_content(digest)
+        if content is None:
+            raise Problem(404, "No notice of that digest was published here.")
+        headers = {"cache-control": "public, max-age=31536000, immutable"}
+        return JSONResponse(content, headers=headers)
+
+    async def _notice_content(self, digest: str) -> dict[str, Any] | None:
+        manager = self._manager
+        known = manager.terms.notices.get(digest)
+        if (known is None or known.content is None) and manager.may_learn(now := manager.clock()):
+            from consentkit.threads import in_ledger_thread
+
+            await in_ledger_thread(lambda: manager.learn_notices(now))
+            known = manager.terms.notices.get(digest)
+        return dict(known.content) if known is not None and known.content is not None else None
+
+    async def _asset(self, request: Request) -> Response:
+        name = request.scope["path"].rpartition("/")[2]
+        found = self._pages.assets.get(name)
+        if found is None:
+            raise Problem(404)
+        content_type, content = found
+        return Response(
+            content, media_type=content_type, headers={"cache-control": "public, max-age=31536000, immutable"}
+        )
+
+    async def _gpc(self, request: Request) -> Response:
+        policy = self._manager.policy
+        profiling = {vendor.category for vendor in policy.vendors if vendor.profiling}
+        honoured = all(
+            policy.honours_gpc(category.id) for category in policy.optional if category.id in profiling
+        )
+        body = {"gpc": honoured, "lastUpdate": self._last_update().isoformat()}
+        return JSONResponse(body, headers={"cache-control": "public, max-age=3600"})
+
+    def _last_update(self) -> date:
+        published = self._manager.notice.published
+        return date.fromisoformat(published) if published else self._started_on
+
+    # The decision
+
+    async def _decision(self, request: Request) -> Response:
+        return self._tell(_exchange(request).consent.consent)
+
+    def _tell(self, consent: Consent, **more: object) -> Response:
+        return JSONResponse(decision_json(consent) | more, headers={"cache-control": "private, no-store"})
+
+    async def _post_decision(self, request: Request) -> Response:
+        exchange = _exchange(request)
+        if _media_type(request) == FORM:
+            answer, _ = read_form_or_refuse(await _body(request))
+            await self._settle(exchange, answer, merge=answer.choice == "change")
+            return self._back(request, answer)
+        if _media_type(request) != JSON:
+            raise Problem(415, f"Send {JSON} or {FORM}.")
+        answer = read_json_or_refuse(await _body(request), merge=False)
+        return self._tell((await self._settle(exchange, answer, merge=False)).consent)
+
+    async def _patch_decision(self, request: Request) -> Response:
+        if _media_type(request) != JSON:
+            raise Problem(415, f"Send {JSON}.")
+        answer = read_json_or_refuse(await _body(request), merge=True)
+        return self._tell((await self._settle(_exchange(request), answer, merge=True)).consent)
+
+    async def _settle(self, exchange: Exchange, answer: Answer, *, merge: bool) -> Outcome:
+        manager, consent = self._manager, exchange.consent
+        occasion = consent.occasion(
+            choice=answer.choice or ("change" if merge else "api"),
+            surface=answer.surface,
+            language=self._pages.language(answer.language or consent.language()),
+            notice=answer.notice,
+        )
+
+        def settle(before: Consent) -> Outcome:
+            choice: Choice = answer.named()
+            if answer.choice in ("accept_all", "reject_all"):
+                choice = decisions.everything(
+                    manager.shown(answer.notice), allowed=answer.choice == "accept_all"
+                )
+            return manager.decide(before, choice, occasion, merge=merge)
+
+        return await _applied(consent, settle)
+
+    async def _delete_decision(self, request: Request) -> Response:
+        try:
+            answer, category = read_query(request.scope.get("query_string", b""))
+        except InvalidDecisionError as error:
+            raise Problem(400, str(error)) from None
+        outcome = await self._take_back(_exchange(request), answer, category)
+        return self._tell(outcome.consent, reference=outcome.reference)
+
+    async def _withdraw(self, request: Request) -> Response:
+        if _media_type(request) != FORM:
+            raise Problem(415, f"Send {FORM}.")
+        answer, category = read_form_or_refuse(await _body(request), withdrawal=True)
+        await self._take_back(_exchange(request), answer, category)
+        return self._back(request, answer)
+
+    async def _take_back(self, exchange: Exchange, answer: Answer, category: str | None) -> Outcome:
+        manager, consent = self._manager, exchange.consent
+        occasion = consent.occasion(
+            choice="withdraw",
+            surface=answer.surface,
+            language=self._pages.language(answer.language or consent.language()),
+            notice=answer.notice,
+        )
+        return await _applied(consent, lambda before: manager.withdraw(before, category, occasion))
+
+    def _back(self, request: Request, answer: Answer) -> Response:
+        root_path = request.scope.get("root_path", "")
+        target = local_path(answer.next, root_path + self._manager.prefix)
+        return RedirectResponse(target, status_code=303)
+
+    # Refusals
+
+    def _problem(self, request: Request, problem: Problem) -> Response:
+        if _wants_html(request):
+            view = _exchange(request).view(back="/")
+            html = self._pages.error(view, problem.status, "", problem.detail)
+            return HTMLResponse(
+                html, problem.status, headers={**problem.headers, "cache-control": "private, no-store"}
+            )
+        return problem.response()
+
+
+def decision_json(consent: Consent) -> dict[str, Any]:
+    """Write a consent as the decision address shows it; times in RFC 3339, UTC."""
+    return {
+        "status": consent.status.value,
+        "categories": dict(consent.categories),
+        "vendors": dict(consent.vendors),
+        "decided_at": _time(consent.decided_at),
+        "expires_at": _time(consent.expires_at),
+        "notice": consent.notice,
+        "gpc": consent.gpc,
+        "needs_asking": consent.needs_asking,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def refusal(request: Request, category: str, vendor: str | None) -> Response:
+    """Answer 403 where a handler asks for a consent that is not there: a page for a browser, else a problem document."""
+    exchange: Exchange = request.scope["consentkit"]
+    shared = exchange.shared
+    if _wants_html(request):
+        return HTMLResponse(shared.pages.needs_consent(exchange.view(), category, vendor), 403)
+    preferences = exchange.root_path + shared.manager.prefix
+    named = f"vendor {vendor!r} of category {category!r}" if vendor else f"category {category!r}"
+    more: dict[str, Any] = {"category": category, "preferences": preferences}
+    if vendor:
+        more["vendor"] = vendor
+    return Problem(
+        403, f"This needs consent for {named}, which can be given at {preferences}.", more=more
+    ).response()
+
+
+def _exchange(request: Request) -> Exchange:
+    exchange: Exchange = request.scope["consentkit"]
+    return exchange
+
+
+def _media_type(request: Request) -> str:
+    """Give the media type of a body in UTF-8 that is not encoded; empty for any other one."""
+    headers = request.scope["headers"]
+    types = header_values(headers, b"content-type")
+    encodings = header_values(headers, b"content-encoding")
+    if len(types) != 1 or any(value.strip().lower() not in (b"", b"identity") for value in encodings):
+        return ""
+    media_type, _, parameters = types[0].decode("latin-1").lower().partition(";")
+    charset = parameters.strip().replace('"', "").removeprefix("charset=")
+    return media_type.strip() if not parameters.strip() or charset in ("utf-8", "utf8") else ""
+
+
+def _wants_html(request: Request) -> bool:
+    if _media_type(request) == FORM:
+        return True
+    accept = b",".join(header_values(request.scope["headers"], b"accept"))
+    return b"text/html" in accept and request.method in (*_READING, "POST")
+
+
+async def _body(request: Request) -> bytes:
+    """Read at most 16 KiB, counted as they arrive, whatever Content-Length says."""
+    declared = header_values(request.scope["headers"], b"content-length")
+    if declared and declared[0].isdigit() and int(declared[0][:20]) > LARGEST_BODY:
+        raise Problem(413, "The body is larger than 16 KiB.")
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > LARGEST_BODY:
+            raise Problem(413, "The body is larger than 16 KiB.")
+    return bytes(received)
+
+
+def read_form_or_refuse(body: bytes, *, withdrawal: bool = False) -> tuple[Answer, str | None]:
+    """Read a form, or answer 400."""
+    try:
+        return read_form(body, withdrawal=withdrawal)
+    except InvalidDecisionError as error:
+        raise Problem(400, str(error)) from None
+
+
+def read_json_or_refuse(body: bytes, *, merge: bool) -> Answer:
+    """Read JSON, or answer 400."""
+    try:
+        return read_json(body, merge=merge)
+    except InvalidDecisionError as error:
+        raise Problem(400, str(error)) from None
+
+
+async def _applied(consent: RequestConsent, settle: Callable[[Consent], Outcome]) -> Outcome:
+    """Settle a choice, and turn what can go wrong into its answer."""
+    try:
+        return await consent.aapply(settle)
+    except UnknownNoticeError as error:
+        raise Problem(409, str(error)) from None
+    except InvalidDecisionError as error:
+        raise Problem(400, str(error)) from None
+    except UnknownIdError as error:
+        raise Problem(400, f"The policy has no such {error.kind}.") from None
+    except LedgerError:
+        raise Problem(
+            503,
+            "Your choice cannot be recorded at the moment, so nothing was changed.",
+            headers={"retry-after": "5"},
+        ) from None

@@ -1,0 +1,350 @@
+"""One request and its response, without I/O: `begin`, `start`, `body`. Everything that follows from a consent happens here.
+
+Adapters move bytes between their framework and an exchange, and make the ledger look-up that `begin` asks for, in a thread or
+directly. An answer that no consent has a part in passes through byte for byte.
+"""
+
+import logging
+from collections.abc import Mapping
+from hashlib import blake2s
+from typing import Any
+from urllib.parse import quote
+
+from consentkit import __version__, caching
+from consentkit.cookie import Token
+from consentkit.csp import nonce_of
+from consentkit.gate import Action, CookieGate, Reason, Verdict
+from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
+from consentkit.inject import Injector
+from consentkit.manager import ConsentManager
+from consentkit.pages import Pages, View
+from consentkit.request import RequestConsent
+
+__all__ = ["Exchange", "Exchanges"]
+
+log = logging.getLogger("consentkit")
+
+Headers = list[tuple[bytes, bytes]]
+
+SETTINGS_CLASS = b"cookie-consent-settings"
+CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
+
+
+class Exchanges:
+    """What all exchanges of one site share: its pages, its cookie gate, and what was logged already."""
+
+    def __init__(self, manager: ConsentManager) -> None:
+        self.manager = manager
+        self.cookie_name = manager.cookie.name.encode()
+        self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
+        self.pages = Pages(
+            manager.policy,
+            manager.notice,
+            site=manager.site,
+            prefix=manager.prefix,
+            origins={site: origins[0] for site, origins in manager.origins.items()},
+            templates=manager.templates,
+            locales=manager.locales,
+            stylesheets=manager.stylesheets,
+        )
+        manager.rendering = self.pages.rendering
+        languages = manager.policy.languages
+        honoured = any(manager.policy.honours_gpc(category.id) for category in manager.policy.optional)
+        self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))
+        self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
+        self.observed: dict[str, Reason] = {}
+        self._warned: set[str] = set()
+
+    def warn_once(self, about: str, message: str, *arguments: object) -> None:
+        """Log a warning the first time that this comes up."""
+        if about not in self._warned and len(self._warned) < 1024:
+            self._warned.add(about)
+            log.warning(message, *arguments)
+
+    def report(self, verdict: Verdict) -> None:
+        """Log once for each cookie what became of it, and remember it for `consentkit check --observed`."""
+        if verdict.name in self.observed or len(self.observed) >= 1024:
+            return
+        self.observed[verdict.name] = verdict.reason
+        if verdict.tracker is not None and verdict.action is not Action.PASS:
+            done = "shortened" if verdict.reason is Reason.CLAMPED else "dropped"
+            log.warning(
+                "Set-Cookie %r %s: %s, category %r.",
+                verdict.name,
+                done,
+                verdict.reason.value,
+                verdict.tracker.category,
+            )
+        elif verdict.reason in (Reason.UNDECLARED, Reason.BROKEN):
+            done = "dropped" if verdict.action is Action.DROP else "let through"
+            log.warning(
+                "Set-Cookie %r %s: %s. Declare it in the policy.", verdict.name, done, verdict.reason.value
+            )
+
+
+class Exchange:
+    """One request and its response.
+
+    Attributes:
+        consent: what handlers ask.
+        holding: whether the response's start waits for the first bytes of its body.
+    """
+
+    __slots__ = (
+        "_headers",
+        "_injector",
+        "_method",
+        "_own",
+        "_pending",
+        "_scope",
+        "_state",
+        "consent",
+        "holding",
+        "root_path",
+        "shared",
+    )
+
+    def __init__(self, shared: Exchanges, method: str, headers: RawHeaders, *, own: bool = False) -> None:
+        """Take the request's raw headers; `own` says that the library itself answers."""
+        self.shared = shared
+        self._method = method
+        self._headers = headers
+        self._own = own
+        self._injector: Injector | None = None
+        self._scope: Mapping[str, Any] = {"path": "/"}
+        self.root_path = ""
+        self._state: bytes | None = None
+        self._pending: list[bytes] = []
+        self.consent = RequestConsent(shared.manager, headers)
+        self.holding = False
+
+    # The request
+
+    def begin(self) -> bool:
+        """Read the cookie; say whether the ledger has to be asked first, by `look_up`."""
+        shared = self.shared
+        for name, value in self._headers:
+            if name == b"cookie" and shared.cookie_name in value:
+                break
+        else:
+            return False
+        manager = shared.manager
+        self._pending = cookie_values(self._headers, shared.cookie_name)
+        now = manager.clock()
+        token = manager.cookie.newest(self._pending, now)
+        self.consent.token = token
+        return manager.needs_look_up(token, now) or (token is None and self._unknown_notice(now))
+
+    def _unknown_notice(self, now: float) -> bool:
+        manager = self.shared.manager
+        return manager.may_learn(now) and any(manager.cookie.unknown_notice(value) for value in self._pending)
+
+    def look_up(self) -> None:
+        """Ask the ledger what `begin` needs; blocks for a quarter of a second at the most, never raises."""
+        manager = self.shared.manager
+        now = manager.clock()
+        token: Token | None = self.consent.token
+        if token is None or any(manager.cookie.unknown_notice(value) for value in self._pending):
+            manager.learn_notices(now)
+            self.consent.token = token = manager.cookie.newest(self._pending, now)
+        if token is not None and manager.needs_look_up(token, now) and manager.revocations is not None:
+            manager.revocations.look(token.decision.subject, now)
+
+    def request_headers(self) -> RawHeaders:
+        """Give the headers as the application may see them; the same object where nothing is kept from it."""
+        changed: Headers = []
+        different = False
+        for name, value in self._headers:
+            new = value
+            if name == b"cookie":
+                new = self.shared.gate.strip(value, self._allows)
+            elif name == b"if-none-match":
+                new = caching.match_state(value, self.state()) if b"~ck." in value else value
+            if new:
+                changed.append((name, new))
+            different = different or new is not value
+        return changed if different else self._headers
+
+    def _allows(self, category: str, vendor: str | None) -> bool:
+        return self.consent.peek().allows(category, vendor)
+
+    def at(self, scope: Mapping[str, Any], root_path: str) -> None:
+        """Say which address was asked for, so that the banner can lead back; what it is, is worked out when needed."""
+        self._scope = scope
+        self.root_path = root_path
+
+    def target(self) -> str:
+        """Give the path and query that were asked for."""
+        raw = self._scope.get("raw_path")
+        path = raw.decode("latin-1") if raw else quote(self._scope["path"], safe="/%:@!$&'()*+,;=~-._")
+        query = self._scope.get("query_string", b"")
+        return f"{path}?{query.decode('latin-1')}" if query else path
+
+    # The response
+
+    def start(self, status: int, headers: Headers) -> Headers:
+        """Take the response's status and headers, and give the headers that leave."""
+        consent = self.consent
+        consent.started = True
+        html = cookies = False
+        for name, value in headers:
+            size = len(name)
+            if size == 12:
+                html = html or (value[:9].lower() == b"text/html" and name.lower() == b"content-type")
+            elif size == 10:
+                cookies = cookies or name.lower() == b"set-cookie"
+        if not (html or cookies or consent.accessed or consent.changed or status == 304):
+            return headers
+        return self._started(status, list(headers), html=html, cookies=cookies)
+
+    def _started(self, status: int, headers: Headers, *, html: bool, cookies: bool) -> Headers:
+        consent, shared = self.consent, self.shared
+        depends = consent.accessed
+        if cookies:
+            headers, sensitive = self._filter_cookies(headers)
+            depends = depends or sensitive
+        public = caching.is_public(headers)
+        if public and depends and not consent.changed:
+            path = self._scope["path"]
+            shared.warn_once(path, "%s is marked public but depends on the consent: sent as private.", path)
+        shareable = public and not depends
+        if html and not self._own:
+            injects = self._prepare(status, headers, shared_page=shareable)
+            depends = depends or (injects and not shareable)
+        tagged = status == 304 and any(b"~ck." in v for n, v in self._headers if n == b"if-none-match")
+        set_cookies = self._cookies_to_set(document=html and not shareable)
+        if set_cookies:
+            headers = caching.never_stored(headers)
+            headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
+        elif depends or tagged:
+            page = html or tagged or self._own
+            headers = caching.depends_on_visitor(
+                headers, shared.vary_page if page else shared.vary, self.state()
+            )
+        if consent.narrowed:
+            headers.append((b"clear-site-data", CLEARED))
+        return headers
+
+    def _cookies_to_set(self, *, document: bool) -> list[str]:
+        """Collect what this answer sets: a decision's cookies, one that went out of date, and leftovers that go."""
+        consent, shared = self.consent, self.shared
+        if not (document or consent.changed):
+            return []
+        now = consent.peek()
+        found = list(consent.cookies)
+        if consent.outdated and now.decision is not None:
+            found += shared.manager.cookie.set_cookie(now.decision)
+        if any(name == b"cookie" for name, _ in self._headers):
+            found += shared.gate.leftovers(sent_cookie_names(self._headers), self._allows)
+        return found
+
+    def _filter_cookies(self, headers: Headers) -> tuple[Headers, bool]:
+        """Hold the application's cookies against the consent; and say whether another one would have given others."""
+        gate, consent = self.shared.gate, self.consent.peek()
+        now = self.shared.manager.clock()
+        kept: Headers = []
+        depends = False
+        for name, value in headers:
+            if name.lower() != b"set-cookie":
+                kept.append((name, value))
+                continue
+            verdict = gate.set_cookie(value, self._allows, now, consent.expires)
+            depends = depends or verdict.depends
+            if verdict.action is Action.PASS:
+                kept.append((name, value))
+            elif verdict.action is Action.REWRITE and verdict.value is not None:
+                kept.append((name, verdict.value))
+            if verdict.reason not in (Reason.OWN, Reason.REQUIRED, Reason.GRANTED, Reason.DELETION):
+                self.shared.report(verdict)
+        return kept, depends
+
+    def _prepare(self, status: int, headers: Headers, *, shared_page: bool) -> bool:
+        """Make the injector for a document that gets our parts, and say whether there is one."""
+        if status != 200 or self._method not in ("GET", "HEAD") or not self._takes_parts(headers):
+            return False
+        shared = self.shared
+        nonce = nonce_of(caching.values(headers, b"content-security-policy"))
+        view = self.view(shared_page=shared_page)
+        pages = shared.pages
+        banner = pages.banner(view) if shared.manager.show_banner and not shared_page else ""
+        headers[:] = [(name, value) for name, value in headers if name.lower() != b"content-length"]
+        if self._method == "GET":
+            self._injector = Injector(
+                pages.head(view, nonce).encode(),
+                banner.encode(),
+                pages.settings(view).encode(),
+                unless_class=SETTINGS_CLASS,
+            )
+            self.holding = True
+        return True
+
+    def _takes_parts(self, headers: Headers) -> bool:
+        """Say whether a document is whole, readable and meant to be looked at."""
+        for name, value in headers:
+            lowered = name.lower()
+            if lowered == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                self.shared.warn_once(
+                    "content-encoding",
+                    "%s arrives encoded, so that no banner can be put in: add the compressing middleware before "
+                    "ConsentMiddleware, so that it runs around it.",
+                    self._scope["path"],
+                )
+                return False
+            if lowered == b"content-disposition" and value.strip().lower().startswith(b"attachment"):
+                return False
+            if lowered == b"content-type" and not _is_utf8(value):
+                return False
+            if lowered == b"content-range":
+                return False
+        return not any(name == b"hx-request" for name, _ in self._headers)
+
+    def body(self, chunk: bytes, more: bool) -> bytes:
+        """Take a piece of the response's body and give the piece that leaves."""
+        return chunk if self._injector is None else self._injector.feed(chunk, more)
+
+    # What the pages need
+
+    def view(self, *, shared_page: bool = False, back: str | None = None) -> View:
+        """Describe this visitor on this page; a page for shared caches is described the same for everybody."""
+        manager = self.shared.manager
+        root_path = self.root_path
+        if shared_page:
+            return View(
+                language=manager.policy.languages[0], consent=manager.terms.undecided(), root_path=root_path
+            )
+        return View(
+            language=preferred_language(self._headers, manager.policy.languages),
+            consent=self.consent.peek(),
+            next=self.target() if back is None else back,
+            root_path=root_path,
+        )
+
+    def state(self) -> bytes:
+        """Name the state of this visitor's pages: two answers with one name look the same to the visitor."""
+        if self._state is None or self.consent.changed:
+            consent = self.consent.peek()
+            shown = (
+                consent.status.value,
+                [allowed for allowed in consent.categories.values()],
+                [allowed for allowed in consent.vendors.values()],
+                consent.asking,
+                consent.gpc,
+                consent.expires,
+                preferred_language(self._headers, self.shared.manager.policy.languages),
+                self.shared.manager.notice.short,
+                sorted(self.shared.pages.assets),
+                __version__,
+            )
+            self._state = blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
+        return self._state
+
+
+def _is_utf8(content_type: bytes) -> bool:
+    """Say whether a document is in UTF-8, which is also what one without a charset is taken for (HTML, section 4.2.5.4)."""
+    _, _, parameters = content_type.lower().partition(b";")
+    charset = [
+        p.partition(b"=")[2].strip(b' \t"')
+        for p in parameters.split(b";")
+        if p.strip().startswith(b"charset")
+    ]
+    return not charset or charset[0] in (b"utf-8", b"utf8")

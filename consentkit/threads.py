@@ -1,0 +1,26 @@
+"""Threads for the ledger, so that waiting for it takes none from the application's own sync handlers."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+
+__all__ = ["in_ledger_thread"]
+
+T = TypeVar("T")
+
+THREADS = 64
+"""As many visitors can wait for the ledger at once, in each event loop."""
+
+_limiter: RunVar[CapacityLimiter] = RunVar("consentkit-ledger")
+
+
+async def in_ledger_thread(call: Callable[[], T]) -> T:
+    """Run a call that waits for the ledger, without holding up the event loop."""
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = CapacityLimiter(THREADS)
+        _limiter.set(limiter)
+    return await to_thread.run_sync(call, limiter=limiter)
