@@ -123,7 +123,9 @@ class Injector(Scanner):
         return end_of(HEAD_CONTENT if self._phase >= _Phase.IN_HEAD else _BETWEEN, data, at)
 
     def _look_for_class(self, tag: bytes) -> None:
-        if self._unless_class in tag and len(tag) <= LIMIT and self._unless_class in classes(tag):
+        if self._unless_class not in tag or len(tag) > LIMIT or tag.startswith(b"</"):
+            return
+        if self._unless_class in classes(tag):
             self._body_end = b""
             self._mode = Mode.OVER
 
