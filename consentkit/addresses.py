@@ -39,7 +39,7 @@ def _url(value: str) -> str:
 Url = Annotated[
     str,
     AfterValidator(_url),
-    Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]://[^@]+"}),
+    Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]://"}),
 ]
 
 

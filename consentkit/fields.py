@@ -163,9 +163,9 @@ class Texts(Mapping[str, str]):
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
         """Accept a table by language; dump the same."""
         return core_schema.no_info_after_validator_function(
-            cls._of_table,
+            cls,
             core_schema.no_info_before_validator_function(
-                _table_of_texts, handler.generate_schema(dict[str, Prose])
+                _table_of_texts, handler.generate_schema(dict[Language, Prose])
             ),
             serialization=core_schema.plain_serializer_function_ser_schema(dict),
         )
@@ -179,18 +179,15 @@ class Texts(Mapping[str, str]):
         described["propertyNames"] = {"pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"}
         return described | {"minProperties": 1}
 
-    @classmethod
-    def _of_table(cls, table: dict[str, str]) -> "Texts":
-        texts = {_language(tag): text for tag, text in table.items()}
-        if len(texts) < len(table):
-            raise fault("A language stands here twice, in different letter case.", "Keep one of them.")
-        return cls(texts)
-
 
 def _table_of_texts(value: object) -> object:
     if isinstance(value, str):
         raise fault("The text has no language.", 'Write a table by language: { en = "…", nl = "…" }.')
-    return dict(value) if isinstance(value, Texts) else value
+    if isinstance(value, Texts):
+        return dict(value)
+    if isinstance(value, dict) and len({str(tag).lower() for tag in value}) < len(value):
+        raise fault("A language stands here twice, in different letter case.", "Keep one of the two.")
+    return value
 
 
 def _public_key(value: str) -> str:

@@ -1,4 +1,4 @@
-"""What the owner of the sites declares: frozen models with the keys of `consent.toml` as field names.
+"""What the owner of the sites declares, as one object.
 
 The models hold what one value alone can get wrong; `checks` holds what several values get wrong together. `load_policy`
 runs both. A policy is made once and read on every request, so that look-ups are dictionaries.
@@ -6,29 +6,28 @@ runs both. A policy is made once and read on every request, so that look-ups are
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
-from consentkit.addresses import Domain, Email, Reference, SiteOrigin, Url, VendorOrigin
+from consentkit.declarations import (
+    Authority,
+    Category,
+    Controller,
+    Group,
+    Necessity,
+    Origins,
+    Role,
+    Site,
+    Table,
+    Tracker,
+    TrackerKind,
+    Vendor,
+)
 from consentkit.duration import Duration
 from consentkit.errors import UnknownCategoryError, UnknownSiteError, UnknownVendorError
-from consentkit.fields import (
-    CookiePath,
-    DpvTerm,
-    Id,
-    Language,
-    Lifetime,
-    Line,
-    Many,
-    Pattern,
-    Prose,
-    PublicKey,
-    SchemaVersion,
-    Texts,
-    normal_language,
-)
-from consentkit.transfers import Country, SafeguardName, TransferData, shipped_transfer_data
+from consentkit.fields import Language, Line, Many, SchemaVersion, Texts, normal_language
+from consentkit.transfers import Country, TransferData, shipped_transfer_data
 
 __all__ = [
     "Authority",
@@ -44,204 +43,8 @@ __all__ = [
     "Tracker",
     "TrackerKind",
     "Vendor",
+    "json_schema",
 ]
-
-TrackerKind = Literal[
-    "cookie",
-    "local_storage",
-    "session_storage",
-    "indexed_db",
-    "cache_storage",
-    "pixel",
-    "url_decoration",
-    "fingerprint",
-    "script",
-]
-Necessity = Literal[
-    "session",
-    "auth",
-    "basket",
-    "load_balancing",
-    "security",
-    "consent_choice",
-    "ui_preference_requested",
-    "media_playback",
-]
-Role = Literal["controller", "joint_controller", "processor"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class Authority(_Model):
-    """The supervisory authority that visitors may complain to (GDPR 13(2)(d))."""
-
-    name: Line
-    """Its name."""
-    url: Url
-    """Its address on the web."""
-
-
-class Controller(_Model):
-    """Who answers for the processing (GDPR 13(1)(a))."""
-
-    name: Line
-    """Legal name; the first words that visitors read."""
-    address: Prose
-    """Postal address."""
-    country: Country
-    """Where it is established."""
-    email: Email
-    """Where visitors write about their data."""
-    dpo: Reference | None = None
-    """How to reach the data protection officer, where there is one (GDPR 13(1)(b))."""
-    rights_url: Url | None = None
-    """A page about the visitor's rights and how to use them."""
-    authority: Authority
-    """Where visitors may complain."""
-
-
-class Group(_Model):
-    """What holds several sites together that one answer covers."""
-
-    id: Id
-    """Signed into every cookie and token of the group."""
-    name: Texts
-    """What visitors know the group as."""
-    joint_controllers: bool = False
-    """Whether the sites' different controllers have an arrangement under GDPR 26."""
-
-
-class Site(_Model):
-    """One origin that the answer covers."""
-
-    id: Id
-    """Signed into the site's cookie."""
-    name: Line
-    """What visitors know the site as."""
-    origin: SiteOrigin
-    """Scheme, host and port, as a browser sends them in Origin."""
-    public_key: PublicKey | None = None
-    """Ed25519 key of the hand-off: base64url without padding of the 32 raw bytes (RFC 8032)."""
-    controller: Controller | None = None
-    """The site's own controller, where it differs from the policy's."""
-
-
-class Category(_Model):
-    """One purpose as visitors see it."""
-
-    id: Id
-    """The word that code asks for: allows("analytical")."""
-    required: bool = False
-    """Strictly necessary: always on, no consent asked."""
-    exempt: bool = False
-    """Analytics that need no consent: on by default, disclosed, and off for who objects (Tw 11.7a(3)(b), CNIL)."""
-    title: Texts
-    """The name on the buttons."""
-    description: Texts
-    """What it is for, in a sentence that begins with a verb."""
-    combines_across_sites: bool = False
-    """Whether data of this category from all sites is put together."""
-    honours_gpc: bool | None = None
-    """Whether Sec-GPC refuses it; default: where one of its vendors profiles."""
-    dpv_purposes: Many[DpvTerm] = ()
-    """Purposes of the Data Privacy Vocabulary, for records."""
-    retention: Duration | None = None
-    """How long we keep what was collected for it (GDPR 13(2)(a)); at most 25 months where exempt."""
-
-
-class Origins(_Model):
-    """Where a vendor's content comes from, by what the Content-Security-Policy calls it."""
-
-    script: Many[VendorOrigin] = ()
-    """For script-src."""
-    connect: Many[VendorOrigin] = ()
-    """For connect-src."""
-    img: Many[VendorOrigin] = ()
-    """For img-src."""
-    frame: Many[VendorOrigin] = ()
-    """For frame-src; embeds are shown from these alone."""
-    style: Many[VendorOrigin] = ()
-    """For style-src."""
-    font: Many[VendorOrigin] = ()
-    """For font-src."""
-    media: Many[VendorOrigin] = ()
-    """For media-src."""
-    form: Many[VendorOrigin] = ()
-    """For form-action."""
-
-
-class Vendor(_Model):
-    """A third party that stores or reads something, in one role."""
-
-    id: Id
-    """The word that code asks for: allows("social", vendor="youtube")."""
-    name: Line
-    """What visitors know it as."""
-    legal_entity: Line | None = None
-    """The company behind the name."""
-    country: Country
-    """Where the data goes."""
-    safeguard: SafeguardName | None = None
-    """What makes the transfer lawful; required outside the EEA (GDPR 44 to 49)."""
-    safeguard_copy: Reference | None = None
-    """Where visitors get a copy of the safeguard: a URL or an address (GDPR 13(1)(f))."""
-    dpf_certified: bool | None = None
-    """On the Data Privacy Framework list: the condition of the adequacy decision for the US."""
-    commercial_org: bool | None = None
-    """Subject to PIPEDA: the condition of the adequacy decision for Canada."""
-    profiling: bool
-    """Whether it may build a profile of the visitor (GDPR 13(2)(f), 22)."""
-    policy_url: Url
-    """Its privacy policy."""
-    category: Id
-    """The category that it belongs to."""
-    origins: Origins = Origins()
-    """Where its content comes from."""
-    signal: Literal["google-consent-mode"] | None = None
-    """What its script is told about the consent."""
-    role: Role = "controller"
-    """Its role towards the data."""
-    data: Many[DpvTerm] = ()
-    """Kinds of personal data, as terms of the Data Privacy Vocabulary."""
-    retention: Duration | None = None
-    """How long it keeps the data, where known."""
-
-
-class Tracker(_Model):
-    """One item that is stored on the device or read from it."""
-
-    name: Pattern
-    """Its name; a trailing * matches the rest."""
-    kind: TrackerKind
-    """How it is stored or read (EDPB 2/2023)."""
-    category: Id
-    """The category that it belongs to."""
-    vendor: Id | None = None
-    """The third party with access to it; absent: ours alone."""
-    lifetime: Lifetime
-    """How long it stays: a duration, or "session"."""
-    purpose: Texts
-    """What it is for."""
-    necessity: Necessity | None = None
-    """Why the service that the visitor asked for cannot do without it; for required categories alone."""
-    third_party: bool = False
-    """Set on the vendor's own domain: disclosed, not for us to delete."""
-    domain: Domain | None = None
-    """The cookie's Domain, when it is not host-only."""
-    path: CookiePath = "/"
-    """The cookie's Path."""
-    partitioned: bool = False
-    """Whether the cookie is Partitioned (CHIPS)."""
-    personal_data: bool | None = None
-    """Whether it holds personal data: for the records; consent is needed either way (Planet49)."""
-
-    def matches(self, name: str) -> bool:
-        """Say whether an item of this name is this tracker; letters in capitals differ from small ones."""
-        if self.name.endswith("*"):
-            return name.startswith(self.name[:-1])
-        return name == self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +62,7 @@ class _Index:
     honours_gpc: dict[str, bool]
 
 
-class Policy(_Model):
+class Policy(Table):
     """Everything that the owner declares. Ids are unique and references exist where `load_policy` made it."""
 
     schema_version: Annotated[SchemaVersion, Field(alias="schema")]
@@ -413,3 +216,29 @@ class Policy(_Model):
             if candidate in texts:
                 return texts[candidate]
         return next(iter(texts.values()))
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe `consent.toml` for editors, as JSON Schema 2020-12; `data/policy.schema.json` is a copy."""
+    schema = Policy.model_json_schema(by_alias=True)
+    definitions = {name: _for_editors(definition) for name, definition in schema.pop("$defs").items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "consent.toml",
+        **_for_editors(schema),
+        "$defs": definitions,
+    }
+
+
+def _for_editors(model: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what TOML has no word for, null, and what says nothing, titles made of the keys."""
+    properties = {}
+    for key, schema in model["properties"].items():
+        kept = {
+            name: value
+            for name, value in schema.items()
+            if name != "title" and (name, value) != ("default", None)
+        }
+        choices = [one for one in kept.pop("anyOf", ()) if one != {"type": "null"}]
+        properties[key] = (choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {}) | kept
+    return {name: value for name, value in model.items() if name != "title"} | {"properties": properties}

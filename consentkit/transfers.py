@@ -72,7 +72,11 @@ def _country(value: str) -> str:
     return code
 
 
-Country = Annotated[str, AfterValidator(_country), Field(description="ISO 3166-1 alpha-2 code, such as NL.")]
+Country = Annotated[
+    str,
+    AfterValidator(_country),
+    Field(description="ISO 3166-1 alpha-2 code, such as NL.", json_schema_extra={"pattern": "^[A-Z]{2}$"}),
+]
 
 
 @dataclass(frozen=True, slots=True)
