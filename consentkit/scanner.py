@@ -6,6 +6,7 @@ not ended after `LIMIT` bytes is let go while its attribute values stream by (`d
 """
 
 import re
+from abc import ABC, abstractmethod
 from enum import IntEnum
 
 from consentkit.markup import (
@@ -65,7 +66,7 @@ _QUOTED_VALUE_ENDS = {quote: re.compile(quote) for quote in (b'"', b"'")}
 _BARE_VALUE_END = re.compile(rb"[" + SPACE + rb">]")
 
 
-class Scanner:
+class Scanner(ABC):
     """Walk through one document whose bytes arrive in chunks; subclasses know what to look for.
 
     `_mode` is `OVER` once nothing more is looked for.
@@ -85,25 +86,25 @@ class Scanner:
 
     # What subclasses say
 
+    @abstractmethod
     def _pass_over(self, data: bytes, at: int) -> int:
         """Return where the next byte is that has to be looked at; text may be passed over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _see_text(self, at: int) -> None:
         """Take in that text begins which was not passed over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _see_doctype(self) -> None:
         """Take in that a doctype begins."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _before_tag(self, slash: bytes, name: bytes, at: int) -> None:
         """Take in that a tag begins."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _after_tag(self, slash: bytes, name: bytes, tag: bytes, at: int) -> None:
         """Take in a whole tag, of which the end is left if it was long, and where it ends."""
-        raise NotImplementedError
 
     # Walking
 
