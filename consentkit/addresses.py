@@ -59,7 +59,7 @@ def _origin(value: str) -> re.Match[str]:
     if found is None or int(found["port"] or 0) > 65_535:
         raise fault(
             "This is not an origin.",
-            'Write scheme, host and any unusual port, nothing after them: "https://stride.example".',
+            'Write scheme, host and any unusual port, nothing after them: "https://www.example.org".',
         )
     if found["port"] == _USUAL_PORT[found["scheme"]]:
         raise fault("The port is the usual one, which browsers leave out.", "Leave it out too.")
@@ -91,7 +91,9 @@ def _vendor_origin(value: str) -> str:
     if found["scheme"] != "https":
         raise fault("The origin is not https.", 'Write it with "https://".')
     host = found["host"].removeprefix("*.")
-    if not _HOST.fullmatch(host) or "." not in host:
+    if found["host"].startswith("*") and "." not in host:
+        raise fault("The origin covers more than any vendor has.", 'Name it: "https://*.vendor.example".')
+    if not _HOST.fullmatch(host):
         raise fault(
             "This is not a host name in small letters.",
             'Write one such as "https://cdn.vendor.example" or "https://*.vendor.example".',

@@ -135,7 +135,8 @@ class Change:
     """One difference between two notices.
 
     `category` is None for what concerns all of them, `vendor` for what is not one vendor's; `field` is a key of the
-    policy file, empty where a whole thing was added or removed; `asks` says whether visitors who granted the category are asked again. `old` and `new` are facts.
+    policy file, empty where a whole thing was added or removed; `asks` says whether visitors who granted the category
+    are asked again. `old` and `new` are facts.
     """
 
     category: str | None

@@ -222,7 +222,7 @@ class ConsentCookie:
         """
         now = self.clock()
         ends = self.terms.expires(decision)
-        age = max(0, int((ends or 0) - now))
+        age = max(0, (ends or 0) - int(now))
         state = self.state(self.terms.judge(decision, now))
         return [
             f"{self.name}={self.dumps(decision)}{self._attributes}; HttpOnly; Max-Age={age}",

@@ -8,24 +8,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from consentkit import decisions
-from consentkit.answers import Answer, read_form, read_json, read_query
+from consentkit import decisions, intake
+from consentkit.answers import Answer, read_query
 from consentkit.consent import Choice, Consent
 from consentkit.errors import InvalidDecisionError, LedgerError, UnknownIdError, UnknownNoticeError
 from consentkit.exchange import Exchange, Exchanges
-from consentkit.headers import header_values, local_path, proves_same_origin
+from consentkit.headers import local_path, proves_same_origin
 from consentkit.manager import ConsentManager
 from consentkit.occasion import Outcome
 from consentkit.problems import Problem
 from consentkit.request import RequestConsent
+from consentkit.threads import in_ledger_thread
 
 __all__ = ["Endpoints", "decision_json", "refusal"]
 
 GPC = "/.well-known/gpc.json"
-LARGEST_BODY = 16 * 1024
-JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
-_READING = ("GET", "HEAD")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -155,10 +152,8 @@ class Endpoints:
     async def _notice_content(self, digest: str) -> dict[str, Any] | None:
         manager = self._manager
         known = manager.terms.notices.get(digest)
-        if (known is None or known.content is None) and manager.may_learn(now := manager.clock()):
-            from consentkit.threads import in_ledger_thread
-
-            await in_ledger_thread(lambda: manager.learn_notices(now))
+        if (known is None or known.content is None) and manager.standing.may_learn(now := manager.clock()):
+            await in_ledger_thread(lambda: manager.standing.learn_notices(now))
             known = manager.terms.notices.get(digest)
         return dict(known.content) if known is not None and known.content is not None else None
 
@@ -195,19 +190,19 @@ class Endpoints:
 
     async def _post_decision(self, request: Request) -> Response:
         exchange = _exchange(request)
-        if _media_type(request) == FORM:
-            answer, _ = read_form_or_refuse(await _body(request))
+        if intake.media_type(request) == intake.FORM:
+            answer, _ = intake.form(await intake.body(request))
             await self._settle(exchange, answer, merge=answer.choice == "change")
             return self._back(request, answer)
-        if _media_type(request) != JSON:
-            raise Problem(415, f"Send {JSON} or {FORM}.")
-        answer = read_json_or_refuse(await _body(request), merge=False)
+        if intake.media_type(request) != intake.JSON:
+            raise Problem(415, f"Send {intake.JSON} or {intake.FORM}.")
+        answer = intake.json(await intake.body(request), merge=False)
         return self._tell((await self._settle(exchange, answer, merge=False)).consent)
 
     async def _patch_decision(self, request: Request) -> Response:
-        if _media_type(request) != JSON:
-            raise Problem(415, f"Send {JSON}.")
-        answer = read_json_or_refuse(await _body(request), merge=True)
+        if intake.media_type(request) != intake.JSON:
+            raise Problem(415, f"Send {intake.JSON}.")
+        answer = intake.json(await intake.body(request), merge=True)
         return self._tell((await self._settle(_exchange(request), answer, merge=True)).consent)
 
     async def _settle(self, exchange: Exchange, answer: Answer, *, merge: bool) -> Outcome:
@@ -238,9 +233,9 @@ class Endpoints:
         return self._tell(outcome.consent, reference=outcome.reference)
 
     async def _withdraw(self, request: Request) -> Response:
-        if _media_type(request) != FORM:
-            raise Problem(415, f"Send {FORM}.")
-        answer, category = read_form_or_refuse(await _body(request), withdrawal=True)
+        if intake.media_type(request) != intake.FORM:
+            raise Problem(415, f"Send {intake.FORM}.")
+        answer, category = intake.form(await intake.body(request), withdrawal=True)
         await self._take_back(_exchange(request), answer, category)
         return self._back(request, answer)
 
@@ -262,7 +257,7 @@ class Endpoints:
     # Refusals
 
     def _problem(self, request: Request, problem: Problem) -> Response:
-        if _wants_html(request):
+        if intake.wants_html(request):
             view = _exchange(request).view(back="/")
             html = self._pages.error(view, problem.status, "", problem.detail)
             return HTMLResponse(
@@ -293,7 +288,7 @@ def refusal(request: Request, category: str, vendor: str | None) -> Response:
     """Answer 403 where a handler asks for a consent that is not there: a page for a browser, else a problem document."""
     exchange: Exchange = request.scope["consentkit"]
     shared = exchange.shared
-    if _wants_html(request):
+    if intake.wants_html(request):
         return HTMLResponse(shared.pages.needs_consent(exchange.view(), category, vendor), 403)
     preferences = exchange.root_path + shared.manager.prefix
     named = f"vendor {vendor!r} of category {category!r}" if vendor else f"category {category!r}"
@@ -308,54 +303,6 @@ def refusal(request: Request, category: str, vendor: str | None) -> Response:
 def _exchange(request: Request) -> Exchange:
     exchange: Exchange = request.scope["consentkit"]
     return exchange
-
-
-def _media_type(request: Request) -> str:
-    """Give the media type of a body in UTF-8 that is not encoded; empty for any other one."""
-    headers = request.scope["headers"]
-    types = header_values(headers, b"content-type")
-    encodings = header_values(headers, b"content-encoding")
-    if len(types) != 1 or any(value.strip().lower() not in (b"", b"identity") for value in encodings):
-        return ""
-    media_type, _, parameters = types[0].decode("latin-1").lower().partition(";")
-    charset = parameters.strip().replace('"', "").removeprefix("charset=")
-    return media_type.strip() if not parameters.strip() or charset in ("utf-8", "utf8") else ""
-
-
-def _wants_html(request: Request) -> bool:
-    if _media_type(request) == FORM:
-        return True
-    accept = b",".join(header_values(request.scope["headers"], b"accept"))
-    return b"text/html" in accept and request.method in (*_READING, "POST")
-
-
-async def _body(request: Request) -> bytes:
-    """Read at most 16 KiB, counted as they arrive, whatever Content-Length says."""
-    declared = header_values(request.scope["headers"], b"content-length")
-    if declared and declared[0].isdigit() and int(declared[0][:20]) > LARGEST_BODY:
-        raise Problem(413, "The body is larger than 16 KiB.")
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > LARGEST_BODY:
-            raise Problem(413, "The body is larger than 16 KiB.")
-    return bytes(received)
-
-
-def read_form_or_refuse(body: bytes, *, withdrawal: bool = False) -> tuple[Answer, str | None]:
-    """Read a form, or answer 400."""
-    try:
-        return read_form(body, withdrawal=withdrawal)
-    except InvalidDecisionError as error:
-        raise Problem(400, str(error)) from None
-
-
-def read_json_or_refuse(body: bytes, *, merge: bool) -> Answer:
-    """Read JSON, or answer 400."""
-    try:
-        return read_json(body, merge=merge)
-    except InvalidDecisionError as error:
-        raise Problem(400, str(error)) from None
 
 
 async def _applied(consent: RequestConsent, settle: Callable[[Consent], Outcome]) -> Outcome:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from consentkit import __version__, caching
 from consentkit.cookie import Token
 from consentkit.csp import nonce_of
+from consentkit.documents import is_encoded, takes_parts
 from consentkit.gate import Action, CookieGate, Reason, Verdict
 from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
 from consentkit.inject import Injector
@@ -133,11 +134,13 @@ class Exchange:
         now = manager.clock()
         token = manager.cookie.newest(self._pending, now)
         self.consent.token = token
-        return manager.needs_look_up(token, now) or (token is None and self._unknown_notice(now))
+        return manager.standing.due(token, now) or (token is None and self._unknown_notice(now))
 
     def _unknown_notice(self, now: float) -> bool:
         manager = self.shared.manager
-        return manager.may_learn(now) and any(manager.cookie.unknown_notice(value) for value in self._pending)
+        return manager.standing.may_learn(now) and any(
+            manager.cookie.unknown_notice(value) for value in self._pending
+        )
 
     def look_up(self) -> None:
         """Ask the ledger what `begin` needs; blocks for a quarter of a second at the most, never raises."""
@@ -145,9 +148,9 @@ class Exchange:
         now = manager.clock()
         token: Token | None = self.consent.token
         if token is None or any(manager.cookie.unknown_notice(value) for value in self._pending):
-            manager.learn_notices(now)
+            manager.standing.learn_notices(now)
             self.consent.token = token = manager.cookie.newest(self._pending, now)
-        if token is not None and manager.needs_look_up(token, now) and manager.revocations is not None:
+        if token is not None and manager.standing.due(token, now) and manager.revocations is not None:
             manager.revocations.look(token.decision.subject, now)
 
     def request_headers(self) -> RawHeaders:
@@ -260,9 +263,19 @@ class Exchange:
 
     def _prepare(self, status: int, headers: Headers, *, shared_page: bool) -> bool:
         """Make the injector for a document that gets our parts, and say whether there is one."""
-        if status != 200 or self._method not in ("GET", "HEAD") or not self._takes_parts(headers):
-            return False
         shared = self.shared
+        if not takes_parts(self._method, status, headers) or any(
+            name == b"hx-request" for name, _ in self._headers
+        ):
+            return False
+        if is_encoded(headers):
+            shared.warn_once(
+                "content-encoding",
+                "%s arrives encoded, so that no banner can be put in: add the compressing middleware after "
+                "ConsentMiddleware, so that it runs around it.",
+                self._scope["path"],
+            )
+            return False
         nonce = nonce_of(caching.values(headers, b"content-security-policy"))
         view = self.view(shared_page=shared_page)
         pages = shared.pages
@@ -277,26 +290,6 @@ class Exchange:
             )
             self.holding = True
         return True
-
-    def _takes_parts(self, headers: Headers) -> bool:
-        """Say whether a document is whole, readable and meant to be looked at."""
-        for name, value in headers:
-            lowered = name.lower()
-            if lowered == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-                self.shared.warn_once(
-                    "content-encoding",
-                    "%s arrives encoded, so that no banner can be put in: add the compressing middleware before "
-                    "ConsentMiddleware, so that it runs around it.",
-                    self._scope["path"],
-                )
-                return False
-            if lowered == b"content-disposition" and value.strip().lower().startswith(b"attachment"):
-                return False
-            if lowered == b"content-type" and not _is_utf8(value):
-                return False
-            if lowered == b"content-range":
-                return False
-        return not any(name == b"hx-request" for name, _ in self._headers)
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""
@@ -337,14 +330,3 @@ class Exchange:
             )
             self._state = blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
         return self._state
-
-
-def _is_utf8(content_type: bytes) -> bool:
-    """Say whether a document is in UTF-8, which is also what one without a charset is taken for (HTML, section 4.2.5.4)."""
-    _, _, parameters = content_type.lower().partition(b";")
-    charset = [
-        p.partition(b"=")[2].strip(b' \t"')
-        for p in parameters.split(b";")
-        if p.strip().startswith(b"charset")
-    ]
-    return not charset or charset[0] in (b"utf-8", b"utf8")

@@ -1,7 +1,6 @@
 """One site's consent: policy, keys, ledger and clock in one object, which every adapter is given."""
 
 import logging
-import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,8 +11,8 @@ from sqlalchemy import URL, Engine
 
 from consentkit import __version__, decisions
 from consentkit.consent import Choice, Consent, ConsentStatus, Decision
-from consentkit.cookie import ConsentCookie, SecretKeys, Token
-from consentkit.errors import LedgerError, LedgerUnavailableError, UnknownNoticeError
+from consentkit.cookie import ConsentCookie, SecretKeys
+from consentkit.errors import LedgerError, UnknownNoticeError
 from consentkit.ledger import Ledger, Outbox, Record
 from consentkit.listeners import Listener, Listeners
 from consentkit.notice import Notice
@@ -21,6 +20,7 @@ from consentkit.occasion import Occasion, Outcome, record_of
 from consentkit.policy import Policy
 from consentkit.revocation import Revocations
 from consentkit.settings import Origins, checked_domain, checked_prefix, chosen_site, served_from
+from consentkit.standing import Standing
 from consentkit.terms import Terms
 
 __all__ = ["ConsentManager"]
@@ -124,8 +124,7 @@ class ConsentManager:
                 self.revocations.hold(record, clock(), stored=False)
         self._listeners = Listeners()
         self._published: set[tuple[str, str]] = set()
-        self._learned: float | None = None
-        self._learning = threading.Lock()
+        self.standing = Standing(self.terms, self.cookie, self.ledger, self.revocations, recheck=recheck)
         self.rendering: Callable[[str], dict[str, Any]] | None = None
 
     @property
@@ -138,78 +137,6 @@ class ConsentManager:
         """Id of the group of sites; empty for a single site."""
         return self.policy.group.id if self.policy.group else ""
 
-    # Reading
-
-    def needs_look_up(self, token: Token | None, now: float) -> bool:
-        """Say whether the ledger has to be asked before a verified token can be judged."""
-        return (
-            token is not None
-            and token.decision.subject != ""
-            and self.revocations is not None
-            and self.revocations.due(token.decision.subject, now)
-        )
-
-    def standing(self, token: Token | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
-        """Judge a token by what the ledger last said; and say whether the browser's cookie is out of date."""
-        if token is None or not token.decision.subject or self.revocations is None:
-            return self.cookie.judge(token, now, gpc=gpc), False
-        decision = token.decision
-        record, fresh = self.revocations.newest(decision, now)
-        if not fresh:
-            return self.terms.unverifiable(decision, gpc=gpc), False
-        if record is None:
-            if not self.revocations.seen(decision.subject):
-                return self.cookie.judge(token, now, gpc=gpc), False
-            log.warning("A grant of %d has no record: it counts for nothing.", decision.decided_at)
-            return self.terms.undecided(gpc=gpc), False
-        if record.changed_at == decision.changed_at and _answers(record, decision):
-            return self.cookie.judge(token, now, gpc=gpc), False
-        known = self._decision_of(record)
-        if known is None:
-            return self.terms.undecided(gpc=gpc), False
-        if decision.changed_at > record.changed_at:
-            return self.terms.judge(decisions.narrower(self.terms, decision, known), now, gpc=gpc), False
-        return self.terms.judge(known, now, gpc=gpc), True
-
-    def _decision_of(self, record: Record) -> Decision | None:
-        """Read a decision back from its record; None under a notice that is not known here."""
-        notice = self.terms.known(record.notice)
-        if notice is None:
-            return None
-        granted = frozenset(
-            one for one, allowed in record.categories.items() if allowed and one in notice.category_ids
-        )
-        return Decision(
-            kind="withdrawn" if record.status == ConsentStatus.WITHDRAWN else "decided",
-            granted=granted,
-            vendors=dict(record.vendors),
-            decided_at=record.decided_at,
-            changed_at=record.changed_at,
-            notice=notice.digest,
-            subject=(record.subject or "") if record.status == ConsentStatus.GIVEN else "",
-        )
-
-    def learn_notices(self, now: float) -> None:
-        """Read the notices that others stored, once, and again when a cookie names one that is not known; never raises."""
-        with self._learning:
-            if self.ledger is None or (self._learned is not None and 0 <= now - self._learned < self.recheck):
-                return
-            try:
-                for digest, content in self.ledger.notices():
-                    notice = Notice.from_content(content)
-                    if notice.digest == digest:
-                        self.terms.learn(notice)
-                self._learned = now
-            except (LedgerUnavailableError, LookupError, TypeError, ValueError, AttributeError) as error:
-                self._learned = now
-                log.warning("The ledger's notices could not be read: %s", error)
-
-    def may_learn(self, now: float) -> bool:
-        """Say whether the ledger may know a notice that this process does not."""
-        return self.ledger is not None and (
-            self._learned is None or not 0 <= now - self._learned < self.recheck
-        )
-
     # Deciding
 
     def shown(self, digest: str | None) -> Notice:
@@ -221,8 +148,8 @@ class ConsentManager:
         if not digest:
             return self.notice
         found = self.terms.notices.get(digest)
-        if found is None and self.may_learn(now := self.clock()):
-            self.learn_notices(now)
+        if found is None and self.standing.may_learn(now := self.clock()):
+            self.standing.learn_notices(now)
             found = self.terms.notices.get(digest)
         if found is None:
             raise UnknownNoticeError(
@@ -348,7 +275,7 @@ class ConsentManager:
         if self.ledger is None:
             return None
         newest = self.ledger.newest(subject)
-        decision = self._decision_of(newest) if newest else None
+        decision = self.standing.decision_of(newest) if newest else None
         if newest is None or decision is None or newest.status != ConsentStatus.GIVEN:
             return None
         before = self.terms.judge(decision, self.clock())
@@ -388,16 +315,6 @@ class ConsentManager:
             self.revocations.close()
         if self._own_ledger is not None:
             self._own_ledger.close()
-
-
-def _answers(record: Record, decision: Decision) -> bool:
-    """Say whether a record is that of this very decision."""
-    granted = {category for category, allowed in record.categories.items() if allowed}
-    return (
-        record.notice == decision.notice
-        and granted == decision.granted
-        and record.vendors == decision.vendors
-    )
 
 
 def _allowed(consent: Consent) -> set[str]:

@@ -61,6 +61,11 @@ class Notice:
         return tuple(category["id"] for category in self.facts["categories"] if not category["required"])
 
     @cached_property
+    def exempt_ids(self) -> frozenset[str]:
+        """Those of them that are on unless the visitor objects."""
+        return frozenset(category["id"] for category in self.facts["categories"] if category["exempt"])
+
+    @cached_property
     def vendor_ids(self) -> tuple[str, ...]:
         """The vendors of those categories, in the notice's order."""
         optional = set(self.category_ids)

@@ -22,7 +22,7 @@ from consentkit.edition import Edition
 from consentkit.headers import local_path
 from consentkit.notice import Notice
 from consentkit.policy import Policy
-from consentkit.sentences import combination, first_layer, problem, state
+from consentkit.sentences import combination, exception, first_layer, problem, state
 from consentkit.whats_new import whats_new
 from consentkit.wording import LOCALES, Wording
 
@@ -290,7 +290,7 @@ class Pages:
         )
         on = consent.categories[category["id"]]
         vendors = [
-            vendor | {"answer": None if consent.vendors[vendor["id"]] is on else not on}
+            vendor | {"answer": exception(consent, vendor)}
             for vendor in policy["vendors"]
             if vendor["category"] == category["id"]
         ]

@@ -60,7 +60,7 @@ class RequestConsent:
         if consent is None:
             manager = self.manager
             gpc = sends_gpc(self._headers)
-            consent, self.outdated = manager.standing(self.token, manager.clock(), gpc=gpc)
+            consent, self.outdated = manager.standing.judge(self.token, manager.clock(), gpc=gpc)
             self._consent = consent
         return consent
 

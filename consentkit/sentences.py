@@ -12,7 +12,7 @@ from consentkit.consent import Consent, ConsentStatus
 from consentkit.disclosure import Row
 from consentkit.wording import Wording, mark
 
-__all__ = ["FirstLayer", "combination", "first_layer", "problem", "state"]
+__all__ = ["FirstLayer", "combination", "exception", "first_layer", "problem", "state"]
 
 Own = Callable[[str], Markup]
 _PROBLEMS = {
@@ -44,6 +44,14 @@ _PROBLEMS = {
         mark("Your choice could not be saved"),
         mark("It cannot be recorded at the moment, so nothing was accepted. Please try again later."),
     ),
+}
+
+_ANSWERS = {
+    ConsentStatus.UNKNOWN: mark("Your answer of %(date)s cannot be checked at the moment."),
+    ConsentStatus.REFUSED: mark("You rejected everything that needs your consent, on %(date)s."),
+    ConsentStatus.WITHDRAWN: mark("You withdrew your consent on %(date)s."),
+    ConsentStatus.EXPIRED: mark("Your answer of %(date)s has ended."),
+    ConsentStatus.INVALIDATED: mark("Since your answer of %(date)s, what we ask for has changed."),
 }
 
 
@@ -194,23 +202,15 @@ def state(consent: Consent, policy: Row, words: Wording, own: Own) -> list[Marku
 
 
 def _answer(consent: Consent, policy: Row, words: Wording, own: Own, decided: str) -> Markup:
+    if not decided:
+        return words.fill("You have not answered yet.")
     if consent.status is ConsentStatus.GIVEN:
         accepted = [own(row["title"]) for row in policy["categories"] if row["id"] in consent.granted]
         accepted += _exceptions(consent, policy, allowed=True)
         return words.fill(
             "You accepted on %(date)s: %(purposes)s.", date=decided, purposes=words.joined(accepted)
         )
-    sentence = {
-        ConsentStatus.REFUSED: mark("You rejected everything that needs your consent, on %(date)s."),
-        ConsentStatus.WITHDRAWN: mark("You withdrew your consent on %(date)s."),
-        ConsentStatus.EXPIRED: mark("Your answer of %(date)s has ended."),
-        ConsentStatus.INVALIDATED: mark("Since your answer of %(date)s, what we ask for has changed."),
-    }.get(consent.status)
-    return (
-        words.fill(sentence, date=decided)
-        if sentence and decided
-        else words.fill("You have not answered yet.")
-    )
+    return words.fill(_ANSWERS[consent.status], date=decided)
 
 
 def _refused(consent: Consent, policy: Row) -> list[Row]:
@@ -225,12 +225,17 @@ def _refused(consent: Consent, policy: Row) -> list[Row]:
 
 
 def _exceptions(consent: Consent, policy: Row, *, allowed: bool) -> list[Markup]:
-    """Name the vendors whose answer differs from their category's."""
-    return [
-        escape(row["name"])
-        for row in policy["vendors"]
-        if consent.vendors[row["id"]] is allowed and consent.categories[row["category"]] is not allowed
-    ]
+    """Name the vendors that the visitor answered about in another way than about their category."""
+    return [escape(row["name"]) for row in policy["vendors"] if exception(consent, row) is allowed]
+
+
+def exception(consent: Consent, vendor: Row) -> bool | None:
+    """Return the visitor's own answer about a vendor, where it is in effect and differs from the category's."""
+    decision = consent.decision
+    if decision is None or not consent.status.decided or vendor["id"] not in decision.vendors:
+        return None
+    answer = consent.vendors[vendor["id"]]
+    return answer if answer is not consent.categories[vendor["category"]] else None
 
 
 def problem(status: int, words: Wording) -> tuple[str, str]:

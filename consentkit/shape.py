@@ -95,7 +95,12 @@ _ROW_FILLERS: Mapping[str, Mapping[str, Any]] = {
 
 def findings(error: ValidationError, model: type[BaseModel] = Policy) -> list[Finding]:
     """Turn what pydantic found into words that an owner of a site understands."""
-    return [_finding(one, model) for one in error.errors(include_url=False)]
+    return [_finding(one, model) for one in error.errors(include_url=False) if not _is_consequence(one)]
+
+
+def _is_consequence(error: ErrorDetails) -> bool:
+    """Tell a list that is too short because its rows are wrong, which are reported themselves."""
+    return error["type"] == "too_short" and len(error["input"]) > 0
 
 
 def _finding(error: ErrorDetails, model: type[BaseModel]) -> Finding:

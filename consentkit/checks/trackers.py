@@ -47,7 +47,9 @@ def third_parties_are_named(draft: Draft) -> Iterator[Finding]:
             message = "The tracker is on a third party's domain, but names no vendor."
             yield Finding((*path, "third_party"), message, "Add the vendor whose domain it is.")
         vendor = draft.vendor(tracker.vendor, "category") if tracker.vendor else None
-        if vendor is not None and vendor.category != tracker.category:
+        if vendor is None or not draft.category(vendor.category) or not draft.category(tracker.category):
+            continue
+        if vendor.category != tracker.category:
             message = (
                 f"The vendor {vendor.id} belongs to {vendor.category}, the tracker to {tracker.category}."
             )
@@ -107,9 +109,9 @@ def cookies_are_cookies(draft: Draft) -> Iterator[Finding]:
 
 def domains_are_ours(draft: Draft) -> Iterator[Finding]:
     """A first-party cookie lies on a domain of one of the sites, or it could be neither set nor deleted."""
-    hosts = [host_of(site.origin) for _, site in draft.sites("origin")]
+    hosts = [host_of(site.origin) for _, site in draft.sites("origin") if draft.sound("sites")]
     for path, tracker in draft.trackers("domain", "third_party", "kind"):
-        if tracker.domain is None or tracker.kind != "cookie" or not draft.sound("sites"):
+        if tracker.domain is None or tracker.kind != "cookie" or len(hosts) < len(draft.policy.sites):
             continue
         domain = tracker.domain.removeprefix(".")
         ours = any(host == domain or host.endswith(f".{domain}") for host in hosts)

@@ -3,9 +3,10 @@
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import ceil
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from consentkit.errors import ConfigurationError, LedgerUnavailableError
 from consentkit.ledger.engines import checked, in_memory, make_engine
 from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, Addition, schema
+from consentkit.ledger.watchdog import Watchdog
 
 __all__ = ["Database", "broke_off"]
 
@@ -23,6 +25,8 @@ logger = logging.getLogger("consentkit.ledger")
 
 # Any number will do, as long as every process that writes to one database takes the same.
 _WRITERS: Final = 0x636F6E73656E74
+# Seconds that a server may take longer than the limit that it was given, before the connection is cut.
+_MARGIN: Final = 0.5
 _BEGIN: Final = {
     "sqlite": ("PRAGMA busy_timeout={milliseconds}", "PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
     # The lock makes commits happen in the order in which places are given, so that nobody who reads up to a place
@@ -64,6 +68,7 @@ class Database:
         )
         self._path = ""
         self._identity = _identity(self._path)
+        self._watchdog = Watchdog()
         self._closed = False
         self._ready = False
         self._start()
@@ -75,10 +80,11 @@ class Database:
         Raises:
             LedgerUnavailableError: whatever goes wrong.
         """
+        begun = time.monotonic()
         try:
             return self._read(statement, values)
         except LedgerUnavailableError as error:
-            if not broke_off(error):
+            if not broke_off(error) or time.monotonic() - begun > self.lock_timeout:
                 raise
         # The connection had waited in the pool while the server was restarted; all like it are gone now.
         return self._read(statement, values)
@@ -91,7 +97,8 @@ class Database:
             LedgerUnavailableError: whatever goes wrong; then nothing was stored, unless it went wrong while
                 committing.
         """
-        with self._connected() as connection:
+        # To get the lock and to write may each take their time.
+        with self._connected(2 * self.lock_timeout + _MARGIN) as connection:
             self._begin(connection)
             yield connection
             connection.exec_driver_sql("COMMIT")
@@ -99,19 +106,28 @@ class Database:
     def close(self) -> None:
         """Close the connections; those of a given engine stay its owner's."""
         self._closed = True
+        self._watchdog.close()
         if self._owned:
             self._engine.dispose()
 
     def _read(self, statement: Executable, values: dict[str, Any] | None) -> Sequence[Any]:
-        with self._connected() as connection:
+        with self._connected(self.lock_timeout + _MARGIN) as connection:
             return connection.execute(statement, values).all()
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        with self._using(), self._answering(), self._connect() as connection:
+    def _connected(self, seconds: float) -> Iterator[Connection]:
+        with (
+            self._using(),
+            self._answering(),
+            self._connect() as connection,
+            self._watchdog.watch(connection, seconds) if self.dialect == "postgresql" else nullcontext(),
+        ):
             if not self._ready:
                 self._make_ready(connection)
-            yield connection
+            try:
+                yield connection
+            finally:
+                connection.rollback()
 
     def _connect(self) -> Connection:
         # SQLite would go on writing to a file that was taken away or replaced, where nobody finds it again.
@@ -148,7 +164,7 @@ class Database:
             if self._file:
                 self._path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
                 self._identity = _identity(self._path)
-                _write_ahead(connection)
+                _write_ahead(connection, self.lock_timeout)
             self._make_tables(connection)
             self._ready = True
         finally:
@@ -207,6 +223,7 @@ class Database:
     def after_fork_in_child(self) -> None:
         """Begin anew, without what the parent's threads held."""
         self._start()
+        self._watchdog.restart()
         if not self._memory:
             self._engine.dispose(close=False)
 
@@ -240,15 +257,16 @@ def _identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _write_ahead(connection: Connection) -> None:
-    for attempts_left in range(9, -1, -1):
+def _write_ahead(connection: Connection, seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while True:
         try:
             mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar()
             break
         except OperationalError:
-            # SQLite does not wait by itself here for another process that makes the same change.
-            if not attempts_left:
+            # SQLite does not always wait by itself here for another process that makes the same change.
+            if time.monotonic() > limit:
                 raise
-            threading.Event().wait(0.02)
+            threading.Event().wait(0.01)
     if mode != "wal":
         logger.warning("The ledger's file system allows no write-ahead log; its journal mode is %s.", mode)

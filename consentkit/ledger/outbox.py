@@ -122,26 +122,26 @@ class Outbox:
         waiting = self.pending()
         for first in range(0, len(waiting), LARGEST_DELIVERY):
             some = waiting[first : first + LARGEST_DELIVERY]
-            try:
-                self._ledger.append(*some)
-            except LedgerUnavailableError:
-                raise
-            except LedgerError:
-                self._deliver_one_by_one(some)
-            else:
+            if self._refusal(*some) is None:
                 self._settle(some)
+            else:
+                self._deliver_one_by_one(some)
 
     def _deliver_one_by_one(self, some: tuple[Record, ...]) -> None:
         for record in some:
-            try:
-                self._ledger.append(record)
-            except LedgerUnavailableError:
-                raise
-            except LedgerError as error:
-                logger.error("Record %s is refused: %s %s", record.id, error, record.to_json())
-                self._settle((record,), refused=True)
-            else:
-                self._settle((record,))
+            refusal = self._refusal(record)
+            if refusal is not None:
+                logger.error("Record %s is refused: %s %s", record.id, refusal, record.to_json())
+            self._settle((record,), refused=refusal is not None)
+
+    def _refusal(self, *some: Record) -> LedgerError | None:
+        try:
+            self._ledger.append(*some)
+        except LedgerUnavailableError:
+            raise
+        except LedgerError as error:
+            return error
+        return None
 
     def _settle(self, some: tuple[Record, ...], *, refused: bool = False) -> None:
         with self._changed:

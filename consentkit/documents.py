@@ -1,0 +1,39 @@
+"""Which responses are whole documents that people look at, so that a banner and a settings link belong into them. Pure."""
+
+from collections.abc import Iterable
+
+__all__ = ["is_encoded", "takes_parts"]
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def is_encoded(headers: Headers) -> bool:
+    """Say whether the body is compressed, so that nothing can be put in."""
+    return any(
+        name.lower() == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
+        for name, value in headers
+    )
+
+
+def takes_parts(method: str, status: int, headers: Headers) -> bool:
+    """Say whether a `text/html` response is complete, in UTF-8, and neither an attachment nor a part of something."""
+    if status != 200 or method not in ("GET", "HEAD"):
+        return False
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered == b"content-range":
+            return False
+        if lowered == b"content-disposition" and value.strip().lower().startswith(b"attachment"):
+            return False
+        if lowered == b"content-type" and not _is_utf8(value):
+            return False
+    return True
+
+
+def _is_utf8(content_type: bytes) -> bool:
+    """Read the charset; a document without one is taken for UTF-8, which is all that HTML allows (section 4.2.5.4)."""
+    for parameter in content_type.lower().split(b";")[1:]:
+        name, _, charset = parameter.partition(b"=")
+        if name.strip() == b"charset":
+            return charset.strip(b" \t\"'") in (b"utf-8", b"utf8")
+    return True

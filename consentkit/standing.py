@@ -1,0 +1,120 @@
+"""What a visitor's cookie is worth by what the ledger last said: newer records, and notices that others published."""
+
+import logging
+import threading
+
+from consentkit import decisions
+from consentkit.consent import Consent, ConsentStatus, Decision
+from consentkit.cookie import ConsentCookie, Token
+from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger import Ledger, Record
+from consentkit.notice import Notice
+from consentkit.revocation import Revocations
+from consentkit.terms import Terms
+
+__all__ = ["Standing"]
+
+log = logging.getLogger("consentkit")
+
+
+class Standing:
+    """Judge verified tokens by the ledger. Times are seconds since the epoch."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        cookie: ConsentCookie,
+        ledger: Ledger | None,
+        revocations: Revocations | None,
+        *,
+        recheck: float,
+    ) -> None:
+        self.terms = terms
+        self.cookie = cookie
+        self.ledger = ledger
+        self.revocations = revocations
+        self._recheck = recheck
+        self._learned: float | None = None
+        self._learning = threading.Lock()
+
+    def due(self, token: Token | None, now: float) -> bool:
+        """Say whether the ledger has to be asked before a verified token can be judged."""
+        return (
+            token is not None
+            and token.decision.subject != ""
+            and self.revocations is not None
+            and self.revocations.due(token.decision.subject, now)
+        )
+
+    def judge(self, token: Token | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
+        """Judge a token by what the ledger last said; and say whether the browser's cookie is out of date."""
+        if token is None or not token.decision.subject or self.revocations is None:
+            return self.cookie.judge(token, now, gpc=gpc), False
+        decision = token.decision
+        record, fresh = self.revocations.newest(decision, now)
+        if not fresh:
+            return self.terms.unverifiable(decision, gpc=gpc), False
+        if record is None:
+            if not self.revocations.seen(decision.subject):
+                return self.cookie.judge(token, now, gpc=gpc), False
+            log.warning("A grant of %d has no record: it counts for nothing.", decision.decided_at)
+            return self.terms.undecided(gpc=gpc), False
+        if record.changed_at == decision.changed_at and _answers(record, decision):
+            return self.cookie.judge(token, now, gpc=gpc), False
+        known = self.decision_of(record)
+        if known is None:
+            return self.terms.undecided(gpc=gpc), False
+        if decision.changed_at > record.changed_at:
+            return self.terms.judge(decisions.narrower(self.terms, decision, known), now, gpc=gpc), False
+        return self.terms.judge(known, now, gpc=gpc), True
+
+    def decision_of(self, record: Record) -> Decision | None:
+        """Read a decision back from its record; None under a notice that is not known here."""
+        notice = self.terms.known(record.notice)
+        if notice is None:
+            return None
+        granted = frozenset(
+            one for one, allowed in record.categories.items() if allowed and one in notice.category_ids
+        )
+        return Decision(
+            kind="withdrawn" if record.status == ConsentStatus.WITHDRAWN else "decided",
+            granted=granted,
+            vendors=dict(record.vendors),
+            decided_at=record.decided_at,
+            changed_at=record.changed_at,
+            notice=notice.digest,
+            subject=(record.subject or "") if record.status == ConsentStatus.GIVEN else "",
+        )
+
+    def learn_notices(self, now: float) -> None:
+        """Read the notices that others stored, once, and again when a cookie names one that is not known; never raises."""
+        with self._learning:
+            if self.ledger is None or (
+                self._learned is not None and 0 <= now - self._learned < self._recheck
+            ):
+                return
+            try:
+                for digest, content in self.ledger.notices():
+                    notice = Notice.from_content(content)
+                    if notice.digest == digest:
+                        self.terms.learn(notice)
+                self._learned = now
+            except (LedgerUnavailableError, LookupError, TypeError, ValueError, AttributeError) as error:
+                self._learned = now
+                log.warning("The ledger's notices could not be read: %s", error)
+
+    def may_learn(self, now: float) -> bool:
+        """Say whether the ledger may know a notice that this process does not."""
+        return self.ledger is not None and (
+            self._learned is None or not 0 <= now - self._learned < self._recheck
+        )
+
+
+def _answers(record: Record, decision: Decision) -> bool:
+    """Say whether a record is that of this very decision."""
+    granted = {category for category, allowed in record.categories.items() if allowed}
+    return (
+        record.notice == decision.notice
+        and granted == decision.granted
+        and record.vendors == decision.vendors
+    )
