@@ -32,9 +32,7 @@ def shipped_assets() -> Mapping[str, Asset]:
 
 
 def _asset(path: Path) -> Asset:
-    content = path.read_bytes()
-    if path.suffix == ".css":
-        content = _tightened(content)
+    content = _tightened(path.read_bytes()) if path.suffix == ".css" else path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:12]
     return Asset(f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], content)
 
