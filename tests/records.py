@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import make_url
 
+from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Record
+
+Result = TypeVar("Result")
 
 NOON = 1_788_177_600  # 31 August 2026, UTC
 
@@ -45,6 +48,15 @@ def a_record(**changes: Any) -> Record:
         "version": "0.1.0",
     }
     return Record(**(values | changes))
+
+
+def eventually(use: Callable[[], Result]) -> Result:
+    """Use a ledger again and again until it is available; the test's own timeout is the limit."""
+    while True:
+        try:
+            return use()
+        except LedgerUnavailableError:
+            continue
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, writer
 from tests.postgres import Server, postgres
-from tests.records import NOON, a_record, another_process_holds
+from tests.records import NOON, a_record, another_process_holds, eventually
 
 __all__ = ["postgres"]
 
@@ -31,7 +31,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def postgresql_engine(server: Server) -> Engine:
-    return sqlalchemy.create_engine(server.new_database().replace("postgresql:", "postgresql+psycopg:"))
+    return sqlalchemy.create_engine(server.address().replace("postgresql:", "postgresql+psycopg:"))
 
 
 class Door:
@@ -163,15 +163,15 @@ def test_tokens_and_records_of_one_batch_learn_their_own_outcome(engine: Engine)
 
 
 def test_a_caller_that_gave_up_is_not_stored_later(engine: Engine) -> None:
-    ledger = Ledger(engine, lock_timeout=0.2)
-    ledger.append(a_record(subject="before"))
+    patient, ledger = Ledger(engine, lock_timeout=LONG), Ledger(engine, lock_timeout=0.2)
+    patient.append(a_record(subject="before"))
     door = Door(engine, "BEGIN")
     with pytest.raises(LedgerUnavailableError, match="nothing was stored"):
         ledger.append(a_record(subject="gave up"))
-    patient = Ledger(engine, lock_timeout=LONG)
     door.open()
     patient.append(a_record(subject="after"))
-    ledger.append(a_record(subject="again"))
+    again = a_record(subject="again")
+    eventually(lambda: ledger.append(again))
     assert [record.subject for record in ledger.records()].count("gave up") == 0
     assert {record.subject for record in ledger.records()} == {"before", "after", "again"}
     ledger.close()
@@ -179,8 +179,9 @@ def test_a_caller_that_gave_up_is_not_stored_later(engine: Engine) -> None:
 
 
 def test_a_caller_that_gave_up_in_the_middle_leaves_the_others_in(engine: Engine) -> None:
-    ledger = Ledger(engine, lock_timeout=0.3)
-    ledger.append(a_record(subject="before"))
+    ledger = Ledger(engine, lock_timeout=1)
+    before = a_record(subject="before")
+    eventually(lambda: ledger.append(before))
     door = Door(engine, "INSERT INTO consentkit_records")
     outcomes: dict[str, Exception | None] = {}
 
@@ -209,22 +210,23 @@ def test_a_caller_that_gave_up_in_the_middle_leaves_the_others_in(engine: Engine
 
 def test_a_commit_that_goes_silent_is_said_to_be_unknown_and_may_be_repeated(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=0.2)
-    ledger.append(a_record())
+    before, record = a_record(), a_record()
+    eventually(lambda: ledger.append(before))
     door = Door(engine, "COMMIT")
-    record = a_record()
     with pytest.raises(LedgerUnavailableError, match="storing again settles it"):
         ledger.append(record)
     door.open()
-    ledger.append(record)
+    eventually(lambda: ledger.append(record))
     assert [each.id for each in ledger.records()].count(record.id) == 1
     ledger.close()
 
 
 def test_a_commit_that_takes_longer_than_the_wait_still_succeeds(engine: Engine) -> None:
-    ledger = Ledger(engine, lock_timeout=0.5)
-    ledger.append(a_record())
+    ledger = Ledger(engine, lock_timeout=1)
+    before = a_record()
+    eventually(lambda: ledger.append(before))
     door = Door(engine, "COMMIT")
-    opener = threading.Timer(0.7, door.open)
+    opener = threading.Timer(1.2, door.open)
     opener.start()
     ledger.append(a_record())
     opener.join()
@@ -242,6 +244,19 @@ def test_what_comes_while_the_database_is_held_is_stored_when_it_is_free(engine:
                 assert not any(each.done() for each in waiting)
         assert [each.result() for each in waiting] == [None] * 8
     assert len(ids(ledger)) == 9
+    ledger.close()
+
+
+def test_whoever_comes_while_the_tables_are_made_does_not_wait_for_ever(engine: Engine) -> None:
+    ledger = Ledger(engine, lock_timeout=0.2)
+    door = Door(engine, "BEGIN")
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(ledger.notices)
+        assert door.reached.wait(LONG)
+        with pytest.raises(LedgerUnavailableError, match="still being made"):
+            ledger.notices()
+        door.open()
+        assert first.result() == []
     ledger.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from consentkit.errors import ConfigurationError
 from consentkit.ledger import Ledger, Outbox, Record, outbox
-from tests.records import NOON, a_record, another_process_holds
+from tests.records import NOON, a_record, another_process_holds, eventually
 
 LONG = 30.0
 
@@ -22,7 +22,8 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def ledger(url: str) -> Iterator[Ledger]:
     ledger = Ledger(url, lock_timeout=0.1)
-    ledger.append(a_record(subject="first"))
+    first = a_record(subject="first")
+    eventually(lambda: ledger.append(first))
     yield ledger
     ledger.close()
 
@@ -172,7 +173,7 @@ def test_a_record_that_the_ledger_refuses_is_set_aside_and_the_others_go(
     ledger: Ledger, spool: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     known = a_record()
-    ledger.append(known)
+    eventually(lambda: ledger.append(known))
     spool.mkdir(parents=True)
     (spool / "0.json").write_text(a_record(id=known.id, event="withdrawn").to_json())
     (spool / "1.json").write_text(a_record(subject="good").to_json())
@@ -188,7 +189,7 @@ def test_a_refused_record_without_a_directory_is_in_the_log(
     ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     known = a_record()
-    ledger.append(known)
+    eventually(lambda: ledger.append(known))
     waiting = Outbox(ledger)
     refused = a_record(id=known.id, event="withdrawn")
     waiting.put(refused)
@@ -197,20 +198,21 @@ def test_a_refused_record_without_a_directory_is_in_the_log(
     assert refused.to_json() in caplog.text
 
 
-def test_an_outage_among_refusals_is_waited_for(
-    url: str, spool: Path, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
+def test_a_file_that_cannot_be_removed_is_not_delivered_for_ever(
+    url: str, ledger: Ledger, spool: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(outbox, "LARGEST_DELIVERY", 1)
-    known = a_record()
-    ledger.append(known)
-    waiting = Outbox(ledger)
+    waiting = Outbox(ledger, spool)
     with another_process_holds(url):
-        waiting.put(a_record(id=known.id, event="withdrawn"))
-        waiting.put(a_record(subject="good"))
-        assert not waiting.flush(0)
+        waiting.put(a_record())
+        (name,) = files(spool)
+        (spool / name).unlink()
+        (spool / name).mkdir()
     assert waiting.flush(LONG)
-    assert ledger.newest("good") is not None
+    waiting.put(a_record())
+    assert waiting.flush(LONG)
     waiting.close()
+    assert caplog.text.count("is in the ledger, but stays") == 1
+    assert files(spool) == [name]
 
 
 def test_a_directory_that_fails_costs_nobody_an_answer(

@@ -129,7 +129,7 @@ def postgresql(directory: Path, connections: int) -> Iterator[dict[str, Store]]:
     import psycopg
 
     server = Server(directory / "data")
-    url = server.new_database()
+    url = server.address()
     ledger = Ledger(url, lock_timeout=60)
     ledger.append(record())
     columns = list(to_row(record()))
