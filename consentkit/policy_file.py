@@ -1,5 +1,6 @@
 """Reading `consent.toml`: all that is wrong with it at once, each problem on its line, or a policy that can be relied on."""
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import PrivateAttr, ValidationError
 from consentkit import checks, shape
 from consentkit.errors import PolicyError, Problem
 from consentkit.faults import Finding
+from consentkit.lock import Lock, read_lock
 from consentkit.notice import Notice
 from consentkit.policy import Policy
 from consentkit.toml_source import TomlSource
@@ -17,11 +19,18 @@ from consentkit.transfers import TransferData
 __all__ = ["PolicyFile", "Report", "check_file", "load_policy"]
 
 
+log = logging.getLogger("consentkit")
+
+LOCK = "consent.lock"
+"""The file beside the policy that knows its notices."""
+
+
 class PolicyFile(Policy):
     """A policy that was read from a file and passed every check."""
 
     _path: Path = PrivateAttr(default=Path("consent.toml"))
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+    _lock: Lock = PrivateAttr(default_factory=Lock)
     _notices: tuple[Notice, ...] = PrivateAttr(default=())
 
     @property
@@ -36,8 +45,19 @@ class PolicyFile(Policy):
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """The notices of `consent.lock`, newest last."""
+        """The notices of `consent.lock`, newest last; and the one that this policy gives, where it is not locked yet."""
         return self._notices
+
+    @property
+    def lock(self) -> Lock:
+        """What `consent.lock` beside the policy says."""
+        return self._lock
+
+    @property
+    def locked(self) -> bool:
+        """Whether the notice that this policy gives is the last one of the lock."""
+        last = self._lock.notices[-1:]
+        return bool(last) and last[0].digest == Notice.of(self).digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +76,24 @@ def load_policy(path: str | Path, *, today: date | None = None) -> PolicyFile:
         PolicyError: with every problem found.
     """
     report = check_file(path, today=today)
-    if report.policy is None:
+    policy = report.policy
+    if policy is None:
         raise PolicyError(report.problems)
-    return report.policy
+    if not policy.lock.notices:
+        log.warning(
+            "%s has no %s: answers to earlier notices are not known. Run `consentkit lock`.", path, LOCK
+        )
+    elif not policy.locked:
+        log.warning("%s has changed since %s was written. Run `consentkit lock`.", path, LOCK)
+    return policy
 
 
 def check_file(path: str | Path, *, today: date | None = None) -> Report:
-    """Check a policy file without raising."""
+    """Check a policy file, and the lock beside it, without raising."""
     path = Path(path)
     try:
         source = TomlSource.read(path)
+        locked = read_lock(path.parent / LOCK)
     except PolicyError as error:
         return Report(None, error.problems)
     transfer_data, elsewhere = _transfer_data(path, source)
@@ -76,6 +104,8 @@ def check_file(path: str | Path, *, today: date | None = None) -> Report:
         return Report(None, problems, warnings)
     policy._path = path
     policy._warnings = warnings
+    policy._lock = locked
+    policy._notices = locked.comparable_with(Notice.of(policy))
     return Report(policy, (), warnings)
 
 
