@@ -37,9 +37,10 @@ format: $(VENV)/.dev ## Rewrite the sources in the house's format
 install: $(VENV)/.dev ## Install the library, editable, with all that development needs
 
 lock: $(VENV)/.dev ## Resolve the development dependencies anew (UPGRADE=1: to their newest versions)
-	@$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres $(LOCK) -o requirements/dev.txt
+	@$(BIN)/uv pip compile pyproject.toml --group dev $(EXTRAS) $(LOCK) -o requirements/dev.txt
 	@$(BIN)/uv pip compile pyproject.toml --group demo -c requirements/dev.txt $(LOCK) -o requirements/demo.txt
 
+EXTRAS = --extra cli --extra fastapi --extra group --extra postgres
 LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
        --no-annotate $(if $(UPGRADE),--upgrade)
 

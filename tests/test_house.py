@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_imports_point_downward_and_the_core_knows_no_framework() -> None:
         text=True,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_layer_up_to_the_manager_is_kept_from_the_frameworks() -> None:
+    layers, frameworks = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    drawn = layers["layers"]
+    below = {
+        f"consentkit.{name.strip(' ()')}"
+        for layer in drawn[drawn.index("(manager)") :]
+        for name in layer.split("|")
+    }
+    assert set(frameworks["source_modules"]) == below
 
 
 @pytest.mark.parametrize("path", modules(), ids=relative)
