@@ -470,7 +470,7 @@ def test_nobody_connects_while_a_fork_is_under_way() -> None:
 
 def test_a_memory_ledger_is_copied_by_a_fork_not_shared() -> None:
     program = """
-import os
+import os, sys
 from consentkit.ledger import Ledger
 from tests.records import a_record
 ledger = Ledger("sqlite://")
@@ -479,7 +479,7 @@ if child := os.fork():
     assert os.waitpid(child, 0)[1] == 0
 else:
     ledger.append(a_record())
-    os._exit(len(list(ledger.records())) != 2)
+    sys.exit(len(list(ledger.records())) != 2)
 assert len(list(ledger.records())) == 1
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)

@@ -7,6 +7,7 @@ import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from consentkit.errors import ConfigurationError, InvalidDecisionError, LedgerError, LedgerUnavailableError
@@ -189,15 +190,12 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
 def _prepare(directory: Path) -> Path:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            return directory
     except OSError as error:
         raise ConfigurationError(
-            f"spool = {str(directory)!r}: {error}; name a directory to write to."
+            f"spool = {str(directory)!r}: {error}; name a directory that the server's user may write to."
         ) from error
-    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-        raise ConfigurationError(
-            f"spool = {str(directory)!r}: not writable; let the server's user write there."
-        )
-    return directory
 
 
 def _write(directory: Path, record: Record) -> Path:

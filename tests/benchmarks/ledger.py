@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy
 
 from consentkit.ledger import Ledger, Record
@@ -126,28 +127,42 @@ def sqlite(directory: Path) -> Iterator[dict[str, Store]]:
 @contextmanager
 def postgresql(directory: Path, connections: int) -> Iterator[dict[str, Store]]:
     """Yield the ways to store in one PostgreSQL; the pool is of plain psycopg connections."""
-    import psycopg
-
     server = Server(directory / "data")
     url = server.address()
     ledger = Ledger(url, lock_timeout=60)
     ledger.append(record())
     columns = list(to_row(record()))
-    names = ", ".join(columns)
     places = ", ".join(f"%({name})s" for name in columns)
-    insert = f"INSERT INTO consentkit_records ({names}) VALUES ({places})"
-    pool: queue.SimpleQueue[psycopg.Connection] = queue.SimpleQueue()
+    insert = f"INSERT INTO consentkit_records ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+    pool: queue.SimpleQueue[psycopg.Connection[Any]] = queue.SimpleQueue()
     for _ in range(connections):
-        pool.put(psycopg.connect(url, autocommit=True))
+        pool.put(psycopg.connect(url))
 
-    def one_per_commit(one: Record) -> None:
+    @contextmanager
+    def lent() -> Iterator[psycopg.Connection[Any]]:
         connection = pool.get()
         try:
-            connection.execute(insert, to_row(one))
+            yield connection
         finally:
             pool.put(connection)
 
-    yield {"group commit": ledger.append, f"pool of {connections}, one insert per commit": one_per_commit}
+    def one_per_commit(one: Record) -> None:
+        # As leaving `with psycopg_pool.ConnectionPool.connection()` does.
+        with lent() as connection:
+            connection.execute(insert, to_row(one))
+            connection.commit()
+
+    def one_per_autocommit(one: Record) -> None:
+        with lent() as connection:
+            connection.autocommit = True
+            connection.execute(insert, to_row(one))
+            connection.autocommit = False
+
+    yield {
+        "group commit": ledger.append,
+        f"pool of {connections}, one insert per commit": one_per_commit,
+        f"pool of {connections}, one insert, autocommit": one_per_autocommit,
+    }
     ledger.close()
     for _ in range(connections):
         pool.get().close()
@@ -180,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--each", type=int, default=20, help="records per decider and round")
     parser.add_argument(
-        "--connections", type=int, default=16, help="size of the PostgreSQL pool compared with"
+        "--connections", type=int, default=10, help="size of the PostgreSQL pool compared with"
     )
     options = parser.parse_args(arguments)
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, SQLAlchemy {sqlalchemy.__version__}")
