@@ -67,7 +67,7 @@ def _sentence(change: Change, policy: Row, words: Wording, own: Callable[[str], 
         "controller": policy["controller"]["name"],
         "purpose": own(category["title"]) if category else change.category,
         "vendor": vendor["name"] if vendor else change.vendor,
-        "country": vendor["country_name"] if vendor else "",
+        "country": vendor["country_name"] if vendor else change.new,
         "tracker": change.name,
     }
     return words.fill(sentence, **values)

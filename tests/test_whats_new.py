@@ -100,5 +100,5 @@ def test_a_change_that_has_no_sentence_of_its_own_is_told_in_general() -> None:
     assert [str(one) for one in whats_new(changes, told, words, lambda text: text)] == [  # type: ignore[arg-type,return-value]
         "The group of our sites has changed.",
         "The purpose gone is described in other words.",
-        "gone is now in: .",
+        "gone is now in: US.",
     ]
