@@ -181,7 +181,7 @@ class Texts(Mapping[str, str]):
 
 
 def _table_of_texts(value: object) -> object:
-    if isinstance(value, str):
+    if isinstance(value, str) or value == {}:
         raise fault("The text has no language.", 'Write a table by language: { en = "…", nl = "…" }.')
     if isinstance(value, Texts):
         return dict(value)
