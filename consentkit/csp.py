@@ -10,6 +10,7 @@ can be given, and none is added beside the nonce that their tags carry). A list 
 script's policy.
 """
 
+import logging
 import re
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
@@ -18,6 +19,8 @@ from consentkit.errors import ConfigurationError
 from consentkit.policy import Policy
 
 __all__ = ["Csp", "nonce_of"]
+
+log = logging.getLogger("consentkit.csp")
 
 _OPENED = {
     "script": ("script-src", "script-src-elem"),
@@ -68,8 +71,8 @@ _REMEMBERED = 256
 class Csp:
     """Open one policy, or those that responses bring along, for what is granted.
 
-    `owner_policy` is the value of a Content-Security-Policy header; `'nonce-{nonce}'` in it stands for the nonce of
-    each response. `assets` is where our script and style sheet come from, such as
+    `owner_policy` is the value of a Content-Security-Policy header, on as many lines as is handy; `'nonce-{nonce}'`
+    in it stands for the nonce of each response. `assets` is where our script and style sheet come from, such as
     `https://www.example.com/consent/assets/`.
 
     Raises:
@@ -77,8 +80,8 @@ class Csp:
     """
 
     def __init__(self, owner_policy: str, policy: Policy, *, assets: Sequence[str] = ("'self'",)) -> None:
-        _check(owner_policy)
-        self._owner = owner_policy
+        self._owner = " ".join(owner_policy.split())
+        _check(self._owner)
         self._origins: dict[str, dict[str, tuple[str, ...]]] = {}
         embeds = any(vendor.origins.frame for vendor in policy.vendors)
         self._ours = dict.fromkeys(_BY_NONCE, tuple(assets)) | dict.fromkeys(_SAME_ORIGIN, ("'self'",))
@@ -214,7 +217,7 @@ def _check(owner_policy: str) -> None:
     """Refuse what browsers read otherwise than it looks."""
     if not owner_policy.isascii() or not owner_policy.isprintable():
         raise _mistake(
-            owner_policy, "holds characters that no header may hold", "Write it in ASCII, on one line"
+            owner_policy, "holds characters that no header may hold", "Write it in printable ASCII"
         )
     for text in owner_policy.split(","):
         seen: set[str] = set()
@@ -234,8 +237,11 @@ def _check_directive(owner_policy: str, name: str, sources: list[str], seen: set
         raise _mistake(owner_policy, f"has {name} twice, and browsers ignore the second", "Join them")
     if name not in _KNOWN:
         near = get_close_matches(name, sorted(_KNOWN), n=1)
-        remedy = f"Write {near[0]}" if near else "Remove it"
-        raise _mistake(owner_policy, f"has a directive {name} that browsers do not know", remedy)
+        if near:
+            raise _mistake(
+                owner_policy, f"has a directive {name} that browsers do not know", f"Write {near[0]}"
+            )
+        log.warning("csp: browsers ignore the directive %s, unless it is newer than this library.", name)
     for source in sources if name in _SOURCE_LISTS else ():
         if source.lower() in _KEYWORDS or _UNQUOTED.fullmatch(source):
             raise _mistake(

@@ -151,7 +151,10 @@ class CookieGate:
             return header
         pairs = header.split(b";")
         left = [pair for pair in pairs if not self._refuses(pair.lstrip(b"= \t").partition(b"=")[0], allows)]
-        return header if len(left) == len(pairs) else b";".join(left).lstrip(b" \t")
+        if len(left) == len(pairs):
+            return header
+        joined = b";".join(left)
+        return joined if left and left[0] is pairs[0] else joined.lstrip(b" \t")
 
     def leftovers(self, sent_names: Iterable[str], allows: Allows) -> list[str]:
         """Write Set-Cookie values that expire the sent cookies that are declared and not granted.
