@@ -85,7 +85,8 @@ class ConsentCookie:
         group = terms.policy.group.id if terms.policy.group else ""
         self.salt = f"consentkit.cookie.v1|{group}|{domain or terms.site.id}"
         newest_first = _checked(keys)
-        signer = Signer(newest_first[::-1], self.salt, key_derivation="hmac", digest_method=sha256)
+        self.keys_oldest_first = newest_first[::-1]
+        signer = Signer(self.keys_oldest_first, self.salt, key_derivation="hmac", digest_method=sha256)
         self._keys = tuple(signer.derive_key(key) for key in newest_first)
         self._key = self.name.encode()
         self._verified: dict[bytes, Token] = {}

@@ -218,7 +218,7 @@ class Endpoints:
             choice: Choice = answer.named()
             if answer.choice in ("accept_all", "reject_all"):
                 choice = decisions.everything(
-                    manager.shown(answer.notice), allowed=answer.choice == "accept_all"
+                    manager.registrar.shown(answer.notice), allowed=answer.choice == "accept_all"
                 )
             return manager.decide(before, choice, occasion, merge=merge)
 

@@ -48,7 +48,7 @@ class Exchanges:
             locales=manager.locales,
             stylesheets=manager.stylesheets,
         )
-        manager.rendering = self.pages.rendering
+        manager.registrar.rendering = self.pages.rendering
         languages = manager.policy.languages
         honoured = any(manager.policy.honours_gpc(category.id) for category in manager.policy.optional)
         self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))

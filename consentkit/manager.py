@@ -1,34 +1,26 @@
 """One site's consent: policy, keys, ledger and clock in one object, which every adapter is given."""
 
-import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Engine
 
-from consentkit import __version__, decisions
-from consentkit.consent import Choice, Consent, ConsentStatus, Decision
+from consentkit.consent import Choice, Consent
 from consentkit.cookie import ConsentCookie, SecretKeys
-from consentkit.errors import LedgerError, UnknownNoticeError
-from consentkit.ledger import Ledger, Outbox, Record
+from consentkit.ledger import Ledger, Record
 from consentkit.listeners import Listener, Listeners
 from consentkit.notice import Notice
-from consentkit.occasion import Occasion, Outcome, record_of
+from consentkit.occasion import Occasion, Outcome
 from consentkit.policy import Policy
+from consentkit.registrar import Registrar
 from consentkit.revocation import Revocations
 from consentkit.settings import Origins, checked_domain, checked_prefix, chosen_site, served_from
 from consentkit.standing import Standing
 from consentkit.terms import Terms
 
 __all__ = ["ConsentManager"]
-
-log = logging.getLogger("consentkit")
-
-REPEATED_WITHIN = 3600
-"""Seconds in which the same decision again is no news."""
 
 
 class ConsentManager:
@@ -112,20 +104,18 @@ class ConsentManager:
         self.cookie = ConsentCookie(self.terms, secret_key, secure=secure, domain=domain, clock=clock)
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
-        self.revocations = self._outbox = None
+        self.revocations: Revocations | None = None
         if self.ledger is None:
             warnings.warn(
                 "ConsentManager has no ledger: no consent can be proved to an authority.", stacklevel=2
             )
         else:
             self.revocations = Revocations(self.ledger, recheck=recheck, max_stale=max_stale)
-            self._outbox = Outbox(self.ledger, spool)
-            for record in self._outbox.pending():
-                self.revocations.hold(record, clock(), stored=False)
         self._listeners = Listeners()
-        self._published: set[tuple[str, str]] = set()
         self.standing = Standing(self.terms, self.cookie, self.ledger, self.revocations, recheck=recheck)
-        self.rendering: Callable[[str], dict[str, Any]] | None = None
+        self.registrar = Registrar(
+            self.terms, self.cookie, self.standing, self._listeners, clock=clock, spool=spool
+        )
 
     @property
     def notice(self) -> Notice:
@@ -139,154 +129,26 @@ class ConsentManager:
 
     # Deciding
 
-    def shown(self, digest: str | None) -> Notice:
-        """Find the notice that a choice was made under, the present one where it names none.
-
-        Raises:
-            UnknownNoticeError: it names one that nobody here published.
-        """
-        if not digest:
-            return self.notice
-        found = self.terms.notices.get(digest)
-        if found is None and self.standing.may_learn(now := self.clock()):
-            self.standing.learn_notices(now)
-            found = self.terms.notices.get(digest)
-        if found is None:
-            raise UnknownNoticeError(
-                "This choice was made under a notice that is not known here: load the page again."
-            )
-        return found
-
     def decide(self, before: Consent, choice: Choice, occasion: Occasion, *, merge: bool = False) -> Outcome:
-        """Record a choice; blocks until the record is durable.
-
-        Raises:
-            InvalidDecisionError: the choice cannot be expressed; nothing was changed.
-            UnknownIdError: it names what the policy lacks; nothing was changed.
-            UnknownNoticeError: it was made under a notice that is not known; nothing was changed.
-            LedgerUnavailableError: it would widen and cannot be recorded; nothing was changed.
-        """
-        decisions.check(self.terms, choice)
-        shown = self.shown(occasion.notice)
-        now = int(self.clock())
-        if merge:
-            after = decisions.merge(self.terms, before, choice, shown, now)
-            repeated = before.status.decided
-        else:
-            after = decisions.replace(choice, shown, now)
-            repeated = before.status.decided and (
-                before.decision is not None and now - before.decision.decided_at < REPEATED_WITHIN
-            )
-        if repeated and before.decision is not None and before.decision.answers_as(after):
-            return Outcome(consent=before)
-        return self._settle(before, after, occasion)
+        """Record a choice, as `Registrar.decide` does; blocks until the record is durable."""
+        return self.registrar.decide(before, choice, occasion, merge=merge)
 
     def withdraw(self, before: Consent, category: str | None, occasion: Occasion) -> Outcome:
-        """Withdraw everything, or one category; where nothing of it is granted nothing happens.
-
-        Raises:
-            UnknownCategoryError: the policy has no such category.
-            InvalidDecisionError: the category is required.
-        """
-        if category is not None:
-            decisions.check(self.terms, Choice(categories={category: False}, vendors={}))
-        if not decisions.holds(before, category):
-            return Outcome(consent=before)
-        after = decisions.withdraw(self.terms, before, category, int(self.clock()))
-        return self._settle(before, after, occasion, withdrawal=True)
-
-    def _settle(
-        self, before: Consent, after: Decision, occasion: Occasion, *, withdrawal: bool = False
-    ) -> Outcome:
-        """Write the record first, then say what the answer has to carry."""
-        after, ended = decisions.with_subject(self.terms, before, after)
-        now = self.clock()
-        consent = self.terms.judge(after, now, gpc=occasion.gpc)
-        record = self._record(
-            before, after, consent, occasion, subject=ended or after.subject, withdrawal=withdrawal
-        )
-        stored = self._store(record, may_wait=not self.terms.grants(after) or _narrower(before, consent))
-        if self.revocations is not None:
-            self.revocations.hold(record, now, stored=stored)
-        return Outcome(
-            consent=consent,
-            record=record,
-            reference=record.subject if withdrawal else None,
-            cookies=tuple(self.cookie.set_cookie(after)),
-            narrowed=_takes_away(before, consent),
-            stored=stored,
-        )
-
-    def _record(
-        self,
-        before: Consent,
-        after: Decision,
-        consent: Consent,
-        occasion: Occasion,
-        *,
-        subject: str,
-        withdrawal: bool,
-    ) -> Record:
-        return record_of(
-            self.terms,
-            before,
-            after,
-            consent,
-            occasion,
-            subject=subject,
-            withdrawal=withdrawal,
-            version=__version__,
-        )
-
-    def _store(self, record: Record, *, may_wait: bool) -> bool:
-        """Store a record; one that may wait is queued when the ledger is away, any other one raises."""
-        if self.ledger is None or self._outbox is None:
-            return True
-        try:
-            self._publish(record.notice, record.language)
-            self.ledger.append(record)
-        except LedgerError as error:
-            if not may_wait:
-                raise
-            log.error("Record %s waits for the ledger: %s", record.id, error)
-            self._outbox.put(record)
-            return False
-        return True
-
-    def _publish(self, digest: str, language: str) -> None:
-        """Keep the notice, and what it was shown with in that language, beside the first record under it."""
-        ledger, notice = self.ledger, self.terms.notices[digest]
-        if ledger is None or notice.content is None or (digest, language) in self._published:
-            return
-        ledger.store_notice(digest, dict(notice.content))
-        if self.rendering is not None and notice is self.notice:
-            ledger.store_rendering(digest, language, self.rendering(language))
-        self._published.add((digest, language))
+        """Withdraw everything, or one category, as `Registrar.withdraw` does; blocks."""
+        return self.registrar.withdraw(before, category, occasion)
 
     def withdraw_subject(self, subject: str) -> Record | None:
         """Withdraw for a visitor who asks customer service, without the visitor's browser.
 
-        Returns the record, or None where the ledger knows of nothing that is granted under that reference. Holds in this process
-        at once and in others within `recheck`. Blocks until it is recorded.
+        `subject` is the reference of the visitor's records. Returns the record, or None where the ledger knows of nothing that is
+        granted under it. Holds in this process at once and in others within `recheck`. Blocks until it is recorded.
 
         Raises:
             LedgerUnavailableError: nothing was changed.
         """
-        if self.ledger is None:
-            return None
-        newest = self.ledger.newest(subject)
-        decision = self.standing.decision_of(newest) if newest else None
-        if newest is None or decision is None or newest.status != ConsentStatus.GIVEN:
-            return None
-        before = self.terms.judge(decision, self.clock())
-        after = decisions.withdraw(self.terms, before, None, int(self.clock()))
-        occasion = Occasion(surface="api", choice="withdraw", language=newest.language)
-        gone = self.terms.judge(after, self.clock())
-        record = self._record(before, after, gone, occasion, subject=subject, withdrawal=True)
-        self._store(record, may_wait=False)
-        if self.revocations is not None:
-            self.revocations.hold(record, self.clock(), stored=True)
-        self.notify(record)
+        record = self.registrar.withdraw_subject(subject)
+        if record is not None:
+            self.notify(record)
         return record
 
     # Telling
@@ -309,22 +171,8 @@ class ConsentManager:
 
     def close(self) -> None:
         """Deliver what waits, and close what this manager opened."""
-        if self._outbox is not None:
-            self._outbox.close()
+        self.registrar.close()
         if self.revocations is not None:
             self.revocations.close()
         if self._own_ledger is not None:
             self._own_ledger.close()
-
-
-def _allowed(consent: Consent) -> set[str]:
-    categories = {category for category, allowed in consent.categories.items() if allowed}
-    return categories | {f"~{vendor}" for vendor, allowed in consent.vendors.items() if allowed}
-
-
-def _takes_away(before: Consent, after: Consent) -> bool:
-    return bool(_allowed(before) - _allowed(after))
-
-
-def _narrower(before: Consent, after: Consent) -> bool:
-    return _allowed(after) < _allowed(before)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from consentkit import __version__
 from consentkit.consent import Consent, ConsentStatus, Decision
 from consentkit.ledger import Record
 from consentkit.terms import Terms
@@ -11,7 +12,7 @@ __all__ = ["SURFACES", "Event", "Occasion", "Outcome", "Surface", "record_of"]
 
 Surface = Literal["banner", "preferences", "policy", "embed", "api"]
 SURFACES: tuple[Surface, ...] = ("banner", "preferences", "policy", "embed", "api")
-Event = Literal["given", "refused", "changed", "withdrawn", "renewed"]
+Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +63,17 @@ def record_of(
     occasion: Occasion,
     *,
     subject: str,
-    withdrawal: bool,
-    version: str,
+    event: Event | None = None,
 ) -> Record:
-    """Write down one event. `subject` is the pseudonym that the event is about, empty where there is none."""
+    """Write down one event; what kind of one follows from before and after, where it is not said.
+
+    `subject` is the pseudonym that the event is about, empty where there is none.
+    """
     policy = terms.policy
     notice = terms.notices[after.notice]
     return Record(
         at=after.changed_at,
-        event="withdrawn" if withdrawal else _event(terms, before, after),
+        event=event or _event(terms, before, after),
         status=consent.status.value if terms.grants(after) else _refusal(after).value,
         subject=subject or None,
         site=terms.site.id,
@@ -86,7 +89,7 @@ def record_of(
         expires_at=terms.expires(after),
         gpc=occasion.gpc,
         jurisdiction=policy.jurisdiction,
-        version=version,
+        version=__version__,
     )
 
 

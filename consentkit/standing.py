@@ -103,6 +103,11 @@ class Standing:
                 self._learned = now
                 log.warning("The ledger's notices could not be read: %s", error)
 
+    def learn_if_unknown(self, digest: str, now: float) -> None:
+        """Read the ledger's notices where one is not known here; blocks, never raises."""
+        if digest not in self.terms.notices and self.may_learn(now):
+            self.learn_notices(now)
+
     def may_learn(self, now: float) -> bool:
         """Say whether the ledger may know a notice that this process does not."""
         return self.ledger is not None and (

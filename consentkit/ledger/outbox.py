@@ -5,14 +5,14 @@ import os
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Final
+from typing import Final, Protocol
 
 from consentkit.errors import ConfigurationError, InvalidDecisionError, LedgerError, LedgerUnavailableError
 from consentkit.ledger.record import Record
-from consentkit.ledger.store import Ledger
 
 __all__ = ["Outbox"]
 
@@ -23,6 +23,13 @@ LONGEST_PAUSE: Final = 30.0
 LARGEST_DELIVERY: Final = 100
 
 
+class Appends(Protocol):
+    """The ledger, or what stands before it."""
+
+    def append(self, *records: Record) -> None:
+        """Store records durably, all or none."""
+
+
 class Outbox:
     """Hold records of withdrawals that took effect while the ledger was away, until it has them.
 
@@ -31,13 +38,22 @@ class Outbox:
     delivered in the order in which they came, by a thread that runs only while there are any.
     """
 
-    def __init__(self, ledger: Ledger, directory: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Appends,
+        directory: str | Path | None = None,
+        *,
+        delivered: Callable[[Record], None] | None = None,
+    ) -> None:
         """Take over what earlier processes left in the directory, and begin to deliver it.
+
+        `delivered` is called with each record once it is stored, in the thread that delivers; what it raises is logged.
 
         Raises:
             ConfigurationError: the directory cannot be made, read or written.
         """
         self._ledger = ledger
+        self._delivered = delivered
         self._directory = None if directory is None else _prepare(Path(directory).absolute())
         self._closed = False
         self.restart()
@@ -151,6 +167,11 @@ class Outbox:
                 if path is not None and not (_set_aside(path) if refused else _removed(path)):
                     self._known.add(path)
             self._changed.notify_all()
+        for record in () if refused or self._delivered is None else some:
+            try:
+                self._delivered(record)
+            except Exception:
+                logger.exception("What was to follow from record %s failed.", record.id)
 
     def _load(self) -> None:
         if self._directory is None:
