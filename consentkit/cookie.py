@@ -98,7 +98,7 @@ class ConsentCookie:
     @property
     def names(self) -> frozenset[str]:
         """The names of all cookies of ours on this site, the hand-off's included."""
-        return frozenset({self.name, self.companion, f"{self.name}-tx"})
+        return frozenset({self.name, self.companion, f"{self.name}-tx", f"{self.name}-from"})
 
     def _refuse_what_does_not_fit(self) -> None:
         notice = self.terms.notice

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from consentkit import decisions, intake
 from consentkit.answers import Answer, read_query
 from consentkit.consent import Choice, Consent
+from consentkit.crossing import Crossing
 from consentkit.errors import InvalidDecisionError, LedgerError, UnknownIdError, UnknownNoticeError
 from consentkit.exchange import Exchange, Exchanges
 from consentkit.headers import local_path, proves_same_origin
@@ -46,7 +47,7 @@ class Endpoints:
         self._origins = frozenset(origin.encode() for origin in shared.manager.origins[shared.manager.site])
         self._inside = shared.manager.prefix + "/"
         self._started_on = datetime.fromtimestamp(shared.manager.clock(), UTC).date()
-        self._routes: dict[str, dict[str, Handler]] = {
+        self._routes: dict[str, Mapping[str, Handler]] = {
             "": {"GET": self._preferences},
             "/policy": {"GET": self._policy},
             "/policy.json": {"GET": self._policy_json},
@@ -61,6 +62,8 @@ class Endpoints:
             },
             "/withdraw": {"POST": self._withdraw},
         }
+        if shared.handoff is not None:
+            self._routes |= Crossing(shared, shared.handoff).routes()
 
     def serves(self, path: str) -> bool:
         """Say whether a path, without the root path, is ours."""

@@ -15,6 +15,7 @@ from consentkit.cookie import Token
 from consentkit.csp import nonce_of
 from consentkit.documents import is_encoded, takes_parts
 from consentkit.gate import Action, CookieGate, Reason, Verdict
+from consentkit.handoff import Handoff
 from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
 from consentkit.inject import Injector
 from consentkit.manager import ConsentManager
@@ -37,13 +38,16 @@ class Exchanges:
     def __init__(self, manager: ConsentManager) -> None:
         self.manager = manager
         self.cookie_name = manager.cookie.name.encode()
+        self.told_name = f"{manager.cookie.name}-from"
         self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
+        self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
         self.pages = Pages(
             manager.policy,
             manager.notice,
             site=manager.site,
             prefix=manager.prefix,
             origins={site: origins[0] for site, origins in manager.origins.items()},
+            handoff=self.handoff.partners if self.handoff else (),
             templates=manager.templates,
             locales=manager.locales,
             stylesheets=manager.stylesheets,
@@ -330,3 +334,7 @@ class Exchange:
             )
             self._state = blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
         return self._state
+
+
+def _has_keys(manager: ConsentManager) -> bool:
+    return manager.private_key is not None or any(site.public_key for site in manager.policy.sites)

@@ -88,13 +88,19 @@ class Revocations:
         self._newest[subject] = (record, now)
 
     def hold(self, record: Record, now: float, *, stored: bool) -> None:
-        """Let a decision that was taken in this process count at once, stored or not."""
-        if record.subject:
-            if stored:
-                self._held.pop(record.subject, None)
-                self._remember(record.subject, record, now)
-            else:
-                self._held[record.subject] = record
+        """Let a decision that was taken in this process count at once, stored or not.
+
+        Before the first poll nothing is remembered, since what happens until then would never be read: the subject is looked up
+        like any other that is new here.
+        """
+        if not record.subject:
+            return
+        if not stored:
+            self._held[record.subject] = record
+            return
+        self._held.pop(record.subject, None)
+        if self._cursor is not None:
+            self._remember(record.subject, record, now)
 
     def newest(self, decision: Decision, now: float) -> tuple[Record | None, bool]:
         """Give the newest record of a decision's subject, and whether that is fresh enough to rely on.

@@ -23,7 +23,7 @@ def checked_prefix(prefix: str) -> str:
     Raises:
         ConfigurationError: it is not an absolute path of plain segments.
     """
-    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix) or "/." in prefix:
+    if not _PREFIX.fullmatch(prefix) or "/." in prefix:
         raise ConfigurationError(
             f"prefix = {prefix!r} is not a path: write it like '/consent', without a slash at the end."
         )

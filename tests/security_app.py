@@ -14,6 +14,12 @@ from consentkit import ConsentManager, ConsentStatus, Ledger, load_policy
 from consentkit.asgi import ConsentMiddleware, get_consent
 
 POLICY = Path(__file__).with_name("security_policy.toml")
+# Of no use anywhere else: their public halves stand in security_policy.toml.
+PRIVATE_KEYS = {
+    "a": "9PJEMMwy6ISNSsmOe9UJ4ZsOvHBxN86z43ZyYQTNJYQ",
+    "b": "B61uQope6JTiqIvcW0twXFjzJxYVkI1Kdtaicdkqc2c",
+    "c": "_thfObWyDkja-XPKFdBKOdBPB-bOh3578cFe8bR4NaM",
+}
 KEY = "the-attack-cases-are-signed-with-this-key"
 DECIDED = {ConsentStatus.GIVEN, ConsentStatus.REFUSED, ConsentStatus.WITHDRAWN}
 PAGE = """<!doctype html><html lang="en"><head><title>Attack me</title></head>
@@ -37,7 +43,12 @@ class AttackedSite:
         self.clock = OffsetClock()
         self.ledger = ledger
         self.manager = ConsentManager(
-            load_policy(POLICY), secret_key=KEY, ledger=ledger, site=site, clock=self.clock
+            load_policy(POLICY),
+            secret_key=KEY,
+            ledger=ledger,
+            site=site,
+            clock=self.clock,
+            private_key=PRIVATE_KEYS[site],
         )
         self.app = Starlette(
             routes=[

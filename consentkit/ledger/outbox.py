@@ -19,7 +19,7 @@ __all__ = ["Outbox"]
 logger = logging.getLogger("consentkit.ledger")
 
 FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 30.0
+LONGEST_PAUSE: Final = 5.0
 LARGEST_DELIVERY: Final = 100
 
 
@@ -167,9 +167,12 @@ class Outbox:
                 if path is not None and not (_set_aside(path) if refused else _removed(path)):
                     self._known.add(path)
             self._changed.notify_all()
-        for record in () if refused or self._delivered is None else some:
+        follow = self._delivered
+        if refused or follow is None:
+            return
+        for record in some:
             try:
-                self._delivered(record)
+                follow(record)
             except Exception:
                 logger.exception("What was to follow from record %s failed.", record.id)
 
