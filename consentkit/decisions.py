@@ -110,7 +110,7 @@ def with_subject(terms: Terms, before: Consent, after: Decision) -> tuple[Decisi
     subject = before.decision.subject if before.decision is not None and standing else ""
     if not terms.grants(after):
         return copy(after, subject=""), subject
-    return copy(after, subject=subject or secrets.token_urlsafe(16)), ""
+    return copy(after, subject=subject or after.subject or secrets.token_urlsafe(16)), ""
 
 
 def narrower(terms: Terms, one: Decision, other: Decision) -> Decision:
