@@ -5,23 +5,19 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from consentkit import decisions, intake
-from consentkit.answers import Answer, read_query
-from consentkit.consent import Choice, Consent
+from consentkit import intake
 from consentkit.crossing import Crossing
-from consentkit.errors import InvalidDecisionError, LedgerError, UnknownIdError, UnknownNoticeError
+from consentkit.deciding import Deciding
 from consentkit.exchange import Exchange, Exchanges
-from consentkit.headers import local_path, proves_same_origin
+from consentkit.headers import proves_same_origin
 from consentkit.manager import ConsentManager
-from consentkit.occasion import Outcome
 from consentkit.problems import Problem
-from consentkit.request import RequestConsent
 from consentkit.threads import in_ledger_thread
 
-__all__ = ["Endpoints", "decision_json", "refusal"]
+__all__ = ["Endpoints", "refusal"]
 
 GPC = "/.well-known/gpc.json"
 _POLICY = (
@@ -54,13 +50,7 @@ class Endpoints:
             "/sites": {"GET": self._sites},
             "/sites.json": {"GET": self._sites_json},
             "/banner": {"GET": self._banner},
-            "/decision": {
-                "GET": self._decision,
-                "POST": self._post_decision,
-                "PATCH": self._patch_decision,
-                "DELETE": self._delete_decision,
-            },
-            "/withdraw": {"POST": self._withdraw},
+            **Deciding(shared).routes(),
         }
         if shared.handoff is not None:
             self._routes |= Crossing(shared, shared.handoff).routes()
@@ -183,80 +173,6 @@ class Endpoints:
         published = self._manager.notice.published
         return date.fromisoformat(published) if published else self._started_on
 
-    # The decision
-
-    async def _decision(self, request: Request) -> Response:
-        return self._tell(_exchange(request).consent.consent)
-
-    def _tell(self, consent: Consent, **more: object) -> Response:
-        return JSONResponse(decision_json(consent) | more, headers={"cache-control": "private, no-store"})
-
-    async def _post_decision(self, request: Request) -> Response:
-        exchange = _exchange(request)
-        if intake.media_type(request) == intake.FORM:
-            answer, _ = intake.form(await intake.body(request))
-            await self._settle(exchange, answer, merge=answer.choice == "change")
-            return self._back(request, answer)
-        if intake.media_type(request) != intake.JSON:
-            raise Problem(415, f"Send {intake.JSON} or {intake.FORM}.")
-        answer = intake.json(await intake.body(request), merge=False)
-        return self._tell((await self._settle(exchange, answer, merge=False)).consent)
-
-    async def _patch_decision(self, request: Request) -> Response:
-        if intake.media_type(request) != intake.JSON:
-            raise Problem(415, f"Send {intake.JSON}.")
-        answer = intake.json(await intake.body(request), merge=True)
-        return self._tell((await self._settle(_exchange(request), answer, merge=True)).consent)
-
-    async def _settle(self, exchange: Exchange, answer: Answer, *, merge: bool) -> Outcome:
-        manager, consent = self._manager, exchange.consent
-        occasion = consent.occasion(
-            choice=answer.choice or ("change" if merge else "api"),
-            surface=answer.surface,
-            language=self._pages.language(answer.language or consent.language()),
-            notice=answer.notice,
-        )
-
-        def settle(before: Consent) -> Outcome:
-            choice: Choice = answer.named()
-            if answer.choice in ("accept_all", "reject_all"):
-                choice = decisions.everything(
-                    manager.registrar.shown(answer.notice), allowed=answer.choice == "accept_all"
-                )
-            return manager.decide(before, choice, occasion, merge=merge)
-
-        return await _applied(consent, settle)
-
-    async def _delete_decision(self, request: Request) -> Response:
-        try:
-            answer, category = read_query(request.scope.get("query_string", b""))
-        except InvalidDecisionError as error:
-            raise Problem(400, str(error)) from None
-        outcome = await self._take_back(_exchange(request), answer, category)
-        return self._tell(outcome.consent, reference=outcome.reference)
-
-    async def _withdraw(self, request: Request) -> Response:
-        if intake.media_type(request) != intake.FORM:
-            raise Problem(415, f"Send {intake.FORM}.")
-        answer, category = intake.form(await intake.body(request), withdrawal=True)
-        await self._take_back(_exchange(request), answer, category)
-        return self._back(request, answer)
-
-    async def _take_back(self, exchange: Exchange, answer: Answer, category: str | None) -> Outcome:
-        manager, consent = self._manager, exchange.consent
-        occasion = consent.occasion(
-            choice="withdraw",
-            surface=answer.surface,
-            language=self._pages.language(answer.language or consent.language()),
-            notice=answer.notice,
-        )
-        return await _applied(consent, lambda before: manager.withdraw(before, category, occasion))
-
-    def _back(self, request: Request, answer: Answer) -> Response:
-        root_path = request.scope.get("root_path", "")
-        target = local_path(answer.next, root_path + self._manager.prefix)
-        return RedirectResponse(target, status_code=303)
-
     # Refusals
 
     def _problem(self, request: Request, problem: Problem) -> Response:
@@ -267,24 +183,6 @@ class Endpoints:
                 html, problem.status, headers={**problem.headers, "cache-control": "private, no-store"}
             )
         return problem.response()
-
-
-def decision_json(consent: Consent) -> dict[str, Any]:
-    """Write a consent as the decision address shows it; times in RFC 3339, UTC."""
-    return {
-        "status": consent.status.value,
-        "categories": dict(consent.categories),
-        "vendors": dict(consent.vendors),
-        "decided_at": _time(consent.decided_at),
-        "expires_at": _time(consent.expires_at),
-        "notice": consent.notice,
-        "gpc": consent.gpc,
-        "needs_asking": consent.needs_asking,
-    }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def refusal(request: Request, category: str, vendor: str | None) -> Response:
@@ -306,21 +204,3 @@ def refusal(request: Request, category: str, vendor: str | None) -> Response:
 def _exchange(request: Request) -> Exchange:
     exchange: Exchange = request.scope["consentkit"]
     return exchange
-
-
-async def _applied(consent: RequestConsent, settle: Callable[[Consent], Outcome]) -> Outcome:
-    """Settle a choice, and turn what can go wrong into its answer."""
-    try:
-        return await consent.aapply(settle)
-    except UnknownNoticeError as error:
-        raise Problem(409, str(error)) from None
-    except InvalidDecisionError as error:
-        raise Problem(400, str(error)) from None
-    except UnknownIdError as error:
-        raise Problem(400, f"The policy has no such {error.kind}.") from None
-    except LedgerError:
-        raise Problem(
-            503,
-            "Your choice cannot be recorded at the moment, so nothing was changed.",
-            headers={"retry-after": "5"},
-        ) from None
