@@ -4,7 +4,6 @@ Adapters move bytes between their framework and an exchange, and make the ledger
 directly. An answer that no consent has a part in passes through byte for byte.
 """
 
-import logging
 from collections.abc import Mapping
 from hashlib import blake2s
 from typing import Any
@@ -14,17 +13,16 @@ from consentkit import __version__, caching
 from consentkit.cookie import Token
 from consentkit.csp import nonce_of
 from consentkit.documents import is_encoded, takes_parts
-from consentkit.gate import Action, CookieGate, Reason, Verdict
+from consentkit.gate import Action, CookieGate, Reason
 from consentkit.handoff import Handoff
 from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
 from consentkit.inject import Injector
 from consentkit.manager import ConsentManager
 from consentkit.pages import Pages, View
 from consentkit.request import RequestConsent
+from consentkit.sightings import Sightings
 
 __all__ = ["Exchange", "Exchanges"]
-
-log = logging.getLogger("consentkit")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -33,7 +31,7 @@ CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
 
 
 class Exchanges:
-    """What all exchanges of one site share: its pages, its cookie gate, and what was logged already."""
+    """What all exchanges of one site share: its pages, its cookie gate, and what was seen already."""
 
     def __init__(self, manager: ConsentManager) -> None:
         self.manager = manager
@@ -57,34 +55,7 @@ class Exchanges:
         honoured = any(manager.policy.honours_gpc(category.id) for category in manager.policy.optional)
         self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))
         self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
-        self.observed: dict[str, Reason] = {}
-        self._warned: set[str] = set()
-
-    def warn_once(self, about: str, message: str, *arguments: object) -> None:
-        """Log a warning the first time that this comes up."""
-        if about not in self._warned and len(self._warned) < 1024:
-            self._warned.add(about)
-            log.warning(message, *arguments)
-
-    def report(self, verdict: Verdict) -> None:
-        """Log once for each cookie what became of it, and remember it for `consentkit check --observed`."""
-        if verdict.name in self.observed or len(self.observed) >= 1024:
-            return
-        self.observed[verdict.name] = verdict.reason
-        if verdict.tracker is not None and verdict.action is not Action.PASS:
-            done = "shortened" if verdict.reason is Reason.CLAMPED else "dropped"
-            log.warning(
-                "Set-Cookie %r %s: %s, category %r.",
-                verdict.name,
-                done,
-                verdict.reason.value,
-                verdict.tracker.category,
-            )
-        elif verdict.reason in (Reason.UNDECLARED, Reason.BROKEN):
-            done = "dropped" if verdict.action is Action.DROP else "let through"
-            log.warning(
-                "Set-Cookie %r %s: %s. Declare it in the policy.", verdict.name, done, verdict.reason.value
-            )
+        self.sightings = Sightings()
 
 
 class Exchange:
@@ -213,7 +184,9 @@ class Exchange:
         public = caching.is_public(headers)
         if public and depends and not consent.changed:
             path = self._scope["path"]
-            shared.warn_once(path, "%s is marked public but depends on the consent: sent as private.", path)
+            shared.sightings.warn_once(
+                path, "%s is marked public but depends on the consent: sent as private.", path
+            )
         shareable = public and not depends
         if html and not self._own:
             injects = self._prepare(status, headers, shared_page=shareable)
@@ -262,7 +235,7 @@ class Exchange:
             elif verdict.action is Action.REWRITE and verdict.value is not None:
                 kept.append((name, verdict.value))
             if verdict.reason not in (Reason.OWN, Reason.REQUIRED, Reason.GRANTED, Reason.DELETION):
-                self.shared.report(verdict)
+                self.shared.sightings.report(verdict)
         return kept, depends
 
     def _prepare(self, status: int, headers: Headers, *, shared_page: bool) -> bool:
@@ -273,7 +246,7 @@ class Exchange:
         ):
             return False
         if is_encoded(headers):
-            shared.warn_once(
+            shared.sightings.warn_once(
                 "content-encoding",
                 "%s arrives encoded, so that no banner can be put in: add the compressing middleware after "
                 "ConsentMiddleware, so that it runs around it.",
