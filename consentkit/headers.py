@@ -4,8 +4,11 @@ Pure functions over the header list as ASGI gives it (names in lower case, value
 whatever a browser or an attacker sends, and nothing here believes Host, Referer or forwarded headers.
 """
 
+import posixpath
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from urllib.parse import unquote
 
 __all__ = [
     "RawHeaders",
@@ -23,9 +26,11 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 COOKIE_BYTES_READ = 16 * 1024
 CANDIDATES = 8
 RETURN_PATH_LENGTH = 1024
+LANGUAGE_BYTES_READ = 1024
 
 _LANGUAGE_RANGE = re.compile(
-    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*"
+    r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)(?:[ \t]*;[ \t]*q[ \t]*=[ \t]*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?",
+    re.IGNORECASE,
 )
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
@@ -111,11 +116,12 @@ def local_path(value: str | None, prefix: str) -> str:
     """Return a path of this site that a visitor may be sent back to; `/` for anything else.
 
     Printable ASCII without backslash, at most 1 KiB, starting with exactly one slash, and not under `prefix` (which
-    includes the root path), so that no redirect can leave the site or loop (OWASP, unvalidated redirects).
+    includes the root path), so that no redirect can leave the site or loop (OWASP, unvalidated redirects). Escapes and
+    dots do not hide the prefix: browsers resolve the one, servers the other.
     """
     if not value or len(value) > RETURN_PATH_LENGTH or not _LOCAL_PATH.fullmatch(value):
         return "/"
-    path = re.split(r"[?#]", value, maxsplit=1)[0]
+    path = posixpath.normpath(unquote(re.split(r"[?#]", value, maxsplit=1)[0]))
     if path == prefix or path.startswith(prefix + "/"):
         return "/"
     return value
@@ -125,20 +131,40 @@ def preferred_language(headers: RawHeaders, languages: Sequence[str]) -> str:
     """Choose the language that the visitor likes best of these (RFC 4647 look-up), else the first.
 
     A range matches a tag that it equals, or that is a prefix of either at a hyphen: `nl-BE` finds `nl`, and `pt` finds
-    `pt-BR`. The first 1 KiB of the field is read.
+    `pt-BR`; `*` stands for those that no other range names. The first 1 KiB is read.
     """
+    field = b",".join(header_values(headers, b"accept-language"))
+    return _negotiated(field[:LANGUAGE_BYTES_READ], tuple(languages)) if field else languages[0]
+
+
+@lru_cache(maxsize=256)
+def _negotiated(field: bytes, languages: tuple[str, ...]) -> str:
     ranges: list[tuple[float, int, str]] = []
-    for field in header_values(headers, b"accept-language"):
-        for part in field[:1024].decode("latin-1").split(","):
-            match = _LANGUAGE_RANGE.fullmatch(part)
-            if match and float(match[2] or 1) > 0:
-                ranges.append((-float(match[2] or 1), len(ranges), match[1].lower()))
-    for _, _, wanted in sorted(ranges):
+    for place, part in enumerate(field.decode("latin-1").split(",")):
+        match = _LANGUAGE_RANGE.fullmatch(part.strip(" \t"))
+        if match:
+            ranges.append((-float(match[2] or 1), place, match[1].lower()))
+    named = [wanted for _, _, wanted in ranges]
+    for quality, _, wanted in sorted(ranges):
         if wanted == "*":
-            return languages[0]
-        while wanted:
-            for language in languages:
-                if language.lower() == wanted or language.lower().startswith(wanted + "-"):
-                    return language
-            wanted = wanted.rpartition("-")[0]
+            found = [one for one in languages if not any(_finds(other, one) for other in named)]
+        else:
+            found = _look_up(wanted, languages)
+        if quality and found:
+            return found[0]
     return languages[0]
+
+
+def _finds(wanted: str, language: str) -> bool:
+    """Say whether a range in lower case equals a tag or is a prefix of it."""
+    return f"{language.lower()}-".startswith(f"{wanted}-")
+
+
+def _look_up(wanted: str, languages: Sequence[str]) -> list[str]:
+    """List the tags that a range finds, an equal one first; where there are none, those that its prefixes find."""
+    while wanted:
+        found = [language for language in languages if _finds(wanted, language)]
+        if found:
+            return sorted(found, key=lambda language: language.lower() != wanted)
+        wanted = wanted.rpartition("-")[0]
+    return []
