@@ -143,6 +143,17 @@ def test_a_silenced_tool_is_given_a_reason() -> None:
     assert not found
 
 
+# Python 3.11 before 3.11.5 matches wrongly where a possessive group holds alternatives (python/cpython#106052).
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    found = [
+        f"{relative(path)}:{number}: {line.strip()}"
+        for path in modules()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.search(r"\brb?\".*\)([*+?]|\{[\d,]+\})\+", line)
+    ]
+    assert not found
+
+
 def test_nothing_names_a_place_on_one_machine() -> None:
     found = [
         f"{relative(path)}:{number}: {line.strip()[:100]}"
