@@ -1,0 +1,34 @@
+import asyncio
+import logging
+
+import pytest
+
+from consentkit.ledger import Record
+from consentkit.listeners import Listeners
+from tests.records import a_record
+
+
+def test_listeners_are_told_in_order_and_a_failing_one_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[str, str]] = []
+    listeners = Listeners()
+
+    def first(record: Record) -> None:
+        told.append(("first", record.id))
+
+    def faulty(record: Record) -> None:
+        raise ValueError("their fault")
+
+    async def last(record: Record) -> None:
+        told.append(("last", record.id))
+
+    async def faulty_later(record: Record) -> None:
+        raise ValueError("their fault, later")
+
+    for listener in (first, faulty, faulty_later, last):
+        listeners.add(listener)
+    record = a_record()
+    with caplog.at_level(logging.ERROR):
+        listeners.tell(record)
+        asyncio.run(listeners.atell(record))
+    assert told == [("first", record.id), ("last", record.id)] * 2
+    assert len(caplog.records) == 4

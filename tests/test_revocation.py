@@ -1,0 +1,180 @@
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from consentkit import Ledger
+from consentkit.consent import Decision
+from consentkit.ledger import Record, store
+from consentkit.revocation import PAUSE, Revocations
+from tests.records import a_record
+
+NOW = 1_800_000_000.0
+SUBJECT = "s" * 22
+
+
+def decision(at: int = int(NOW)) -> Decision:
+    return Decision(
+        granted=frozenset({"analytical"}),
+        vendors={},
+        decided_at=at,
+        changed_at=at,
+        notice="n" * 43,
+        subject=SUBJECT,
+    )
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    ledger = Ledger(ledger_url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def revocations(ledger: Ledger) -> Iterator[Revocations]:
+    known = Revocations(ledger, recheck=60, max_stale=3600)
+    yield known
+    known.close()
+
+
+def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
+    ledger: Ledger, revocations: Revocations
+) -> None:
+    given = a_record(subject=SUBJECT, status="given")
+    ledger.append(given)
+    assert revocations.due(SUBJECT, NOW) and not revocations.seen(SUBJECT)
+    revocations.look(SUBJECT, NOW)
+    assert revocations.seen(SUBJECT)
+    assert not revocations.due(SUBJECT, NOW + 59)
+    record, fresh = revocations.newest(decision(), NOW + 59)
+    assert record is not None and record.id == given.id and fresh
+    withdrawn = a_record(subject=SUBJECT, status="withdrawn")
+    ledger.append(withdrawn, a_record(subject="o" * 22))
+    assert revocations.due(SUBJECT, NOW + 60)
+    revocations.look(SUBJECT, NOW + 60)
+    record, _ = revocations.newest(decision(), NOW + 60)
+    assert record is not None and record.id == withdrawn.id
+
+
+def test_a_clock_that_goes_back_has_the_ledger_read_again(revocations: Revocations) -> None:
+    revocations.look(SUBJECT, NOW)
+    assert revocations.due(SUBJECT, NOW - 10)
+
+
+def test_nothing_that_happens_between_a_decision_and_the_first_poll_is_missed(
+    ledger: Ledger, revocations: Revocations
+) -> None:
+    given = a_record(subject=SUBJECT, status="given")
+    ledger.append(given)
+    revocations.hold(given, NOW, stored=True)
+    ledger.append(a_record(subject=SUBJECT, status="withdrawn"))
+    assert revocations.due(SUBJECT, NOW)
+    revocations.look(SUBJECT, NOW)
+    record, _ = revocations.newest(decision(), NOW)
+    assert record is not None and record.status == "withdrawn"
+
+
+def test_what_was_decided_in_this_process_holds_at_once(revocations: Revocations) -> None:
+    revocations.look("o" * 22, NOW)
+    waiting = a_record(subject=SUBJECT, status="withdrawn")
+    revocations.hold(a_record(subject=None), NOW, stored=True)
+    revocations.hold(waiting, NOW, stored=False)
+    assert revocations.newest(decision(), NOW + 10**6) == (waiting, True)
+    stored = replace(waiting, status="given")
+    revocations.hold(stored, NOW, stored=True)
+    assert revocations.newest(decision(), NOW) == (stored, True)
+
+
+# HO-14
+def test_without_the_ledger_a_grant_stands_for_max_stale_and_nobody_waits_for_it(
+    ledger: Ledger, revocations: Revocations, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.append(a_record(subject=SUBJECT, status="given"))
+    revocations.look(SUBJECT, NOW)
+    ledger.close()
+    later = NOW + 60
+    revocations.look(SUBJECT, later)
+    assert "could not be looked up" in caplog.text
+    assert not revocations.due(SUBJECT, later + PAUSE - 1), "the breaker is open"
+    assert revocations.due(SUBJECT, later + PAUSE)
+    assert revocations.newest(decision(), NOW + 3600)[1]
+    assert not revocations.newest(decision(), NOW + 3601)[1]
+
+
+def test_a_grant_that_was_never_checked_stands_for_max_stale_since_its_decision(
+    revocations: Revocations,
+) -> None:
+    assert revocations.newest(decision(int(NOW)), NOW + 3600) == (None, True)
+    assert revocations.newest(decision(int(NOW)), NOW + 3601) == (None, False)
+
+
+class _Hanging(Ledger):
+    """A ledger whose look-ups do not answer until they are let go."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.go = threading.Event()
+
+    def changes(self, cursor: int | None) -> tuple[tuple[Record, ...], int]:
+        self.go.wait(30)
+        return super().changes(cursor)
+
+
+def test_a_ledger_that_does_not_answer_holds_a_request_for_a_quarter_of_a_second(
+    ledger_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = _Hanging(ledger_url)
+    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    revocations.look(SUBJECT, NOW)
+    assert "no answer in time" in caplog.text
+    assert not revocations.due(SUBJECT, NOW + 1)
+    ledger.go.set()
+    revocations.close()
+    revocations.close()
+    ledger.close()
+
+
+def test_whoever_comes_while_somebody_polls_uses_that_answer(ledger_url: str) -> None:
+    ledger = _Hanging(ledger_url)
+    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    polls = [
+        threading.Thread(target=revocations._ask, args=(subject, NOW)) for subject in ("a" * 22, "b" * 22)
+    ]
+    for poll in polls:
+        poll.start()
+    ledger.go.set()
+    for poll in polls:
+        poll.join(30)
+    assert revocations.seen("a" * 22) and revocations.seen("b" * 22)
+    ledger.close()
+
+
+def test_many_changes_are_read_to_the_end(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LARGEST_ANSWER", 40)
+    monkeypatch.setattr(store, "_CHANGES", store._CHANGES.limit(40))
+    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    revocations.look(SUBJECT, NOW)
+    others = [a_record(subject=f"{number:022}") for number in range(100)]
+    ledger.append(*others, a_record(subject=SUBJECT, status="withdrawn"))
+    revocations.look(SUBJECT, NOW + 60)
+    record, _ = revocations.newest(decision(), NOW + 60)
+    assert record is not None and record.status == "withdrawn"
+    revocations.close()
+
+
+def test_the_memory_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentkit.revocation._REMEMBERED", 20)
+    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    for number in range(50):
+        revocations.look(f"{number:022}", NOW)
+    assert not revocations.seen(f"{0:022}") and revocations.seen(f"{49:022}")
+    revocations.close()
+
+
+def test_a_process_just_forked_starts_threads_of_its_own(revocations: Revocations) -> None:
+    before = revocations._workers()
+    revocations._pool = (-1, before)
+    assert revocations._workers() is not before
+    before.shutdown()
