@@ -394,6 +394,14 @@ class TestWhileAnotherProcessHoldsTheDatabase:
         ledger.close()
 
 
+def ended(process: subprocess.Popen[bytes], *, within: float) -> bool:
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 class TestTwoProcesses:
     APPEND = """
 import sys
@@ -411,9 +419,10 @@ ledger.close()
         running = [subprocess.Popen(command) for command in commands]
         seen: set[str | None] = set()
         cursor = 0
-        while any(process.poll() is None for process in running):
-            changed, cursor = ledger.changes(cursor)
-            seen |= {record.subject for record in changed}
+        for process in running:
+            while not ended(process, within=0.02):
+                changed, cursor = ledger.changes(cursor)
+                seen |= {record.subject for record in changed}
         changed, _ = ledger.changes(cursor)
         seen |= {record.subject for record in changed}
         assert [process.returncode for process in running] == [0, 0]
@@ -572,7 +581,7 @@ class TestPostgreSQL:
 
 class TestSQLite:
     def test_keeps_its_files_for_their_owner(self, tmp_path: Path) -> None:
-        ledger = Ledger(f"sqlite:///{tmp_path / 'consent.db'}")
+        ledger = Ledger(f"sqlite:///{tmp_path / 'consent.db'}?cached_statements=50")
         ledger.append(a_record())
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
         ledger.close()

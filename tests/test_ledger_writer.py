@@ -330,6 +330,34 @@ def test_a_writer_that_meets_the_unexpected_goes_on(engine: Engine, caplog: pyte
     ledger.close()
 
 
+def test_the_unexpected_in_the_middle_of_a_batch_leaves_the_answers_given(engine: Engine) -> None:
+    ledger = Ledger(engine, lock_timeout=LONG)
+    known = a_record()
+    ledger.append(known)
+    inserts: list[Any] = []
+
+    def fail_at_the_third(connection: object) -> None:
+        inserts.append(connection)
+        if len(inserts) == 3:
+            raise RuntimeError("a bug")
+
+    Interference(engine, "INSERT", fail_at_the_third, times=3)
+    door = Door(engine, "BEGIN")
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(ledger.append, known)
+        assert door.reached.wait(LONG)
+        second = threads.submit(ledger.append, a_record())
+        while not ledger._writer._queue.qsize():
+            assert not first.done()
+        door.open()
+        assert first.result() is None
+        with pytest.raises(LedgerUnavailableError, match="a bug"):
+            second.result()
+    ledger.append(a_record())
+    assert len(ids(ledger)) == 2
+    ledger.close()
+
+
 def test_closing_stores_what_waits(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     ledger.append(a_record())

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -227,6 +228,27 @@ def test_a_directory_that_fails_costs_nobody_an_answer(
     assert ledger.newest("A" * 22) is not None
     assert "waits in memory alone" in caplog.text
     waiting.close()
+
+
+def test_whoever_follows_is_told_of_each_record_that_was_stored_and_may_fail(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = a_record()
+    eventually(lambda: ledger.append(known))
+    told: SimpleQueue[str] = SimpleQueue()
+
+    def follow(record: Record) -> None:
+        told.put(record.id)
+        raise RuntimeError("a follower's bug")
+
+    waiting = Outbox(ledger, delivered=follow)
+    refused, good = a_record(id=known.id, event="withdrawn"), a_record(subject="good")
+    waiting.put(refused)
+    waiting.put(good)
+    assert told.get(timeout=LONG) == good.id
+    waiting.close()
+    assert told.empty()
+    assert "a follower's bug" in caplog.text
 
 
 def test_what_is_lost_at_the_end_is_named(url: str, ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:

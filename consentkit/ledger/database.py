@@ -33,6 +33,8 @@ _BEGIN: Final = {
     # misses one that commits later. It goes with the transaction.
     "postgresql": (
         "BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}; "
+        # Should this process be stopped in the middle, the others must not wait for it for ever.
+        "SET LOCAL idle_in_transaction_session_timeout = {idle}; "
         "SET LOCAL synchronous_commit = on; SELECT pg_advisory_xact_lock({writers})",
     ),
 }
@@ -62,9 +64,9 @@ class Database:
         self.dialect = engine.dialect.name
         self._memory = self.dialect == "sqlite" and in_memory(engine.url)
         self._file = self.dialect == "sqlite" and not self._memory
+        limit = ceil(lock_timeout * 1000)
         self._begin_with = tuple(
-            part.format(milliseconds=ceil(lock_timeout * 1000), writers=_WRITERS)
-            for part in _BEGIN[self.dialect]
+            part.format(milliseconds=limit, idle=2 * limit, writers=_WRITERS) for part in _BEGIN[self.dialect]
         )
         self._path = ""
         self._identity = _identity(self._path)

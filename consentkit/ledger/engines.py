@@ -60,10 +60,11 @@ def in_memory(url: URL) -> bool:
 
 def _sqlite(url: URL, lock_timeout: float) -> Engine:
     options: dict[str, Any] = {"pool_timeout": lock_timeout}
+    by_path = not in_memory(url) and not str(url.database).startswith("file:")
     if in_memory(url):
         # One connection is the whole database: lent to one thread at a time.
         options |= {"pool_size": 1, "max_overflow": 0}
-    elif not url.query:
+    elif by_path:
         path = Path(str(url.database)).absolute()
         if not path.parent.is_dir():
             raise ConfigurationError(f"ledger = {url!r}: there is no directory {path.parent}; create it.")
@@ -75,7 +76,7 @@ def _sqlite(url: URL, lock_timeout: float) -> Engine:
         hide_parameters=True,
         **options,
     )
-    if not in_memory(url) and not url.query:
+    if by_path:
         event.listen(engine, "do_connect", _create_for_owner_only)
     return engine
 

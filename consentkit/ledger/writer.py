@@ -28,6 +28,7 @@ class _State(Enum):
     WAITING = "its caller may still leave"
     LEFT = "its caller has left: it must not be stored"
     SEALED = "it is being committed"
+    ANSWERED = "its caller knows the outcome"
 
 
 class _Job:
@@ -129,7 +130,7 @@ class Writer:
                 self._store(batch, queue)
             except Exception as error:
                 logger.exception("The ledger's writer failed.")
-                self._fail(batch, LedgerUnavailableError(f"The ledger's writer failed: {error!r}"))
+                self._finish(batch, LedgerUnavailableError(f"The ledger's writer failed: {error!r}"))
 
     def _store(self, batch: list[_Job], queue: SimpleQueue[_Job | None] | None = None) -> None:
         reconnected = False
@@ -147,7 +148,7 @@ class Writer:
                     continue
                 if len(batch) > 1 and not _is_outage(error):
                     return self._store_one_by_one(batch)
-                return self._fail(batch, error)
+                return self._finish(batch, error)
             return self._finish(batch)
 
     def _store_one_by_one(self, batch: list[_Job]) -> None:
@@ -170,14 +171,13 @@ class Writer:
                 for job in batch:
                     job.state = _State.SEALED
 
-    def _finish(self, batch: list[_Job]) -> None:
+    def _finish(self, batch: list[_Job], error: LedgerError | None = None) -> None:
         for job in batch:
-            job.done.release()
-
-    def _fail(self, batch: list[_Job], error: LedgerError) -> None:
-        for job in batch:
-            job.error = error
-            job.done.release()
+            # Of a batch that was stored one by one, some may have had their answer before the rest failed.
+            if job.state is not _State.ANSWERED:
+                job.state = _State.ANSWERED
+                job.error = error
+                job.done.release()
 
 
 _WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()
