@@ -21,6 +21,7 @@ Allows = Callable[[str, str | None], bool]
 
 DELETIONS_AT_ONCE = 50
 _NAMES_REMEMBERED = 2048
+_HEADERS_REMEMBERED = 4096
 _LONGEST_NAME_REMEMBERED = 256
 
 # What browsers trim, what frameworks trim beside, and what makes some browsers cut or ignore the line.
@@ -105,6 +106,7 @@ class CookieGate:
         "_clamped",
         "_folded_by_name",
         "_folded_by_prefix",
+        "_harmless",
         "_known",
         "_own",
         "_refusable",
@@ -124,6 +126,8 @@ class CookieGate:
         self._folded_by_name, self._folded_by_prefix = _sorted_out(refusable, str.lower)
         self._suspects = _any_of(sorted({*self._folded_by_name, *dict(self._folded_by_prefix)}))
         self._known: dict[bytes, _Known] = {}
+        # Cookie headers without any declared name, by their hash alone: they hold secrets.
+        self._harmless: set[int] = set()
 
     def classify(self, name: str) -> Tracker | None:
         """Return what declares a cookie: by its exact name, else by the longest pattern, else in other letter case."""
@@ -134,8 +138,10 @@ class CookieGate:
         """Judge one Set-Cookie value; `now` and `ends`, the end of the consent, in seconds since the epoch."""
         name = value.lstrip(b"= \t").partition(b"=")[0]
         known = self._known.get(name) or self._look_up(name)
-        if b"," in value or b"\n" in value or b"\r" in value or b"\0" in value:
-            return self._judge_odd(value, known, allows, now, ends)
+        if b"\n" in value or b"\r" in value or b"\0" in value:
+            return known.broken
+        if b"," in value and _JOINED.search(value):
+            return self._judge_joined(value, known, allows, now, ends)
         return known.free or self._judge(value, known, allows, now, ends)
 
     def hidden(self, names: Iterable[str], allows: Allows) -> list[str]:
@@ -147,7 +153,12 @@ class CookieGate:
 
         Returns the same object where nothing is hidden, and nothing where nothing is left.
         """
-        if self._suspects is None or not self._suspects.search(header):
+        if self._suspects is None or (mark := hash(header)) in self._harmless:
+            return header
+        if not self._suspects.search(header):
+            if len(self._harmless) >= _HEADERS_REMEMBERED:
+                self._harmless.clear()
+            self._harmless.add(mark)
             return header
         pairs = header.split(b";")
         left = [pair for pair in pairs if not self._refuses(pair.lstrip(b"= \t").partition(b"=")[0], allows)]
@@ -227,12 +238,10 @@ class CookieGate:
         shorter = clamp(value, now, ends)
         return known.granted._replace(action=Action.REWRITE, reason=Reason.CLAMPED, value=shorter)
 
-    def _judge_odd(
+    def _judge_joined(
         self, value: bytes, known: _Known, allows: Allows, now: float, ends: int | None
     ) -> Verdict:
-        """Judge a line with a byte that ends lines, or with a comma, behind which some clients see another cookie."""
-        if b"\n" in value or b"\r" in value or b"\0" in value:
-            return known.broken
+        """Judge a line with a comma, behind which some clients see another cookie; cut that out where it is refused."""
         refused: list[Verdict] = []
 
         def cut(joined: re.Match[bytes]) -> bytes:

@@ -17,24 +17,26 @@ _DATE_TOKENS = re.compile(r"[^\t -/;-@\[-`{-~]+")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-def endings(value: bytes, now: float) -> list[float | None]:
+def endings(value: bytes, now: float) -> tuple[float | None, ...]:
     """Return when a cookie ends as the RFC reads its line, and as Chromium does; nothing where nothing is said.
 
     In seconds since the epoch; None is the end of the session. Max-Age wins over Expires, and the last of several counts.
     Where that one is invalid, the RFC goes back to the one before, and Chromium does not.
     """
-    found = _LIFETIME.findall(value)
-    if not found:
-        return []
-    ages = [_after(text, now) for _, is_age, text in found if is_age]
-    dates = [cookie_date(text) for _, is_age, text in found if not is_age]
-    return [
-        next((end for end in (*reversed(ages), *reversed(dates)) if end is not None), None),
-        next((end for end in (*ages[-1:], *dates[-1:]) if end is not None), None),
-    ]
+    at = value.find(b";")
+    if at < 0:
+        return ()
+    said = _read(value[at:])
+    if said is None:
+        return ()
+    after, at_last_after, end, at_last_end = said
+    return (
+        end if after is None else now + after if after > 0 else 0.0,
+        at_last_end if at_last_after is None else now + at_last_after if at_last_after > 0 else 0.0,
+    )
 
 
-def deletes(ends: list[float | None], now: float) -> bool:
+def deletes(ends: tuple[float | None, ...], now: float) -> bool:
     """Say whether every browser takes a line with these endings for a deletion."""
     for end in ends:
         if end is None or end > now:
@@ -42,24 +44,49 @@ def deletes(ends: list[float | None], now: float) -> bool:
     return bool(ends)
 
 
-def latest(ends: list[float | None]) -> float:
+def latest(ends: tuple[float | None, ...]) -> float:
     """Return the latest of these endings; that of a session counts as past."""
-    return max((end or 0.0 for end in ends), default=0.0)
+    found = 0.0
+    for end in ends:
+        if end is not None and end > found:
+            found = end
+    return found
 
 
 def clamp(value: bytes, now: float, end: int) -> bytes:
     """Write a line anew so that its cookie ends then, whichever attribute a browser goes by."""
     left = b"%d" % (end - int(now))
-    date = formatdate(end, usegmt=True).encode()
-    written = _LIFETIME.sub(lambda found: found[1] + (left if found[2] else date), value)
-    return written if any(found[2] for found in _LIFETIME.finditer(value)) else written + b"; Max-Age=" + left
+    aged = False
+
+    def shorten(found: re.Match[bytes]) -> bytes:
+        nonlocal aged
+        aged = aged or found[2] is not None
+        return found[1] + (left if found[2] else formatdate(end, usegmt=True).encode())
+
+    written = _LIFETIME.sub(shorten, value)
+    return written if aged else written + b"; Max-Age=" + left
 
 
-def _after(text: bytes, now: float) -> float | None:
-    seconds = text.strip(b" \t")
-    if not _SECONDS.fullmatch(seconds):
+# Applications write the same attributes again and again.
+@lru_cache(maxsize=512)
+def _read(attributes: bytes) -> tuple[int | None, int | None, float | None, float | None] | None:
+    """Read the last valid Max-Age, the last one if it is valid, and the same of Expires; None where there is neither."""
+    found = _LIFETIME.findall(attributes)
+    ages = [_seconds(text) for _, is_age, text in found if is_age]
+    dates = [cookie_date(text) for _, is_age, text in found if not is_age]
+    if not found:
         return None
-    return now + min(int(seconds), _LONGEST) if int(seconds) > 0 else 0.0
+    return (
+        next((age for age in reversed(ages) if age is not None), None),
+        ages[-1] if ages else None,
+        next((date for date in reversed(dates) if date is not None), None),
+        dates[-1] if dates else None,
+    )
+
+
+def _seconds(text: bytes) -> int | None:
+    digits = text.strip(b" \t")
+    return min(int(digits), _LONGEST) if _SECONDS.fullmatch(digits) else None
 
 
 @lru_cache(maxsize=512)
