@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from consentkit.endpoints import Endpoints, refusal
+from consentkit.endpoints import Endpoints, local_path_of, refusal
 from consentkit.errors import MissingMiddlewareError
 from consentkit.exchange import Exchange, Exchanges
 from consentkit.manager import ConsentManager
@@ -43,18 +43,21 @@ class ConsentMiddleware:
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        path: str = scope["path"]
-        root_path: str = scope.get("root_path", "")
-        if root_path and path.startswith(root_path):
-            path = path[len(root_path) :]
-        own = self._endpoints.serves(path)
+        outer = scope.get("consentkit")
+        if outer is not None and outer.shared.manager is self.manager:
+            await self.app(scope, receive, send)
+            return
         headers = scope["headers"]
-        exchange = Exchange(self._shared, scope.get("method", "GET"), headers, own=own)
+        if type(headers) is not list:  # ASGI allows every iterable; ours is read more than once
+            headers = list(headers)
+            scope = {**scope, "headers": headers}
+        own = self._endpoints.serves(local_path_of(scope))
+        exchange = Exchange(self._shared, scope.get("method", ""), headers, own=own)
         if exchange.begin():
             await in_ledger_thread(exchange.look_up)
         scope.setdefault("state", {})["consent"] = exchange.consent
         scope["consentkit"] = exchange
-        exchange.at(scope, root_path)
+        exchange.at(scope, scope.get("root_path", "").rstrip("/"))
         if own:
             await self._endpoints(scope, receive, _Responder(exchange, send) if kind == "http" else send)
             return
@@ -70,13 +73,12 @@ class ConsentMiddleware:
 class _Responder:
     """Send one response: its start waits for the first bytes of a document, since they decide what it becomes."""
 
-    __slots__ = ("_exchange", "_held", "_length", "_send")
+    __slots__ = ("_exchange", "_held", "_send")
 
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self._exchange = exchange
         self._send = send
         self._held: Message | None = None
-        self._length: list[tuple[bytes, bytes]] = []
 
     async def __call__(self, message: Message) -> None:
         """Send one message of the response."""
@@ -84,21 +86,19 @@ class _Responder:
         exchange = self._exchange
         if kind == "http.response.start":
             given = message.get("headers", ())
-            headers = exchange.start(message["status"], given)
+            headers = exchange.start(message["status"], given if type(given) is list else list(given))
             if headers is not given:
                 message = {**message, "headers": headers}
             if exchange.holding:
                 self._held = message
-                self._length = [(name, value) for name, value in given if name.lower() == b"content-length"]
                 return
         elif kind == "http.response.body":
-            if exchange.holding:
+            if exchange.rewrites:
                 await self._body(message)
                 return
         elif self._held is not None:
             held, self._held = self._held, None
-            exchange.holding = False
-            await self._send({**held, "headers": [*held["headers"], *self._length]})
+            await self._send({**held, "headers": exchange.spare()})
         await self._send(message)
 
     async def _body(self, message: Message) -> None:
@@ -109,9 +109,7 @@ class _Responder:
             if not body and more:
                 return
             self._held = None
-            if not more:
-                held = {**held, "headers": [*held["headers"], (b"content-length", b"%d" % len(body))]}
-            await self._send(held)
+            await self._send({**held, "headers": self._exchange.release(None if more else len(body))})
         await self._send({**message, "body": body})
 
 

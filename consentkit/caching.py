@@ -7,12 +7,28 @@ entity tag carries the state, and a conditional request with another state's tag
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["Headers", "depends_on_visitor", "is_public", "match_state", "never_stored", "tagged", "values"]
+__all__ = [
+    "Headers",
+    "depends_on_visitor",
+    "is_public",
+    "match_state",
+    "never_stored",
+    "rewritten",
+    "tagged",
+    "unmarked",
+    "values",
+    "without_nonces",
+]
 
 Headers = list[tuple[bytes, bytes]]
 
-_SHARED = frozenset({b"cdn-cache-control", b"surrogate-control"})
-_ABOUT_CACHING = _SHARED | {b"cache-control", b"expires", b"pragma"}
+_ABOUT_CACHING = frozenset({b"cache-control", b"expires", b"pragma", b"x-accel-expires", b"edge-control"})
+_ABOUT_BYTES = frozenset(
+    {
+        *(b"content-length", b"accept-ranges", b"content-md5"),
+        *(b"digest", b"content-digest", b"repr-digest"),
+    }
+)
 _DIRECTIVE = re.compile(rb'\s*([^\s=,;]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^,]*))?')
 _TAG = re.compile(rb'(W/)?"([^"]*)"')
 _MARK = b"~ck."
@@ -23,42 +39,48 @@ def values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     return [value for key, value in headers if key.lower() == name]
 
 
-def _directives(headers: Headers) -> list[bytes]:
-    found = []
-    for value in values(headers, b"cache-control"):
-        found += [match[1].lower() for match in _DIRECTIVE.finditer(value)]
-    return found
+def _directives(values: Iterable[bytes]) -> list[bytes]:
+    return [match[1].lower() for value in values for match in _DIRECTIVE.finditer(value)]
+
+
+def _for_shared_caches(name: bytes) -> bool:
+    """Say whether a field speaks to shared caches alone (RFC 9213, `CDN-Cache-Control` and those of one provider)."""
+    lowered = name.lower()
+    return lowered == b"surrogate-control" or lowered.endswith(b"cdn-cache-control")
+
+
+def _about_caching(name: bytes) -> bool:
+    return name.lower() in _ABOUT_CACHING or _for_shared_caches(name)
 
 
 def is_public(headers: Headers) -> bool:
     """Say whether the application means shared caches to keep the answer."""
-    directives = _directives(headers)
+    directives = _directives(values(headers, b"cache-control"))
     if b"private" in directives or b"no-store" in directives:
         return False
-    return (
-        b"public" in directives
-        or b"s-maxage" in directives
-        or any(name.lower() in _SHARED for name, _ in headers)
-    )
+    if b"public" in directives or b"s-maxage" in directives:
+        return True
+    targeted = [value for name, value in headers if _for_shared_caches(name)]
+    return bool(targeted) and not {b"private", b"no-store"} & set(_directives(targeted))
 
 
 def never_stored(headers: Headers) -> Headers:
     """Let nobody keep an answer that sets a cookie of ours, whatever the application said."""
-    kept = [(name, value) for name, value in headers if name.lower() not in _ABOUT_CACHING]
+    kept = [(name, value) for name, value in headers if not _about_caching(name)]
     return [*kept, (b"cache-control", b"private, no-store")]
 
 
 def depends_on_visitor(headers: Headers, vary: Sequence[bytes], state: bytes) -> Headers:
     """Let only the visitor's own browser keep an answer, and have it ask each time; `no-store` and `no-transform` stay."""
-    said = _directives(headers)
+    said = _directives(values(headers, b"cache-control"))
     cache = [b"private", b"no-store" if b"no-store" in said else b"no-cache"]
     cache += [b"no-transform"] if b"no-transform" in said else []
     kept = []
     for name, value in headers:
         lowered = name.lower()
         if lowered == b"etag":
-            kept.append((name, tagged(value, state)))
-        elif lowered not in _ABOUT_CACHING and lowered not in (b"last-modified", b"vary"):
+            kept += [(name, tag) for tag in (tagged(value, state),) if tag]
+        elif lowered not in (b"last-modified", b"vary") and not _about_caching(name):
             kept.append((name, value))
     return [*kept, (b"cache-control", b", ".join(cache)), (b"vary", _varying(headers, vary))]
 
@@ -75,11 +97,28 @@ def _varying(headers: Headers, names: Sequence[bytes]) -> bytes:
 
 
 def tagged(etag: bytes, state: bytes) -> bytes:
-    """Add a consent's state to an entity tag; what is no entity tag stays as it is."""
+    """Add a consent's state to an entity tag; empty for what is none, as browsers would send it back without any state."""
     match = _TAG.fullmatch(etag.strip())
-    if match is None:
-        return etag
-    return b'%b"%b%b%b"' % (match[1] or b"", match[2], _MARK, state)
+    return b'%b"%b%b%b"' % (match[1] or b"", match[2], _MARK, state) if match else b""
+
+
+def unmarked(if_match: bytes) -> bytes:
+    """Give If-Match as the application knows its tags: what is written to is the same in every state."""
+    return _TAG.sub(lambda tag: b'%b"%b"' % (tag[1] or b"", tag[2].partition(_MARK)[0]), if_match)
+
+
+def rewritten(headers: Headers) -> Headers:
+    """Leave out what an application says about bytes that do not leave as they were (RFC 9110, RFC 9530)."""
+    return [(name, value) for name, value in headers if name.lower() not in _ABOUT_BYTES]
+
+
+def without_nonces(headers: Headers) -> Headers:
+    """Leave out policies with a nonce: browsers hold those of a 304 against the page that they kept, which has the old one."""
+    return [
+        (name, value)
+        for name, value in headers
+        if not (name.lower().startswith(b"content-security-policy") and b"'nonce-" in value.lower())
+    ]
 
 
 def match_state(if_none_match: bytes, state: bytes) -> bytes:

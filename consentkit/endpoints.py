@@ -17,7 +17,7 @@ from consentkit.manager import ConsentManager
 from consentkit.problems import Problem
 from consentkit.threads import in_ledger_thread
 
-__all__ = ["Endpoints", "refusal"]
+__all__ = ["Endpoints", "local_path_of", "refusal"]
 
 GPC = "/.well-known/gpc.json"
 _POLICY = (
@@ -75,10 +75,7 @@ class Endpoints:
         await response(scope, receive, send)
 
     def _route(self, request: Request) -> Handler:
-        root_path: str = request.scope.get("root_path", "")
-        path: str = request.scope["path"]
-        if root_path and path.startswith(root_path):
-            path = path[len(root_path) :]
+        path = local_path_of(request.scope)
         methods: Mapping[str, Handler] | None = {"GET": self._gpc} if path == GPC else None
         if methods is None:
             rest = path[len(self._manager.prefix) :]
@@ -183,6 +180,13 @@ class Endpoints:
                 html, problem.status, headers={**problem.headers, "cache-control": "private, no-store"}
             )
         return problem.response()
+
+
+def local_path_of(scope: Scope) -> str:
+    """Give the path that was asked for, below the path where the application is mounted."""
+    path: str = scope["path"]
+    root_path: str = scope.get("root_path", "").rstrip("/")
+    return path[len(root_path) :] if root_path and path.startswith(f"{root_path}/") else path
 
 
 def refusal(request: Request, category: str, vendor: str | None) -> Response:

@@ -27,6 +27,7 @@ __all__ = ["Exchange", "Exchanges"]
 Headers = list[tuple[bytes, bytes]]
 
 SETTINGS_CLASS = b"cookie-consent-settings"
+_ADJUSTED = frozenset({b"cookie", b"if-none-match", b"if-match"})
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
 
 
@@ -63,11 +64,13 @@ class Exchange:
 
     Attributes:
         consent: what handlers ask.
-        holding: whether the response's start waits for the first bytes of its body.
+        holding: whether the response's start waits for the first bytes of its body, and for `release` or `spare`.
     """
 
     __slots__ = (
+        "_depends",
         "_headers",
+        "_held",
         "_injector",
         "_method",
         "_own",
@@ -87,6 +90,8 @@ class Exchange:
         self._headers = headers
         self._own = own
         self._injector: Injector | None = None
+        self._depends = False
+        self._held: Headers = []
         self._scope: Mapping[str, Any] = {"path": "/"}
         self.root_path = ""
         self._state: bytes | None = None
@@ -130,18 +135,26 @@ class Exchange:
 
     def request_headers(self) -> RawHeaders:
         """Give the headers as the application may see them; the same object where nothing is kept from it."""
-        changed: Headers = []
-        different = False
-        for name, value in self._headers:
-            new = value
-            if name == b"cookie":
-                new = self.shared.gate.strip(value, self._allows)
-            elif name == b"if-none-match":
-                new = caching.match_state(value, self.state()) if b"~ck." in value else value
-            if new:
-                changed.append((name, new))
-            different = different or new is not value
-        return changed if different else self._headers
+        headers = self._headers
+        for name, value in headers:
+            if name in _ADJUSTED and self._shown(name, value) is not value:
+                break
+        else:
+            return headers
+        shown = [
+            (name, value, self._shown(name, value) if name in _ADJUSTED else value) for name, value in headers
+        ]
+        return [(name, new) for name, value, new in shown if new or new is value]
+
+    def _shown(self, name: bytes, value: bytes) -> bytes:
+        """Take out of a header what is not for the application; the same object where that is nothing."""
+        if name == b"cookie":
+            return self.shared.gate.strip(value, self._allows)
+        if b"~ck." not in value:
+            return value
+        return (
+            caching.match_state(value, self.state()) if name == b"if-none-match" else caching.unmarked(value)
+        )
 
     def _allows(self, category: str, vendor: str | None) -> bool:
         return self.consent.peek().allows(category, vendor)
@@ -176,31 +189,62 @@ class Exchange:
         return self._started(status, list(headers), html=html, cookies=cookies)
 
     def _started(self, status: int, headers: Headers, *, html: bool, cookies: bool) -> Headers:
-        consent, shared = self.consent, self.shared
-        depends = consent.accessed
         if cookies:
-            headers, sensitive = self._filter_cookies(headers)
-            depends = depends or sensitive
+            headers, self._depends = self._filter_cookies(headers)
+        page = html and not any(name == b"hx-request" for name, _ in self._headers)
+        if page and not self._own and self._takes_parts(status, headers):
+            if self._method == "GET":
+                self._prepare(headers)
+                self._held = headers
+                self.holding = True
+                return headers
+            return self._settled(status, caching.rewritten(headers), page=page, html=html, injects=True)
+        return self._settled(status, headers, page=page, html=html)
+
+    def release(self, length: int | None) -> Headers:
+        """Give the headers that were held, now that the first bytes have told whether this is a whole document.
+
+        `length` is that of the body where all of it is known.
+        """
+        self.holding = False
+        headers = self._held
+        if self._injector is None or self._injector.complete is False:
+            self._injector = None
+            return self._settled(200, headers, page=False, html=True)
+        headers = caching.rewritten(headers)
+        if length is not None and not caching.values(headers, b"transfer-encoding"):
+            headers.append((b"content-length", b"%d" % length))
+        return self._settled(200, headers, page=True, html=True, injects=True)
+
+    def spare(self) -> Headers:
+        """Give the headers that were held, for a body that goes another way than through `body`."""
+        self._injector = None
+        return self.release(None)
+
+    def _settled(
+        self, status: int, headers: Headers, *, page: bool, html: bool, injects: bool = False
+    ) -> Headers:
+        """Give the headers that leave; `page` says that people look at it, `injects` that our parts go in."""
+        consent, shared = self.consent, self.shared
+        depends = consent.accessed or self._depends
         public = caching.is_public(headers)
         if public and depends and not consent.changed:
             path = self._scope["path"]
             shared.sightings.warn_once(
-                path, "%s is marked public but depends on the consent: sent as private.", path
+                path, "%r is marked public but depends on the consent: sent as private.", path
             )
         shareable = public and not depends
-        if html and not self._own:
-            injects = self._prepare(status, headers, shared_page=shareable)
-            depends = depends or (injects and not shareable)
+        depends = depends or (injects and not shareable)
         tagged = status == 304 and any(b"~ck." in v for n, v in self._headers if n == b"if-none-match")
-        set_cookies = self._cookies_to_set(document=html and not shareable)
+        set_cookies = self._cookies_to_set(document=page and not shareable)
         if set_cookies:
             headers = caching.never_stored(headers)
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
         elif depends or tagged:
-            page = html or tagged or self._own
-            headers = caching.depends_on_visitor(
-                headers, shared.vary_page if page else shared.vary, self.state()
-            )
+            vary = shared.vary_page if html or tagged or self._own else shared.vary
+            headers = caching.depends_on_visitor(headers, vary, self.state())
+        if tagged:
+            headers = caching.without_nonces(headers)
         if consent.narrowed:
             headers.append((b"clear-site-data", CLEARED))
         return headers
@@ -238,39 +282,41 @@ class Exchange:
                 self.shared.sightings.report(verdict)
         return kept, depends
 
-    def _prepare(self, status: int, headers: Headers, *, shared_page: bool) -> bool:
-        """Make the injector for a document that gets our parts, and say whether there is one."""
-        shared = self.shared
-        if not takes_parts(self._method, status, headers) or any(
-            name == b"hx-request" for name, _ in self._headers
-        ):
+    def _takes_parts(self, status: int, headers: Headers) -> bool:
+        """Say whether our parts belong into this answer, so far as its headers tell."""
+        if not takes_parts(self._method, status, headers):
             return False
-        if is_encoded(headers):
-            shared.sightings.warn_once(
-                "content-encoding",
-                "%s arrives encoded, so that no banner can be put in: add the compressing middleware after "
-                "ConsentMiddleware, so that it runs around it.",
-                self._scope["path"],
-            )
-            return False
-        nonce = nonce_of(caching.values(headers, b"content-security-policy"))
+        if not is_encoded(headers):
+            return True
+        self.shared.sightings.warn_once(
+            "content-encoding",
+            "%r arrives encoded, so that no banner can be put in: add the compressing middleware after "
+            "ConsentMiddleware, so that it runs around it.",
+            self._scope["path"],
+        )
+        return False
+
+    def _prepare(self, headers: Headers) -> None:
+        """Make the parts, and what finds their places."""
+        shared_page = caching.is_public(headers) and not (self.consent.accessed or self._depends)
         view = self.view(shared_page=shared_page)
-        pages = shared.pages
-        banner = pages.banner(view) if shared.manager.show_banner and not shared_page else ""
-        headers[:] = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-        if self._method == "GET":
-            self._injector = Injector(
-                pages.head(view, nonce).encode(),
-                banner.encode(),
-                pages.settings(view).encode(),
-                unless_class=SETTINGS_CLASS,
-            )
-            self.holding = True
-        return True
+        pages, show_banner = self.shared.pages, self.shared.manager.show_banner
+        nonce = nonce_of(caching.values(headers, b"content-security-policy"))
+        self._injector = Injector(
+            pages.head(view, nonce).encode(),
+            pages.banner(view).encode() if show_banner and not shared_page else b"",
+            pages.settings(view).encode(),
+            unless_class=SETTINGS_CLASS,
+        )
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""
-        return chunk if self._injector is None else self._injector.feed(chunk, more)
+        return chunk if self._injector is None else self._injector.feed(bytes(chunk), more)
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the body has to go through `body`."""
+        return self._injector is not None
 
     # What the pages need
 
