@@ -33,14 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def build(data: Path, port: int) -> Starlette:
     """Put the site together for development on one port, with its key and ledger under `data`."""
     data.mkdir(parents=True, exist_ok=True)
-    origins = (f"http://localhost:{port}", f"http://stride.localhost:{port}")
+    # Cookies ignore ports: under a name of its own the site keeps its cookies apart from its neighbours'.
+    origins = (f"http://stride.localhost:{port}", f"http://localhost:{port}")
     manager = ConsentManager(
         load_policy(HERE / "consent.toml"),
         secret_key=read_key(data / "secret-key"),
         ledger=f"sqlite:///{(data / 'consent.db').absolute()}",
         site="stride",
-        origins={"stride": [f"http://stride.localhost:{port}", f"http://localhost:{port}"]},
+        origins={"stride": origins},
         spool=data / "spool",
+        stylesheets=["/static/colours.css"],
     )
     return create_app(manager, *origins)
 
