@@ -9,18 +9,16 @@ from hashlib import blake2s
 from typing import Any
 from urllib.parse import quote
 
-from consentkit import __version__, caching
+from consentkit import caching
 from consentkit.cookie import Token
 from consentkit.csp import nonce_of
 from consentkit.documents import is_encoded, takes_parts
-from consentkit.gate import Action, CookieGate, Reason
-from consentkit.handoff import Handoff
+from consentkit.equipment import Exchanges
+from consentkit.gate import Action, Reason
 from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
 from consentkit.inject import Injector
-from consentkit.manager import ConsentManager
-from consentkit.pages import Pages, View
+from consentkit.pages import View
 from consentkit.request import RequestConsent
-from consentkit.sightings import Sightings
 
 __all__ = ["Exchange", "Exchanges"]
 
@@ -29,34 +27,6 @@ Headers = list[tuple[bytes, bytes]]
 SETTINGS_CLASS = b"cookie-consent-settings"
 _ADJUSTED = frozenset({b"cookie", b"if-none-match", b"if-match"})
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
-
-
-class Exchanges:
-    """What all exchanges of one site share: its pages, its cookie gate, and what was seen already."""
-
-    def __init__(self, manager: ConsentManager) -> None:
-        self.manager = manager
-        self.cookie_name = manager.cookie.name.encode()
-        self.told_name = f"{manager.cookie.name}-from"
-        self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
-        self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
-        self.pages = Pages(
-            manager.policy,
-            manager.notice,
-            site=manager.site,
-            prefix=manager.prefix,
-            origins={site: origins[0] for site, origins in manager.origins.items()},
-            handoff=self.handoff.partners if self.handoff else (),
-            templates=manager.templates,
-            locales=manager.locales,
-            stylesheets=manager.stylesheets,
-        )
-        manager.registrar.rendering = self.pages.rendering
-        languages = manager.policy.languages
-        honoured = any(manager.policy.honours_gpc(category.id) for category in manager.policy.optional)
-        self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))
-        self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
-        self.sightings = Sightings()
 
 
 class Exchange:
@@ -341,19 +311,13 @@ class Exchange:
             consent = self.consent.peek()
             shown = (
                 consent.status.value,
-                [allowed for allowed in consent.categories.values()],
-                [allowed for allowed in consent.vendors.values()],
+                list(consent.categories.values()),
+                list(consent.vendors.values()),
                 consent.asking,
                 consent.gpc,
                 consent.expires,
                 preferred_language(self._headers, self.shared.manager.policy.languages),
-                self.shared.manager.notice.short,
-                sorted(self.shared.pages.assets),
-                __version__,
+                self.shared.look,
             )
             self._state = blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
         return self._state
-
-
-def _has_keys(manager: ConsentManager) -> bool:
-    return manager.private_key is not None or any(site.public_key for site in manager.policy.sites)
