@@ -3,11 +3,13 @@
 
 (() => {
   const KEY = "reading-list";
+  const KEPT = 182 * 24 * 3600 * 1000; // six months, as the cookie policy says
 
   const read = () => {
     try {
       const list = JSON.parse(localStorage.getItem(KEY) || "[]");
-      return list.filter((item) => /^\/[a-z]/.test(item.path) && typeof item.title === "string");
+      const fresh = (item) => item.at > Date.now() - KEPT;
+      return list.filter((item) => fresh(item) && /^\/[a-z]/.test(item.path) && typeof item.title === "string");
     } catch {
       return [];
     }
@@ -28,7 +30,7 @@
     button.addEventListener("click", () => {
       const others = read().filter((item) => item.path !== path);
       const liked = button.getAttribute("aria-pressed") === "true";
-      write(liked ? others : [...others, { path, title: button.dataset.title }]);
+      write(liked ? others : [...others, { path, title: button.dataset.title, at: Date.now() }]);
       show();
     });
     show();
