@@ -16,7 +16,7 @@ def is_encoded(headers: Headers) -> bool:
 
 
 def takes_parts(method: str, status: int, headers: Headers) -> bool:
-    """Say whether a `text/html` response is complete, in UTF-8, and neither an attachment nor a part of something."""
+    """Say whether a response is HTML, complete, in UTF-8, and neither an attachment nor a part of something."""
     if status != 200 or method not in ("GET", "HEAD"):
         return False
     for name, value in headers:
@@ -25,14 +25,17 @@ def takes_parts(method: str, status: int, headers: Headers) -> bool:
             return False
         if lowered == b"content-disposition" and value.strip().lower().startswith(b"attachment"):
             return False
-        if lowered == b"content-type" and not _is_utf8(value):
+        if lowered == b"content-type" and not _is_html_in_utf8(value):
             return False
     return True
 
 
-def _is_utf8(content_type: bytes) -> bool:
+def _is_html_in_utf8(content_type: bytes) -> bool:
     """Read the charset; a document without one is taken for UTF-8, which is all that HTML allows (section 4.2.5.4)."""
-    for parameter in content_type.lower().split(b";")[1:]:
+    media_type, *parameters = content_type.lower().split(b";")
+    if media_type.strip() != b"text/html":
+        return False
+    for parameter in parameters:
         name, _, charset = parameter.partition(b"=")
         if name.strip() == b"charset":
             return charset.strip(b" \t\"'") in (b"utf-8", b"utf8")

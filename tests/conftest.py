@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from consentkit import Policy
+    from tests.front import Front
 
 HERE = Path(__file__).parent
 
@@ -109,3 +110,31 @@ def page(new_page: Callable[..., "Page"]) -> "Page":
 def plain_page(new_page: Callable[..., "Page"]) -> "Page":
     """A page without JavaScript."""
     return new_page(javascript=False)
+
+
+@pytest.fixture
+def make_front(clock: Clock, ledger_url: str) -> Iterator[Callable[..., "Front"]]:
+    """`make_front(policy, ...)` prepares the site of the example; options go to its manager."""
+    from consentkit import ConsentManager
+    from tests.front import KEY, Front, a_policy
+
+    with ExitStack() as managers:
+
+        def make(policy: "Policy | None" = None, **options: Any) -> "Front":
+            defaults: dict[str, Any] = {
+                "secret_key": KEY,
+                "ledger": ledger_url,
+                "site": "stride",
+                "clock": clock,
+            }
+            manager = ConsentManager(policy or a_policy(), **(defaults | options))
+            managers.callback(manager.close)
+            return Front(manager, clock)
+
+        yield make
+
+
+@pytest.fixture
+def front(make_front: Callable[..., "Front"]) -> "Front":
+    """The site of the example, with a ledger of its own."""
+    return make_front()
