@@ -64,6 +64,7 @@ def _environment(templates: Sequence[Path], words: Wording) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(words.markup, words.markup_plural, newstyle=True)  # type: ignore[attr-defined]

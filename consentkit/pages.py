@@ -22,7 +22,7 @@ from consentkit.edition import Edition
 from consentkit.headers import local_path
 from consentkit.notice import Notice
 from consentkit.policy import Policy
-from consentkit.sentences import combination, exception, first_layer, problem, state
+from consentkit.sentences import answerable, combination, first_layer, problem, state
 from consentkit.whats_new import whats_new
 from consentkit.wording import LOCALES, Wording
 
@@ -123,6 +123,17 @@ class Pages:
             view,
         )
 
+    def arrival(self, view: View, site: str) -> str:
+        """Return one line that says from which site the choice was brought here (REQUIREMENTS XS-08); it can be closed.
+
+        Raises:
+            UnknownSiteError: the policy lists no such site.
+        """
+        base = self._base(view)
+        back = local_path(view.next, base)
+        edition = self._edition_for(view.language)
+        return edition.render("arrival.html", base=base, query=_query(back), site=self._policy.site(site))
+
     def settings(self, view: View) -> str:
         """Return the link that every page ends with; while anything is granted, a form that withdraws at one click."""
         language = self._edition_for(view.language).language
@@ -141,7 +152,7 @@ class Pages:
             state=state(consent, policy, edition.words, edition.own),
             news=whats_new(consent.changes, policy, edition.words, edition.own),
             validity=policy["validity_words"],
-            categories=[self._answerable(row, policy, consent) for row in policy["categories"]],
+            categories=[answerable(row, policy, consent) for row in policy["categories"]],
         )
 
     def policy(self, view: View) -> str:
@@ -281,23 +292,6 @@ class Pages:
             "handoff": self._handoff,
             "titles": edition.titles,
             "combination": combination(edition.policy, combined, edition.words),
-        }
-
-    def _answerable(self, category: Row, policy: Row, consent: Consent) -> Row:
-        """Add to a category what the visitor answered: True, False, or None where nothing is to be ticked."""
-        open_question = not category["exempt"] and (
-            not consent.status.decided or category["id"] in consent.asking
-        )
-        on = consent.categories[category["id"]]
-        vendors = [
-            vendor | {"answer": exception(consent, vendor)}
-            for vendor in policy["vendors"]
-            if vendor["category"] == category["id"]
-        ]
-        return category | {
-            "answer": None if open_question else on,
-            "vendors": vendors,
-            "deviates": any(vendor["answer"] is not None for vendor in vendors),
         }
 
 

@@ -1,4 +1,4 @@
-"""What the banner and the preference centre say in whole sentences, each exactly when it is true.
+"""What banner and preference centre say to one visitor: whole sentences, each exactly when it is true, and what is ticked.
 
 Every sentence is `Markup`: what comes from the policy is escaped, and carries its own `lang` where it needs one.
 """
@@ -12,7 +12,7 @@ from consentkit.consent import Consent, ConsentStatus
 from consentkit.disclosure import Row
 from consentkit.wording import Wording, mark
 
-__all__ = ["FirstLayer", "combination", "exception", "first_layer", "problem", "state"]
+__all__ = ["FirstLayer", "answerable", "combination", "first_layer", "problem", "state"]
 
 Own = Callable[[str], Markup]
 _PROBLEMS = {
@@ -226,16 +226,31 @@ def _refused(consent: Consent, policy: Row) -> list[Row]:
 
 def _exceptions(consent: Consent, policy: Row, *, allowed: bool) -> list[Markup]:
     """Name the vendors that the visitor answered about in another way than about their category."""
-    return [escape(row["name"]) for row in policy["vendors"] if exception(consent, row) is allowed]
+    return [escape(row["name"]) for row in policy["vendors"] if _exception(consent, row) is allowed]
 
 
-def exception(consent: Consent, vendor: Row) -> bool | None:
+def _exception(consent: Consent, vendor: Row) -> bool | None:
     """Return the visitor's own answer about a vendor, where it is in effect and differs from the category's."""
     decision = consent.decision
     if decision is None or not consent.status.decided or vendor["id"] not in decision.vendors:
         return None
     answer = consent.vendors[vendor["id"]]
     return answer if answer is not consent.categories[vendor["category"]] else None
+
+
+def answerable(category: Row, policy: Row, consent: Consent) -> Row:
+    """Add to a category its vendors and what was answered: True, False, or None where nothing is to be ticked."""
+    undecided = not consent.status.decided or category["id"] in consent.asking
+    vendors = [
+        vendor | {"answer": _exception(consent, vendor)}
+        for vendor in policy["vendors"]
+        if vendor["category"] == category["id"]
+    ]
+    return category | {
+        "answer": None if undecided and not category["exempt"] else consent.categories[category["id"]],
+        "vendors": vendors,
+        "deviates": any(vendor["answer"] is not None for vendor in vendors),
+    }
 
 
 def problem(status: int, words: Wording) -> tuple[str, str]:

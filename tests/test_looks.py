@@ -44,6 +44,9 @@ def article(seen: Consent, language: str = "en") -> str:
 STATES: dict[str, Callable[[str], str]] = {
     "banner": lambda language: article(UNDECIDED, language),
     "banner again": lambda language: article(AGAIN, language),
+    "arrival": lambda language: article(GIVEN, language).replace(
+        "<body>", f"<body>{PAGES.arrival(view(GIVEN, language), 'trailhead')}"
+    ),
     "article": lambda language: article(GIVEN, language),
     "preferences undecided": lambda language: PAGES.preferences(view(UNDECIDED, language)),
     "preferences decided": lambda language: PAGES.preferences(view(GIVEN, language)),

@@ -40,6 +40,7 @@ def everything(made: Pages, seen: View) -> dict[str, str]:
     return {
         "banner": made.banner(seen),
         "settings": made.settings(seen),
+        "arrival": made.arrival(seen, "trailhead"),
         "head": made.head(seen, "n0nce"),
         "error": made.error(seen, 409),
         "needs": made.needs_consent(seen, "social", "youtube"),
@@ -211,6 +212,16 @@ def test_a_site_that_knows_the_visitors_choice_can_be_named() -> None:
     assert parse_qs(address.query) == {"iss": ["trailhead"], "next": ["/articles/stretching?page=2"]}
     assert "through our links" in words(made.sites(view(undecided())))
     assert "through our links" not in words(PAGES.sites(view(undecided())))
+
+
+def test_a_choice_that_came_from_another_site_is_told_once_and_can_be_closed() -> None:  # XS-08, AX-08
+    html = PAGES.arrival(view(decided(), "nl"), "trailhead")
+    assert words(html) == "Je keuze op Trailhead geldt hier ook. Cookie-instellingen Sluiten"
+    (form,) = tree(html).iter("form")
+    assert form.get("method") == "dialog"
+    assert [element.get("role") for element in tree(html).iter("p")] == ["status"]
+    with pytest.raises(UnknownSiteError):
+        PAGES.arrival(view(decided()), "nowhere")
 
 
 # Settings link and head
