@@ -5,7 +5,8 @@ again, one that shrank is not (GDPR article 4(11); EDPB Guidelines 05/2020 secti
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any, Literal
 
 from consentkit.duration import Duration
@@ -52,7 +53,7 @@ def _reworded(old: Any, new: Any) -> bool:
 
 
 # Every field of every model, and when a new value is more than the old one disclosed: `None` where it never is. A field that is
-# missing here fails a test, so that nobody adds one without deciding.
+# missing here fails a test, so that nobody adds one without deciding; in a notice of a later version it counts as more.
 DISCLOSED: dict[str, dict[str, Rule | None]] = {
     "policy": {
         "schema_version": None,
@@ -94,6 +95,7 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "combines_across_sites": _turned_on,
         "honours_gpc": None,
         "dpv_purposes": _added,
+        "retention": _longer,
     },
     "vendor": {
         "id": None,
@@ -128,6 +130,9 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "personal_data": _turned_on,
     },
 }
+
+
+_TABLES = ("controller", "group", "sites", "categories", "vendors", "trackers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,25 +173,24 @@ class Coverage:
 def compare(old: Notice, new: Notice) -> tuple[Change, ...]:
     """List every difference: what concerns all categories first, then in the order of the new notice, removals last."""
     before, after = old.facts, new.facts
-    whole = {
-        key: value
-        for key, value in before.items()
-        if not isinstance(value, (list, dict)) or key == "languages"
-    }
-    other = {
-        key: value
-        for key, value in after.items()
-        if not isinstance(value, (list, dict)) or key == "languages"
-    }
-    return (
-        *_fields("controller", before["controller"], after["controller"]),
-        *_fields("group", before.get("group", {}), after.get("group", {})),
-        *_fields("policy", whole, other),
-        *_rows("site", before["sites"], after["sites"], ("id",)),
-        *_rows("category", before["categories"], after["categories"], ("id",)),
-        *_rows("vendor", before["vendors"], after["vendors"], ("category", "id")),
-        *_rows("tracker", before["trackers"], after["trackers"], ("category", "kind", "name", "vendor")),
+    asked = _asked(new)
+    return tuple(
+        change if change.category is None or change.category in asked else replace(change, asks=False)
+        for change in (
+            *_fields("controller", before["controller"], after["controller"]),
+            *_fields("group", before.get("group", {}), after.get("group", {})),
+            *_fields("policy", _whole_policy(before), _whole_policy(after)),
+            *_rows("site", before["sites"], after["sites"], ("id",)),
+            *_rows("category", before["categories"], after["categories"], ("id",)),
+            *_rows("vendor", before["vendors"], after["vendors"], ("category", "id")),
+            *_rows("tracker", before["trackers"], after["trackers"], ("category", "kind", "name", "vendor")),
+        )
     )
+
+
+def _whole_policy(facts: Facts) -> Facts:
+    """Keep what has no table of its own."""
+    return {key: value for key, value in facts.items() if key not in _TABLES}
 
 
 def _fields(thing: str, old: Facts, new: Facts) -> list[Change]:
@@ -198,7 +202,7 @@ def _fields(thing: str, old: Facts, new: Facts) -> list[Change]:
     for key in dict.fromkeys((*new, *old)):
         was, is_now = old.get(key), new.get(key)
         if was != is_now:
-            rule = DISCLOSED[thing][key]
+            rule = DISCLOSED[thing].get(key, _other)
             asks = rule is not None and rule(was, is_now)
             changes.append(
                 Change(category, vendor, thing, _label(thing, row), "changed", key, was, is_now, asks)
@@ -207,19 +211,32 @@ def _fields(thing: str, old: Facts, new: Facts) -> list[Change]:
 
 
 def _rows(thing: str, old: list[Facts], new: list[Facts], identity: tuple[str, ...]) -> list[Change]:
-    """Match rows by identity; an added one asks again, but for a site, which older answers simply do not reach."""
-    before = {tuple(row.get(key) for key in identity): row for row in old}
-    after = {tuple(row.get(key) for key in identity): row for row in new}
+    """Match rows by identity; an added one asks again, but for a site, which older answers simply do not reach.
+
+    Several rows may share an identity, such as a cookie that is set on two domains: equal ones are matched first.
+    """
+    before, after = _by_identity(old, identity), _by_identity(new, identity)
     changes: list[Change] = []
-    for key, row in after.items():
-        if key in before:
-            changes += _fields(thing, before[key], row)
-        else:
-            changes.append(_whole("added", thing, None, row, asks=thing != "site"))
-    changes += [
-        _whole("removed", thing, row, None, asks=False) for key, row in before.items() if key not in after
-    ]
-    return changes
+    removed: list[Facts] = []
+    for key, rows in after.items():
+        known = before.pop(key, [])
+        gone = [row for row in known if row not in rows]
+        for was, row in zip_longest(gone, [row for row in rows if row not in known]):
+            if was is None:
+                changes.append(_whole("added", thing, None, row, asks=thing != "site"))
+            elif row is None:
+                removed.append(was)
+            else:
+                changes += _fields(thing, was, row)
+    removed += [row for rows in before.values() for row in rows]
+    return changes + [_whole("removed", thing, row, None, asks=False) for row in removed]
+
+
+def _by_identity(rows: list[Facts], identity: tuple[str, ...]) -> dict[tuple[Any, ...], list[Facts]]:
+    found: dict[tuple[Any, ...], list[Facts]] = {}
+    for row in rows:
+        found.setdefault(tuple(row.get(key) for key in identity), []).append(row)
+    return found
 
 
 def _whole(verb: Verb, thing: str, old: Facts | None, new: Facts | None, *, asks: bool) -> Change:
