@@ -80,9 +80,9 @@ class Decision:
         )
 
     @property
-    def breadth(self) -> int:
-        """How much it allows, to tell the narrower of two decisions of the same second."""
-        return len(self.granted) + sum(1 if allowed else -1 for allowed in self.vendors.values())
+    def breadth(self) -> tuple[int, int]:
+        """How much it allows, to tell the narrower of two decisions of the same second: first by categories, then by vendors."""
+        return len(self.granted), sum(1 if allowed else -1 for allowed in self.vendors.values())
 
 
 class Consent:
@@ -156,7 +156,9 @@ class Consent:
         if vendor is None:
             return self.categories[category]
         if self.vendor_category.get(vendor) != category:
-            raise UnknownVendorError(vendor, tuple(v for v, c in self.vendor_category.items() if c == category))
+            raise UnknownVendorError(
+                vendor, tuple(v for v, c in self.vendor_category.items() if c == category)
+            )
         return self.vendors[vendor]
 
     @property

@@ -4,7 +4,8 @@
 seconds since the epoch.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from consentkit.changes import Change, Coverage, coverage
@@ -13,6 +14,8 @@ from consentkit.notice import Notice
 from consentkit.policy import Policy
 
 __all__ = ["Terms"]
+
+log = logging.getLogger("consentkit")
 
 
 class Terms:
@@ -40,7 +43,6 @@ class Terms:
         self._coverage: dict[str, Coverage] = {}
         self.needing = tuple(category.id for category in policy.consent_needed)
         self.exempt = tuple(category.id for category in policy.optional if category.exempt)
-        self._required = tuple(category.id for category in policy.categories if category.required)
         self._vendor_category = {vendor.id: vendor.category for vendor in policy.vendors}
         self._lapses = {
             vendor.id: _end_of(last_day)
@@ -57,12 +59,23 @@ class Terms:
         return Notice(plain.digest, locked.facts, plain.content, published=locked.published)
 
     def learn(self, notice: Notice) -> None:
-        """Add a notice that was published elsewhere or earlier; what is known stays as it is, a full text aside."""
+        """Add a notice that was published elsewhere or earlier; what is known stays as it is, a full text aside.
+
+        One that cannot be compared with the present notice, such as a later version of this library may have stored, is left
+        out: answers under it count as unknown.
+        """
         known = self.notices.get(notice.digest)
-        if known is None or (known.content is None and notice.content is not None):
-            facts = known.facts if known else notice.facts
-            self.notices[notice.digest] = Notice(notice.digest, facts, notice.content)
-            self._by_short = {each.short: each for each in self.notices.values()}
+        if known is not None and (known.content is not None or notice.content is None):
+            return
+        facts, published = (known.facts, known.published) if known else (notice.facts, notice.published)
+        learnt = Notice(notice.digest, facts, notice.content, published=published)
+        try:
+            self._compare(learnt)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            log.warning("The notice %s cannot be read here: %r", notice.digest, error)
+            return
+        self.notices[learnt.digest] = learnt
+        self._by_short = {each.short: each for each in self.notices.values()}
 
     def known(self, digest: str) -> Notice | None:
         """Find a notice by its whole digest or the part of it that cookies carry."""
@@ -80,13 +93,20 @@ class Terms:
         except OverflowError:
             return None
 
-    def undecided(self, *, gpc: bool = False, status: ConsentStatus = ConsentStatus.UNKNOWN) -> Consent:
-        """Give the consent of a visitor who has not answered."""
-        return self._standing(None, status, frozenset(), {}, gpc=gpc, asking=self._unanswered(gpc))
+    def undecided(self, *, gpc: bool = False, now: float = 0) -> Consent:
+        """Give the consent of a visitor who has not answered; without a time no adequacy decision has lapsed."""
+        asking, lapsed = self._unanswered(gpc), self._lapsed(now)
+        return self._standing(
+            None, ConsentStatus.UNKNOWN, frozenset(), {}, gpc=gpc, asking=asking, lapsed=lapsed
+        )
 
-    def unverifiable(self, decision: Decision, *, gpc: bool = False) -> Consent:
+    def unverifiable(self, decision: Decision, *, gpc: bool = False, now: float = 0) -> Consent:
         """Give the consent of a visitor whose grant cannot be checked: nothing granted, and no banner for a fault of ours."""
-        return self._standing(decision, ConsentStatus.UNKNOWN, frozenset(), {}, gpc=gpc, asking=())
+        refused = {vendor: False for vendor, allowed in decision.vendors.items() if not allowed}
+        lapsed = self._lapsed(now)
+        return self._standing(
+            decision, ConsentStatus.UNKNOWN, frozenset(), refused, gpc=gpc, asking=(), lapsed=lapsed
+        )
 
     def _unanswered(self, gpc: bool) -> tuple[str, ...]:
         """Ask about everything, unless the browser's signal has refused everything already."""
@@ -97,8 +117,8 @@ class Terms:
     def judge(self, decision: Decision | None, now: float, *, gpc: bool = False) -> Consent:
         """Say what a decision under a known notice is worth at `now`."""
         if decision is None:
-            return self.undecided(gpc=gpc)
-        ends = self.expires(decision)
+            return self.undecided(gpc=gpc, now=now)
+        ends, lapsed = self.expires(decision), self._lapsed(now)
         if ends is None or now >= ends:
             return self._standing(
                 decision,
@@ -108,26 +128,20 @@ class Terms:
                 gpc=gpc,
                 asking=self._unanswered(gpc),
                 expires=ends,
+                lapsed=lapsed,
             )
         covers = self.covers(decision.notice)
-        lapsed = self._lapsed(now)
-        stale = {self._vendor_category[vendor] for vendor, at in lapsed.items() if decision.changed_at < at}
-        granted = decision.granted & covers.categories - stale if covers.site else frozenset[str]()
+        standing = covers.categories - self.stale(decision, now) if covers.site else frozenset[str]()
+        granted = decision.granted & standing
         vendors = {
             vendor: allowed
             for vendor, allowed in decision.vendors.items()
             if not allowed or (covers.site and vendor in covers.vendors and vendor not in lapsed)
         }
         status = self._status(decision, granted, vendors)
-        asking = self._asking(decision, covers, granted, vendors, stale, status)
+        asking = self._asking(decision, covers, granted, vendors, status)
         if status is ConsentStatus.INVALIDATED:
             asking = self._unanswered(gpc)
-        changes = tuple(
-            c
-            for c in covers.changes
-            if c.asks and (c.category is None or c.category in asking) and not _new(c, covers)
-        )
-        upcoming = [at for at in self._lapses.values() if at > now]
         return self._standing(
             decision,
             status,
@@ -136,8 +150,8 @@ class Terms:
             gpc=gpc,
             asking=asking,
             expires=ends,
-            changes=changes if asking else (),
-            until=min([ends, *upcoming]),
+            changes=_growth(covers, asking),
+            until=min([ends, *(at for at in self._lapses.values() if at > now)]),
             lapsed=lapsed,
         )
 
@@ -145,9 +159,21 @@ class Terms:
         """Say what an answer under a known notice covers here; worked out once for each notice."""
         found = self._coverage.get(digest)
         if found is None:
-            found = coverage(self.notices[digest], self.notice, self.site.id, self.site.origin)
-            self._coverage[digest] = found
+            found = self._coverage[digest] = self._compare(self.notices[digest])
         return found
+
+    def _compare(self, notice: Notice) -> Coverage:
+        """Read all that judging reads of a notice."""
+        _ = notice.validity, notice.vendor_ids, notice.exempt_ids
+        return coverage(notice, self.notice, self.site.id, self.site.origin)
+
+    def stale(self, decision: Decision, now: float) -> frozenset[str]:
+        """Name the categories in which an adequacy decision has lapsed since a decision (REQUIREMENTS TR-03)."""
+        return frozenset(
+            self._vendor_category[vendor]
+            for vendor, at in self._lapsed(now).items()
+            if decision.changed_at < at
+        )
 
     def _lapsed(self, now: float) -> dict[str, int]:
         """Name the vendors whose adequacy decision has ended, and when (REQUIREMENTS TR-03)."""
@@ -160,7 +186,8 @@ class Terms:
             return ConsentStatus.WITHDRAWN
         if not self.grants(decision):
             return ConsentStatus.REFUSED
-        if granted & set(self.needing) or any(vendors.values()):
+        allowed = {self._vendor_category[vendor] for vendor, is_on in vendors.items() if is_on}
+        if (granted | allowed) & set(self.needing):
             return ConsentStatus.GIVEN
         return ConsentStatus.INVALIDATED
 
@@ -170,7 +197,6 @@ class Terms:
         covers: Coverage,
         granted: frozenset[str],
         vendors: Mapping[str, bool],
-        stale: set[str],
         status: ConsentStatus,
     ) -> tuple[str, ...]:
         """Ask about what is new, what was granted and is no longer covered, and what was never asked."""
@@ -182,7 +208,6 @@ class Terms:
                 for vendor, allowed in decision.vendors.items()
                 if allowed and vendor not in vendors and vendor in self._vendor_category
             }
-            again |= stale & decision.granted
         if decision.kind == "partial":
             again |= set(self.needing) - granted
         return tuple(category for category in self.needing if category in again)
@@ -199,7 +224,7 @@ class Terms:
         expires: int | None = None,
         changes: tuple[Change, ...] = (),
         until: float = float("inf"),
-        lapsed: Mapping[str, int] | None = None,
+        lapsed: Collection[str] = (),
     ) -> Consent:
         objected = self._objected(decision, status, gpc)
         categories = {
@@ -208,7 +233,7 @@ class Terms:
             for category in self.policy.categories
         }
         effective = {
-            vendor: vendors.get(vendor, categories[category]) and not (lapsed and vendor in lapsed)
+            vendor: vendors.get(vendor, categories[category]) and vendor not in lapsed
             for vendor, category in self._vendor_category.items()
         }
         return Consent(
@@ -230,9 +255,7 @@ class Terms:
         if decision is None or status is ConsentStatus.EXPIRED:
             return {c for c in self.exempt if gpc and self.policy.honours_gpc(c)}
         told = self.notices[decision.notice].category_ids
-        return {
-            category for category in self.exempt if category in told and category not in decision.granted
-        }
+        return {category for category in self.exempt if category in told and category not in decision.granted}
 
     def grants(self, decision: Decision) -> bool:
         """Say whether a decision grants anything that consent is needed for; only then may it carry a subject."""
@@ -248,6 +271,13 @@ def _end_of(last_day: date) -> int:
     return int(datetime.combine(last_day + timedelta(days=1), time(), UTC).timestamp())
 
 
-def _new(change: Change, covers: Coverage) -> bool:
-    """Say whether a change is the coming of a category that is asked about for the first time anyway."""
-    return change.category in covers.new
+def _growth(covers: Coverage, asking: tuple[str, ...]) -> tuple[Change, ...]:
+    """List what grew since an answer, for what is asked again; a category that is new is asked about anyway."""
+    return tuple(
+        change
+        for change in covers.changes
+        if asking
+        and change.asks
+        and (change.category is None or change.category in asking)
+        and change.category not in covers.new
+    )
