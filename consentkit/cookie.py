@@ -1,55 +1,35 @@
 """The cookie that carries a visitor's decision, and its companion that scripts may read.
 
-A token is `version+kind . mask . decided_at . changed_after . notice . vendors . subject . signature`: masks in hex over
-the notice's own order, times in decimal seconds, absent fields empty. It is signed as itsdangerous' `Signer` does with
-SHA-256 and `key_derivation="hmac"`, so that either reads what the other wrote. A correct signature proves only that we
-wrote it: times, notice and validity are judged at each use.
+`tokens` writes and reads the value; here are names, attributes, the choice among several, and the memory of what was
+verified.
 """
 
-import base64
-import hmac
-import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Final
 
-from itsdangerous import Signer
-
-from consentkit.consent import Consent, Decision, Kind
-from consentkit.errors import ConfigurationError, SecretKeyError
+from consentkit.consent import Consent, Decision
+from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, cookie_values, sends_gpc
-from consentkit.notice import Notice
 from consentkit.terms import Terms
+from consentkit.tokens import LARGEST, SecretKeys, Tokens
 
-__all__ = ["ConsentCookie", "SecretKeys", "Token"]
+__all__ = ["SKEW", "ConsentCookie", "SecretKeys", "Token"]
 
-log = logging.getLogger("consentkit.cookie")
-
-SecretKeys = str | bytes | Sequence[str | bytes]
-
-LARGEST = 4096
-"""Octets of name and value together that browsers keep (RFC 6265bis section 5.7)."""
 SKEW = 60
 """Seconds that a cookie may come from the future."""
-_VERSION: Final = "1"
-_KINDS: dict[str, Kind] = {"1d": "decided", "1p": "partial", "1w": "withdrawn"}
-_LETTERS: dict[Kind, str] = {kind: letters for letters, kind in _KINDS.items()}
-_SIGNATURE = 43
-_SHORTEST_KEY = 32
 _REMEMBERED = 8192
 
 
 class Token:
-    """A token that was verified, with the decision that it holds and what that was judged to be worth."""
+    """A token that was verified, its decision, and what that was judged to be worth: when, without GPC and with it."""
 
     __slots__ = ("consents", "decision", "raw")
 
     def __init__(self, raw: bytes, decision: Decision) -> None:
         self.raw = raw
         self.decision = decision
-        self.consents: list[Consent | None] = [None, None]
+        self.consents: list[tuple[float, Consent] | None] = [None, None]
 
 
 class ConsentCookie:
@@ -84,10 +64,8 @@ class ConsentCookie:
         self.companion = f"{prefix}consent-state"
         group = terms.policy.group.id if terms.policy.group else ""
         self.salt = f"consentkit.cookie.v1|{group}|{domain or terms.site.id}"
-        newest_first = _checked(keys)
-        self.keys_oldest_first = newest_first[::-1]
-        signer = Signer(self.keys_oldest_first, self.salt, key_derivation="hmac", digest_method=sha256)
-        self._keys = tuple(signer.derive_key(key) for key in newest_first)
+        self.tokens = Tokens(terms, keys, self.salt)
+        self.keys_oldest_first = self.tokens.keys_oldest_first
         self._key = self.name.encode()
         self._verified: dict[bytes, Token] = {}
         attributes = "; Path=/; SameSite=Lax"
@@ -131,10 +109,11 @@ class ConsentCookie:
         """Judge a verified token, or none; the result is kept until it has to be judged anew."""
         if token is None:
             return self.terms.judge(None, now, gpc=gpc)
-        consent = token.consents[gpc]
-        if consent is None or now >= consent.until or now < token.decision.decided_at:
-            consent = self.terms.judge(token.decision, now, gpc=gpc)
-            token.consents[gpc] = consent
+        kept = token.consents[gpc]
+        if kept is not None and kept[0] <= now < kept[1].until:
+            return kept[1]
+        consent = self.terms.judge(token.decision, now, gpc=gpc)
+        token.consents[gpc] = now, consent
         return consent
 
     def newest(self, values: Iterable[bytes], now: float) -> Token | None:
@@ -144,7 +123,7 @@ class ConsentCookie:
             token = self.verify(value)
             if token is None or token.decision.changed_at > now + SKEW:
                 continue
-            if best is None or _recency(token.decision) > _recency(best.decision):
+            if best is None or _recency(token) > _recency(best):
                 best = token
         return best
 
@@ -153,7 +132,7 @@ class ConsentCookie:
         found = self._verified.get(value)
         if found is not None:
             return found
-        decision = self._loads(value)
+        decision = self.tokens.loads(value)
         if decision is None:
             return None
         if len(self._verified) >= _REMEMBERED:
@@ -165,56 +144,11 @@ class ConsentCookie:
 
     def unknown_notice(self, value: bytes) -> str | None:
         """Name the notice, as cookies do, of a value that we signed under a notice that is not known here."""
-        fields = self._fields(value)
-        return fields[4] if fields and fields[4] and not self.terms.known(fields[4]) else None
-
-    def _fields(self, value: bytes) -> list[str] | None:
-        """Check the signature, in constant time and in its one canonical form, and split."""
-        signed, _, signature = value.rpartition(b".")
-        if len(signature) != _SIGNATURE or len(value) > LARGEST or signed.count(b".") != 6:
-            return None
-        if not any(hmac.compare_digest(_sign(key, signed), signature) for key in self._keys):
-            return None
-        return signed.decode("ascii").split(".") if signed.isascii() else None
-
-    def _loads(self, value: bytes) -> Decision | None:
-        """Read a token; the fields are read strictly, since a signature says nothing about their sense."""
-        fields = self._fields(value)
-        if fields is None:
-            return None
-        head, mask, decided, after, short, vendors, subject = fields
-        notice = self.terms.known(short)
-        kind = _KINDS.get(head)
-        bits, deviations = _bits(mask), _bits(vendors)
-        decided_at, changed_after = _count(decided), _count(after)
-        if kind is None or notice is None or None in (bits, deviations, decided_at, changed_after):
-            return None
-        return _decision(
-            notice, kind, bits or 0, deviations or 0, decided_at or 0, changed_after or 0, subject
-        )
+        return self.tokens.unknown_notice(value)
 
     def dumps(self, decision: Decision) -> str:
-        """Write a decision as a signed token, with the newest key.
-
-        Raises:
-            KeyError: the decision's notice is not known here.
-        """
-        notice = self.terms.notices[decision.notice]
-        mask = _mask(notice.category_ids, decision.granted)
-        vendors = _mask(notice.vendor_ids, decision.vendors)
-        after = decision.changed_at - decision.decided_at
-        signed = ".".join(
-            (
-                _LETTERS[decision.kind],
-                mask,
-                str(decision.decided_at),
-                str(after or ""),
-                notice.short,
-                vendors,
-                decision.subject,
-            )
-        )
-        return f"{signed}.{_sign(self._keys[0], signed.encode()).decode()}"
+        """Write a decision as a signed token, with the newest key; KeyError where its notice is not known here."""
+        return self.tokens.dumps(decision)
 
     def set_cookie(self, decision: Decision) -> list[str]:
         """Give the Set-Cookie values for a decision: ours first, then the companion's.
@@ -230,105 +164,21 @@ class ConsentCookie:
             f"{self.companion}={state}{self._attributes}; Max-Age={age}",
         ]
 
-    @staticmethod
-    def state(consent: Consent) -> str:
-        """Write what is granted for scripts: category ids, then `~id` for vendors that differ from their category.
+    def state(self, consent: Consent) -> str:
+        """Write what is on for scripts: category ids, required ones left out, then `~id` for vendors that differ from theirs.
 
         `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
         """
-        deviating = [
+        items = [category.id for category in self.terms.policy.optional if consent.categories[category.id]]
+        items += [
             f"~{vendor}"
             for vendor, allowed in consent.vendors.items()
             if allowed != consent.categories[consent.vendor_category[vendor]]
         ]
-        items = [category for category in consent.categories if category in consent.granted] + deviating
         return ".".join(items or ["-"]) + (".~" if consent.needs_asking else "")
 
 
-def _checked(keys: SecretKeys) -> list[bytes]:
-    given = [keys] if isinstance(keys, str | bytes) else list(keys)
-    if not given:
-        raise SecretKeyError(
-            "secret_key is empty: give a key of at least 32 random characters, newest first."
-        )
-    newest_first = []
-    for key in given:
-        if not isinstance(key, str | bytes):
-            raise SecretKeyError(
-                f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them."
-            )
-        if len(key) < _SHORTEST_KEY:
-            raise SecretKeyError(
-                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed; "
-                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-            )
-        if len(set(key)) < 8:
-            log.warning(
-                "secret_key has only %d different characters: it looks like a placeholder.", len(set(key))
-            )
-        newest_first.append(key.encode() if isinstance(key, str) else key)
-    return newest_first
-
-
-def _sign(key: bytes, message: bytes) -> bytes:
-    return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")).rstrip(b"=")
-
-
-def _recency(decision: Decision) -> tuple[int, int]:
-    return decision.changed_at, -decision.breadth
-
-
-def _mask(ids: Sequence[str], chosen: Iterable[str]) -> str:
-    """Set bit n for the n-th id; empty for none."""
-    wanted = set(chosen)
-    mask = sum(1 << place for place, one in enumerate(ids) if one in wanted)
-    return f"{mask:x}" if mask else ""
-
-
-def _bits(text: str) -> int | None:
-    """Read a mask in its one form: lower-case hex without leading zeros, empty for none."""
-    if not text:
-        return 0
-    if text[0] == "0" or text.strip("0123456789abcdef"):
-        return None
-    return int(text, 16)
-
-
-def _count(text: str) -> int | None:
-    """Read whole seconds in their one form: up to eleven digits without leading zeros, empty for none."""
-    if not text:
-        return 0
-    if text[0] == "0" or len(text) > 11 or text.strip("0123456789"):
-        return None
-    return int(text)
-
-
-def _decision(
-    notice: Notice, kind: Kind, bits: int, deviations: int, decided_at: int, after: int, subject: str
-) -> Decision | None:
-    """Spell the masks out; None where they name more than the notice has, or a subject stands where none belongs."""
-    categories, vendor_ids = notice.category_ids, notice.vendor_ids
-    if (
-        bits >> len(categories)
-        or deviations >> len(vendor_ids)
-        or len(subject) not in (0, 22)
-        or not decided_at
-    ):
-        return None
-    granted = frozenset(one for place, one in enumerate(categories) if bits >> place & 1)
-    vendors = {
-        one: notice.vendor_category[one] not in granted
-        for place, one in enumerate(vendor_ids)
-        if deviations >> place & 1
-    }
-    if kind == "withdrawn" and (bits or any(vendors.values())):
-        return None
-    return Decision(
-        kind=kind,
-        granted=granted,
-        vendors=vendors,
-        decided_at=decided_at,
-        changed_at=decided_at + after,
-        notice=notice.digest,
-        subject=subject,
-    )
+def _recency(token: Token) -> tuple[int, int, int, bytes]:
+    """Order tokens: the newest last, of one second the narrowest, and of the rest some, whatever their place in the header."""
+    categories, vendors = token.decision.breadth
+    return token.decision.changed_at, -categories, -vendors, token.raw

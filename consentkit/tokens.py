@@ -1,0 +1,194 @@
+"""The signed text that carries a visitor's decision.
+
+A token is `version+kind . mask . decided_at . changed_after . notice . vendors . subject . signature`: masks in hex over
+the notice's own order, times in decimal seconds, absent fields empty. It is signed as itsdangerous' `Signer` does with
+SHA-256 and `key_derivation="hmac"`, so that either reads what the other wrote. A correct signature proves only that we
+wrote it: the fields are read strictly, and times, notice and validity are judged at each use.
+"""
+
+import base64
+import hmac
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Final
+
+from itsdangerous import Signer
+
+from consentkit.consent import Decision, Kind
+from consentkit.errors import SecretKeyError
+from consentkit.notice import SHORT, Notice
+from consentkit.terms import Terms
+
+__all__ = ["LARGEST", "SecretKeys", "Tokens"]
+
+log = logging.getLogger("consentkit.cookie")
+
+SecretKeys = str | bytes | Sequence[str | bytes]
+
+LARGEST: Final = 4096
+"""Octets of name and value together that browsers keep (RFC 6265bis section 5.7)."""
+_KINDS: dict[str, Kind] = {"1d": "decided", "1p": "partial", "1w": "withdrawn"}
+_HEADS: dict[Kind, str] = {kind: head for head, kind in _KINDS.items()}
+_SIGNATURE = 43
+_FIELDS = 7
+_SHORTEST_KEY = 32
+_SUBJECT = re.compile(r"(?:[A-Za-z0-9_-]{22})?")
+
+
+class Tokens:
+    """Write tokens with the newest key, and read those of all keys.
+
+    Attributes:
+        keys_oldest_first: as itsdangerous takes them.
+    """
+
+    def __init__(self, terms: Terms, keys: SecretKeys, salt: str) -> None:
+        """Derive the keys once; they are given newest first.
+
+        Raises:
+            SecretKeyError: no key, or one under 32 characters.
+        """
+        self._terms = terms
+        newest_first = _checked(keys)
+        self.keys_oldest_first = newest_first[::-1]
+        signer = Signer(self.keys_oldest_first, salt, key_derivation="hmac", digest_method=sha256)
+        self._keys = tuple(signer.derive_key(key) for key in newest_first)
+
+    def dumps(self, decision: Decision) -> str:
+        """Write a decision.
+
+        Raises:
+            KeyError: the decision's notice is not known here.
+        """
+        notice = self._terms.notices[decision.notice]
+        deviating = [
+            vendor
+            for vendor, allowed in decision.vendors.items()
+            if allowed != (notice.vendor_category.get(vendor) in decision.granted)
+        ]
+        after = max(0, decision.changed_at - decision.decided_at)
+        signed = ".".join(
+            (
+                _HEADS[decision.kind],
+                _mask(notice.category_ids, decision.granted),
+                str(decision.decided_at),
+                str(after or ""),
+                notice.short,
+                _mask(notice.vendor_ids, deviating),
+                decision.subject if self._terms.grants(decision) else "",
+            )
+        )
+        return f"{signed}.{_sign(self._keys[0], signed.encode()).decode()}"
+
+    def loads(self, value: bytes) -> Decision | None:
+        """Read a token; None for whatever we did not write, or wrote under a notice that is not known here."""
+        fields = self._fields(value)
+        if fields is None:
+            return None
+        head, mask, decided, after, short, vendors, subject = fields
+        kind, notice = _KINDS.get(head), self._terms.known(short)
+        decided_at, changed_after = _count(decided), _count(after)
+        if kind is None or notice is None or len(short) != SHORT or not decided_at or changed_after is None:
+            return None
+        choice = _choice(notice, _bits(mask), _bits(vendors))
+        if choice is None or _SUBJECT.fullmatch(subject) is None:
+            return None
+        granted, deviating = choice
+        decision = Decision(
+            kind=kind,
+            granted=granted,
+            vendors=deviating,
+            decided_at=decided_at,
+            changed_at=decided_at + changed_after,
+            notice=notice.digest,
+            subject=subject,
+        )
+        grants = self._terms.grants(decision)
+        return None if (subject and not grants) or (kind == "withdrawn" and grants) else decision
+
+    def unknown_notice(self, value: bytes) -> str | None:
+        """Name the notice, as cookies do, of a value that we signed under a notice that is not known here."""
+        fields = self._fields(value)
+        return fields[4] if fields and fields[4] and not self._terms.known(fields[4]) else None
+
+    def _fields(self, value: bytes) -> list[str] | None:
+        """Check the signature, in constant time and in its one canonical form, and split."""
+        signed, _, signature = value.rpartition(b".")
+        if len(signature) != _SIGNATURE or len(value) > LARGEST or signed.count(b".") != _FIELDS - 1:
+            return None
+        if not any(hmac.compare_digest(_sign(key, signed), signature) for key in self._keys):
+            return None
+        return signed.decode("ascii").split(".") if signed.isascii() else None
+
+
+def _checked(keys: SecretKeys) -> list[bytes]:
+    given = [keys] if isinstance(keys, str | bytes) else list(keys)
+    if not given:
+        raise SecretKeyError(
+            "secret_key is empty: give a key of at least 32 random characters, newest first."
+        )
+    newest_first = []
+    for key in given:
+        if not isinstance(key, str | bytes):
+            raise SecretKeyError(
+                f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them."
+            )
+        if len(key) < _SHORTEST_KEY:
+            raise SecretKeyError(
+                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed; "
+                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        if len(set(key)) < 8:
+            log.warning(
+                "secret_key has only %d different characters: it looks like a placeholder.", len(set(key))
+            )
+        # As the environment gives them: bytes that are no UTF-8 come as lone surrogates (PEP 383).
+        newest_first.append(key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key)
+    return newest_first
+
+
+def _sign(key: bytes, message: bytes) -> bytes:
+    return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")).rstrip(b"=")
+
+
+def _mask(ids: Sequence[str], chosen: Iterable[str]) -> str:
+    """Set bit n for the n-th id; empty for none."""
+    wanted = set(chosen)
+    mask = sum(1 << place for place, one in enumerate(ids) if one in wanted)
+    return f"{mask:x}" if mask else ""
+
+
+def _bits(text: str) -> int | None:
+    """Read a mask in its one form: lower-case hex without leading zeros, empty for none."""
+    if not text:
+        return 0
+    if text[0] == "0" or text.strip("0123456789abcdef"):
+        return None
+    return int(text, 16)
+
+
+def _count(text: str) -> int | None:
+    """Read whole seconds in their one form: up to eleven digits without leading zeros, empty for none."""
+    if not text:
+        return 0
+    if text[0] == "0" or len(text) > 11 or text.strip("0123456789"):
+        return None
+    return int(text)
+
+
+def _choice(
+    notice: Notice, bits: int | None, deviations: int | None
+) -> tuple[frozenset[str], dict[str, bool]] | None:
+    """Spell the masks out, categories and deviating vendors; None where they name more than the notice has."""
+    categories, vendor_ids = notice.category_ids, notice.vendor_ids
+    if bits is None or deviations is None or bits >> len(categories) or deviations >> len(vendor_ids):
+        return None
+    granted = frozenset(one for place, one in enumerate(categories) if bits >> place & 1)
+    vendors = {
+        one: notice.vendor_category[one] not in granted
+        for place, one in enumerate(vendor_ids)
+        if deviations >> place & 1
+    }
+    return granted, vendors
