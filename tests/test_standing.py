@@ -1,0 +1,161 @@
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consentkit import ConsentManager, Ledger, Policy, decisions
+from consentkit.consent import Choice, ConsentStatus
+from consentkit.cookie import Token
+from consentkit.notice import Notice
+from consentkit.occasion import Occasion, Outcome
+from tests.conftest import Clock
+from tests.records import a_record
+from tests.sites import managing
+
+BOTH = Choice(categories={"analytical": True, "tracking": True}, vendors={})
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    ledger = Ledger(ledger_url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def manager(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManager]:
+    with managing(policy, ledger=ledger, clock=clock) as made:
+        yield made
+
+
+def accept(manager: ConsentManager) -> Outcome:
+    return manager.decide(manager.terms.undecided(), BOTH, Occasion())
+
+
+def token_of(manager: ConsentManager, outcome: Outcome) -> Token:
+    token = manager.cookie.verify(outcome.cookies[0].split(";")[0].partition("=")[2].encode())
+    assert token is not None
+    return token
+
+
+def seen(manager: ConsentManager, token: Token) -> tuple[ConsentStatus, set[str], bool]:
+    """Ask the ledger as a request does, and judge."""
+    now = manager.clock()
+    if manager.standing.due(token, now) and manager.revocations is not None:
+        manager.revocations.look(token.decision.subject, now)
+    consent, outdated = manager.standing.judge(token, now)
+    return consent.status, set(consent.granted), outdated
+
+
+def test_a_grant_that_the_ledger_knows_counts(manager: ConsentManager) -> None:
+    token = token_of(manager, accept(manager))
+    assert seen(manager, token) == (ConsentStatus.GIVEN, {"analytical", "tracking"}, False)
+    assert not manager.standing.due(token, manager.clock())
+    assert not manager.standing.due(None, manager.clock())
+
+
+# 7(1): what cannot be demonstrated is no consent
+def test_a_grant_that_the_ledger_has_no_record_of_counts_for_nothing(
+    policy: Policy, manager: ConsentManager, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with managing(policy, ledger=f"sqlite:///{tmp_path / 'lost.db'}", clock=clock) as other:
+        outcome = accept(other)
+    assert seen(manager, token_of(manager, outcome)) == (ConsentStatus.UNKNOWN, set(), False)
+    assert "has no record" in caplog.text
+
+
+# "a broader one after narrowing is worth nothing"
+def test_a_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    broad = accept(manager)
+    clock.advance(5)
+    narrow = manager.decide(
+        broad.consent, Choice(categories={"tracking": False}, vendors={}), Occasion(), merge=True
+    )
+    assert seen(manager, token_of(manager, broad)) == (ConsentStatus.GIVEN, {"analytical"}, True)
+    assert seen(manager, token_of(manager, narrow)) == (ConsentStatus.GIVEN, {"analytical"}, False)
+
+
+# A narrowing whose record waits in another process
+def test_a_cookie_that_is_newer_than_its_record_grants_what_both_do(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    broad = accept(manager)
+    clock.advance(5)
+    change = Choice(categories={"tracking": False, "social": True}, vendors={})
+    decision = decisions.merge(manager.terms, broad.consent, change, manager.notice, int(clock()))
+    decision, _ = decisions.with_subject(manager.terms, broad.consent, decision)
+    unrecorded = Outcome(consent=broad.consent, cookies=tuple(manager.cookie.set_cookie(decision)))
+    assert seen(manager, token_of(manager, unrecorded)) == (ConsentStatus.GIVEN, {"analytical"}, False)
+
+
+def test_a_record_under_a_notice_that_is_not_known_grants_nothing(
+    manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    outcome = accept(manager)
+    assert outcome.record is not None
+    ledger.append(a_record(subject=outcome.record.subject, notice="u" * 43, changed_at=int(clock()) + 5))
+    assert seen(manager, token_of(manager, outcome)) == (ConsentStatus.UNKNOWN, set(), False)
+
+
+# HO-14: afterwards nothing is granted, and no banner for a fault of ours
+def test_without_the_ledger_a_grant_ends_after_max_stale_without_a_banner(
+    manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    token = token_of(manager, accept(manager))
+    assert seen(manager, token)[0] is ConsentStatus.GIVEN
+    ledger.close()
+    clock.advance(3600)
+    assert seen(manager, token)[0] is ConsentStatus.GIVEN
+    clock.advance(1)
+    consent, outdated = manager.standing.judge(token, clock())
+    assert (consent.status, set(consent.granted), outdated) == (ConsentStatus.UNKNOWN, set(), False)
+    assert not consent.needs_asking
+
+
+def test_a_grant_that_was_never_checked_stands_while_the_ledger_is_away(
+    policy: Policy, manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    outcome = accept(manager)
+    ledger.close()
+    with managing(policy, ledger=ledger, clock=clock) as restarted:
+        assert seen(restarted, token_of(restarted, outcome))[0] is ConsentStatus.GIVEN
+
+
+def test_notices_are_read_once_and_again_after_recheck(
+    manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    other = dict(manager.notice.content or {}, records_kept="P1Y")
+    standing = manager.standing
+    standing.learn_notices(clock())
+    digest = Notice.from_content(other).digest
+    ledger.store_notice(digest, other)
+    ledger.store_notice("x" * 43, other)
+    standing.learn_if_unknown(digest, clock())
+    assert digest not in manager.terms.notices
+    clock.advance(60)
+    standing.learn_if_unknown(digest, clock())
+    assert digest in manager.terms.notices
+    assert "x" * 43 not in manager.terms.notices, "its digest is not that of its content"
+    standing.learn_notices(clock())
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"categories": 1}', '"text"'])
+def test_a_damaged_notice_in_the_ledger_is_logged_and_not_believed(
+    manager: ConsentManager,
+    ledger: Ledger,
+    ledger_url: str,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    content: str,
+) -> None:
+    ledger.store_notice("d" * 43, {})
+    with sqlite3.connect(ledger_url.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE consentkit_notices SET content = ?", (json.dumps(json.loads(content)),))
+    database.close()
+    manager.standing.learn_notices(clock())
+    assert "could not be read" in caplog.text
+    assert manager.standing.may_learn(clock() + 60) and not manager.standing.may_learn(clock())
