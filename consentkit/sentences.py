@@ -92,46 +92,47 @@ def first_layer(
     categories = tuple(row for row in policy["categories"] if row["id"] in asked)
     partial = len(categories) < sum(row["legal_basis"] == "consent" for row in policy["categories"])
     vendors = [row for row in policy["vendors"] if row["category"] in asked]
-    profiling = sum(row["profiling"] for row in vendors)
-    sites = len(policy["sites"])
-    sentences = []
-    if profiling:
-        sentences.append(
-            words.counted(
-                "%(num)s third party may build a profile of you.",
-                "%(num)s third parties may build a profile of you.",
-                profiling,
-            )
-        )
-    if sites > 1:
-        sentences.append(
-            words.counted(
-                "Your choice counts for our site.", "Your choice counts for our %(num)s sites.", sites
-            )
-        )
-        combined = [own(row["title"]) for row in categories if row["combines_across_sites"]]
-        if combined:
-            sentences.append(
-                words.fill(
-                    "Data from all of them is combined for: %(purposes)s.",
-                    purposes=words.joined(combined),
-                )
-            )
+    sentences = [*_profiling(vendors, words), *_reach(policy, categories, words, own)]
     if gpc:
         sentences += _gpc(categories, words, own)
     if partial and ends:
         sentences.append(words.fill("Your other answers stay; all of them end on %(date)s.", date=ends))
     else:
-        sentences.append(
-            words.fill("Your choice is valid for %(validity)s.", validity=policy["validity_words"])
-        )
-    sentences.append(
-        words.fill(
-            "You can withdraw it at any time under “%(settings)s”.",
-            settings=words.say("Cookie settings"),
-        )
+        validity = policy["validity_words"]
+        sentences.append(words.fill("Your choice is valid for %(validity)s.", validity=validity))
+    settings = words.say("Cookie settings")
+    sentences.append(words.fill("You can withdraw it at any time under “%(settings)s”.", settings=settings))
+    return FirstLayer(
+        _asks(policy, words, vendors), categories, tuple(sentences), news, partial, len(policy["sites"])
     )
-    return FirstLayer(_asks(policy, words, vendors), categories, tuple(sentences), news, partial, sites)
+
+
+def _profiling(vendors: Iterable[Row], words: Wording) -> list[Markup]:
+    profiling = sum(row["profiling"] for row in vendors)
+    if not profiling:
+        return []
+    return [
+        words.counted(
+            "%(num)s third party may build a profile of you.",
+            "%(num)s third parties may build a profile of you.",
+            profiling,
+        )
+    ]
+
+
+def _reach(policy: Row, categories: Iterable[Row], words: Wording, own: Own) -> list[Markup]:
+    """Say which sites one answer covers, and what is combined of the categories asked about (REQUIREMENTS XS-01)."""
+    sites = len(policy["sites"])
+    if sites == 1:
+        return []
+    covers = words.counted(
+        "Your choice counts for our site.", "Your choice counts for our %(num)s sites.", sites
+    )
+    combined = [own(row["title"]) for row in categories if row["combines_across_sites"]]
+    if not combined:
+        return [covers]
+    purposes = words.joined(combined)
+    return [covers, words.fill("Data from all of them is combined for: %(purposes)s.", purposes=purposes)]
 
 
 def _asks(policy: Row, words: Wording, vendors: Sequence[Row]) -> Markup:
