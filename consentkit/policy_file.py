@@ -93,14 +93,14 @@ def check_file(path: str | Path, *, today: date | None = None) -> Report:
     path = Path(path)
     try:
         source = TomlSource.read(path)
-        locked = read_lock(path.parent / LOCK)
     except PolicyError as error:
         return Report(None, error.problems)
-    transfer_data, elsewhere = _transfer_data(path, source)
+    locked, of_the_lock = _lock_beside(path)
+    transfer_data, of_the_list = _transfer_data(path, source)
     policy, found = _policy(source, transfer_data, today or datetime.now(UTC).date())
-    problems = elsewhere + source.problems(one for one in found if not one.warning)
+    problems = source.problems(one for one in found if not one.warning) + of_the_list + of_the_lock
     warnings = source.problems(one for one in found if one.warning)
-    if policy is None or problems:
+    if problems:
         return Report(None, problems, warnings)
     policy._path = path
     policy._warnings = warnings
@@ -111,7 +111,7 @@ def check_file(path: str | Path, *, today: date | None = None) -> Report:
 
 def _policy(
     source: TomlSource, transfer_data: TransferData | None, today: date
-) -> tuple[PolicyFile | None, list[Finding]]:
+) -> tuple[PolicyFile, list[Finding]]:
     """Build the policy, with fillers for what is wrong, and collect what is wrong with it."""
     found: list[Finding] = []
     bad: frozenset[tuple[str | int, ...]] = frozenset()
@@ -123,6 +123,13 @@ def _policy(
         policy = PolicyFile.model_validate(data)
     policy._transfer_data = transfer_data
     return policy, found + checks.findings(policy, today=today, bad=bad)
+
+
+def _lock_beside(path: Path) -> tuple[Lock, tuple[Problem, ...]]:
+    try:
+        return read_lock(path.parent / LOCK), ()
+    except PolicyError as error:
+        return Lock(), error.problems
 
 
 def _transfer_data(path: Path, source: TomlSource) -> tuple[TransferData | None, tuple[Problem, ...]]:

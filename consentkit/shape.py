@@ -5,7 +5,7 @@ looks at everything else.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -163,15 +163,13 @@ def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel]:
     """Follow a path through the models to the one whose keys stand there."""
     for part in path:
         if isinstance(part, str):
-            model = next(_models_in(dict(_fields(model))[part].annotation), model)
+            model = _models_in(dict(_fields(model))[part].annotation)[0]
     return model
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    own = [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+    return own + [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 def _toml_type(value: object) -> str:
@@ -197,7 +195,7 @@ def mended(data: Mapping[str, Any], found: Iterable[Finding]) -> tuple[dict[str,
     copy = {key: _shallow(value) for key, value in data.items()}
     bad: set[KeyPath] = set()
     for one in found:
-        section = one.path[0] if one.path else None
+        section = one.path[0]
         if section not in _ROW_FILLERS:
             _mend(copy, one.path, 0, _FILLERS, Policy, bad)
         elif len(one.path) == 1:
@@ -226,8 +224,6 @@ def _mend(
     model: type[BaseModel],
     bad: set[KeyPath],
 ) -> None:
-    if len(path) <= depth:
-        return
     key = str(path[depth])
     table.pop(key, None)
     if key in fillers:

@@ -84,7 +84,7 @@ def put(*path: str | int, **values: Any) -> Change:
         table: Any = whole
         for part in path:
             table = table[part]
-        table.update(values)
+        table.update(copy.deepcopy(values))
 
     return change
 
@@ -123,7 +123,7 @@ def add(section: str, **row: Any) -> Change:
             "purpose": {"en": "Counts.", "nl": "Telt."},
         },
     }
-    return lambda whole: whole.setdefault(section, []).append(needed[section] | row)
+    return lambda whole: whole.setdefault(section, []).append(needed[section] | copy.deepcopy(row))
 
 
 GROUP = put(group={"id": "media", "name": {"en": "Media sites", "nl": "Mediasites"}})

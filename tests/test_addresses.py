@@ -177,7 +177,14 @@ def test_an_e_mail_address_is_one(value: str, taken: bool) -> None:
 
 @pytest.mark.parametrize(
     ("value", "taken"),
-    [(".stride.example", True), ("stride.example", True), ("Stride.example", False), ("..x", False), (".", False), ("a;b", False)],
+    [
+        (".stride.example", True),
+        ("stride.example", True),
+        ("Stride.example", False),
+        ("..x", False),
+        (".", False),
+        ("a;b", False),
+    ],
 )
 def test_a_domain_is_one(value: str, taken: bool) -> None:
     assert accepts(Domain, value) is taken

@@ -115,7 +115,7 @@ def test_a_policy_survives_dumping_copying_and_pickling(example: Policy) -> None
 
 def test_texts_are_equal_to_the_table_they_were_made_of() -> None:
     texts = Texts({"en": "Measure"})
-    assert texts == {"en": "Measure"}
+    assert texts == {"en": "Measure"} and len(texts) == 1
     assert len({texts, Texts({"en": "Measure"}), Texts({"en": "Count"})}) == 2
     assert repr(texts) == "Texts({'en': 'Measure'})"
 
