@@ -106,8 +106,7 @@ def _print(problems: Iterable[Problem], kind: str, colour: str) -> None:
         out.print(f"[bold]{escape(place)}[/]: [bold {colour}]{kind}[/]: {escape(problem.message)}")
         if key:
             out.print(f"  [dim]{escape(key)}[/]")
-        if problem.remedy:
-            out.print(f"  [green]{escape(problem.remedy)}[/]")
+        out.print(f"  [green]{escape(problem.remedy)}[/]")
 
 
 def _summary(

@@ -159,7 +159,7 @@ def read_lock(path: Path) -> Lock:
     try:
         if path.stat().st_size > LARGEST:
             raise _error(path, None, "The file is larger than 16 MiB.")
-        read = _File.model_validate(json.loads(path.read_bytes()))
+        read = _File.model_validate_json(path.read_bytes())
         notices = tuple(_notice(entry) for entry in read.notices)
     except FileNotFoundError:
         return Lock()
@@ -168,8 +168,8 @@ def read_lock(path: Path) -> Lock:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise _error(path, None, f"{first['msg']}.", key=".".join(map(str, first["loc"]))) from None
-    except (ValueError, RecursionError) as error:
-        raise _error(path, getattr(error, "lineno", None), "The file is not a lock in JSON.") from None
+    except ValueError as error:
+        raise _error(path, None, f"The file holds a value that no lock has: {error}") from None
     return Lock(notices, tuple(read.editorial))
 
 
