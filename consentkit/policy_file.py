@@ -13,6 +13,7 @@ from consentkit.faults import Finding
 from consentkit.lock import Lock, read_lock
 from consentkit.notice import Notice
 from consentkit.policy import Policy
+from consentkit.toml_lines import KeyPath
 from consentkit.toml_source import TomlSource
 from consentkit.transfers import TransferData
 
@@ -97,7 +98,9 @@ def check_file(path: str | Path, *, today: date | None = None) -> Report:
         return Report(None, error.problems)
     locked, of_the_lock = _lock_beside(path)
     transfer_data, of_the_list = _transfer_data(path, source)
-    policy, found = _policy(source, transfer_data, today or datetime.now(UTC).date())
+    policy, found = _policy(
+        source, transfer_data, today or datetime.now(UTC).date(), unlisted=bool(of_the_list)
+    )
     problems = source.problems(one for one in found if not one.warning) + of_the_list + of_the_lock
     warnings = source.problems(one for one in found if one.warning)
     if problems:
@@ -110,17 +113,23 @@ def check_file(path: str | Path, *, today: date | None = None) -> Report:
 
 
 def _policy(
-    source: TomlSource, transfer_data: TransferData | None, today: date
+    source: TomlSource, transfer_data: TransferData | None, today: date, *, unlisted: bool
 ) -> tuple[PolicyFile, list[Finding]]:
-    """Build the policy, with fillers for what is wrong, and collect what is wrong with it."""
+    """Build the policy, with fillers for what is wrong, and collect what is wrong with it.
+
+    `unlisted`: the list that says where countries are cannot be used, so that nothing is said about them.
+    """
     found: list[Finding] = []
-    bad: frozenset[tuple[str | int, ...]] = frozenset()
+    bad: frozenset[KeyPath] = frozenset()
     try:
         policy = PolicyFile.model_validate(source.data)
     except ValidationError as error:
         found = shape.findings(error)
         data, bad = shape.mended(source.data, found)
         policy = PolicyFile.model_validate(data)
+    if unlisted:
+        bad |= {("adequacy_file",), ("jurisdiction",)}
+        bad |= {("vendors", index, "country") for index in range(len(policy.vendors))}
     policy._transfer_data = transfer_data
     return policy, found + checks.findings(policy, today=today, bad=bad)
 

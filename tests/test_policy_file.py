@@ -131,8 +131,9 @@ def test_a_list_of_ones_own_replaces_the_shipped_one(tmp_path: Path) -> None:
     ids=range(9),
 )
 def test_a_list_that_cannot_be_used_says_where(tmp_path: Path, text: str | None, message: str) -> None:
-    with pytest.raises(PolicyError, match=message):
-        load_policy(policy_with_list(tmp_path, text), today=TODAY)
+    with pytest.raises(PolicyError, match=message) as caught:
+        load_policy(policy_with_list(tmp_path, text, "IN"), today=date(2099, 1, 1))
+    assert not any("IN" in problem.message for problem in caught.value.problems)
 
 
 def test_problems_of_all_files_are_reported(tmp_path: Path) -> None:
@@ -248,9 +249,36 @@ def test_no_value_in_the_place_of_another_makes_anything_else_raise(
 
 def test_every_key_of_the_policy_may_be_missing_or_of_any_type(folder: Path) -> None:
     for line in LINES:
-        for value in (None, *VALUES):
+        for value in (None, '""', "1", "true", "[]", "{}", "2026-11-22"):
             new = "" if value is None else f"{line.split(' = ')[0]} = {value}"
             check(folder, EXAMPLE.replace(line, new, 1).encode())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # IN-01 to IN-05: GDPR 13 asks for each of them
+        'name = "Example Media BV"',
+        'address = "Voorbeeldkade 1, 1011 AB Amsterdam"',
+        'email = "privacy@media.example"',
+        'authority = { name = "Autoriteit Persoonsgegevens", url = "https://autoriteitpersoonsgegevens.nl" }',
+        'records_kept = "P24M"',
+        'description = { en = "Count visits.", nl = "Tellen bezoeken." }',
+        'name = "Counter"',
+        'country = "NL"\nprofiling = false',
+        "profiling = false",
+        'policy_url = "https://counter.example/privacy"',
+        'lifetime = "P30D"',
+        'purpose = { en = "Tells visits apart.", nl = "Onderscheidt bezoeken." }',
+    ],
+)
+def test_a_policy_that_leaves_out_what_visitors_are_owed_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "consent.toml"
+    path.write_text(TEXT, "utf-8")
+    assert load_policy(path, today=TODAY)
+    path.write_text(TEXT.replace(line, "", 1), "utf-8")
+    with pytest.raises(PolicyError, match="The key is missing"):
+        load_policy(path, today=TODAY)
 
 
 def test_a_policy_of_a_megabyte_of_mistakes_is_reported_all_the_same(folder: Path) -> None:

@@ -5,10 +5,10 @@ from datetime import date
 from typing import TypeVar
 
 from consentkit.policy import Category, Policy, Site, Tracker, Vendor
+from consentkit.toml_lines import KeyPath as Path
 
 __all__ = ["Draft", "Path"]
 
-Path = tuple[str | int, ...]
 _Row = TypeVar("_Row")
 
 

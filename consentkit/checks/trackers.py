@@ -1,6 +1,7 @@
 """What is stored or read: necessary where it says so, owned by somebody, found by the gate (REQUIREMENTS A, C, H)."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 from consentkit.addresses import host_of
 from consentkit.checks.draft import Draft, Path
@@ -8,7 +9,7 @@ from consentkit.checks.identity import named, repeated
 from consentkit.duration import Duration
 from consentkit.faults import Finding
 from consentkit.fields import is_cookie_name
-from consentkit.policy import Tracker
+from consentkit.policy import Necessity, Tracker
 
 __all__ = ["CHECKS"]
 
@@ -37,7 +38,7 @@ def necessity_is_stated(draft: Draft) -> Iterator[Finding]:
             yield Finding(key, message, "Leave it out, or move the tracker to a required category.")
 
 
-_NECESSITIES = "Known here: session, auth, basket, load_balancing, security, consent_choice, ui_preference_requested, media_playback."
+_NECESSITIES = f"Known here: {', '.join(get_args(Necessity))}."
 
 
 def third_parties_are_named(draft: Draft) -> Iterator[Finding]:
