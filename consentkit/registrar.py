@@ -86,8 +86,8 @@ class Registrar:
             UnknownNoticeError: it was made under a notice that is not known; nothing was changed.
             LedgerUnavailableError: it would widen and cannot be recorded; nothing was changed.
         """
-        decisions.check(self._terms, choice)
         shown = self.shown(occasion.notice)
+        decisions.check(self._terms, choice, shown)
         now = int(self._clock())
         old = before.decision if before.status.decided else None
         if merge:
