@@ -80,6 +80,9 @@ class Deciding:
                 choice = decisions.everything(
                     manager.registrar.shown(answer.notice), allowed=answer.choice == "accept_all"
                 )
+            elif merge and not (choice.categories or choice.vendors):
+                manager.registrar.shown(answer.notice)
+                return Outcome(consent=before)
             return manager.decide(before, choice, occasion, merge=merge)
 
         return await _applied(consent, settle)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -67,6 +67,8 @@ class Endpoints:
         request = Request(scope, receive)
         try:
             response = await self._route(request)(request)
+        except ClientDisconnect:
+            return
         except Problem as problem:
             response = self._problem(request, problem)
         for name, value in _SAFE_HEADERS:
@@ -92,11 +94,8 @@ class Endpoints:
 
     def _by_folder(self, rest: str) -> Mapping[str, Handler] | None:
         folder, _, name = rest[1:].partition("/")
-        if folder == "notices" and name:
-            return {"GET": self._notice}
-        if folder == "assets" and name:
-            return {"GET": self._asset}
-        return None
+        kept: dict[str, Handler] = {"notices": self._notice, "assets": self._asset}
+        return {"GET": kept[folder]} if folder in kept and name and "/" not in name else None
 
     # Pages
 

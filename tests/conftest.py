@@ -113,28 +113,15 @@ def plain_page(new_page: Callable[..., "Page"]) -> "Page":
 
 
 @pytest.fixture
-def make_front(clock: Clock, ledger_url: str) -> Iterator[Callable[..., "Front"]]:
-    """`make_front(policy, ...)` prepares the site of the example; options go to its manager."""
-    from consentkit import ConsentManager
-    from tests.front import KEY, Front, a_policy
+def make_front(clock: Clock) -> Iterator[Callable[..., "Front"]]:
+    """`make_front(policy, ...)` prepares the site of the example, with a ledger in memory; options go to its manager."""
+    from tests.front import fronting
 
-    with ExitStack() as managers:
-
-        def make(policy: "Policy | None" = None, **options: Any) -> "Front":
-            defaults: dict[str, Any] = {
-                "secret_key": KEY,
-                "ledger": ledger_url,
-                "site": "stride",
-                "clock": clock,
-            }
-            manager = ConsentManager(policy or a_policy(), **(defaults | options))
-            managers.callback(manager.close)
-            return Front(manager, clock)
-
-        yield make
+    with ExitStack() as fronts:
+        yield lambda policy=None, **options: fronts.enter_context(fronting(clock, policy, **options))
 
 
 @pytest.fixture
 def front(make_front: Callable[..., "Front"]) -> "Front":
-    """The site of the example, with a ledger of its own."""
+    """The site of the example, with a ledger of its own, in memory."""
     return make_front()

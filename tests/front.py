@@ -1,9 +1,9 @@
 """The HTTP side under test: a site whose handlers do what applications do, and requests of every kind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -83,6 +83,17 @@ class Front:
         answer = client.post("/consent/decision", json={"categories": categories})
         assert answer.status_code == 200, answer.text
         return str(client.cookies[COOKIE])
+
+
+@contextmanager
+def fronting(clock: Clock, policy: Policy | None = None, **options: Any) -> Iterator[Front]:
+    """Prepare the site of the example, with a ledger in memory; options go to its manager."""
+    defaults: dict[str, Any] = {"secret_key": KEY, "ledger": "sqlite://", "site": "stride", "clock": clock}
+    manager = ConsentManager(policy or a_policy(), **(defaults | options))
+    try:
+        yield Front(manager, clock)
+    finally:
+        manager.close()
 
 
 async def document(request: Any) -> HTMLResponse:
@@ -198,9 +209,3 @@ def answers(
 def set_cookies(response: httpx2.Response) -> list[str]:
     """List the Set-Cookie lines of a response."""
     return response.headers.get_list("set-cookie")
-
-
-def held_open(directory: Path) -> str:
-    """Give the address of a ledger that nothing can be written to: its place is taken by a directory."""
-    (directory / "taken.db").mkdir()
-    return f"sqlite:///{directory / 'taken.db'}"
