@@ -29,9 +29,7 @@ class Crossing:
         self._shared = shared
         self._manager = shared.manager
         self._handoff = handoff
-        cookie = shared.manager.cookie
-        self._transaction = f"{cookie.name}-tx"
-        self._attributes = f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if cookie.secure else ''}"
+        self._transaction = f"{shared.manager.cookie.name}-tx"
 
     def routes(self) -> dict[str, Mapping[str, Handler]]:
         """Give the addresses below the prefix."""
@@ -51,7 +49,7 @@ class Crossing:
             self._handoff.count(f"start: {refusal.reason}")
             return _redirect(back)
         response = _redirect(address)
-        cookie = f"{self._transaction}={value}{self._attributes}; Max-Age={TRANSACTION_SECONDS}"
+        cookie = f"{self._transaction}={value}{self._shared.brief}; Max-Age={TRANSACTION_SECONDS}"
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
         return response
 
@@ -91,7 +89,7 @@ class Crossing:
         response = self._finished(back, had_transaction=True)
         if outcome.record is not None:
             cookie = (
-                f"{self._shared.told_name}={transaction.issuer}{self._attributes}; Max-Age={STATUS_SECONDS}"
+                f"{self._shared.told_name}={transaction.issuer}{self._shared.brief}; Max-Age={STATUS_SECONDS}"
             )
             response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
         return response
@@ -99,7 +97,7 @@ class Crossing:
     def _finished(self, back: str, *, had_transaction: bool) -> Response:
         response = _redirect(back)
         if had_transaction:
-            cookie = f"{self._transaction}={self._attributes}; Max-Age=0"
+            cookie = f"{self._transaction}={self._shared.brief}; Max-Age=0"
             response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
         return response
 

@@ -7,6 +7,7 @@ from hashlib import blake2s
 from consentkit import __version__
 from consentkit.gate import CookieGate
 from consentkit.handoff import Handoff
+from consentkit.headers import RawHeaders, cookie_values
 from consentkit.manager import ConsentManager
 from consentkit.pages import Pages
 from consentkit.sightings import Sightings
@@ -15,12 +16,18 @@ __all__ = ["Exchanges"]
 
 
 class Exchanges:
-    """What all exchanges of one site share."""
+    """What all exchanges of one site share.
+
+    Attributes:
+        told_name: the cookie that says from which site a choice was brought, until a page has told the visitor.
+        brief: attributes of that cookie and of the hand-off's transaction, without their Max-Age.
+    """
 
     def __init__(self, manager: ConsentManager) -> None:
         self.manager = manager
         self.cookie_name = manager.cookie.name.encode()
         self.told_name = f"{manager.cookie.name}-from"
+        self.brief = f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
         self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
         self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
         self.pages = Pages(
@@ -40,6 +47,16 @@ class Exchanges:
         self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))
         self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
         self.sightings = Sightings()
+
+    def arrived_from(self, headers: RawHeaders) -> str | None:
+        """Name the site that the visitor's choice was just brought from; None for whatever is no site to fetch one from."""
+        sent = cookie_values(headers, self.told_name.encode())
+        site = sent[0].decode("latin-1") if len(sent) == 1 else ""
+        return site if self.handoff is not None and site in self.handoff.partners else None
+
+    def forget_arrival(self) -> str:
+        """Give the Set-Cookie value after which nothing is said of it any more."""
+        return f"{self.told_name}={self.brief}; Max-Age=0"
 
     @cached_property
     def look(self) -> str:

@@ -43,6 +43,7 @@ class Exchange:
         "_held",
         "_injector",
         "_method",
+        "_news",
         "_own",
         "_pending",
         "_scope",
@@ -61,6 +62,7 @@ class Exchange:
         self._own = own
         self._injector: Injector | None = None
         self._depends = False
+        self._news = b""
         self._held: Headers = []
         self._scope: Mapping[str, Any] = {"path": "/"}
         self.root_path = ""
@@ -207,6 +209,8 @@ class Exchange:
         depends = depends or (injects and not shareable)
         tagged = status == 304 and any(b"~ck." in v for n, v in self._headers if n == b"if-none-match")
         set_cookies = self._cookies_to_set(document=page and not shareable)
+        if injects and self._news:
+            set_cookies.append(shared.forget_arrival())
         if set_cookies:
             headers = caching.never_stored(headers)
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
@@ -272,12 +276,21 @@ class Exchange:
         view = self.view(shared_page=shared_page)
         pages, show_banner = self.shared.pages, self.shared.manager.show_banner
         nonce = nonce_of(caching.values(headers, b"content-security-policy"))
+        if not shared_page:
+            self._news = self._arrival(view)
         self._injector = Injector(
             pages.head(view, nonce).encode(),
-            pages.banner(view).encode() if show_banner and not shared_page else b"",
+            self._news + (pages.banner(view).encode() if show_banner and not shared_page else b""),
             pages.settings(view).encode(),
             unless_class=SETTINGS_CLASS,
         )
+
+    def _arrival(self, view: View) -> bytes:
+        """Make the line that says from which site the choice was brought here, for the first page after that."""
+        if not self._pending or not view.consent.status.decided:
+            return b""
+        site = self.shared.arrived_from(self._headers)
+        return self.shared.pages.arrival(view, site).encode() if site else b""
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""
