@@ -98,18 +98,18 @@ def test_a_text_in_no_language_of_the_policy_is_still_shown(example: Policy) -> 
 
 def test_nothing_can_be_changed(example: Policy) -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        example.validity = example.records_kept  # type: ignore[misc]
+        example.validity = example.records_kept  # type: ignore[misc]  # the point
     with pytest.raises(AttributeError, match="cannot be changed"):
         example.category("social").title._by_language = {}
     with pytest.raises(TypeError):
-        example.category("social").title["nl"] = "x"  # type: ignore[index]
+        example.category("social").title["nl"] = "x"  # type: ignore[index]  # the point
 
 
 def test_a_policy_survives_dumping_copying_and_pickling(example: Policy) -> None:
     dumped = example.model_dump(mode="json", by_alias=True)
     assert dumped["schema"] == 1
     assert Policy.model_validate(json.loads(json.dumps(dumped))) == example
-    assert pickle.loads(pickle.dumps(example)) == example  # noqa: S301
+    assert pickle.loads(pickle.dumps(example)) == example  # noqa: S301  # our own bytes
     assert copy.deepcopy(example) == example
 
 

@@ -202,10 +202,11 @@ def test_no_mutation_of_the_example_makes_anything_else_raise(
     check(folder, text.encode())
 
 
-VALUES = """
+WRITTEN = """
 "" "x" "P6M" 0 1 -1 1.5 nan inf true [] {} [[]] ["en"] {en="x"} {x={y=1}} 2026-11-22 07:32:00 2026-11-22T07:32:00Z
 [{id="a"}] [1,2] "*" "adequacy" "functional" "US" 99999999999999999999
-""".split()  # noqa: SIM905
+"""
+VALUES = WRITTEN.split()
 LINES = [line for line in EXAMPLE.splitlines() if " = " in line and not line.startswith("#")]
 KEYS = [*sorted({line.split(" = ")[0] for line in LINES}), "legal_basis", "exempt", "unknown", '"a b"', "a.b"]
 HEADINGS = [
