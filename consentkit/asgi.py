@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from consentkit.endpoints import Endpoints, local_path_of, refusal
-from consentkit.errors import MissingMiddlewareError
+from consentkit.errors import ConsentRequiredError, MissingMiddlewareError
 from consentkit.exchange import Exchange, Exchanges
 from consentkit.manager import ConsentManager
 from consentkit.request import RequestConsent
@@ -64,10 +64,16 @@ class ConsentMiddleware:
         shown = exchange.request_headers()
         if shown is not headers:
             scope = {**scope, "headers": shown}
-        if kind == "http":
-            await self.app(scope, receive, _Responder(exchange, send))
-        else:
-            await self.app(scope, receive, _Handshake(exchange, send))
+        answer = _Responder(exchange, send) if kind == "http" else _Handshake(exchange, send)
+        try:
+            await self.app(scope, receive, answer)
+        except ConsentRequiredError as missing:
+            if exchange.consent.started:
+                raise
+            if kind == "http":
+                await refusal(Request(scope), missing.category, missing.vendor)(scope, receive, answer)
+            else:
+                await answer({"type": "websocket.close", "code": 1008})
 
 
 class _Responder:

@@ -16,6 +16,7 @@
     │   └── ResponseStartedError      a decision after the response's headers have left
     ├── InvalidDecisionError (ValueError)   a choice that cannot be recorded as asked
     │   └── UnknownNoticeError        a choice made under a notice that nobody here published
+    ├── ConsentRequiredError          a handler needs a consent that is not there; the middleware answers 403
     └── LedgerError
         └── LedgerUnavailableError    the store could not be reached or written in time
 
@@ -28,6 +29,7 @@ __all__ = [
     "BlockingCallError",
     "ConfigurationError",
     "ConsentError",
+    "ConsentRequiredError",
     "InvalidDecisionError",
     "LedgerError",
     "LedgerUnavailableError",
@@ -139,6 +141,16 @@ class InvalidDecisionError(ConsentError, ValueError):
 
 class UnknownNoticeError(InvalidDecisionError):
     """Say that a choice names a notice that nobody here published."""
+
+
+class ConsentRequiredError(ConsentError):
+    """Say that a handler needs a consent that the visitor has not given; raised in a handler, the middleware answers 403."""
+
+    def __init__(self, category: str, vendor: str | None = None) -> None:
+        self.category = category
+        self.vendor = vendor
+        named = f"vendor {vendor!r} of category {category!r}" if vendor else f"category {category!r}"
+        super().__init__(f"This needs consent for {named}.")
 
 
 class LedgerError(ConsentError):
