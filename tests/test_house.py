@@ -139,7 +139,10 @@ def test_a_silenced_tool_is_given_a_reason() -> None:
         lines = ["", *text.splitlines()]
         for number, line in enumerate(lines):
             silenced = SILENCED.search(line) if path.suffix == ".py" else None
-            if silenced and not re.search(r"\w{3}", silenced[2]) and not COMMENT.match(lines[number - 1]):
+            checked = silenced and (
+                "type:" not in silenced[1] or "tests" not in path.parts
+            )  # mypy reads no tests
+            if checked and not re.search(r"\w{3}", silenced[2]) and not COMMENT.match(lines[number - 1]):
                 found.append(f"{relative(path)}:{number}: {line.strip()}")
     assert not found
 
