@@ -82,9 +82,9 @@ class TomlSource:
     def _parsed(self) -> dict[str, Any]:
         endless = _ENDLESS_KEY.search(self._text)
         if endless:
-            line = self._text.count("\n", 0, endless.start()) + 1
+            start = self._text.count("\n", 0, endless.start()) + 1
             raise _refused(
-                self.file, "A key has more than 30 parts.", "The policy has tables of three levels.", line
+                self.file, "A key has more than 30 parts.", "The policy has tables of three levels.", start
             )
         try:
             return tomllib.loads(self._text)
