@@ -89,7 +89,8 @@ class Endpoints:
             allowed = [*methods, *(["HEAD"] if "GET" in methods else [])]
             raise Problem(405, headers={"allow": ", ".join(allowed)})
         if method != "GET" and not proves_same_origin(request.scope["headers"], self._origins):
-            raise Problem(403, "This request does not come from a page of this site.")
+            site = self._manager.origins[self._manager.site][0]
+            raise Problem(403, f"This request does not come from a page of this site, which is at {site}.")
         return methods[method]
 
     def _by_folder(self, rest: str) -> Mapping[str, Handler] | None:
