@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from consentkit.lifetimes import clamp, deletes, endings, latest
+from consentkit.lifetimes import clamp, lifetime
 from consentkit.policy import Policy, Tracker
 
 __all__ = ["Action", "Allows", "CookieGate", "Reason", "Verdict", "permitted"]
@@ -28,7 +28,8 @@ _LONGEST_NAME_REMEMBERED = 256
 _AROUND_NAMES = "".join(map(chr, range(0x21))) + "\x7f\x85\xa0"
 _NO_NAME = {code: None for code in (*range(0x20), 0x7F)}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_JOINED = re.compile(rb",[= \t]*([^;,=]*)=[^;,]*")
+_NUL, _LF, _CR, _COMMA = b"\0\n\r,"  # looking for a number is eight times faster than for a byte string
+_JOINED = re.compile(rb",[= \t]*+([^;,=]*+)=[^;,]*+")
 
 
 class Action(Enum):
@@ -138,9 +139,9 @@ class CookieGate:
         """Judge one Set-Cookie value; `now` and `ends`, the end of the consent, in seconds since the epoch."""
         name = value.lstrip(b"= \t").partition(b"=")[0]
         known = self._known.get(name) or self._look_up(name)
-        if b"\n" in value or b"\r" in value or b"\0" in value:
+        if _LF in value or _CR in value or _NUL in value:
             return known.broken
-        if b"," in value and _JOINED.search(value):
+        if _COMMA in value and _JOINED.search(value):
             return self._judge_joined(value, known, allows, now, ends)
         return known.free or self._judge(value, known, allows, now, ends)
 
@@ -161,7 +162,12 @@ class CookieGate:
             self._harmless.add(mark)
             return header
         pairs = header.split(b";")
-        left = [pair for pair in pairs if not self._refuses(pair.lstrip(b"= \t").partition(b"=")[0], allows)]
+        left = []
+        for pair in pairs:
+            name = pair.lstrip(b"= \t").partition(b"=")[0]
+            known = self._known.get(name) or self._look_up(name)
+            if known.free or _all_permitted(known.trackers, allows):
+                left.append(pair)
         if len(left) == len(pairs):
             return header
         joined = b";".join(left)
@@ -226,17 +232,17 @@ class CookieGate:
 
     def _judge(self, value: bytes, known: _Known, allows: Allows, now: float, ends: int | None) -> Verdict:
         """Judge a cookie that is not free."""
-        ends_at = endings(value, now)
-        if deletes(ends_at, now):
+        life = lifetime(value)
+        if life is not None and life.deletes(now):
             return known.deleted
         if not known.trackers or not _all_permitted(known.trackers, allows):
             return known.refused
-        if ends is None or not known.clamped or latest(ends_at) <= ends:
+        if ends is None or life is None or not known.clamped or life.latest(now) <= ends:
             return known.granted
         if ends <= now:
             return known.refused
-        shorter = clamp(value, now, ends)
-        return known.granted._replace(action=Action.REWRITE, reason=Reason.CLAMPED, value=shorter)
+        name, tracker = known.granted.name, known.granted.tracker
+        return Verdict(Action.REWRITE, Reason.CLAMPED, name, tracker, clamp(value, now, ends), depends=True)
 
     def _judge_joined(
         self, value: bytes, known: _Known, allows: Allows, now: float, ends: int | None

@@ -4,8 +4,11 @@ import re
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
+from typing import TypeVar
 
-__all__ = ["clamp", "cookie_date", "deletes", "endings", "latest"]
+__all__ = ["Lifetime", "clamp", "cookie_date", "lifetime"]
+
+_T = TypeVar("_T")
 
 _LIFETIME = re.compile(rb"(;[ \t]*(?:(max-age)|expires)[ \t]*=[ \t]*)([^;]*)", re.IGNORECASE)
 _SECONDS = re.compile(rb"-?[0-9]{1,1024}")
@@ -17,71 +20,75 @@ _DATE_TOKENS = re.compile(r"[^\t -/;-@\[-`{-~]+")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-def endings(value: bytes, now: float) -> tuple[float | None, ...]:
-    """Return when a cookie ends as the RFC reads its line, and as Chromium does; nothing where nothing is said.
+class Lifetime:
+    """What a line says about its cookie's end, as the RFC reads it and as Chromium does.
 
-    In seconds since the epoch; None is the end of the session. Max-Age wins over Expires, and the last of several counts.
-    Where that one is invalid, the RFC goes back to the one before, and Chromium does not.
+    Max-Age wins over Expires, and the last of several counts; where that one is invalid, the RFC goes back to the one
+    before, and Chromium does not. What neither gives an end goes with the session.
     """
+
+    __slots__ = ("_readings", "_stays")
+
+    def __init__(self, ages: list[int | None], dates: list[float | None]) -> None:
+        # Of each reading: seconds from now, or else the moment.
+        self._readings = (
+            (_last_valid(ages), _last_valid(dates)),
+            (ages[-1] if ages else None, dates[-1] if dates else None),
+        )
+        self._stays = any((age is None and date is None) or (age or 0) > 0 for age, date in self._readings)
+
+    def deletes(self, now: float) -> bool:
+        """Say whether every browser takes the line for a deletion; `now` in seconds since the epoch."""
+        return not self._stays and self.latest(now) <= now
+
+    def latest(self, now: float) -> float:
+        """Return the latest end, in seconds since the epoch; that of a session, or of a deletion, is 0."""
+        found = 0.0
+        for age, date in self._readings:
+            end = date if age is None else now + age if age > 0 else 0.0
+            if end is not None and end > found:
+                found = end
+        return found
+
+
+def lifetime(value: bytes) -> Lifetime | None:
+    """Read what a Set-Cookie value says about its cookie's end; None where it says nothing."""
     at = value.find(b";")
-    if at < 0:
-        return ()
-    said = _read(value[at:])
-    if said is None:
-        return ()
-    after, at_last_after, end, at_last_end = said
-    return (
-        end if after is None else now + after if after > 0 else 0.0,
-        at_last_end if at_last_after is None else now + at_last_after if at_last_after > 0 else 0.0,
-    )
-
-
-def deletes(ends: tuple[float | None, ...], now: float) -> bool:
-    """Say whether every browser takes a line with these endings for a deletion."""
-    for end in ends:
-        if end is None or end > now:
-            return False
-    return bool(ends)
-
-
-def latest(ends: tuple[float | None, ...]) -> float:
-    """Return the latest of these endings; that of a session counts as past."""
-    found = 0.0
-    for end in ends:
-        if end is not None and end > found:
-            found = end
-    return found
+    return None if at < 0 else _read(value[at:])
 
 
 def clamp(value: bytes, now: float, end: int) -> bytes:
     """Write a line anew so that its cookie ends then, whichever attribute a browser goes by."""
-    left = b"%d" % (end - int(now))
-    aged = False
-
-    def shorten(found: re.Match[bytes]) -> bytes:
-        nonlocal aged
-        aged = aged or found[2] is not None
-        return found[1] + (left if found[2] else formatdate(end, usegmt=True).encode())
-
-    written = _LIFETIME.sub(shorten, value)
-    return written if aged else written + b"; Max-Age=" + left
+    pair, semicolon, attributes = value.partition(b";")
+    form = _form(semicolon + attributes)
+    return pair + form % {b"left": end - int(now), b"date": _written(end)}
 
 
 # Applications write the same attributes again and again.
 @lru_cache(maxsize=512)
-def _read(attributes: bytes) -> tuple[int | None, int | None, float | None, float | None] | None:
-    """Read the last valid Max-Age, the last one if it is valid, and the same of Expires; None where there is neither."""
+def _read(attributes: bytes) -> Lifetime | None:
     found = _LIFETIME.findall(attributes)
     ages = [_seconds(text) for _, is_age, text in found if is_age]
     dates = [cookie_date(text) for _, is_age, text in found if not is_age]
-    if not found:
-        return None
-    return (
-        next((age for age in reversed(ages) if age is not None), None),
-        ages[-1] if ages else None,
-        next((date for date in reversed(dates) if date is not None), None),
-        dates[-1] if dates else None,
+    return Lifetime(ages, dates) if found else None
+
+
+def _last_valid(values: list[_T | None]) -> _T | None:
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+@lru_cache(maxsize=512)
+def _form(attributes: bytes) -> bytes:
+    """Leave a place for the seconds in each Max-Age, of which there is one at least, and for the date in each Expires."""
+    form = _LIFETIME.sub(
+        lambda found: found[1] + (b"%(left)d" if found[2] else b"%(date)b"), attributes.replace(b"%", b"%%")
     )
+    return form if b"%(left)d" in form.replace(b"%%", b"") else form + b"; Max-Age=%(left)d"
+
+
+@lru_cache(maxsize=512)
+def _written(moment: int) -> bytes:
+    return formatdate(moment, usegmt=True).encode()
 
 
 def _seconds(text: bytes) -> int | None:

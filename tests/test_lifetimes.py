@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.lifetimes import clamp, cookie_date, deletes, endings, latest
+from consentkit.lifetimes import clamp, cookie_date, lifetime
 
 NOW = 1_800_000_000
 MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC).timestamp()
@@ -79,53 +79,82 @@ def test_no_date_raises(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("attributes", "end"),
     [
-        ("a=1", []),
-        ("a=1; Path=/max-age=5", []),
-        ("a=1; Max-Age=5", [NOW + 5, NOW + 5]),
-        ("a=1;MAX-AGE\t=\t5\t", [NOW + 5, NOW + 5]),
-        ("a=1; Max-Age=0", [0.0, 0.0]),
-        ("a=1; Max-Age=-5", [0.0, 0.0]),
-        ("a=1; Max-Age=5; Max-Age=6", [NOW + 6, NOW + 6]),
-        ("a=1; Max-Age=5; Max-Age=x", [NOW + 5, None]),
-        ("a=1; Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", [MOMENT, MOMENT]),
-        ("a=1; Max-Age=5; Expires=Sun, 06 Nov 1994 08:49:37 GMT", [NOW + 5, NOW + 5]),
-        ("a=1; Max-Age=", [None, None]),
-        ("a=1; Max-Age=--5", [None, None]),
-        ("a=1; Max-Age=" + "9" * 1024, [NOW + 10**10, NOW + 10**10]),
-        ("a=1; Max-Age=" + "9" * 1025, [None, None]),
+        ("Max-Age=5", NOW + 5),
+        (" MAX-AGE\t=\t5\t;Path=/", NOW + 5),
+        ("Max-Age=0", 0),
+        ("Max-Age=-5", 0),
+        ("Max-Age=5; Max-Age=6", NOW + 6),
+        ("Max-Age=6; Max-Age=5", NOW + 5),
+        ("Max-Age=5; Max-Age=x", NOW + 5),
+        ("Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", MOMENT),
+        ("Max-Age=5; Expires=Thu, 01 Jan 2099 00:00:00 GMT", NOW + 5),
+        ("Expires=Thu, 01 Jan 2099 00:00:00 GMT; Max-Age=5", NOW + 5),
+        ("Expires=Thu, 01 Jan 2099 00:00:00 GMT; Max-Age=0", 0),
+        ("Expires=Sun, 06 Nov 1994 08:49:37 GMT", MOMENT),
+        ("Max-Age=", 0),
+        ("Max-Age=--5", 0),
+        ("Expires=never", 0),
+        ("Max-Age=" + "9" * 1024, NOW + 10**10),
+        ("Max-Age=" + "9" * 1025, 0),
     ],
 )
-def test_the_last_valid_attribute_counts_and_max_age_before_expires(
-    line: str, expected: list[float | None]
-) -> None:
-    assert endings(line.encode(), NOW) == tuple(expected)
+def test_the_last_valid_attribute_counts_and_max_age_before_expires(attributes: str, end: float) -> None:
+    found = lifetime(f"a=1;{attributes}".encode())
+    assert found is not None
+    assert found.latest(NOW) == end
 
 
-def test_only_what_ends_at_once_for_every_browser_deletes() -> None:
-    assert deletes((0.0, NOW), NOW)
-    assert not deletes((), NOW)
-    assert not deletes((0.0, None), NOW)
-    assert not deletes((NOW + 1, 0.0), NOW)
+@pytest.mark.parametrize(
+    "line", ["a=1", "a=1; Path=/max-age=5", "a=Max-Age=5", "a=1; Max-Age", "a=1; X-Expires=x", ""]
+)
+def test_a_line_may_say_nothing_about_its_end(line: str) -> None:
+    assert lifetime(line.encode()) is None
 
 
-def test_the_end_of_a_session_counts_as_past() -> None:
-    assert latest(()) == 0
-    assert latest((None, None)) == 0
-    assert latest((5.0, None, 7.0)) == 7
+@pytest.mark.parametrize(
+    ("attributes", "deletes"),
+    [
+        ("Max-Age=0", True),
+        ("Max-Age=1", False),
+        ("Max-Age=x", False),
+        ("Max-Age=0; Max-Age=x", False),
+        ("Max-Age=0; Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", True),
+        ("Max-Age=5; Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", False),
+        ("Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", True),
+        ("Expires=Fri, 15 Jan 2027 08:00:00 GMT", True),
+        ("Expires=Fri, 15 Jan 2027 08:00:01 GMT", False),
+        ("Expires=Sun, 06 Nov 1994 08:49:37 GMT; Expires=x", False),
+    ],
+)
+def test_only_what_ends_at_once_for_every_browser_deletes(attributes: str, deletes: bool) -> None:
+    found = lifetime(f"a=; {attributes}".encode())
+    assert found is not None
+    assert found.deletes(NOW) is deletes
 
 
 @given(
     st.lists(
         st.sampled_from(
-            ["; Max-Age=9999", "; max-age = x", "; Expires=Thu, 01 Jan 2099 00:00:00 GMT", "; Path=/"]
+            [
+                "; Max-Age=9999",
+                "; max-age = x",
+                "; Expires=Thu, 01 Jan 2099 00:00:00 GMT",
+                "; Path=/",
+                "; x=%(left)d%%",
+                "; %d%",
+            ]
         )
     )
 )
 def test_a_clamped_line_ends_then_for_every_browser(attributes: list[str]) -> None:
     line = ("a=1" + "".join(attributes)).encode()
     clamped = clamp(line, NOW + 0.7, NOW + 100)
-    assert endings(clamped, NOW) == (NOW + 100, NOW + 100)
+    found = lifetime(clamped)
+    assert found is not None
+    assert found.latest(NOW) == NOW + 100
+    assert not found.deletes(NOW + 99)
     assert clamped.startswith(b"a=1")
-    assert clamped.count(b"; Path=/") == attributes.count("; Path=/")
+    for kept in ("; Path=/", "; x=%(left)d%%", "; %d%"):
+        assert clamped.count(kept.encode()) == attributes.count(kept)
