@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from consentkit import Policy
 from consentkit.gate import DELETIONS_AT_ONCE, Action, Allows, CookieGate, Reason, Verdict, permitted
 from consentkit.policy import Tracker, TrackerKind
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 NOW = 1_800_000_000
 ENDS = NOW + 100
@@ -499,3 +502,38 @@ def test_the_gate_asks_no_more_than_it_must(gate: CookieGate) -> None:
     gate.set_cookie(b"x=1", spy, NOW, None)
     gate.strip(b"session=1; x=2", spy)
     assert asked == []
+
+
+# WD-05: shown in a real browser, which keeps a cookie under its name, domain, path and partition
+def test_chromium_forgets_the_leftovers_and_keeps_the_rest(
+    many: Policy, serve: Callable[..., str], page: "Page"
+) -> None:
+    places: list[dict[str, Any]] = [
+        {"name": "_ga*", "domain": "stride.localhost"},
+        {"name": "_gat*", "path": "/video"},
+        {"name": "_gac*", "partitioned": True},
+        {"name": "__Secure-ad"},
+    ]
+    trackers = tuple(Tracker.model_validate(tracker(place["name"], "tracking") | place) for place in places)
+    gate = CookieGate(many.model_copy(update={"trackers": trackers}), own_names=OWN)
+    setting = [
+        "_ga_1=1; Domain=stride.localhost; Path=/; Max-Age=999",
+        "_GAT=1; Path=/video; Max-Age=999; HttpOnly",
+        "_gac_x=1; Secure; Path=/; SameSite=None; Partitioned; Max-Age=999",
+        "__Secure-ad=1; Secure; Path=/; Max-Age=999",
+        "session=1; Path=/",
+    ]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        sent = [name.strip() for name in dict(scope["headers"]).get(b"cookie", b"").decode().split(";")]
+        names = [pair.partition("=")[0] for pair in sent]
+        lines = setting if scope["path"] == "/video/set" else gate.leftovers(names, NOTHING)
+        headers = [(b"content-type", b"text/html"), *((b"set-cookie", line.encode()) for line in lines)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"<!doctype html>"})
+
+    base = serve(app).replace("127.0.0.1", "a.stride.localhost")
+    page.goto(f"{base}/video/set")
+    assert len(page.context.cookies()) == len(setting)
+    page.goto(f"{base}/video/clear")
+    assert [cookie.get("name") for cookie in page.context.cookies()] == ["session"]
