@@ -837,12 +837,9 @@ def test_assets_never_change_under_their_name(client: TestClient) -> None:
 
 # XS-02, HT-05
 HOSTILE = (
-    "</script><script>alert(1)</script>",
-    "<!--<script>",
-    "\"' onmouseover=alert(1) x=",
     "javascript:alert(1)",
-    "</title></textarea><svg onload=alert(1)>",
-    "{{ 7 * 7 }}",
+    "\"' onmouseover=alert(1) x= </script><script>alert(1)</script></title></textarea><svg onload=alert(1)> "
+    "{{ 7 * 7 }} <!--<script>",
 )
 
 
@@ -1027,13 +1024,14 @@ choices = st.fixed_dictionaries(
 @NOBODY
 @given(method=st.sampled_from(["POST", "PATCH"]), body=choices)
 def test_what_is_granted_is_what_was_named(front: Front, method: str, body: dict[str, Any]) -> None:
-    client = front.client()
-    answer = client.request(method, DECISION, json=body)
-    told = said(client.get(DECISION))
-    assert answer.status_code in (200, 400, 409)
-    if answer.status_code != 200:
-        assert told == UNKNOWN
+    sent = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
+    headers = [(b"content-type", b"application/json")]
+    answer = ask(front.around(), DECISION, method=method, headers=headers, body=sent)
+    assert answer.status in (200, 400, 409)
+    if answer.status != 200:
+        assert answer.values(b"set-cookie") == []
         return
+    told = json.loads(answer.body)
     categories, vendors = body.get("categories") or {}, body.get("vendors") or {}
     everything = body.get("choice") == "accept_all"
     for category, allowed in told["categories"].items():
