@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from consentkit.claims import HandoffRefusal
 from consentkit.exchange import Exchange, Exchanges
-from consentkit.handoff import TRANSACTION_SECONDS, Handoff, HandoffRefusal
+from consentkit.handoff import TRANSACTION_SECONDS, Handoff
 from consentkit.headers import cookie_values, header_values, local_path
 from consentkit.problems import Problem
 from consentkit.threads import in_ledger_thread

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import logging
+import re
 import secrets
 from collections import Counter
 from collections.abc import Mapping
@@ -20,30 +21,20 @@ from urllib.parse import urlencode
 from itsdangerous import BadSignature, Signer
 
 from consentkit import decisions
+from consentkit.claims import HandoffRefusal, claims_of, read_claims
 from consentkit.consent import Choice, Consent, ConsentStatus, Decision
-from consentkit.cookie import SKEW
 from consentkit.errors import LedgerError
-from consentkit.keys import PrivateKey, PublicKey, sign_token, verify_token
+from consentkit.keys import PrivateKey, PublicKey, sign_token
 from consentkit.manager import ConsentManager
 from consentkit.occasion import Occasion, Outcome
 
-__all__ = ["Handoff", "HandoffRefusal", "Transaction"]
+__all__ = ["Handoff", "Transaction"]
 
 log = logging.getLogger("consentkit.handoff")
 
 TRANSACTION_SECONDS = 120
-TOKEN_SECONDS = 60
-CLOCK_SKEW = 30
-TYPE = "consent-handoff"
-_LONGEST_TOKEN = 8192
-
-
-class HandoffRefusal(Exception):
-    """End a hand-off for a reason that is counted."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+# A pseudonym as the cookie holds one: 128 bits, base64url, in its one form.
+_SUBJECT = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,32 +144,15 @@ class Handoff:
         """
         if not token:
             raise HandoffRefusal("no choice there")
+        # Whose key it is says the transaction, never the token (RFC 9207).
         key = self._public.get(transaction.issuer)
-        if key is None or len(token) > _LONGEST_TOKEN:
+        if key is None:
             raise HandoffRefusal("key")
-        claims = verify_token(token, key)
-        if claims is None:
-            raise HandoffRefusal("signature")
-        now = self._manager.clock()
-        expected = {
-            "typ": TYPE,
-            "iss": transaction.issuer,
-            "aud": self._manager.site,
-            "grp": self._manager.group,
-            "st": transaction.state,
-        }
-        for name, value in expected.items():
-            if claims.get(name) != value:
-                raise HandoffRefusal(name)
-        _check_shapes(claims)
-        if not claims["iat"] - CLOCK_SKEW <= now <= claims["exp"] + CLOCK_SKEW:
-            raise HandoffRefusal("time")
-        if (
-            claims["exp"] - claims["iat"] > TOKEN_SECONDS
-            or max(claims["decided_at"], claims["changed_at"]) > now + SKEW
-        ):
-            raise HandoffRefusal("time")
-        return claims
+        names = self._names(transaction.issuer, self._manager.site, transaction.state)
+        return read_claims(token, key, names, self._manager.clock())
+
+    def _names(self, issuer: str, audience: str, state: str) -> dict[str, str]:
+        return {"iss": issuer, "aud": audience, "grp": self._manager.group, "st": state}
 
     def take_over(self, before: Consent, claims: Mapping[str, Any], occasion: Occasion) -> Outcome:
         """Use the token up, merge its choice with the visitor's own here, and record it; blocks.
@@ -194,41 +168,58 @@ class Handoff:
             if not manager.ledger.use_once(f"{claims['iss']}.{claims['jti']}", claims["exp"]):
                 raise HandoffRefusal("used before")
             imported = self._decision(claims)
+            if manager.terms.grants(imported):
+                imported = replace(imported, subject=self._joined(before, claims["sub"]))
             local = before.decision if before.status.decided else None
-            subject = claims.get("sub", "")
-            if subject and local is not None and local.subject:
-                manager.ledger.link(subject, local.subject, int(manager.clock()))
             if local is not None and not _wins(imported, local):
                 return Outcome(consent=before)
-            kept = local.subject if local is not None and local.subject else subject
-            return manager.registrar.take_over(before, replace(imported, subject=kept), occasion)
+            return manager.registrar.take_over(before, imported, occasion)
         except LedgerError:
             raise HandoffRefusal("ledger") from None
+
+    def _joined(self, before: Consent, handle: str) -> str:
+        """Give the pseudonym that a grant has here, joined in the ledger to the one it came with."""
+        old = (
+            before.decision.subject if before.decision and before.status is not ConsentStatus.EXPIRED else ""
+        )
+        own = old or (handle if _SUBJECT.fullmatch(handle) else secrets.token_urlsafe(16))
+        ledger = self._manager.ledger
+        if ledger is not None and own != handle and own not in ledger.linked(handle):
+            ledger.link(handle, own, int(self._manager.clock()))
+        return own
 
     def _decision(self, claims: Mapping[str, Any]) -> Decision:
         """Turn claims into a decision: grants only under a notice that is known and covers this site."""
         terms = self._manager.terms
-        granted = frozenset(category for category, allowed in claims["categories"].items() if allowed)
-        vendors = {vendor: allowed for vendor, allowed in claims["vendors"].items()}
+        categories, vendors = claims["categories"], claims["vendors"]
         notice = terms.notices.get(claims["notice"])
-        if granted or any(vendors.values()):
-            if notice is None:
-                raise HandoffRefusal("notice")
-            if not terms.covers(notice.digest).site:
-                raise HandoffRefusal("site not covered")
         shown = notice or terms.notice
         decision = decisions.replace(
-            Choice(categories=dict.fromkeys(granted, True), vendors=vendors), shown, claims["decided_at"]
+            Choice(categories=categories, vendors=vendors), shown, claims["decided_at"]
         )
-        kind = (
-            "withdrawn"
-            if claims.get("status") == ConsentStatus.WITHDRAWN and not terms.grants(decision)
-            else decision.kind
-        )
-        decision = replace(decision, kind=kind, changed_at=max(claims["decided_at"], claims["changed_at"]))
+        if notice is None and self._may_grant(categories, vendors):
+            raise HandoffRefusal("notice")
+        if terms.grants(decision):
+            if not terms.covers(shown.digest).site:
+                raise HandoffRefusal("site not covered")
+            if "sub" not in claims:
+                raise HandoffRefusal("sub")
+        elif claims.get("status") == ConsentStatus.WITHDRAWN:
+            decision = replace(decision, kind="withdrawn")
+        if claims.get("partial") is True and decision.kind == "decided":
+            decision = replace(decision, kind="partial")
+        decision = replace(decision, changed_at=max(claims["decided_at"], claims["changed_at"]))
         if (terms.expires(decision) or 0) <= self._manager.clock():
             raise HandoffRefusal("expired")
         return decision
+
+    def _may_grant(self, categories: Mapping[str, bool], vendors: Mapping[str, bool]) -> bool:
+        """Say whether an answer under a notice that is not known may grant more than what nobody has to agree to."""
+        needing = set(self._manager.terms.needing)
+        harmless = {category.id for category in self._manager.policy.categories} - needing
+        return any(allowed and one not in harmless for one, allowed in categories.items()) or any(
+            vendors.values()
+        )
 
     # On the site that knows
 
@@ -245,55 +236,39 @@ class Handoff:
             return f"{target}?t="
 
     def _token(self, consent: Consent, audience: str, state: str) -> str:
-        manager, decision = self._manager, consent.decision
+        manager = self._manager
         if self._private is None:
             raise HandoffRefusal("no private key")
+        consent = self._rechecked(consent)
+        decision = consent.decision
         if decision is None or not consent.status.decided:
             raise HandoffRefusal("no choice")
         now = int(manager.clock())
-        claims: dict[str, Any] = {
-            "typ": TYPE,
-            "iss": manager.site,
-            "aud": audience,
-            "grp": manager.group,
-            "st": state,
-            "jti": secrets.token_urlsafe(16),
-            "iat": now,
-            "exp": now + TOKEN_SECONDS,
-            "decided_at": decision.decided_at,
-            "changed_at": decision.changed_at,
-            "notice": decision.notice,
-            "status": consent.status.value,
-            "categories": {
-                c: c in decision.granted for c in manager.terms.notices[decision.notice].category_ids
-            },
-            "vendors": dict(decision.vendors),
-        }
+        told = manager.terms.notices[decision.notice].category_ids
+        claims = claims_of(consent, decision, told, self._names(manager.site, audience, state), now)
         if decision.subject and manager.ledger is not None:
-            claims["sub"] = secrets.token_urlsafe(16)
             manager.ledger.link(decision.subject, claims["sub"], now)
         return sign_token(claims, self._private)
+
+    def _rechecked(self, consent: Consent) -> Consent:
+        """Hold a grant against the ledger's last word on it, so that nothing that was taken back is carried on."""
+        manager, decision = self._manager, consent.decision
+        if decision is None or not decision.subject or not consent.status.decided:
+            return consent
+        newest = manager.ledger.newest(decision.subject) if manager.ledger is not None else None
+        known = manager.standing.decision_of(newest) if newest is not None else None
+        if known is None:
+            raise HandoffRefusal("no record")
+        if known.changed_at < decision.changed_at:
+            known = decisions.narrower(manager.terms, decision, known)
+            known = known if manager.terms.grants(known) else replace(known, subject="")
+        elif known.changed_at == decision.changed_at and replace(known, kind=decision.kind) == decision:
+            return consent
+        return manager.terms.judge(known, manager.clock(), gpc=consent.gpc)
 
     def _address(self, site: str) -> str:
         """Build another site's address from the policy's list; no request ever names one."""
         return f"{self._manager.origins[site][0]}{self._manager.prefix}/handoff"
-
-
-def _check_shapes(claims: Mapping[str, Any]) -> None:
-    times = all(
-        type(claims.get(name)) is int and 0 < claims[name] < 10**11
-        for name in ("iat", "exp", "decided_at", "changed_at")
-    )
-    texts = all(
-        isinstance(claims.get(name), str) and 0 < len(claims[name]) <= 64 for name in ("jti", "notice")
-    )
-    subject = claims.get("sub", "")
-    answers = all(
-        isinstance(claims.get(name), dict) and all(type(value) is bool for value in claims[name].values())
-        for name in ("categories", "vendors")
-    )
-    if not (times and texts and answers and isinstance(subject, str) and len(subject) in (0, 22)):
-        raise HandoffRefusal("claims")
 
 
 def _wins(imported: Decision, local: Decision) -> bool:
