@@ -24,14 +24,40 @@ __all__ = ["ConsentManager"]
 
 
 class ConsentManager:
-    """Ask, remember, prove and forget, for one site of a policy.
+    """Ask, remember, prove and forget, for one site of a policy. Nothing connects or starts a thread before it is needed.
+
+    Args:
+        policy: from `load_policy`, with the notices of its `consent.lock`.
+        secret_key: one key or several, newest first, of 32 characters or more.
+        ledger: a database URL, a SQLAlchemy engine, a Ledger, or None: then nothing can be proved.
+        site: id of this site; may be left out while the policy has one.
+        origins: by site id, where it runs in development, in place of the policy's origin.
+        clock: gives seconds since the epoch.
+        prefix: path under which the library answers.
+        cookie_domain: a domain whose sub-domains share one cookie, without a leading dot.
+        recheck: seconds after which withdrawals made elsewhere are seen.
+        max_stale: seconds that a grant stands while the ledger is out of reach.
+        strict: whether cookies that the policy does not declare are dropped too.
+        csp: the site's Content-Security-Policy, opened for the vendors that a visitor granted.
+        banner: whether the banner is put into pages.
+        debug: whether dropped cookies are shown in the browser's console.
+        private_key: of this site, for the hand-off between sites.
+        spool: directory for records that wait for the ledger, so that they survive a restart.
+        templates: folder with templates that replace the library's, each by its name.
+        locales: folder with the site's own catalogues.
+        stylesheets: addresses of style sheets for the library's pages, each loaded after its own.
+
+    Raises:
+        ConfigurationError: what does not fit together, with the remedy.
+        SecretKeyError: a missing or short key.
 
     Attributes:
-        policy: what the owner declared.
         terms: what decisions are judged by.
         cookie: reads and writes the consent cookie, without any middleware too.
         ledger: the store of records, or None.
         origins: for each site the origins it is served from, first the canonical one.
+        standing: what the ledger says about a visitor's cookie.
+        registrar: where decisions are taken and recorded.
     """
 
     def __init__(
@@ -57,64 +83,46 @@ class ConsentManager:
         locales: str | Path | None = None,
         stylesheets: Sequence[str] = (),
     ) -> None:
-        """Put the parts together; nothing connects or starts a thread before it is needed.
-
-        Args:
-            policy: from `load_policy`, with the notices of its `consent.lock`.
-            secret_key: one key or several, newest first, of 32 characters or more.
-            ledger: a database URL, a SQLAlchemy engine, a Ledger, or None: then nothing can be proved.
-            site: id of this site; may be left out while the policy has one.
-            origins: by site id, where it runs in development, in place of the policy's origin.
-            clock: gives seconds since the epoch.
-            prefix: path under which the library answers.
-            cookie_domain: a domain whose sub-domains share one cookie, without a leading dot.
-            recheck: seconds after which withdrawals made elsewhere are seen.
-            max_stale: seconds that a grant stands while the ledger is out of reach.
-            strict: whether cookies that the policy does not declare are dropped too.
-            csp: the site's Content-Security-Policy, opened for the vendors that a visitor granted.
-            banner: whether the banner is put into pages.
-            debug: whether dropped cookies are shown in the browser's console.
-            private_key: of this site, for the hand-off between sites.
-            spool: directory for records that wait for the ledger, so that they survive a restart.
-            templates: folder with templates that replace the library's, each by its name.
-            locales: folder with the site's own catalogues.
-            stylesheets: addresses of style sheets for the library's pages, each loaded after its own.
-
-        Raises:
-            ConfigurationError: what does not fit together, with the remedy.
-            SecretKeyError: a missing or short key.
-        """
-        self.policy = policy
-        self.clock = clock
-        self.prefix = checked_prefix(prefix)
-        self.strict = strict
-        self.csp = csp
-        self.show_banner = banner
-        self.debug = debug
+        self.policy, self.clock, self.prefix = policy, clock, checked_prefix(prefix)
+        self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key = private_key
-        self.templates = Path(templates) if templates is not None else None
-        self.locales = Path(locales) if locales is not None else None
+        self.templates, self.locales = _folder(templates), _folder(locales)
         self.stylesheets = tuple(stylesheets)
-        self.recheck = recheck
         self.site = chosen_site(policy, site)
         self.origins = served_from(policy, origins or {})
-        secure = self.origins[self.site][0].startswith("https:")
+        canonical = self.origins[self.site][0]
         self.terms = Terms(policy, self.site, getattr(policy, "notices", ()))
-        domain = checked_domain(cookie_domain, self.origins[self.site][0])
-        self.cookie = ConsentCookie(self.terms, secret_key, secure=secure, domain=domain, clock=clock)
+        self.cookie = ConsentCookie(
+            self.terms,
+            secret_key,
+            secure=canonical.startswith("https:"),
+            domain=checked_domain(cookie_domain, canonical),
+            clock=clock,
+        )
+        self._listeners = Listeners()
+        self._connect(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
+
+    def _connect(
+        self,
+        ledger: Ledger | str | URL | Engine | None,
+        *,
+        recheck: float,
+        max_stale: float,
+        spool: str | Path | None,
+    ) -> None:
+        """Put together what depends on the ledger."""
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: Revocations | None = None
         if self.ledger is None:
             warnings.warn(
-                "ConsentManager has no ledger: no consent can be proved to an authority.", stacklevel=2
+                "ConsentManager has no ledger: no consent can be proved to an authority.", stacklevel=3
             )
         else:
             self.revocations = Revocations(self.ledger, recheck=recheck, max_stale=max_stale)
-        self._listeners = Listeners()
         self.standing = Standing(self.terms, self.cookie, self.ledger, self.revocations, recheck=recheck)
         self.registrar = Registrar(
-            self.terms, self.cookie, self.standing, self._listeners, clock=clock, spool=spool
+            self.terms, self.cookie, self.standing, self._listeners, clock=self.clock, spool=spool
         )
 
     @property
@@ -176,3 +184,7 @@ class ConsentManager:
             self.revocations.close()
         if self._own_ledger is not None:
             self._own_ledger.close()
+
+
+def _folder(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

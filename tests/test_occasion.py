@@ -4,4 +4,4 @@ from consentkit.occasion import SURFACES, Surface
 
 
 def test_the_surfaces_that_are_checked_are_those_that_are_typed() -> None:
-    assert SURFACES == get_args(Surface)
+    assert get_args(Surface) == SURFACES
