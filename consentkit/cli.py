@@ -19,6 +19,8 @@ try:
     import typer
     from rich.console import Console
     from rich.markup import escape
+
+    from consentkit.init_cli import init
 except ImportError:  # pragma: no cover - the message is tested in an environment without the extra
     sys.exit("The command line needs the extra: pip install 'consentkit[cli]'.")
 
@@ -33,6 +35,8 @@ app = typer.Typer(
 )
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+app.command()(init)
 
 PolicyPath = Annotated[Path, typer.Argument(help="The policy file.", show_default=True)]
 DEFAULT = Path("consent.toml")
