@@ -1,12 +1,14 @@
 """The package as it is published: what is in the wheel, and that an empty environment can use it."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import pytest
 
@@ -36,6 +38,24 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     install = (uv, "pip", "install", "--quiet", "--python", interpreter)
     _run(*install, "--require-hashes", "-r", ROOT / "requirements/demo.txt")
     _run(*install, "--no-deps", wheel)
+    return interpreter
+
+
+@pytest.fixture(scope="module")
+def newcomer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment where somebody installed the wheel with its command line, FastAPI and a server."""
+    directory = tmp_path_factory.mktemp("newcomer")
+    pins = re.findall(
+        r"^[A-Za-z0-9_.-]+==[^ \\;]+", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE
+    )
+    (directory / "constraints.txt").write_text("\n".join(pins))
+    uv = Path(sys.executable).with_name("uv")
+    _run(uv, "venv", "--quiet", "--python", sys.executable, directory / "venv")
+    interpreter = directory / "venv" / "bin" / "python"
+    wanted = (f"consentkit[cli,fastapi] @ {wheel.as_uri()}", "uvicorn")
+    _run(
+        uv, "pip", "install", "--quiet", "--python", interpreter, "-c", directory / "constraints.txt", *wanted
+    )
     return interpreter
 
 
@@ -118,3 +138,23 @@ def test_an_empty_environment_has_the_catalogues_and_the_types(python: Path, tmp
     )
     home = Path(_run(python, "-c", code, cwd=tmp_path).strip())
     assert python.parent.parent in home.parents
+
+
+# UI-10, WD-01
+@pytest.mark.parametrize("framework", ["starlette", "fastapi"])
+def test_a_newcomer_gets_a_running_site_from_one_command(
+    newcomer: Path, tmp_path: Path, framework: str
+) -> None:
+    command = newcomer.with_name("consentkit")
+    _run(command, "init", "--yes", "--framework", framework, cwd=tmp_path)
+    _run(command, "check", cwd=tmp_path)
+    port = free_port()
+    program = ["-W", "error", "-m", "uvicorn", "app:app", "--host", "localhost", "--port", str(port)]
+    with running(program, port=port, python=newcomer, cwd=tmp_path) as address:
+        with urlopen(f"{address}/") as page:
+            assert 'id="cookie-consent"' in page.read().decode()
+        jar = build_opener(HTTPCookieProcessor(CookieJar()))
+        with jar.open(f"{address}/consent/decision", b"choice=accept_all&next=/") as page:
+            assert "visits are counted" in page.read().decode()
+        with jar.open(f"{address}/consent/withdraw", b"next=/") as page:
+            assert "visits are not counted" in page.read().decode()
