@@ -4,15 +4,20 @@ import json
 from functools import cached_property
 from hashlib import blake2s
 
-from consentkit import __version__
+from consentkit import __version__, caching
+from consentkit.csp import nonce_of
+from consentkit.documents import is_encoded, takes_parts
 from consentkit.gate import CookieGate
 from consentkit.handoff import Handoff
 from consentkit.headers import RawHeaders, cookie_values
+from consentkit.inject import Injector
 from consentkit.manager import ConsentManager
-from consentkit.pages import Pages
+from consentkit.pages import Pages, View
 from consentkit.sightings import Sightings
 
 __all__ = ["Exchanges"]
+
+SETTINGS_CLASS = b"cookie-consent-settings"
 
 
 class Exchanges:
@@ -48,11 +53,43 @@ class Exchanges:
         self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
         self.sightings = Sightings()
 
-    def arrived_from(self, headers: RawHeaders) -> str | None:
-        """Name the site that the visitor's choice was just brought from; None for whatever is no site to fetch one from."""
+    def takes_parts(self, method: str, status: int, headers: RawHeaders, path: str) -> bool:
+        """Say whether our parts belong into an HTML answer, so far as its headers tell."""
+        if not takes_parts(method, status, headers):
+            return False
+        if not is_encoded(headers):
+            return True
+        self.sightings.warn_once(
+            "content-encoding",
+            "%r arrives encoded, so that no banner can be put in: add the compressing middleware after "
+            "ConsentMiddleware, so that it runs around it.",
+            path,
+        )
+        return False
+
+    def injector(self, view: View, headers: RawHeaders, *, news: bytes, banner: bool) -> Injector:
+        """Make our parts for a page, and what finds their places in it."""
+        pages = self.pages
+        nonce = nonce_of(caching.values(headers, b"content-security-policy"))
+        return Injector(
+            pages.head(view, nonce).encode(),
+            news + (pages.banner(view).encode() if banner and self.manager.show_banner else b""),
+            pages.settings(view).encode(),
+            unless_class=SETTINGS_CLASS,
+        )
+
+    def news(self, view: View, headers: RawHeaders) -> bytes:
+        """Make the line that says from which site the choice was brought here, for the first page after that."""
+        site = self._arrived_from(headers) if view.consent.status.decided else None
+        return self.pages.arrival(view, site).encode() if site else b""
+
+    def _arrived_from(self, headers: RawHeaders) -> str | None:
+        """Name the site; None for whatever is no site to fetch a choice from."""
+        if self.handoff is None:
+            return None
         sent = cookie_values(headers, self.told_name.encode())
         site = sent[0].decode("latin-1") if len(sent) == 1 else ""
-        return site if self.handoff is not None and site in self.handoff.partners else None
+        return site if site in self.handoff.partners else None
 
     def forget_arrival(self) -> str:
         """Give the Set-Cookie value after which nothing is said of it any more."""

@@ -11,8 +11,6 @@ from urllib.parse import quote
 
 from consentkit import caching
 from consentkit.cookie import Token
-from consentkit.csp import nonce_of
-from consentkit.documents import is_encoded, takes_parts
 from consentkit.equipment import Exchanges
 from consentkit.gate import Action, Reason
 from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
@@ -24,7 +22,8 @@ __all__ = ["Exchange", "Exchanges"]
 
 Headers = list[tuple[bytes, bytes]]
 
-SETTINGS_CLASS = b"cookie-consent-settings"
+LONGEST_DOUBT = 16 * 1024
+"""Bytes of comments and space at the beginning that are held until it is known whether a document follows."""
 _ADJUSTED = frozenset({b"cookie", b"if-none-match", b"if-match"})
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
 
@@ -39,6 +38,7 @@ class Exchange:
 
     __slots__ = (
         "_depends",
+        "_early",
         "_headers",
         "_held",
         "_injector",
@@ -62,7 +62,7 @@ class Exchange:
         self._own = own
         self._injector: Injector | None = None
         self._depends = False
-        self._news = b""
+        self._early = self._news = b""
         self._held: Headers = []
         self._scope: Mapping[str, Any] = {"path": "/"}
         self.root_path = ""
@@ -161,10 +161,11 @@ class Exchange:
         return self._started(status, list(headers), html=html, cookies=cookies)
 
     def _started(self, status: int, headers: Headers, *, html: bool, cookies: bool) -> Headers:
+        shared = self.shared
         if cookies:
             headers, self._depends = self._filter_cookies(headers)
         page = html and not any(name == b"hx-request" for name, _ in self._headers)
-        if page and not self._own and self._takes_parts(status, headers):
+        if page and not self._own and shared.takes_parts(self._method, status, headers, self._scope["path"]):
             if self._method == "GET":
                 self._prepare(headers)
                 self._held = headers
@@ -256,45 +257,26 @@ class Exchange:
                 self.shared.sightings.report(verdict)
         return kept, depends
 
-    def _takes_parts(self, status: int, headers: Headers) -> bool:
-        """Say whether our parts belong into this answer, so far as its headers tell."""
-        if not takes_parts(self._method, status, headers):
-            return False
-        if not is_encoded(headers):
-            return True
-        self.shared.sightings.warn_once(
-            "content-encoding",
-            "%r arrives encoded, so that no banner can be put in: add the compressing middleware after "
-            "ConsentMiddleware, so that it runs around it.",
-            self._scope["path"],
-        )
-        return False
-
     def _prepare(self, headers: Headers) -> None:
-        """Make the parts, and what finds their places."""
+        """Make our parts, and what finds their places."""
         shared_page = caching.is_public(headers) and not (self.consent.accessed or self._depends)
         view = self.view(shared_page=shared_page)
-        pages, show_banner = self.shared.pages, self.shared.manager.show_banner
-        nonce = nonce_of(caching.values(headers, b"content-security-policy"))
         if not shared_page:
-            self._news = self._arrival(view)
-        self._injector = Injector(
-            pages.head(view, nonce).encode(),
-            self._news + (pages.banner(view).encode() if show_banner and not shared_page else b""),
-            pages.settings(view).encode(),
-            unless_class=SETTINGS_CLASS,
-        )
-
-    def _arrival(self, view: View) -> bytes:
-        """Make the line that says from which site the choice was brought here, for the first page after that."""
-        if not self._pending or not view.consent.status.decided:
-            return b""
-        site = self.shared.arrived_from(self._headers)
-        return self.shared.pages.arrival(view, site).encode() if site else b""
+            self._news = self.shared.news(view, self._headers)
+        self._injector = self.shared.injector(view, headers, news=self._news, banner=not shared_page)
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""
-        return chunk if self._injector is None else self._injector.feed(bytes(chunk), more)
+        injector = self._injector
+        if injector is None:
+            return chunk
+        left = injector.feed(bytes(chunk), more)
+        if not self.holding:
+            return left
+        left = self._early + left
+        doubtful = more and injector.complete is None and len(left) < LONGEST_DOUBT
+        self._early = left if doubtful else b""
+        return b"" if doubtful else left
 
     @property
     def rewrites(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx2
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.asgi import ConsentMiddleware
+from consentkit.exchange import Exchanges
 from consentkit.ledger import Record
 from tests.conftest import Clock
 from tests.told import EXAMPLE
@@ -57,6 +59,10 @@ class Front:
     def ledger(self) -> Ledger:
         assert self.manager.ledger is not None
         return self.manager.ledger
+
+    @cached_property
+    def shared(self) -> Exchanges:
+        return Exchanges(self.manager)
 
     def records(self) -> list[Record]:
         return list(self.ledger.records())
