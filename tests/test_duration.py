@@ -63,11 +63,9 @@ def test_iso_8601_is_read_and_written(text: str, duration: Duration, canonical: 
         "P1MT",
         "P1D1M",
         "PT1H1D",
-    ]
-    + [
         "P1S",
         "P6M\n",
-        "P\u0666M",
+        "P٦M",
         "P9999999999D",
         "P6MT",
         "P1YT6M1M",
