@@ -6,7 +6,6 @@ again, one that shrank is not (GDPR article 4(11); EDPB Guidelines 05/2020 secti
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Any, Literal
 
 from consentkit.duration import Duration
@@ -213,7 +212,7 @@ def _fields(thing: str, old: Facts, new: Facts) -> list[Change]:
 def _rows(thing: str, old: list[Facts], new: list[Facts], identity: tuple[str, ...]) -> list[Change]:
     """Match rows by identity; an added one asks again, but for a site, which older answers simply do not reach.
 
-    Several rows may share an identity, such as a cookie that is set on two domains: equal ones are matched first.
+    Several rows may share an identity, such as a cookie that is set on two domains: each is matched with what it adds least to.
     """
     before, after = _by_identity(old, identity), _by_identity(new, identity)
     changes: list[Change] = []
@@ -221,15 +220,21 @@ def _rows(thing: str, old: list[Facts], new: list[Facts], identity: tuple[str, .
     for key, rows in after.items():
         known = before.pop(key, [])
         gone = [row for row in known if row not in rows]
-        for was, row in zip_longest(gone, [row for row in rows if row not in known]):
-            if was is None:
-                changes.append(_whole("added", thing, None, row, asks=thing != "site"))
-            elif row is None:
-                removed.append(was)
+        for row in (row for row in rows if row not in known):
+            if gone:
+                found = [_fields(thing, was, row) for was in gone]
+                least = min(found, key=_growth)
+                del gone[found.index(least)]
+                changes += least
             else:
-                changes += _fields(thing, was, row)
+                changes.append(_whole("added", thing, None, row, asks=thing != "site"))
+        removed += gone
     removed += [row for rows in before.values() for row in rows]
     return changes + [_whole("removed", thing, row, None, asks=False) for row in removed]
+
+
+def _growth(changes: list[Change]) -> int:
+    return sum(change.asks for change in changes)
 
 
 def _by_identity(rows: list[Facts], identity: tuple[str, ...]) -> dict[tuple[Any, ...], list[Facts]]:

@@ -32,7 +32,7 @@ class ConsentStatus(StrEnum):
     EXPIRED = "expired"
     """Answered longer ago than an answer is valid."""
     INVALIDATED = "invalidated"
-    """Granted, but the notice has grown past all of it."""
+    """Granted, but the notice has grown past all of it that is left."""
 
     @property
     def decided(self) -> bool:

@@ -61,7 +61,7 @@ def merge(terms: Terms, consent: Consent, choice: Choice, shown: Notice, now: in
     # Nobody has to agree to what is exempt: it stays as it is, on or off, whatever notice it was told in.
     exempt = shown.exempt_ids.intersection(terms.exempt)
     before = {category for category in exempt if consent.categories[category]}
-    base = consent.decision if consent.status.decided else None
+    base = _standing_answer(terms, consent)
     if base is None:
         granted = _answered(choice, shown, before)
         vendors = _objections(consent, exempt) | dict(choice.vendors)
@@ -87,6 +87,14 @@ def merge(terms: Terms, consent: Consent, choice: Choice, shown: Notice, now: in
         changed_at=max(now, base.changed_at),
     )
     return copy(merged, kind="withdrawn") if base.kind == "withdrawn" and not terms.grants(merged) else merged
+
+
+def _standing_answer(terms: Terms, consent: Consent) -> Decision | None:
+    """Give the decision that a change builds on; one that this site was no part of is none, nor one that counts no more."""
+    decision = consent.decision
+    if consent.status is ConsentStatus.INVALIDATED and decision is not None:
+        return decision if terms.covers(decision.notice).site else None
+    return decision if consent.status.decided else None
 
 
 def _answered(choice: Choice, shown: Notice, before: Container[str]) -> frozenset[str]:

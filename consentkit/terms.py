@@ -138,9 +138,10 @@ class Terms:
             for vendor, allowed in decision.vendors.items()
             if not allowed or (covers.site and vendor in covers.vendors and vendor not in lapsed)
         }
-        status = self._status(decision, granted, vendors)
-        asking = self._asking(decision, covers, granted, vendors, status)
-        if status is ConsentStatus.INVALIDATED:
+        lost = self._lost(decision, granted, vendors)
+        status = self._status(decision, granted, vendors, lost)
+        asking = self._asking(decision, covers, granted, lost)
+        if status is ConsentStatus.INVALIDATED and not covers.site:
             asking = self._unanswered(gpc)
         return self._standing(
             decision,
@@ -179,37 +180,37 @@ class Terms:
         """Name the vendors whose adequacy decision has ended, and when (REQUIREMENTS TR-03)."""
         return {vendor: at for vendor, at in self._lapses.items() if at <= now}
 
+    def _lost(self, decision: Decision, granted: Collection[str], vendors: Collection[str]) -> frozenset[str]:
+        """Name the categories in which a grant counts no longer, though what it was for is still there."""
+        if decision.kind == "withdrawn":
+            return frozenset()
+        gone = {one for one, allowed in decision.vendors.items() if allowed and one not in vendors}
+        return decision.granted.difference(granted).union(
+            category for one in gone if (category := self._vendor_category.get(one))
+        ) & frozenset(self.needing)
+
     def _status(
-        self, decision: Decision, granted: frozenset[str], vendors: Mapping[str, bool]
+        self,
+        decision: Decision,
+        granted: frozenset[str],
+        vendors: Mapping[str, bool],
+        lost: Collection[str],
     ) -> ConsentStatus:
         if decision.kind == "withdrawn":
             return ConsentStatus.WITHDRAWN
-        if not self.grants(decision):
-            return ConsentStatus.REFUSED
         allowed = {self._vendor_category[vendor] for vendor, is_on in vendors.items() if is_on}
         if (granted | allowed) & set(self.needing):
             return ConsentStatus.GIVEN
-        return ConsentStatus.INVALIDATED
+        # Where all that was granted is gone from the policy, what is left of the answer is its refusals.
+        return ConsentStatus.INVALIDATED if lost and self.grants(decision) else ConsentStatus.REFUSED
 
     def _asking(
-        self,
-        decision: Decision,
-        covers: Coverage,
-        granted: frozenset[str],
-        vendors: Mapping[str, bool],
-        status: ConsentStatus,
+        self, decision: Decision, covers: Coverage, granted: frozenset[str], lost: frozenset[str]
     ) -> tuple[str, ...]:
         """Ask about what is new, what was granted and is no longer covered, and what was never asked."""
-        again = set(covers.new)
-        if status is ConsentStatus.GIVEN:
-            again |= decision.granted - granted
-            again |= {
-                self._vendor_category[vendor]
-                for vendor, allowed in decision.vendors.items()
-                if allowed and vendor not in vendors and vendor in self._vendor_category
-            }
+        again = lost.union(covers.new)
         if decision.kind == "partial":
-            again |= set(self.needing) - granted
+            again = frozenset(self.needing) - granted
         return tuple(category for category in self.needing if category in again)
 
     def _standing(
@@ -273,11 +274,7 @@ def _end_of(last_day: date) -> int:
 
 def _growth(covers: Coverage, asking: tuple[str, ...]) -> tuple[Change, ...]:
     """List what grew since an answer, for what is asked again; a category that is new is asked about anyway."""
+    again = set(asking).difference(covers.new)
     return tuple(
-        change
-        for change in covers.changes
-        if asking
-        and change.asks
-        and (change.category is None or change.category in asking)
-        and change.category not in covers.new
+        change for change in covers.changes if again and change.asks and change.category in (None, *again)
     )
