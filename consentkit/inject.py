@@ -66,6 +66,8 @@ class Injector(Scanner):
         if not more:
             self._finish(end, data[end:])
             end = len(data)
+        if self.decided:
+            self.complete = bool(self.complete)
         self._held = data[end:]
         if not self._due:
             return data if end == len(data) else data[:end]
@@ -85,7 +87,6 @@ class Injector(Scanner):
                 self._advance(_Phase.IN_BODY, at)
             if self._phase is _Phase.IN_BODY and not self._open.hide_body:
                 self._put(self._body_end, at)
-        self.complete = bool(self.complete)
         self._mode = Mode.OVER
 
     def _put(self, piece: bytes, at: int) -> None:
@@ -103,10 +104,6 @@ class Injector(Scanner):
             return
         if self._phase is _Phase.IN_BODY or (self._phase >= _Phase.IN_HEAD and not self._body_start):
             self._mode = Mode.OVER
-
-    def _leave_alone(self) -> None:
-        self.complete = bool(self.complete)
-        self._mode = Mode.OVER
 
     def _pass_over(self, data: bytes, at: int) -> int:
         """Return where the next byte is that has to be looked at."""
@@ -131,7 +128,7 @@ class Injector(Scanner):
 
     def _see_text(self, at: int) -> None:
         if self._phase is _Phase.INITIAL:
-            self._leave_alone()
+            self._mode = Mode.OVER
         elif not self._open:
             self._advance(_Phase.IN_BODY, at)
 
@@ -147,7 +144,7 @@ class Injector(Scanner):
         if not self._open:
             if self._phase is _Phase.INITIAL:
                 if slash or name != b"html":
-                    self._leave_alone()
+                    self._mode = Mode.OVER
                     return
                 self._see_doctype()
             self._advance(_implied_by_end(name) if slash else self._implied_by_start(name), at)
@@ -178,7 +175,7 @@ class Injector(Scanner):
         elif name == b"body" and self._phase is not _Phase.IN_BODY:
             self._advance(_Phase.IN_BODY, at)
         elif name == b"frameset" and self._phase is not _Phase.IN_BODY:
-            self._leave_alone()
+            self._mode = Mode.OVER
         if self._unless_class and self._phase is _Phase.IN_BODY:
             self._look_for_class(tag)
 

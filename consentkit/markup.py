@@ -112,6 +112,7 @@ _LEAVES_FOREIGN = frozenset(
     b"b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing "
     b"menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
 )
+_DEEPEST = 512  # browsers too nest no deeper
 _AROUND_FOREIGN = (_LEAVES_FOREIGN - _VOID - {b"body", b"head"}) | frozenset(
     b"a article aside button details fieldset figcaption figure footer form header label main nav picture section "
     b"select summary tbody td tfoot th thead tr".split()
@@ -205,7 +206,7 @@ class OpenElements:
         """Take in a start tag; tell whether it follows the rules of HTML, raw text among them."""
         if self._stack and self._stack[-1][1] in _FOREIGN:
             outer, kind = self._stack[-1]
-            if name in _LEAVES_FOREIGN or (name == b"font" and self._is_html_font(tag)):
+            if name in _LEAVES_FOREIGN or (name == b"font" and _is_html_font(tag)):
                 self._leave_foreign()
             elif not (outer == b"annotation-xml" and name == b"svg"):
                 self._start_foreign(name, tag, kind)
@@ -217,9 +218,9 @@ class OpenElements:
             self._start_foreign(name, tag, _Kind.FOREIGN_SVG if name == b"svg" else _Kind.FOREIGN_MATH)
             return False
         if name == b"template":
-            self._stack.append((name, _Kind.TEMPLATE))
+            self._push(name, _Kind.TEMPLATE)
         elif not self.plain and name not in _VOID and name not in RAW_TEXT:
-            self._stack.append((name, _Kind.HTML))
+            self._push(name, _Kind.HTML)
         return True
 
     def end(self, name: bytes) -> None:
@@ -240,20 +241,25 @@ class OpenElements:
         if _ends_itself(tag):
             return
         if kind is _Kind.FOREIGN_SVG:
-            point = name in _HTML_IN_SVG
-            self._stack.append((name, _Kind.POINT_SVG if point else kind))
-            return
-        encoding = next((value for key, value in _attributes(tag) if key == b"encoding"), b"").lower()
-        if name in _HTML_IN_MATH:
+            kind = _Kind.POINT_SVG if name in _HTML_IN_SVG else kind
+        elif name in _HTML_IN_MATH:
             kind = _Kind.POINT_MATH
-        elif name == b"annotation-xml" and encoding in _HTML_ENCODINGS:
+        elif name == b"annotation-xml" and _holds_html(tag):
             kind = _Kind.POINT_SVG
-        self._stack.append((name, kind))
+        self._push(name, kind)
+
+    def _push(self, name: bytes, kind: _Kind) -> None:
+        if len(self._stack) < _DEEPEST:
+            self._stack.append((name, kind))
 
     def _leave_foreign(self) -> None:
         while self._stack and self._stack[-1][1] in _FOREIGN:
             self._stack.pop()
 
-    @staticmethod
-    def _is_html_font(tag: bytes) -> bool:
-        return any(name in (b"color", b"face", b"size") for name, _ in _attributes(tag))
+
+def _is_html_font(tag: bytes) -> bool:
+    return any(name in (b"color", b"face", b"size") for name, _ in _attributes(tag))
+
+
+def _holds_html(tag: bytes) -> bool:
+    return any(name == b"encoding" and value.lower() in _HTML_ENCODINGS for name, value in _attributes(tag))

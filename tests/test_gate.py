@@ -527,7 +527,7 @@ def test_chromium_forgets_the_leftovers_and_keeps_the_rest(
     async def app(scope: Any, receive: Any, send: Any) -> None:
         sent = [name.strip() for name in dict(scope["headers"]).get(b"cookie", b"").decode().split(";")]
         names = [pair.partition("=")[0] for pair in sent]
-        lines = setting if scope["path"] == "/video/set" else gate.leftovers(names, NOTHING)
+        lines = {"/video/set": setting, "/video/clear": gate.leftovers(names, NOTHING)}.get(scope["path"], [])
         headers = [(b"content-type", b"text/html"), *((b"set-cookie", line.encode()) for line in lines)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"<!doctype html>"})

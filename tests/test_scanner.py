@@ -69,6 +69,9 @@ def test_names_longer_than_the_limit_end_the_search(document: str, expected: str
     out, held = fed(document.encode(), 1000)
     assert out.decode() == expected
     assert held <= LIMIT + 1000
+    injector = Injector(*PIECES)
+    injector.feed(document.encode(), True)
+    assert injector.complete is document.startswith("<html>")
 
 
 @pytest.mark.parametrize("ending", ["", " y", " y=", " y=z", " y='z", "/"])
@@ -124,3 +127,41 @@ def test_long_tags_do_not_depend_on_the_chunks(parts: list[str], step: int) -> N
     assert out.replace(b"[end]", b"") == whole.replace(b"[end]", b"")
     # Only names that alone are longer than the limit make a difference: they end the search where they come in pieces.
     assert out == whole or max(map(len, document.split(b"'")[2:])) > LIMIT - 100
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<",
+        "<a ",
+        "<a x='",
+        "<!--",
+        "<svg>",
+        "</x>",
+        "<svg><g>",
+        "<template>",
+        "<script>",
+        "<script><!--",
+        "a=",
+        "<p>",
+        "</",
+        "<!",
+        "<svg></x>",
+        "<svg><desc><b>",
+        "<math><mi>",
+        "<title>",
+        "<a x=y/>",
+        "<svg><a/>",
+        "<![CDATA[",
+        "--!",
+        "<p class=own>",
+        "\0",
+        "<a\n",
+    ],
+)
+def test_repetition_costs_no_more_than_its_length(part: str) -> None:
+    # What grows with the square would take minutes here.
+    document = f"<html><body>{part * 20_000}{'</x>' * 20_000}".encode()
+    out = Injector(*PIECES, unless_class=b"own").feed(document, False)
+    assert out.startswith(b"<html>[head]<body>[start]")
+    assert len(out) <= len(document) + sum(map(len, PIECES))
