@@ -132,7 +132,12 @@ def _is_visit(request: Request) -> bool:
         + header_values(headers, b"purpose")
         + header_values(headers, b"x-moz")
     )
-    return destination in ([], [b"document"]) and mode in ([], [b"navigate"]) and not early
+    return (
+        request.method == "GET"
+        and destination in ([], [b"document"])
+        and mode in ([], [b"navigate"])
+        and not early
+    )
 
 
 def _redirect(address: str) -> Response:

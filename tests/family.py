@@ -28,11 +28,11 @@ PAIRS = {site: new_pair() for site in IDS}
 Answers = dict[str, bool]
 
 
-def a_policy(*sites: str, **changes: Any) -> Policy:
+def a_policy(*ids: str, **changes: Any) -> Policy:
     """Make the example's policy for these sites, all three by default, each with its public key."""
     rows = [
         {"id": site, "name": site.title(), "origin": ORIGINS[site], "public_key": PAIRS[site][1]}
-        for site in sites or IDS
+        for site in ids or IDS
     ]
     return Policy.model_validate(EXAMPLE | {"sites": rows} | changes)
 

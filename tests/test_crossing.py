@@ -1,10 +1,16 @@
+import logging
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
 from consentkit import Ledger
 from tests.conftest import Clock
-from tests.family import COOKIE, TOLD, TRANSACTION, Family, a_family
+from tests.family import COOKIE, TOLD, TRANSACTION, Family, a_family, a_policy, token_of
+from tests.records import another_process_holds
 
 EVERYTHING = {"analytical": True, "tracking": True, "social": True}
 BANNER = 'id="cookie-consent"'
@@ -13,7 +19,7 @@ LINE = '<p role="status">'
 
 @pytest.fixture
 def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
+    ledger = Ledger(ledger_url, lock_timeout=0.3)
     yield ledger
     ledger.close()
 
@@ -59,3 +65,365 @@ def test_neither_is_anything_said_to_who_has_not_decided_nor_on_a_page_for_every
     assert LINE not in public.text and "set-cookie" not in public.headers
     assert TOLD in browser.jars["trailhead"], "it waits for a page that can say it"
     assert LINE in browser.get("trailhead").text
+
+
+# The three addresses
+
+STATE = "s" * 43
+
+
+# XS-06, HO-16
+def test_a_choice_goes_over_in_three_redirects_that_nobody_may_keep_or_refer_from(family: Family) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    start = browser.start("stride", "trailhead", "/shoes?size=42")
+    assert [name for name in browser.jars["trailhead"]] == [TRANSACTION]
+    issue = browser.follow(start, **NAVIGATION)
+    assert "set-cookie" not in issue.headers
+    finish = browser.follow(issue, **NAVIGATION)
+    assert finish.headers["location"] == "/shoes?size=42"
+    for step in (start, issue, finish):
+        assert step.status_code == 303 and step.headers["referrer-policy"] == "no-referrer"
+        assert step.headers["cache-control"] == "private, no-store"
+    assert set(browser.jars["trailhead"]) == {COOKIE, f"{COOKIE}-state", TOLD}
+    assert browser.granted("trailhead") == set(EVERYTHING)
+    secret = [line for line in start.headers.get_list("set-cookie") if TRANSACTION in line]
+    assert len(secret) == 1 and secret[0].endswith("; Path=/; SameSite=Lax; HttpOnly; Secure; Max-Age=120")
+
+
+NAVIGATION = {"sec_fetch_dest": "document", "sec_fetch_mode": "navigate", "sec_fetch_site": "cross-site"}
+
+
+# XS-03
+@pytest.mark.parametrize("answers", [EVERYTHING, {"social": True}, {}])
+def test_a_refusal_reaches_as_far_as_a_grant(family: Family, answers: dict[str, bool]) -> None:
+    browser = family.browser()
+    browser.choose("stride", answers)
+    browser.cross("stride", "trailhead")
+    browser.cross("trailhead", "shoelab")
+    for site in ("trailhead", "shoelab"):
+        assert browser.granted(site) == set(answers)
+        assert BANNER not in browser.get(site).text
+    cookies = [set(browser.jars[site][COOKIE].split(".")) for site in browser.jars]
+    assert not any(len(field) >= 16 for field in cookies[0] & cookies[1] | cookies[1] & cookies[2])
+
+
+# XS-03, WD-05
+def test_a_withdrawal_anywhere_holds_everywhere_within_recheck(family: Family, clock: Clock) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    browser.cross("stride", "trailhead")
+    browser.cross("trailhead", "shoelab")
+    assert all(browser.granted(site) for site in browser.jars)
+    clock.advance(1)
+    browser.withdraw("trailhead")
+    assert browser.granted("trailhead") == set()
+    clock.advance(60)
+    for site in ("stride", "shoelab"):
+        assert browser.granted(site) == set() and browser.status(site) == "withdrawn"
+        assert BANNER not in browser.get(site).text
+
+
+# LB-01
+def test_before_an_answer_no_site_sets_a_cookie_or_names_a_sister_outside_the_banners_links(
+    family: Family,
+) -> None:
+    browser = family.browser()
+    for site in ("stride", "trailhead"):
+        page = browser.get(site, "/shoes")
+        assert "set-cookie" not in page.headers and not browser.jars[site]
+        for other in {"stride", "trailhead", "shoelab"} - {site}:
+            assert f"https://{other}.example" not in page.text
+            assert f'href="/consent/handoff/start?iss={other}&amp;next=/shoes"' in page.text
+
+
+def test_a_trip_for_nothing_ends_where_it_began_with_the_banner(
+    family: Family, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "consentkit.handoff")
+    browser = family.browser()
+    finish = browser.cross("stride", "trailhead")
+    assert finish.status_code == 303 and finish.headers["location"] == "/shoes"
+    assert not browser.jars["trailhead"] and BANNER in browser.get("trailhead").text
+    assert [record.getMessage() for record in caplog.records if record.name == "consentkit.handoff"] == [
+        "Hand-off on stride ended without a choice: no choice (1 times).",
+        "Hand-off on trailhead ended without a choice: return: no choice there (1 times).",
+    ]
+
+
+# HO-05
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "iss=",
+        "iss=trailhead",
+        "iss=evil.example",
+        "iss=https%3A%2F%2Fevil.example",
+        "iss=stride&iss=stride",
+        "iss=stride%00",
+        "iss=Stride",
+        "next=/",
+    ],
+)
+def test_start_goes_to_no_site_that_the_policy_does_not_list(family: Family, query: str) -> None:
+    browser = family.browser()
+    answer = browser.get("trailhead", f"/consent/handoff/start?{query}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert not browser.jars["trailhead"]
+
+
+BACK = [
+    ("/shoes?a=1&b=2", "/shoes?a=1&b=2"),
+    ("/shoes?next=//evil.example", "/shoes?next=//evil.example"),
+    ("//evil.example", "/"),
+    ("/\\evil.example", "/"),
+    ("https://evil.example", "/"),
+    ("javascript:alert(1)", "/"),
+    ("/consent/handoff/start?iss=stride", "/"),
+    ("/consent", "/"),
+    ("/é", "/"),
+    ("/a\r\nset-cookie: x=1", "/"),
+    ("/" + "a" * 1024, "/"),
+    ("", "/"),
+]
+
+
+@pytest.mark.parametrize(("asked", "led"), BACK)
+def test_the_way_back_stays_on_the_site(family: Family, asked: str, led: str) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    assert browser.cross("stride", "trailhead", asked).headers["location"] == led
+    failed = browser.send("trailhead", "GET", "/consent/handoff/start", params={"iss": "no", "next": asked})
+    assert failed.headers["location"] == led
+
+
+def test_under_a_root_path_the_way_back_is_not_into_the_prefix(family: Family, clock: Clock) -> None:
+    browser = family.browser()
+    mounted = Starlette(routes=[Mount("/running", family["trailhead"].app)])
+    client = TestClient(mounted, base_url="https://trailhead.example", follow_redirects=False)
+    start = "/running/consent/handoff/start?iss=stride&next="
+    for asked, led in (("/running/shoes", "/running/shoes"), ("/running/consent/policy", "/")):
+        begun = client.get(start + asked)
+        issued = browser.follow(begun)
+        address = urlsplit(issued.headers["location"])
+        finished = client.get(f"/running{address.path}?{address.query}")
+        assert finished.headers["location"] == led
+        assert "Max-Age=0" in finished.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "aud=trailhead",
+        f"st={STATE}",
+        f"aud=trailhead&st={STATE}&next=/",
+        f"aud=trailhead&aud=trailhead&st={STATE}",
+        f"aud=trailhead&aud=shoelab&st={STATE}",
+        f"aud=trailhead&st={STATE}&st={STATE}",
+        f"aud=stride&st={STATE}",
+        f"aud=nowhere&st={STATE}",
+        f"aud=https://evil.example&st={STATE}",
+        "aud=trailhead&st=short",
+        f"aud=trailhead&st={STATE}%0A",
+        f"aud=trailhead&st={'%C3%A9' * 43}",
+    ],
+)
+def test_issue_takes_exactly_what_the_contract_names(family: Family, query: str) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    answer = browser.get("stride", f"/consent/handoff/issue?{query}", **NAVIGATION)
+    assert answer.status_code == 400 and "location" not in answer.headers
+
+
+# HO-07
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec_fetch_dest": "iframe", "sec_fetch_mode": "navigate"},
+        {"sec_fetch_dest": "frame"},
+        {"sec_fetch_dest": "fencedframe"},
+        {"sec_fetch_dest": "embed"},
+        {"sec_fetch_dest": "object"},
+        {"sec_fetch_dest": "image", "sec_fetch_mode": "no-cors"},
+        {"sec_fetch_dest": "empty", "sec_fetch_mode": "cors"},
+        {"sec_fetch_dest": "document", "sec_fetch_mode": "cors"},
+        {"sec_fetch_dest": "document, document"},
+        {"sec_fetch_dest": ""},
+        {"sec_fetch_mode": "no-cors"},
+        NAVIGATION | {"sec_purpose": "prefetch"},
+        NAVIGATION | {"sec_purpose": "prefetch;prerender"},
+        NAVIGATION | {"purpose": "prefetch"},
+        NAVIGATION | {"x_moz": "prefetch"},
+    ],
+)
+def test_issue_speaks_to_visits_alone(family: Family, ledger: Ledger, headers: dict[str, str]) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    answer = browser.get("stride", f"/consent/handoff/issue?aud=trailhead&st={STATE}", **headers)
+    assert answer.status_code == 403 and "location" not in answer.headers
+    assert "cross-origin" not in answer.headers.get("access-control-allow-origin", "")
+    subject = browser.jars["stride"][COOKIE].split(".")[6]
+    assert ledger.linked(subject) == {subject}
+
+
+def test_a_look_at_the_headers_of_issue_is_no_visit(family: Family) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    answer = browser.send("stride", "HEAD", f"/consent/handoff/issue?aud=trailhead&st={STATE}")
+    assert answer.status_code == 403 and "location" not in answer.headers
+
+
+def test_a_browser_that_sends_no_fetch_metadata_is_served(family: Family) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    assert token_of(browser.issue("stride", "trailhead"))
+
+
+# HO-03
+def test_a_token_counts_in_the_browser_that_asked_for_it_alone(family: Family) -> None:
+    attacker, victim = family.browser(), family.browser()
+    attacker.choose("stride", EVERYTHING)
+    stolen = attacker.issue("stride", "trailhead")
+    for prepare in (lambda: None, lambda: victim.start("stride", "trailhead")):
+        prepare()
+        finish = victim.follow(stolen)
+        assert finish.headers["location"] in ("/", "/shoes") and COOKIE not in victim.jars["trailhead"]
+        assert TRANSACTION not in victim.jars["trailhead"]
+    attacker.follow(stolen)
+    assert attacker.granted("trailhead") == set(EVERYTHING)
+
+
+def test_of_two_tabs_the_one_that_set_out_last_arrives(family: Family) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    first = browser.issue("stride", "trailhead", "/")
+    second = browser.issue("stride", "trailhead", "/shoes")
+    early = browser.follow(first)
+    assert early.status_code == 303 and browser.granted("trailhead") == set()
+    late = browser.follow(second)
+    assert late.status_code == 303 and BANNER in browser.get("trailhead").text, (
+        "the first took the cookie along"
+    )
+    browser.cross("stride", "trailhead")
+    assert browser.granted("trailhead") == set(EVERYTHING)
+
+
+def test_a_second_visit_to_the_same_return_changes_nothing(family: Family, ledger: Ledger) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    issued = browser.issue("stride", "trailhead")
+    transaction = browser.jars["trailhead"][TRANSACTION]
+    browser.follow(issued)
+    before = len(list(ledger.records()))
+    browser.jars["trailhead"] = {TRANSACTION: transaction}
+    again = browser.follow(issued)
+    assert again.headers["location"] == "/shoes" and not browser.jars["trailhead"]
+    assert len(list(ledger.records())) == before
+    assert family["trailhead"].handoff.reasons == {"return: used before": 1}
+
+
+def test_two_transaction_cookies_are_as_good_as_none(family: Family) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    issued = browser.issue("stride", "trailhead")
+    address = urlsplit(issued.headers["location"])
+    value = browser.jars["trailhead"].pop(TRANSACTION)
+    answer = browser.get(
+        "trailhead",
+        f"{address.path}?{address.query}",
+        cookie=f"{TRANSACTION}={value}; {TRANSACTION}=forged",
+    )
+    assert answer.headers["location"] == "/" and "Max-Age=0" in answer.headers["set-cookie"]
+    assert COOKIE not in browser.jars["trailhead"]
+
+
+def test_a_token_given_twice_is_no_token(family: Family) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    address = urlsplit(browser.issue("stride", "trailhead").headers["location"])
+    browser.get("trailhead", f"{address.path}?{address.query}&{address.query}")
+    assert browser.granted("trailhead") == set()
+
+
+# HO-04
+def test_a_token_opened_ten_minutes_later_ends_softly(family: Family, clock: Clock) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    issued = browser.issue("stride", "trailhead")
+    clock.advance(600)
+    finish = browser.follow(issued)
+    assert finish.headers["location"] == "/" and not browser.jars["trailhead"]
+    assert BANNER in browser.get("trailhead").text
+
+
+# HO-14
+def test_while_the_ledger_is_away_a_trip_ends_softly_at_whichever_step(
+    family: Family, ledger: Ledger, ledger_url: str
+) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    with another_process_holds(ledger_url):
+        assert browser.start("stride", "trailhead").status_code == 303
+        assert token_of(browser.issue("stride", "trailhead")) == ""
+    issued = browser.issue("stride", "trailhead")
+    with another_process_holds(ledger_url):
+        finish = browser.follow(issued)
+    assert finish.headers["location"] == "/shoes" and not browser.jars["trailhead"]
+    assert BANNER in browser.get("trailhead").text
+    assert family["trailhead"].handoff.reasons["return: ledger"] == 1
+
+
+# HO-14
+def test_a_grant_that_was_handed_over_stands_for_max_stale_without_the_ledger_and_nobody_is_asked_anew(
+    family: Family, ledger_url: str, clock: Clock
+) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    browser.cross("stride", "trailhead")
+    assert browser.granted("trailhead") == set(EVERYTHING)
+    family.ledger.close()
+    clock.advance(61)
+    assert browser.granted("trailhead") == set(EVERYTHING)
+    clock.advance(3600)
+    assert browser.granted("trailhead") == set()
+    assert BANNER not in browser.get("trailhead").text
+
+
+# HO-14
+def test_a_withdrawal_while_the_ledger_is_away_holds_here_at_once_and_there_once_it_is_back(
+    family: Family, ledger_url: str, clock: Clock
+) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    browser.cross("stride", "trailhead")
+    clock.advance(1)
+    with another_process_holds(ledger_url):
+        assert browser.withdraw("trailhead").status_code == 200
+        assert browser.granted("trailhead") == set()
+    family["trailhead"].manager.registrar.close()
+    clock.advance(61)
+    assert browser.granted("stride") == set()
+
+
+# WD-05
+@pytest.mark.parametrize("how", [{"choice": "reject_all"}, {"categories": {"social": True}}])
+def test_a_narrowing_on_a_linked_site_narrows_the_first(
+    family: Family, clock: Clock, how: dict[str, object]
+) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    browser.cross("stride", "trailhead")
+    clock.advance(5)
+    browser.choose("trailhead", **how)
+    clock.advance(60)
+    assert browser.granted("stride") == browser.granted("trailhead")
+
+
+def test_without_keys_there_is_no_hand_off(ledger: Ledger, clock: Clock) -> None:
+    rows = [{"id": site, "name": site, "origin": f"https://{site}.example"} for site in ("stride", "shoelab")]
+    with a_family(ledger, clock, a_policy(sites=rows), private_key=None) as family:
+        browser = family.browser()
+        assert browser.get("stride", "/consent/handoff/start?iss=shoelab").status_code == 404
+        assert "/handoff/" not in browser.get("stride").text
