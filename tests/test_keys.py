@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from consentkit.errors import ConfigurationError
 from consentkit.keys import PrivateKey, PublicKey, new_pair, sign_token, verify_token
 
-PRIVATE, PUBLIC = new_pair()
-_, ANOTHER = new_pair()
+# Of no use anywhere else. Fixed, since test names are made of them.
+PRIVATE, PUBLIC = "mokyik1UVWz_rVvNDaXFQaOtewUtAYAUp3HgLTmg2Ng", "VGUJmJGJDCgNG_EFbNa7RYOmSE_DAO-gp_Jc7bAF6io"
+ANOTHER = "HgeDH-fo-Z3cqRxQ8yLKFzRqX1xfJhrNMaFiULfOeUU"
 CLAIMS = {"typ": "consent-handoff", "sub": "s" * 22, "iat": 1}
 
 
