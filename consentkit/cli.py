@@ -11,9 +11,11 @@ from typing import Annotated
 from consentkit import __version__
 from consentkit.difference import difference
 from consentkit.errors import ConfigurationError, Problem
+from consentkit.gate import CookieGate
 from consentkit.lock import lock as add_to_lock
 from consentkit.lock import write_lock
 from consentkit.policy_file import LOCK, PolicyFile, check_file
+from consentkit.sightings import read_sightings
 
 try:
     import typer
@@ -61,6 +63,9 @@ def _root(
 def check(
     path: PolicyPath = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print problems and warnings as JSON.")] = False,
+    observed: Annotated[
+        Path | None, typer.Option("--observed", help="File of cookies that the middleware saw (`observed=`).")
+    ] = None,
 ) -> None:
     """Check a policy and the lock beside it.
 
@@ -73,6 +78,8 @@ def check(
             problems = _behind(path, report.policy)
         else:
             warnings = (*warnings, _unlocked(path))
+    if observed is not None and report.policy is not None:
+        warnings = (*warnings, *_seen(observed, report.policy))
     if as_json:
         found = {"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))}
         sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
@@ -97,6 +104,21 @@ def _unlocked(path: Path) -> Problem:
     return Problem(
         str(path.parent / LOCK), None, "", "", reason, "Run `consentkit lock`, and commit the file."
     )
+
+
+def _seen(file: Path, policy: PolicyFile) -> list[Problem]:
+    """Name the cookies that the site sets and the policy does not declare (REQUIREMENTS IN-08)."""
+    try:
+        names = read_sightings(file.read_text("utf-8", "replace").splitlines())
+    except OSError as error:
+        err.print(f"[bold red]{escape(str(file))} cannot be read: {escape(error.strerror or '')}[/]")
+        raise typer.Exit(2) from None
+    gate = CookieGate(policy, own_names=frozenset())
+    reason = "The site sets this cookie and the policy does not declare it."
+    remedy = "Declare it under [[trackers]], or stop setting it."
+    return [
+        Problem(str(file), None, name, "", reason, remedy) for name in names if gate.classify(name) is None
+    ]
 
 
 def _told(policy: PolicyFile, changes: Iterable[object]) -> list[str]:

@@ -46,6 +46,7 @@ class ConsentManager:
         templates: folder with templates that replace the library's, each by its name.
         locales: folder with the site's own catalogues.
         stylesheets: addresses of style sheets for the library's pages, each loaded after its own.
+        observed: file that the names of undeclared and refused cookies are added to, for `consentkit check --observed`.
 
     Raises:
         ConfigurationError: what does not fit together, with the remedy.
@@ -82,11 +83,12 @@ class ConsentManager:
         templates: str | Path | None = None,
         locales: str | Path | None = None,
         stylesheets: Sequence[str] = (),
+        observed: str | Path | None = None,
     ) -> None:
         self.policy, self.clock, self.prefix = policy, clock, checked_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key = private_key
-        self.templates, self.locales = _folder(templates), _folder(locales)
+        self.templates, self.locales, self.observed = _path(templates), _path(locales), _path(observed)
         self.stylesheets = tuple(stylesheets)
         self.site = chosen_site(policy, site)
         self.origins = served_from(policy, origins or {})
@@ -186,5 +188,5 @@ class ConsentManager:
             self._own_ledger.close()
 
 
-def _folder(path: str | Path | None) -> Path | None:
+def _path(path: str | Path | None) -> Path | None:
     return None if path is None else Path(path)

@@ -1,10 +1,13 @@
 """What the middleware saw of an application's answers, said once each."""
 
+import json
 import logging
+from collections.abc import Iterable
+from pathlib import Path
 
 from consentkit.gate import Action, Reason, Verdict
 
-__all__ = ["Sightings"]
+__all__ = ["Sightings", "read_sightings"]
 
 log = logging.getLogger("consentkit")
 
@@ -16,11 +19,13 @@ class Sightings:
     """Remember what was reported.
 
     Attributes:
-        cookies: by name, why each was noticed, for `consentkit check --observed`.
+        cookies: by name, why each was noticed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path | None = None) -> None:
+        """Take a file that names are added to, for `consentkit check --observed`; never a value."""
         self.cookies: dict[str, Reason] = {}
+        self._file = file
         self._warned: set[str] = set()
 
     def warn_once(self, about: str, message: str, *arguments: object) -> None:
@@ -34,6 +39,7 @@ class Sightings:
         if verdict.name in self.cookies or len(self.cookies) >= MOST:
             return
         self.cookies[verdict.name] = verdict.reason
+        self._write(verdict)
         if verdict.tracker is not None and verdict.action is not Action.PASS:
             done = "shortened" if verdict.reason is Reason.CLAMPED else "dropped"
             log.warning(
@@ -48,3 +54,27 @@ class Sightings:
             log.warning(
                 "Set-Cookie %r %s: %s. Declare it in the policy.", verdict.name, done, verdict.reason.value
             )
+
+    def _write(self, verdict: Verdict) -> None:
+        if self._file is None:
+            return
+        line = json.dumps({"cookie": verdict.name, "reason": verdict.reason.value})
+        try:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            self.warn_once(
+                "observed", "Cookies that were seen cannot be written to %s: %s", self._file, error
+            )
+
+
+def read_sightings(lines: Iterable[str]) -> dict[str, str]:
+    """Read what was written: names of cookies, and why each was noticed, in order, once each. Other lines are passed over."""
+    found: dict[str, str] = {}
+    for line in lines:
+        try:
+            seen = json.loads(line)
+            found.setdefault(str(seen["cookie"]), str(seen["reason"]))
+        except (ValueError, LookupError, TypeError, RecursionError):
+            continue
+    return found

@@ -101,6 +101,20 @@ def test_a_faulty_policy_is_not_locked(place: Path) -> None:
     assert result.exit_code == 1 and not (place / "consent.lock").exists()
 
 
+# IN-08
+def test_cookies_that_the_site_sets_undeclared_are_named(place: Path) -> None:
+    lines = [
+        '{"cookie": "_fbp", "reason": "undeclared"}',
+        '{"cookie": "_ga_X", "reason": "refused"}',
+        "noise",
+    ]
+    (place / "observed.jsonl").write_text("\n".join(lines))
+    result = run("check", "--observed", "observed.jsonl")
+    assert result.exit_code == 0
+    assert "_fbp" in result.output and "does not declare it" in result.output and "_ga_X" not in result.output
+    assert run("check", "--observed", "elsewhere.jsonl").exit_code == 2
+
+
 def test_a_file_that_is_not_there_is_a_problem_and_no_traceback(place: Path) -> None:
     result = run("check", "elsewhere.toml")
     assert result.exit_code == 1 and "elsewhere.toml" in result.output and result.exception is not None
