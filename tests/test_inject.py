@@ -339,10 +339,7 @@ WORDS = [
         "<svg><![CDATA[ </body> ]]></svg>",
         "<svg><p>",
     ),
-    *(
-        "<math><annotation-xml encoding='text/html'><textarea></math></textarea></annotation-xml></math>",
-        "<svg><path>",
-    ),
+    *("<math><annotation-xml encoding='text/html'><textarea></math></textarea></annotation-xml></math>",),
 ]
 NOT_WITHOUT_SCRIPTING = ["<noscript><img alt='</noscript>'></noscript>", "<noscript>", "</noscript>"]
 NOT_IN_HTML5LIB = [
