@@ -347,6 +347,18 @@ def test_a_token_given_twice_is_no_token(family: Family) -> None:
     assert browser.granted("trailhead") == set()
 
 
+# XS-05
+def test_an_older_choice_leaves_the_newer_one_alone_and_says_nothing(family: Family, clock: Clock) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    clock.advance(5)
+    browser.choose("trailhead", {"social": True})
+    mine = browser.jars["trailhead"][COOKIE]
+    browser.cross("stride", "trailhead")
+    assert browser.jars["trailhead"][COOKIE] == mine and TOLD not in browser.jars["trailhead"]
+    assert LINE not in browser.get("trailhead").text and browser.granted("trailhead") == {"social"}
+
+
 # HO-04
 def test_a_token_opened_ten_minutes_later_ends_softly(family: Family, clock: Clock) -> None:
     browser = family.browser()
