@@ -89,8 +89,8 @@ class ConsentCookie:
             subject="s" * 22,
         )
         size = len(self.name) + len(self.dumps(widest))
-        companion = (
-            len(self.companion) + sum(len(one) + 2 for one in (*notice.category_ids, *notice.vendor_ids)) + 2
+        companion = len(f"{self.companion}!{notice.short}.~") + sum(
+            len(one) + 2 for one in (*notice.category_ids, *notice.vendor_ids)
         )
         if max(size, companion) > LARGEST:
             raise ConfigurationError(
@@ -167,7 +167,8 @@ class ConsentCookie:
     def state(self, consent: Consent) -> str:
         """Write what is on for scripts: category ids, required ones left out, then `~id` for vendors that differ from theirs.
 
-        `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
+        Then `!` and the notice, as cookies name it, under which that was found: a page that was rendered under another one must
+        not rely on it. `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
         """
         items = [category.id for category in self.terms.policy.optional if consent.categories[category.id]]
         items += [
@@ -175,7 +176,8 @@ class ConsentCookie:
             for vendor, allowed in consent.vendors.items()
             if allowed != consent.categories[consent.vendor_category[vendor]]
         ]
-        return ".".join(items or ["-"]) + (".~" if consent.needs_asking else "")
+        told = [*items, f"!{self.terms.notice.short}"] if items else ["-"]
+        return ".".join(told) + (".~" if consent.needs_asking else "")
 
 
 def _recency(token: Token) -> tuple[int, int, int, bytes]:

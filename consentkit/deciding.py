@@ -46,7 +46,8 @@ class Deciding:
         return self._tell(_exchange(request).consent.consent)
 
     def _tell(self, consent: Consent, **more: object) -> Response:
-        return JSONResponse(decision_json(consent) | more, headers={"cache-control": "private, no-store"})
+        headers = {"cache-control": "private, no-store", "consent-state": self._manager.cookie.state(consent)}
+        return JSONResponse(decision_json(consent) | more, headers=headers)
 
     async def _post_decision(self, request: Request) -> Response:
         exchange = _exchange(request)

@@ -229,6 +229,8 @@ class Disclosure:
             "third_party": tracker.third_party,
             "third_party_access": tracker.third_party or vendor is not None,
             "domain": tracker.domain,
+            "path": tracker.path,
+            "partitioned": tracker.partitioned,
             "necessity": tracker.necessity,
             "necessity_words": tracker.necessity and self._words.say(_NECESSITIES[tracker.necessity]),
             "personal_data": tracker.personal_data,

@@ -50,6 +50,7 @@ class Endpoints:
             "/sites": {"GET": self._sites},
             "/sites.json": {"GET": self._sites_json},
             "/banner": {"GET": self._banner},
+            "/settings": {"GET": self._settings},
             **Deciding(shared).routes(),
         }
         if shared.handoff is not None:
@@ -119,6 +120,11 @@ class Endpoints:
         html = self._pages.banner(exchange.view(back=request.query_params.get("next") or "/"))
         headers = {"cache-control": "private, no-store"}
         return HTMLResponse(html, headers=headers) if html else Response(status_code=204, headers=headers)
+
+    async def _settings(self, request: Request) -> Response:
+        exchange = _exchange(request)
+        html = self._pages.settings(exchange.view(back=request.query_params.get("next") or "/"))
+        return HTMLResponse(html, headers={"cache-control": "private, no-store"})
 
     async def _policy_json(self, request: Request) -> Response:
         return self._overview(request, self._pages.policy_json)

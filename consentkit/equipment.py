@@ -1,22 +1,27 @@
 """What all exchanges of one site work with: its pages, its cookie gate, its part in the hand-off, what was seen."""
 
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from hashlib import blake2s
 
 from consentkit import __version__, caching
-from consentkit.csp import nonce_of
+from consentkit.consent import Consent
+from consentkit.csp import Csp, nonce_of
 from consentkit.documents import is_encoded, takes_parts
-from consentkit.gate import CookieGate
+from consentkit.gate import CookieGate, Verdict
 from consentkit.handoff import Handoff
 from consentkit.headers import RawHeaders, cookie_values
 from consentkit.inject import Injector
+from consentkit.loader import Loader
 from consentkit.manager import ConsentManager
 from consentkit.pages import Pages, View
+from consentkit.request import RequestConsent
 from consentkit.sightings import Sightings
 
 __all__ = ["Exchanges"]
 
+_POLICIES = frozenset({b"content-security-policy", b"content-security-policy-report-only"})
 SETTINGS_CLASS = b"cookie-consent-settings"
 
 
@@ -47,11 +52,20 @@ class Exchanges:
             stylesheets=manager.stylesheets,
         )
         manager.registrar.rendering = self.pages.rendering
+        self.loader = Loader(
+            manager.policy,
+            manager.cookie,
+            src=self.pages.asset_url("consent.js"),
+            asks=manager.show_banner,
+        )
+        self.csp = Csp(manager.csp, manager.policy) if manager.csp is not None else None
+        self.own_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
+        self.all_vendors = frozenset(vendor.id for vendor in manager.policy.vendors)
         languages = manager.policy.languages
         honoured = any(manager.policy.honours_gpc(category.id) for category in manager.policy.optional)
         self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))
         self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
-        self.sightings = Sightings()
+        self.sightings = Sightings(manager.observed)
 
     def takes_parts(self, method: str, status: int, headers: RawHeaders, path: str) -> bool:
         """Say whether our parts belong into an HTML answer, so far as its headers tell."""
@@ -67,16 +81,58 @@ class Exchanges:
         )
         return False
 
-    def injector(self, view: View, headers: RawHeaders, *, news: bytes, banner: bool) -> Injector:
-        """Make our parts for a page, and what finds their places in it."""
+    def injector(
+        self,
+        view: View,
+        headers: RawHeaders,
+        consent: RequestConsent | None,
+        *,
+        news: bytes,
+        dropped: list[Verdict],
+    ) -> Injector:
+        """Make our parts for a page, and what finds their places in it; without a consent for a page that everybody shares.
+
+        The script comes first, since it tells all others what is allowed.
+        """
         pages = self.pages
-        nonce = nonce_of(caching.values(headers, b"content-security-policy"))
+        policies = caching.values(headers, b"content-security-policy")
+        nonce = consent.nonce if consent and self.own_nonce and not policies else nonce_of(policies)
+        follows = consent is not None and (self.csp is not None or consent.accessed)
+        tag = self.loader.tag(
+            pages.language(view.language),
+            root_path=view.root_path,
+            nonce=nonce,
+            consent=view.consent if consent else None,
+            reload="" if follows else None,
+            dropped=_described(dropped) if self.manager.debug else (),
+        )
         return Injector(
-            pages.head(view, nonce).encode(),
-            news + (pages.banner(view).encode() if banner and self.manager.show_banner else b""),
+            (tag + pages.head(view, nonce)).encode(),
+            news + (pages.banner(view).encode() if consent and self.manager.show_banner else b""),
             pages.settings(view).encode(),
             unless_class=SETTINGS_CLASS,
         )
+
+    def opened(
+        self, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
+    ) -> list[tuple[bytes, bytes]]:
+        """Open the site's Content-Security-Policy, or the answer's own, for the vendors that are granted.
+
+        Without a consent, for a page that everybody shares, it is opened for all that are declared: there the script alone holds.
+        """
+        csp = self.csp
+        if csp is None:
+            return headers
+        vendors = consent.peek().vendors if consent else dict.fromkeys(self.all_vendors, True)
+        granted = frozenset(vendor for vendor, allowed in vendors.items() if allowed)
+        opened = [
+            (name, csp.merge_into([value], granted)[0] if name.lower() in _POLICIES else value)
+            for name, value in headers
+        ]
+        if not caching.values(headers, b"content-security-policy"):
+            nonce = consent.nonce if consent and self.own_nonce else None
+            opened.append((b"content-security-policy", csp.header(granted, nonce).encode()))
+        return opened
 
     def news(self, view: View, headers: RawHeaders) -> bytes:
         """Make the line that says from which site the choice was brought here, for the first page after that."""
@@ -95,6 +151,20 @@ class Exchanges:
         """Give the Set-Cookie value after which nothing is said of it any more."""
         return f"{self.told_name}={self.brief}; Max-Age=0"
 
+    def state(self, consent: Consent, language: str) -> bytes:
+        """Name the state of a visitor's pages: two answers with one name look the same to the visitor."""
+        shown = (
+            consent.status.value,
+            list(consent.categories.values()),
+            list(consent.vendors.values()),
+            consent.asking,
+            consent.gpc,
+            consent.expires,
+            language,
+            self.look,
+        )
+        return blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
+
     @cached_property
     def look(self) -> str:
         """Name what goes into pages beside the visitor's own state; another notice, template or version is another look."""
@@ -106,3 +176,9 @@ class Exchanges:
 
 def _has_keys(manager: ConsentManager) -> bool:
     return manager.private_key is not None or any(site.public_key for site in manager.policy.sites)
+
+
+def _described(dropped: list[Verdict]) -> Iterator[str]:
+    for verdict in dropped:
+        category = f" ({verdict.tracker.category})" if verdict.tracker else ""
+        yield f"{verdict.name}: {verdict.reason.value}{category}"

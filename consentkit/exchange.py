@@ -5,14 +5,13 @@ directly. An answer that no consent has a part in passes through byte for byte.
 """
 
 from collections.abc import Mapping
-from hashlib import blake2s
 from typing import Any
 from urllib.parse import quote
 
 from consentkit import caching
 from consentkit.cookie import Token
 from consentkit.equipment import Exchanges
-from consentkit.gate import Action, Reason
+from consentkit.gate import Action, Reason, Verdict
 from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
 from consentkit.inject import Injector
 from consentkit.pages import View
@@ -38,6 +37,7 @@ class Exchange:
 
     __slots__ = (
         "_depends",
+        "_dropped",
         "_early",
         "_headers",
         "_held",
@@ -62,6 +62,7 @@ class Exchange:
         self._own = own
         self._injector: Injector | None = None
         self._depends = False
+        self._dropped: list[Verdict] = []
         self._early = self._news = b""
         self._held: Headers = []
         self._scope: Mapping[str, Any] = {"path": "/"}
@@ -199,7 +200,7 @@ class Exchange:
     ) -> Headers:
         """Give the headers that leave; `page` says that people look at it, `injects` that our parts go in."""
         consent, shared = self.consent, self.shared
-        depends = consent.accessed or self._depends
+        depends = self._is_personal
         public = caching.is_public(headers)
         if public and depends and not consent.changed:
             path = self._scope["path"]
@@ -207,6 +208,9 @@ class Exchange:
                 path, "%r is marked public but depends on the consent: sent as private.", path
             )
         shareable = public and not depends
+        if page and shared.csp is not None and status != 304 and not self._own:
+            headers = shared.opened(headers, None if shareable else consent)
+            depends = not shareable
         depends = depends or (injects and not shareable)
         tagged = status == 304 and any(b"~ck." in v for n, v in self._headers if n == b"if-none-match")
         set_cookies = self._cookies_to_set(document=page and not shareable)
@@ -255,15 +259,23 @@ class Exchange:
                 kept.append((name, verdict.value))
             if verdict.reason not in (Reason.OWN, Reason.REQUIRED, Reason.GRANTED, Reason.DELETION):
                 self.shared.sightings.report(verdict)
+                if verdict.action is Action.DROP:
+                    self._dropped.append(verdict)
         return kept, depends
 
     def _prepare(self, headers: Headers) -> None:
         """Make our parts, and what finds their places."""
-        shared_page = caching.is_public(headers) and not (self.consent.accessed or self._depends)
+        shared_page = caching.is_public(headers) and not self._is_personal
         view = self.view(shared_page=shared_page)
         if not shared_page:
             self._news = self.shared.news(view, self._headers)
-        self._injector = self.shared.injector(view, headers, news=self._news, banner=not shared_page)
+        consent = None if shared_page else self.consent
+        self._injector = self.shared.injector(view, headers, consent, news=self._news, dropped=self._dropped)
+
+    @property
+    def _is_personal(self) -> bool:
+        """Whether the application made this answer for one visitor."""
+        return self.consent.accessed or self.consent.uses_nonce or self._depends
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""
@@ -303,16 +315,6 @@ class Exchange:
     def state(self) -> bytes:
         """Name the state of this visitor's pages: two answers with one name look the same to the visitor."""
         if self._state is None or self.consent.changed:
-            consent = self.consent.peek()
-            shown = (
-                consent.status.value,
-                list(consent.categories.values()),
-                list(consent.vendors.values()),
-                consent.asking,
-                consent.gpc,
-                consent.expires,
-                preferred_language(self._headers, self.shared.manager.policy.languages),
-                self.shared.look,
-            )
-            self._state = blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
+            language = preferred_language(self._headers, self.shared.manager.policy.languages)
+            self._state = self.shared.state(self.consent.peek(), language)
         return self._state

@@ -5,6 +5,7 @@ keeps it; deciding queues the cookies that the answer has to carry.
 """
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -36,6 +37,7 @@ class RequestConsent:
     __slots__ = (
         "_consent",
         "_headers",
+        "_nonce",
         "accessed",
         "changed",
         "cookies",
@@ -51,6 +53,7 @@ class RequestConsent:
         self._headers = headers
         self.token = token
         self._consent: Consent | None = None
+        self._nonce = ""
         self.accessed = self.changed = self.narrowed = self.outdated = self.started = False
         self.cookies: tuple[str, ...] = ()
 
@@ -127,6 +130,17 @@ class RequestConsent:
     def notice(self) -> str | None:
         """Whole digest of the notice that was answered."""
         return self.consent.notice
+
+    @property
+    def nonce(self) -> str:
+        """The nonce of this answer's Content-Security-Policy, where `csp` has a place for one; for the page's own tags."""
+        self._nonce = self._nonce or secrets.token_urlsafe(16)
+        return self._nonce
+
+    @property
+    def uses_nonce(self) -> bool:
+        """Whether a page was given the nonce, so that nobody else can be given the same page."""
+        return bool(self._nonce)
 
     def language(self) -> str:
         """Choose the policy's language that the visitor likes best."""

@@ -11,7 +11,7 @@ __all__ = ["CHECKS", "LARGEST", "cookie_sizes"]
 LARGEST = 4096
 """Octets of name and value together; browsers ignore a larger cookie whole (RFC 6265bis)."""
 _FIXED = len("__Secure-consent=" + "1d" + "9999999999" + "99999999") + 11 + 22 + 43 + len(".......")
-_COMPANION = len("__Secure-consent-state=")
+_COMPANION = len("__Secure-consent-state=" + "!") + 11 + len(".~")
 
 
 def cookie_sizes(policy: Policy) -> tuple[int, int]:
