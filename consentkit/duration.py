@@ -1,11 +1,11 @@
 """Calendar durations as ISO 8601 writes them (`P6M`, `P90D`, `PT30M`), counted in UTC."""
 
 import re
-from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Self
 
+from dateutil.relativedelta import relativedelta
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -94,12 +94,12 @@ class Duration:
         """
         if moment.tzinfo is None:
             raise ValueError("A moment needs a time zone.")
-        moment = moment.astimezone(UTC)
-        year, month = divmod(moment.year * 12 + moment.month - 1 + self.months, 12)
-        if year > 9999:
-            raise OverflowError("The moment lies past the year 9999.")
-        day = min(moment.day, monthrange(year, month + 1)[1])
-        return moment.replace(year=year, month=month + 1, day=day) + timedelta(self.days, self.seconds)
+        try:
+            return moment.astimezone(UTC) + relativedelta(
+                months=self.months, days=self.days, seconds=self.seconds
+            )
+        except ValueError as error:
+            raise OverflowError("The moment lies past the year 9999.") from error
 
     def seconds_from(self, start: int) -> int:
         """Add the duration to whole seconds since the epoch, and give the same.
