@@ -19,6 +19,7 @@ from consentkit.assets import shipped_assets
 from consentkit.consent import Consent, ConsentStatus
 from consentkit.disclosure import Disclosure, Row
 from consentkit.edition import Edition
+from consentkit.group import handoff_address
 from consentkit.headers import local_path
 from consentkit.notice import Notice
 from consentkit.policy import Policy
@@ -83,6 +84,7 @@ class Pages:
         self._prefix = prefix
         self._site = policy.site(site)
         self._handoff = [policy.site(other) for other in handoff]
+        self._origins = {one.id: (origins or {}).get(one.id, one.origin) for one in policy.sites}
         self._stylesheets = tuple(stylesheets)
         folders = (*([templates] if templates else ()), Path(__file__).parent / "templates")
         catalogues = (*([locales] if locales else ()), LOCALES)
@@ -159,13 +161,13 @@ class Pages:
         """Return the cookie policy."""
         edition = self._edition_for(view.language)
         return self._document(
-            "policy.html", view, here="/policy", policy=edition.policy, **self._overview(edition)
+            "policy.html", view, here="/policy", policy=edition.policy, **self._overview(edition, view)
         )
 
     def sites(self, view: View) -> str:
         """Return the overview of the sites that one answer covers."""
         edition = self._edition_for(view.language)
-        return self._document("sites.html", view, here="/sites", **self._overview(edition))
+        return self._document("sites.html", view, here="/sites", **self._overview(edition, view))
 
     def error(self, view: View, status: int, title: str = "", detail: str = "") -> str:
         """Return a page that says what went wrong; title and detail, in English or in the visitor's language, replace ours."""
@@ -285,14 +287,22 @@ class Pages:
             **values,
         )
 
-    def _overview(self, edition: Edition) -> dict[str, Any]:
+    def _overview(self, edition: Edition, view: View) -> dict[str, Any]:
         combined = [edition.titles[category] for category in edition.sites["combined"]]
         return {
             "overview": edition.sites,
+            "leading": {row["id"]: self._leading(row["origin"], view) for row in edition.sites["sites"]},
             "handoff": self._handoff,
             "titles": edition.titles,
             "combination": combination(edition.policy, combined, edition.words),
         }
+
+    def _leading(self, origin: str, view: View) -> str:
+        """Give the address of a site; for who has answered here, the one by which the answer goes along."""
+        if not self._handoff or self._site.public_key is None or not view.consent.status.decided:
+            return origin
+        known = {site: (address,) for site, address in self._origins.items()}
+        return handoff_address(origin, site=self._site.id, origins=known, prefix=self._prefix)
 
 
 def _granted(consent: Consent) -> bool:
