@@ -11,7 +11,7 @@ CATALOGUES := $(wildcard consentkit/locales/*/LC_MESSAGES/*.po)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test lint format lock clean install
+.PHONY: help demo test lint format docs lock clean install
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -34,6 +34,10 @@ format: $(VENV)/.dev ## Rewrite the sources in the house's format
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
+docs: $(VENV)/.dev ## Build the documentation into site/ (SERVE=1: and serve it on http://localhost:8001)
+	@$(BIN)/python tools/tables.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve --dev-addr localhost:8001,build --strict --quiet)
+
 install: $(VENV)/.dev ## Install the library, editable, with all that development needs
 
 lock: $(VENV)/.dev ## Resolve the development dependencies anew (UPGRADE=1: to their newest versions)
@@ -45,7 +49,7 @@ LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-header -
        --no-annotate $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove what was installed, built or measured
-	rm -rf $(VENV) build dist .artifacts .coverage .coverage.* .hypothesis .import_linter_cache \
+	rm -rf $(VENV) build dist site .artifacts .coverage .coverage.* .hypothesis .import_linter_cache \
 	    .mypy_cache .pytest_cache .ruff_cache
 	find consentkit examples tests -name __pycache__ -prune -exec rm -rf {} +
 	find consentkit -name '*.mo' -delete

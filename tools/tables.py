@@ -1,0 +1,204 @@
+"""Write the tables of the documentation that follow from the code: keys of the policy, and tests by requirement.
+
+Each stands in its page between two comments, `<!-- table: NAME -->` and `<!-- /table -->`. `make docs` renews them;
+tests/test_docs.py fails where one is out of date.
+"""
+
+import ast
+import inspect
+import io
+import re
+import textwrap
+import tokenize
+import types
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from consentkit import addresses, declarations, duration, fields, policy, transfers
+from consentkit.cli import app as command_line
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+_TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+_ROW = re.compile(r"^\| ((?:LB|UI|IN|TR|WD|VA|XS|CK|HT|SG|RC|GC|AX|JU)-\d\d) \| (.*?) \|.*$", re.MULTILINE)
+_ID = re.compile(r"\b(?:LB|UI|IN|TR|WD|VA|XS|CK|HT|SG|RC|GC|AX|JU)-\d\d\b")
+NAMED_TESTS = 2
+
+TABLES = {
+    "policy": policy.Policy,
+    "controller": declarations.Controller,
+    "authority": declarations.Authority,
+    "group": declarations.Group,
+    "sites": declarations.Site,
+    "categories": declarations.Category,
+    "vendors": declarations.Vendor,
+    "origins": declarations.Origins,
+    "trackers": declarations.Tracker,
+}
+
+_WORDS = (
+    (fields.Id, "id"),
+    (fields.Line, "text, one line"),
+    (fields.Prose, "text"),
+    (fields.Texts, "text by language"),
+    (fields.Language, "language"),
+    (int, "`1`"),
+    (fields.Lifetime, 'duration or `"session"`'),
+    (fields.Pattern, "name, or its beginning and `*`"),
+    (fields.CookiePath, "path"),
+    (fields.DpvTerm, "DPV term"),
+    (fields.PublicKey, "public key"),
+    (addresses.Url, "https address"),
+    (addresses.Reference, "https address, or text"),
+    (addresses.Email, "e-mail address"),
+    (addresses.Domain, "domain"),
+    (addresses.SiteOrigin, "origin"),
+    (addresses.VendorOrigin, "origin"),
+    (transfers.Country, "country"),
+    (duration.Duration, "duration"),
+    (bool, "true or false"),
+)
+
+
+def kind_of(annotation: Any) -> str:
+    """Say in words what a key takes."""
+    for known, words in _WORDS:
+        if annotation == known:
+            return words
+    if get_origin(annotation) is Literal:
+        return ", ".join(f'`"{value}"`' for value in get_args(annotation))
+    if isinstance(annotation, types.UnionType) or get_origin(annotation) not in (None, Annotated, tuple):
+        return next(kind_of(one) for one in get_args(annotation) if one is not type(None))
+    if get_origin(annotation) in (Annotated, tuple):
+        inner = kind_of(get_args(annotation)[0])
+        return f"list of {inner}" if get_origin(annotation) is tuple else inner
+    if isinstance(annotation, type):
+        return f"table, [see below](#{annotation.__name__.lower()})"
+    raise TypeError(f"There are no words for {annotation!r}.")
+
+
+def policy_table(model: type[declarations.Table]) -> str:
+    """Write the keys of one table of the policy."""
+    rows = ["| key | takes | absent | |", "|---|---|---|---|"]
+    told = _docstrings(model)
+    for name, field in model.model_fields.items():
+        absent = "**required**" if field.is_required() else _written(field.default)
+        takes = kind_of(model.__annotations__[name])
+        rows.append(f"| `{field.alias or name}` | {takes} | {absent} | {told[name]} |")
+    return "\n".join(rows) + "\n"
+
+
+def _docstrings(model: type[declarations.Table]) -> dict[str, str]:
+    """Read what stands below each field."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0].body  # type: ignore[attr-defined]
+    return {
+        field.target.id: told.value.value
+        for field, told in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(told, ast.Expr)
+    }
+
+
+def _written(default: Any) -> str:
+    if default is None or default == () or isinstance(default, declarations.Table):
+        return ""
+    return f"`{str(default).lower()}`" if isinstance(default, bool) else f'`"{default}"`'
+
+
+def commands() -> str:
+    """Write the commands with their arguments and options."""
+    import typer
+
+    group: Any = typer.main.get_command(command_line)
+    parts = []
+    for name, command in group.commands.items():
+        rows = ["| argument or option | default | |", "|---|---|---|"]
+        for parameter in command.params:
+            if parameter.name == "help":
+                continue
+            is_option = parameter.param_type_name == "option"
+            shown = ", ".join(f"`{one}`" for one in parameter.opts) if is_option else f"`{parameter.name.upper()}`"
+            default = "" if parameter.default in (None, False, "") else f"`{parameter.default}`"
+            rows.append(f"| {shown} | {default} | {parameter.help} |")
+        first = command.help.split("\n\n")
+        prose = "\n\n".join(" ".join(part.split()) for part in first)
+        parts.append(f"### consentkit {name}\n\n{prose}\n\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def evidence() -> dict[str, list[tuple[str, str]]]:
+    """List for each requirement the tests whose comments name it, as file and name; the most exact ones first."""
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for path in sorted((ROOT / "tests").glob("test_*.py")):
+        for name, ids in _named(path.read_text("utf-8")):
+            for one in ids:
+                found.setdefault(one, []).append((len(ids), path.name, name))
+    return {one: [(file, name) for _, file, name in sorted(tests)] for one, tests in found.items()}
+
+
+def _named(source: str) -> Iterator[tuple[str, list[str]]]:
+    """Pair tests with the requirements that a comment in or right above them names."""
+    tests = sorted(
+        (min([node.lineno, *(one.lineno for one in node.decorator_list)]), node.end_lineno or 0, node.name)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    )
+    found: dict[str, list[str]] = {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        ids = _ID.findall(token.string) if token.type == tokenize.COMMENT else []
+        if ids:
+            line = token.start[0]
+            owner = next((test for test in tests if test[1] >= line), None)
+            if owner is not None:
+                found.setdefault(owner[2], []).extend(ids)
+    for name, ids in found.items():
+        yield name, list(dict.fromkeys(ids))
+
+
+def requirements(page: str) -> str:
+    """Renew the last column of the requirements' table; the words stay."""
+    tests = evidence()
+
+    def row(match: re.Match[str]) -> str:
+        named: list[tuple[str, str]] = []
+        for file, name in tests.get(match[1], []):
+            if len(named) < NAMED_TESTS and file not in {one for one, _ in named}:
+                named.append((file, name))
+        shown = "<br>".join(f"`{file}::{name}`" for file, name in named)
+        return f"| {match[1]} | {match[2]} | {shown} |"
+
+    return _ROW.sub(row, page)
+
+
+def rows(page: str) -> list[tuple[str, str]]:
+    """Pair the ids of the requirements' table with its last column."""
+    return re.findall(r"^\| ([A-Z]{2}-\d\d) \|.*\| ([^|]*) \|$", page, re.MULTILINE)
+
+
+def renewed(page: str) -> str:
+    """Renew all tables of one page."""
+
+    def table(match: re.Match[str]) -> str:
+        if match[2] == "commands":
+            return f"{match[1]}{commands()}{match[3]}"
+        if match[2] in TABLES:
+            return f"{match[1]}{policy_table(TABLES[match[2]])}{match[3]}"
+        raise ValueError(f"There is no table {match[2]!r}.")
+
+    return _TABLE.sub(table, page)
+
+
+def main() -> None:
+    """Renew the pages in place."""
+    for path in sorted(DOCS.rglob("*.md")):
+        page = path.read_text("utf-8")
+        new = renewed(page)
+        if path.name == "requirements.md":
+            new = requirements(new)
+        if new != page:
+            path.write_text(new, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
