@@ -1,7 +1,7 @@
 """The middleware for Starlette and every other ASGI application, and what its handlers ask."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from consentkit.endpoints import Endpoints, local_path_of, refusal
-from consentkit.errors import ConsentRequiredError, MissingMiddlewareError
+from consentkit.errors import ConsentRequiredError, MissingMiddlewareError, UsageError
 from consentkit.exchange import Exchange, Exchanges
 from consentkit.manager import ConsentManager
 from consentkit.request import RequestConsent
@@ -47,7 +47,7 @@ class ConsentMiddleware:
         if outer is not None and outer.shared.manager is self.manager:
             await self.app(scope, receive, send)
             return
-        headers = scope["headers"]
+        headers = scope.get("headers", ())
         if type(headers) is not list:  # ASGI allows every iterable; ours is read more than once
             headers = list(headers)
             scope = {**scope, "headers": headers}
@@ -161,13 +161,17 @@ def requires_consent(
     """
 
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
-        if inspect.iscoroutinefunction(handler):
+        if inspect.isclass(handler):
+            raise UsageError(
+                f"@requires_consent stands on handlers: decorate the methods of {handler.__name__}."
+            )
+        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
 
             @wraps(handler)
             async def asking(*args: P.args, **kwargs: P.kwargs) -> Any:
                 connection = _connection(handler, args, kwargs)
                 if get_consent(connection).allows(category, vendor):
-                    return await handler(*args, **kwargs)
+                    return await cast(Awaitable[Any], handler(*args, **kwargs))
                 if isinstance(connection, WebSocket):
                     await connection.close(1008)
                     return None
@@ -192,7 +196,7 @@ def _connection(handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict
         if isinstance(value, HTTPConnection):
             return value
     raise MissingMiddlewareError(
-        f"{handler.__qualname__} takes no request or websocket: @requires_consent needs one among its arguments."
+        f"{handler!r} takes no request or websocket: @requires_consent needs one among its arguments."
     )
 
 

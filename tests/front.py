@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -71,7 +71,7 @@ class Front:
         """Make an application with one page at `/`, or with the given endpoints, each at its name; ask around it."""
         routes = [
             endpoint
-            if isinstance(endpoint, Route)
+            if isinstance(endpoint, BaseRoute)
             else Route(f"/{endpoint.__name__}", endpoint, methods=["GET", "POST"])
             for endpoint in endpoints
         ]
