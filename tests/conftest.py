@@ -48,6 +48,12 @@ class Clock:
         self.seconds = moment.timestamp()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the ledger's answers longer than a visitor would: a busy machine is not a failure."""
+    monkeypatch.setattr("consentkit.revocation.LONGEST_WAIT", 30.0)
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock that stands at noon of 31 August 2026, UTC: six months later the month is too short."""

@@ -25,6 +25,8 @@ from tests.records import NOON, a_record, another_process_holds, eventually
 __all__ = ["postgres"]
 
 SHORT = 0.2
+# Seconds: a busy machine is not a failure.
+PATIENT = 30
 BACKENDS = ["sqlite", "postgresql"]
 
 
@@ -39,7 +41,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def ledger(url: str) -> Iterator[Ledger]:
-    ledger = Ledger(url)
+    ledger = Ledger(url, lock_timeout=PATIENT)
     yield ledger
     ledger.close()
 
@@ -48,7 +50,7 @@ def ledger(url: str) -> Iterator[Ledger]:
 def any_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     addresses = {"memory": lambda: "sqlite://", "sqlite": lambda: f"sqlite:///{tmp_path / 'consent.db'}"}
     make = addresses.get(request.param) or request.getfixturevalue("postgres").address
-    ledger = Ledger(make())
+    ledger = Ledger(make(), lock_timeout=PATIENT)
     yield ledger
     ledger.close()
 

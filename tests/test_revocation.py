@@ -123,8 +123,9 @@ class _Hanging(Ledger):
 
 
 def test_a_ledger_that_does_not_answer_holds_a_request_for_a_quarter_of_a_second(
-    ledger_url: str, caplog: pytest.LogCaptureFixture
+    ledger_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("consentkit.revocation.LONGEST_WAIT", 0.25)
     ledger = _Hanging(ledger_url)
     revocations = Revocations(ledger, recheck=60, max_stale=3600)
     revocations.look(SUBJECT, NOW)
