@@ -149,7 +149,7 @@ def test_another_process_sees_a_withdrawal_within_recheck(
 # RC-10: no grant without a record, no withdrawal refused, no 500
 def test_while_another_process_holds_the_database(policy: Policy, tmp_path: Path, clock: Clock) -> None:
     database = f"sqlite:///{tmp_path / 'held.db'}"
-    ledger = Ledger(database, lock_timeout=0.3)
+    ledger = Ledger(database, lock_timeout=1.0)
     with managing(policy, ledger=ledger, clock=clock) as manager, serving(site(manager)) as base:
         with Visitor(base) as granted, Visitor(base) as fresh:
             granted.accept()

@@ -241,7 +241,7 @@ def test_while_the_ledger_is_locked_nothing_widens_and_everything_narrows(
     told = threading.Event()
     with managing(
         policy,
-        ledger=Ledger(f"sqlite:///{database}", lock_timeout=0.2),
+        ledger=Ledger(f"sqlite:///{database}", lock_timeout=1.0),
         clock=clock,
         spool=tmp_path / "spool",
     ) as manager:
@@ -279,7 +279,7 @@ def test_what_waits_in_the_spool_holds_after_a_restart(policy: Policy, tmp_path:
         policy,
         secret_key=KEY,
         site="stride",
-        ledger=Ledger(f"sqlite:///{database}", lock_timeout=0.2),
+        ledger=Ledger(f"sqlite:///{database}", lock_timeout=1.0),
         **options,  # type: ignore[arg-type]
     )
     given = choose(first, **EVERYTHING)
@@ -287,7 +287,7 @@ def test_what_waits_in_the_spool_holds_after_a_restart(policy: Policy, tmp_path:
     with another_process_holds(f"sqlite:///{database}"):
         first.withdraw(given.consent, None, API)
         first.close()
-        ledger = Ledger(f"sqlite:///{database}", lock_timeout=0.2)
+        ledger = Ledger(f"sqlite:///{database}", lock_timeout=1.0)
         second = ConsentManager(policy, secret_key=KEY, site="stride", ledger=ledger, **options)  # type: ignore[arg-type]
         token = second.cookie.newest([token_text], clock())
         assert second.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN
