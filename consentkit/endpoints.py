@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from consentkit import intake
 from consentkit.crossing import Crossing
 from consentkit.deciding import Deciding
+from consentkit.embed import FRAMED_HEADERS, Embedding
 from consentkit.exchange import Exchange, Exchanges
 from consentkit.headers import proves_same_origin
 from consentkit.manager import ConsentManager
@@ -53,6 +54,7 @@ class Endpoints:
             "/settings": {"GET": self._settings},
             **Deciding(shared).routes(),
         }
+        self._embedding = Embedding(shared)
         if shared.handoff is not None:
             self._routes |= Crossing(shared, shared.handoff).routes()
 
@@ -72,7 +74,8 @@ class Endpoints:
             return
         except Problem as problem:
             response = self._problem(request, problem)
-        for name, value in _SAFE_HEADERS:
+        framed = local_path_of(scope).startswith(self._inside + "embed/")
+        for name, value in FRAMED_HEADERS if framed else _SAFE_HEADERS:
             if name not in dict(response.raw_headers):
                 response.raw_headers.append((name, value))
         await response(scope, receive, send)
@@ -96,6 +99,8 @@ class Endpoints:
 
     def _by_folder(self, rest: str) -> Mapping[str, Handler] | None:
         folder, _, name = rest[1:].partition("/")
+        if folder == "embed" and name and "/" not in name:
+            return self._embedding.methods
         kept: dict[str, Handler] = {"notices": self._notice, "assets": self._asset}
         return {"GET": kept[folder]} if folder in kept and name and "/" not in name else None
 

@@ -12,7 +12,7 @@ __all__ = ["SURFACES", "Event", "Occasion", "Outcome", "Surface", "record_of"]
 
 Surface = Literal["banner", "preferences", "policy", "embed", "api"]
 SURFACES: tuple[Surface, ...] = ("banner", "preferences", "policy", "embed", "api")
-Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported"]
+Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported", "loaded_once"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Occasion:
 
     Attributes:
         surface: which page or programme the choice was made on.
-        choice: accept_all, reject_all, save, change, withdraw, or api.
+        choice: accept_all, reject_all, save, change, withdraw, load_once, or api.
         language: in which the notice was shown.
         notice: whole digest of the notice that was shown; None for the present one.
         gpc: whether the request carried Global Privacy Control.

@@ -269,6 +269,10 @@ class Pages:
     def _filled(self, html: str, view: View) -> str:
         return _fill(html, local_path(view.next, self._base(view)))
 
+    def render(self, template: str, view: View, /, **values: Any) -> str:
+        """Fill in one of our templates, with what all documents are given."""
+        return self._document(template, view, here="", **values)
+
     def _document(self, template: str, view: View, /, *, here: str, **values: Any) -> str:
         edition = self._edition_for(view.language)
         back = local_path(view.next, self._base(view))

@@ -6,6 +6,7 @@ ledger is away: its record waits, on disk where there is a spool, and is deliver
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,20 @@ class Registrar:
             LedgerUnavailableError: it widens and cannot be recorded; nothing was changed.
         """
         return self._settle(before, after, occasion, event="imported")
+
+    def loaded_once(self, vendor: str, occasion: Occasion) -> Record:
+        """Put on record that a vendor's content was loaded once: nothing is granted, and nothing leads to the visitor.
+
+        Raises:
+            LedgerUnavailableError: it cannot be recorded, so it must not be loaded.
+        """
+        terms, now = self._terms, int(self._clock())
+        loaded = decisions.replace(Choice(categories={}, vendors={vendor: True}), terms.notice, now)
+        before = terms.undecided(gpc=occasion.gpc)
+        record = record_of(terms, before, loaded, before, occasion, subject="", event="loaded_once")
+        record = replace(record, status=ConsentStatus.UNKNOWN.value, expires_at=None)
+        self._store(record, may_wait=False)
+        return record
 
     def withdraw_subject(self, subject: str) -> Record | None:
         """Withdraw everything that stands under a pseudonym; None where nothing does. Blocks.

@@ -41,7 +41,7 @@ class Record:
         notice: whole digest of the notice that was shown.
         language: in which the notice was shown.
         surface: banner, preferences, policy, embed or api.
-        choice: accept_all, reject_all, save, change, withdraw, api or handoff.
+        choice: accept_all, reject_all, save, change, withdraw, load_once, api or handoff.
         categories: every optional category and whether it is granted.
         vendors: only those whose answer differs from their category's.
         decided_at: from which validity counts.

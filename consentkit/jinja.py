@@ -1,0 +1,112 @@
+"""What templates ask, for Jinja2: one block and one function.
+
+    {% consent "social" vendor="youtube" %}…{% else %}…{% endconsent %}
+    {{ consent_embed("youtube", url, title="A stretch in two minutes") }}
+
+Both are there after
+
+    consentkit.jinja.install(templates.env)
+
+The template's context needs `request`, as Starlette's and FastAPI's Jinja2Templates give it; for the block `consent` will do, the
+object that `get_consent` returns. A page with a block depends on the visitor; a page with embeds is the same for everybody.
+"""
+
+from typing import Any
+
+from jinja2 import Environment, nodes, pass_context
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from consentkit.errors import ConfigurationError, MissingMiddlewareError
+from consentkit.framing import figure, lies_within
+from consentkit.request import RequestConsent
+
+__all__ = ["ConsentExtension", "install"]
+
+
+def install(environment: Environment) -> None:
+    """Teach an environment the block and the function."""
+    environment.add_extension(ConsentExtension)
+
+
+class ConsentExtension(Extension):
+    """The block, and the function among the globals."""
+
+    tags = {"consent"}  # noqa: RUF012 - Jinja2's own interface
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.globals["consent_embed"] = consent_embed
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Read the block; both of its arms are optional, as in `{% if %}`."""
+        line = next(parser.stream).lineno
+        category = parser.parse_expression()
+        vendor: nodes.Expr = nodes.Const(None)
+        if parser.stream.skip_if("comma"):
+            pass
+        if parser.stream.current.test("name:vendor"):
+            next(parser.stream)
+            parser.stream.expect("assign")
+            vendor = parser.parse_expression()
+        body = parser.parse_statements(("name:else", "name:endconsent"))
+        otherwise: list[nodes.Node] = []
+        if next(parser.stream).value == "else":
+            otherwise = parser.parse_statements(("name:endconsent",), drop_needle=True)
+        test = self.call_method("allows", [nodes.ContextReference(), category, vendor])
+        return nodes.If(test, body, [], otherwise).set_lineno(line)
+
+    def allows(self, context: Context, category: str, vendor: str | None) -> bool:
+        """Ask the consent of the request that is being answered.
+
+        Raises:
+            UnknownIdError: the policy lacks the category, or the vendor in it.
+            MissingMiddlewareError: the context leads to no consent.
+        """
+        return _consent(context).allows(category, vendor)
+
+
+@pass_context
+def consent_embed(context: Context, vendor: str, url: str, *, title: str) -> Markup:
+    """Write a frame that holds the vendor's content once it is allowed, and a placeholder before.
+
+    Args:
+        context: that of the template.
+        vendor: id of the third party.
+        url: the address of the content, within the vendor's frame origins.
+        title: what the content is; read out as the name of the frame, and the text of the plain link below it.
+
+    Raises:
+        UnknownVendorError: the policy has no such vendor.
+        ConfigurationError: the address lies elsewhere.
+        MissingMiddlewareError: the context leads to no consent.
+    """
+    consent = _consent(context)
+    found = consent.manager.policy.vendor(vendor)
+    if not lies_within(url, found.origins.frame):
+        raise ConfigurationError(
+            f"consent_embed: {url!r} does not lie within the frame origins of vendor {vendor!r}: declare its origin under "
+            "`origins.frame` in the policy, or embed an address that lies there."
+        )
+    request = context.get("request")
+    scope: dict[str, Any] = getattr(request, "scope", {})
+    exchange = scope.get("consentkit")
+    root_path: str = scope.get("root_path", "").rstrip("/")
+    page = exchange.target() if exchange is not None else None
+    return figure(vendor, url, title, base=root_path + consent.manager.prefix, page=page)
+
+
+def _consent(context: Context) -> RequestConsent:
+    for found in (context.get("consent"), _of_request(context.get("request"))):
+        if isinstance(found, RequestConsent):
+            return found
+    raise MissingMiddlewareError(
+        "The template's context has neither a `request` that passed through ConsentMiddleware nor `consent`: add one of them, "
+        "and import macros `with context`."
+    )
+
+
+def _of_request(request: Any) -> Any:
+    return getattr(request, "scope", {}).get("state", {}).get("consent")
