@@ -1,0 +1,60 @@
+"""English and Dutch: which of them a reader gets, and how each says what stands in the templates.
+
+Readers get the language that their browser asks for (Accept-Language), unless they chose another at the foot
+of the page. That choice is put in the place of the header, so that the consent pages follow it as well.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from babel.numbers import format_decimal
+from jinja2 import Environment
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["COOKIE", "NAMES", "LanguageChoice", "read_words", "speak"]
+
+COOKIE = "language"
+"""Keeps what the reader chose: functional, so nobody has to be asked."""
+
+NAMES = {"en": "English", "nl": "Nederlands"}
+"""By which readers know each language."""
+
+
+class LanguageChoice:
+    """Middleware around all others: a chosen language takes the place of the one that the browser asks for."""
+
+    def __init__(self, app: ASGIApp, languages: tuple[str, ...]) -> None:
+        self._app = app
+        self._languages = languages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "http":
+            chosen = HTTPConnection(scope).cookies.get(COOKIE)
+            if chosen in self._languages:
+                headers = [pair for pair in scope["headers"] if pair[0] != b"accept-language"]
+                scope = {**scope, "headers": [*headers, (b"accept-language", chosen.encode())]}
+        await self._app(scope, receive, send)
+
+
+def read_words(folder: Path, language: str) -> Mapping[str, str]:
+    """Read how a language says the templates' English texts; English itself has no file."""
+    path = folder / f"{language}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def speak(templates: Environment, language: str, words: Mapping[str, str]) -> None:
+    """Teach templates a language: `_` and `trans`, and how it writes numbers.
+
+    A text that the language lacks stays English.
+    """
+    templates.add_extension("jinja2.ext.i18n")
+    templates.policies["ext.i18n.trimmed"] = True
+    templates.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: words.get(text, text),
+        lambda one, many, number: words.get(one if number == 1 else many, one if number == 1 else many),
+        newstyle=True,
+    )
+    templates.filters["number"] = lambda number: format_decimal(number, locale=language)
