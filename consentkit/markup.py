@@ -31,8 +31,8 @@ _ATTRIBUTE_NAME = rb"[^" + SPACE + rb"/>][^" + SPACE + rb"/>=]*+"
 _EQUALS = rb"[" + SPACE + rb"]*+=[" + SPACE + rb"]*+"
 _VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^\"'" + SPACE + rb">][^" + SPACE + rb">]*+|(?=>))"
 _ATTRIBUTE = _ATTRIBUTE_NAME + rb"(?:" + _EQUALS + _VALUE + rb"|(?![" + SPACE + rb"]*+=))"
-_ATTRIBUTES = rb"(?:[" + SPACE + rb"/]++|" + _ATTRIBUTE + rb")*+"
-_COMMENT = rb"<!--(?!-?>)[^-]*+(?:-(?!-!?>)[^-]*+)*+--!?>"
+_ATTRIBUTES = rb"(?>(?:[" + SPACE + rb"/]++|" + _ATTRIBUTE + rb")*)"
+_COMMENT = rb"<!--(?!-?>)[^-]*+(?>(?:-(?!-!?>)[^-]*+)*)--!?>"
 
 RAW_TEXT = frozenset(b"script style title textarea xmp iframe noembed noframes noscript".split())
 """Elements whose content is text, with scripting on (`noscript`), outside of SVG and MathML."""
@@ -50,7 +50,7 @@ def _any_of(names: Iterable[bytes]) -> bytes:
 def _plain_raw(name: bytes) -> bytes:
     """Match a whole raw text element that holds neither a comment nor anything like its own end tag."""
     letters = name[:1] + name[:1].upper()
-    content = rb"[^<]*+(?:<(?!!--|/[" + letters + rb"])[^<]*+)*+"
+    content = rb"[^<]*+(?>(?:<(?!!--|/[" + letters + rb"])[^<]*+)*)"
     end = rb"</(?i:" + name + rb")[" + SPACE + rb"]*+>"
     return rb"<" + _any_of([name]) + _ATTRIBUTES + rb">" + content + end
 
@@ -63,7 +63,7 @@ _DRAWING = _any_of(
 _CAPTION = rb"|".join(rb"<(?i:%b)>[^<]*+</(?i:%b)>" % (name, name) for name in (b"title", b"desc", b"style"))
 _PICTURE = (
     rb"<" + _any_of([b"svg"]) + _ATTRIBUTES + rb"(?<!/)>"
-    rb"(?:[^<]++|</?+" + _DRAWING + _ATTRIBUTES + rb">|" + _CAPTION + rb")*+"
+    rb"(?>(?:[^<]++|</?+" + _DRAWING + _ATTRIBUTES + rb">|" + _CAPTION + rb")*)"
     rb"</(?i:svg)[" + SPACE + rb"]*+>"
 )
 _PLAIN_HEAD = rb"|".join(_plain_raw(name) for name in (b"script", b"style", b"title"))
@@ -78,7 +78,7 @@ _ORDINARY = (
     + _WEIGHTY
     + rb"))"
     + _NAME
-    + rb"(?: [a-z\-]++=\"[^\"]*+\")*+(?:>|"
+    + rb"(?>(?: [a-z\-]++=\"[^\"]*+\")*)(?:>|"
     + _ATTRIBUTES
     + rb">))"
 )
@@ -92,15 +92,15 @@ TAG_ATTRIBUTES = re.compile(_ATTRIBUTES)
 VALUE_OPEN = re.compile(_ATTRIBUTE_NAME + _EQUALS + rb"([^" + SPACE + rb">])")
 """An attribute up to the first byte of its value, which tells what ends it."""
 HEAD_CONTENT = re.compile(
-    rb"(?:[" + SPACE + rb"]++|" + _METADATA + rb"|" + _COMMENT + rb"|" + _PLAIN_HEAD + rb")*+"
+    rb"(?>(?:[" + SPACE + rb"]++|" + _METADATA + rb"|" + _COMMENT + rb"|" + _PLAIN_HEAD + rb")*)"
 )
 """What can be passed over in and after `<head>` in one step."""
-BODY_CONTENT = re.compile(rb"[^<]*+(?:(?:" + _ORDINARY + rb"|" + _WHOLE + rb")[^<]*+)*+")
+BODY_CONTENT = re.compile(rb"[^<]*+(?>(?:(?:" + _ORDINARY + rb"|" + _WHOLE + rb")[^<]*+)*)")
 """What can be passed over in `<body>` in one step."""
 UNITS = re.compile(rb"(" + _ORDINARY + rb")|" + _WHOLE)
 """The parts of a stretch of BODY_CONTENT but its text, one by one; group 1 is a tag of ordinary HTML."""
 
-_PAIR = re.compile(rb"(" + _ATTRIBUTE_NAME + rb")(?:" + _EQUALS + rb"(" + _VALUE + rb"))?+")
+_PAIR = re.compile(rb"(" + _ATTRIBUTE_NAME + rb")(?>(?:" + _EQUALS + rb"(" + _VALUE + rb"))?)")
 _VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img input keygen link meta param source track "
     b"wbr".split()
