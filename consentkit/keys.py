@@ -5,13 +5,14 @@ Keys are written as base64url, without padding, of their 32 raw bytes. The algor
 
 import base64
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from consentkit.errors import ConfigurationError
 
-__all__ = ["PrivateKey", "PublicKey", "new_pair", "sign_token", "verify_token"]
+__all__ = ["PrivateKey", "PublicKey", "new_pair", "public_half", "sign_token", "verify_token"]
 
 _MISSING = "The hand-off between sites needs the extra: pip install 'consentkit[group]'."
 
@@ -67,11 +68,7 @@ class PrivateKey:
         Raises:
             ConfigurationError: it is none, the policy has no public key of this site or another one, or the extra is missing.
         """
-        try:
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        except ImportError:
-            raise ConfigurationError(_MISSING) from None
-        key = Ed25519PrivateKey.from_private_bytes(_raw(text, "private_key"))
+        key = _private(text)
         own = _text(key.public_key().public_bytes_raw())
         if public is None or public.text != own:
             found = "has none" if public is None else f"has {public.text!r}"
@@ -81,12 +78,31 @@ class PrivateKey:
         return cls(key)
 
 
-def new_pair() -> tuple[str, str]:
-    """Make a private and a public key, as they are written."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+def _private(text: str) -> Any:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except ImportError:
+        raise ConfigurationError(_MISSING) from None
+    return Ed25519PrivateKey.from_private_bytes(_raw(text, "private_key"))
 
-    key = Ed25519PrivateKey.generate()
-    return _text(key.private_bytes_raw()), _text(key.public_key().public_bytes_raw())
+
+def public_half(private_key: str) -> str:
+    """Give the public key that belongs to a private one, as it is written.
+
+    Raises:
+        ConfigurationError: it is none, or the extra is missing.
+    """
+    return _text(_private(private_key).public_key().public_bytes_raw())
+
+
+def new_pair() -> tuple[str, str]:
+    """Make a private and a public key, as they are written.
+
+    Raises:
+        ConfigurationError: the extra is missing.
+    """
+    private = _text(secrets.token_bytes(32))
+    return private, public_half(private)
 
 
 def sign_token(claims: Mapping[str, Any], key: PrivateKey) -> str:

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +109,16 @@ def _await_listener(process: "subprocess.Popen[str]", port: int) -> None:
     raise RuntimeError(f"{process.args!r} does not listen on port {port}.")
 
 
-def free_port() -> int:
-    """Return a port on which nothing listens just now."""
-    with socket.socket() as probe:
-        probe.bind((LOCALHOST, 0))
-        return int(probe.getsockname()[1])
+def free_port(count: int = 1) -> int:
+    """Return a port on which nothing listens just now, nor on the ones right after it, so many in all."""
+    while True:
+        with ExitStack() as probes:
+            first = probes.enter_context(socket.socket())
+            first.bind((LOCALHOST, 0))
+            port = int(first.getsockname()[1])
+            try:
+                for other in range(port + 1, port + count):
+                    probes.enter_context(socket.socket()).bind((LOCALHOST, other))
+            except (OSError, OverflowError):
+                continue
+            return port

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consentkit.errors import ConfigurationError
-from consentkit.keys import PrivateKey, PublicKey, new_pair, sign_token, verify_token
+from consentkit.keys import PrivateKey, PublicKey, new_pair, public_half, sign_token, verify_token
 
 # Of no use anywhere else. Fixed, since test names are made of them.
 PRIVATE, PUBLIC = "mokyik1UVWz_rVvNDaXFQaOtewUtAYAUp3HgLTmg2Ng", "VGUJmJGJDCgNG_EFbNa7RYOmSE_DAO-gp_Jc7bAF6io"
@@ -41,6 +41,7 @@ def test_keys_are_written_as_the_raw_32_bytes_and_no_two_pairs_are_alike() -> No
     assert len(PRIVATE) == len(PUBLIC) == 43
     raw = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(PRIVATE + "="))
     assert base64.urlsafe_b64decode(PUBLIC + "=") == raw.public_key().public_bytes_raw()
+    assert public_half(PRIVATE) == PUBLIC
     assert new_pair() != new_pair()
 
 
@@ -74,6 +75,8 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.Monkey
         PublicKey.read(PUBLIC)
     with pytest.raises(ConfigurationError, match=r"consentkit\[group\]"):
         PrivateKey.read(PRIVATE, None)
+    with pytest.raises(ConfigurationError, match=r"consentkit\[group\]"):
+        new_pair()
 
 
 def with_the_public_key_as_a_secret() -> str:

@@ -14,10 +14,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from consentkit import ConsentManager, load_policy
-from examples.running_magazine.__main__ import read_key
 from examples.running_magazine.app import create_app
 from examples.running_magazine.comments import KEPT_PER_ARTICLE, CommentBook
 from examples.running_magazine.content import read_shelf
+from examples.running_magazine.development import SITES, origins_from, read_key
 from examples.running_magazine.magazine import HERE
 from examples.running_magazine.page_views import PageView
 from tests.conftest import Clock
@@ -344,15 +344,14 @@ def test_every_text_is_an_article_and_not_a_filler() -> None:
 
 def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     place = tmp_path / "secret-key"
-    key = read_key(place)
-    assert len(key) >= 64
-    assert read_key(place) == key
+    assert read_key(place, "first") == "first"
+    assert read_key(place, "second") == "first"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
 
 
 # RC-01
 def test_the_command_serves_and_answers_survive_a_restart(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_port(3)
     command = ["-m", "examples.running_magazine", "--port", str(port), "--data", tmp_path / "data"]
     with httpx2.Client(headers={"Origin": f"http://localhost:{port}"}) as client:
         with running(command, port=port, cwd=HERE.parent.parent) as base:
@@ -400,3 +399,50 @@ def test_likes_are_kept_in_the_browser_only_once_social_is_granted(magazine: str
     assert page.locator("[data-reading-list] li").all_inner_texts() == [
         "How to stretch your hamstrings properly"
     ]
+
+
+# LB-01, XS-03
+def test_the_command_serves_the_sister_sites_too_and_all_three_take_a_choice_over(tmp_path: Path) -> None:
+    port = free_port(3)
+    origins = origins_from(port)
+    command = ["-m", "examples.running_magazine", "--port", str(port), "--data", tmp_path]
+    with running(command, port=port, cwd=HERE.parent.parent), httpx2.Client() as client:
+        jars: dict[str, dict[str, str]] = {site: {} for site in SITES}
+
+        def get(address: str) -> "httpx2.Response":
+            """Go to a name that only browsers know to be this machine, with that site's cookies."""
+            url = httpx2.URL(address)
+            site = url.host.removesuffix(".localhost")
+            cookies = "; ".join(f"{name}={value}" for name, value in jars[site].items())
+            response = client.request(
+                "GET",
+                url.copy_with(host="127.0.0.1"),
+                headers={"Host": url.netloc.decode(), "Cookie": cookies},
+            )
+            for line in response.headers.get_list("set-cookie"):
+                name, _, value = line.split(";")[0].partition("=")
+                jars[site][name] = value
+            return response
+
+        for site in SITES:
+            page = get(f"{origins[site][0]}/")
+            assert page.status_code == 200 and "cookie-consent-accept-all" in page.text and not jars[site]
+            assert all(f'href="{origins[other][0]}/"' in page.text for other in SITES if other != site)
+            assert get(f"{origins[site][0]}/nowhere").status_code == 404
+        answer = client.post(
+            f"http://127.0.0.1:{port}/consent/decision",
+            json={"choice": "accept_all"},
+            headers={"Host": f"stride.localhost:{port}", "Origin": origins["stride"][0]},
+        )
+        jars["stride"]["consent"] = answer.headers["set-cookie"].split(";")[0].partition("=")[2]
+        way = origins["trailhead"][0] + "/consent/handoff/start?iss=stride&next=%2Farticles%2Fheath-at-dawn"
+        assert (
+            way.replace("%2Farticles%2Fheath-at-dawn", "%2F").replace("&", "&amp;")
+            in get(origins["stride"][0]).text
+        )
+        for _ in range(3):
+            way = get(way).headers["location"]
+        page = get(origins["trailhead"][0] + way)
+        assert PLAYER in page.text and "Your choice on Stride counts here too." in page.text
+        assert get(origins["shoelab"][0] + "/articles/grip-on-wet-paint").status_code == 200
+    assert stat.S_IMODE((tmp_path / "trailhead-private-key").stat().st_mode) == 0o600

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from babel import Locale
-from babel.dates import format_date
 from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +14,7 @@ from consentkit.asgi import get_consent
 
 from .comments import CommentBook
 from .content import Piece, Shelf, read_shelf
+from .dressing import dress
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
 __all__ = ["HERE", "Magazine", "build_magazine"]
@@ -92,28 +90,7 @@ def build_magazine(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = Locale.parse(language).territories
-    templates.globals.update(
-        art=_read_art(HERE / "art").draw,
-        country=lambda code: names.get(code, code),
-        language=language,
-        policy=manager.policy,
-        settings=manager.prefix,
-    )
-    templates.filters["day"] = lambda day: format_date(day, "d MMMM y", locale=language)
+    dress(templates, manager, language)
     for path in texts:
         templates.get_template(path)
     return Magazine(manager, origins, shelf, templates, comments or CommentBook(), reporter)
-
-
-class _Pictures(dict[str, str]):
-    """The drawings by name."""
-
-    def draw(self, name: str, alt: str = "") -> Markup:
-        """Give an SVG element: a picture where it has a text, else an ornament that is not read out."""
-        label = Markup('role="img" aria-label="{}"').format(alt) if alt else Markup('aria-hidden="true"')
-        return Markup(self[name].replace("<svg ", f"<svg {label} ", 1))  # noqa: S704  # our own files
-
-
-def _read_art(folder: Path) -> _Pictures:
-    return _Pictures({path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")})

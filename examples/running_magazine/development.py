@@ -1,0 +1,73 @@
+"""What the demo needs on one machine: keys, a policy that knows them, a ledger, and a name for each site."""
+
+import os
+import secrets
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from consentkit import ConsentManager, Ledger, Policy, load_policy
+from consentkit.keys import new_pair, public_half
+
+from .app import create_app
+from .magazine import HERE
+from .sisters import create_sister
+
+__all__ = ["SITES", "build", "origins_from", "read_key"]
+
+SITES = ("stride", "trailhead", "shoelab")
+"""In the order of their ports."""
+
+
+def origins_from(port: int) -> dict[str, tuple[str, ...]]:
+    """Give each site its origins: cookies ignore ports, so that each has a name of its own, beside plain localhost."""
+    origins = {site: (f"http://{site}.localhost:{port + place}",) for place, site in enumerate(SITES)}
+    return origins | {"stride": (*origins["stride"], f"http://localhost:{port}")}
+
+
+def build(data: Path, port: int) -> dict[str, Starlette]:
+    """Put the three sites together, with their keys, their policy and their one ledger under `data`."""
+    data.mkdir(parents=True, exist_ok=True)
+    private = {site: read_key(data / f"{site}-private-key", new_pair()[0]) for site in SITES}
+    policy = policy_with_keys(data, {site: public_half(key) for site, key in private.items()})
+    ledger = Ledger(f"sqlite:///{(data / 'consent.db').absolute()}")
+    origins = origins_from(port)
+    managers = {
+        site: ConsentManager(
+            policy,
+            secret_key=read_key(data / f"{site}-secret-key", secrets.token_urlsafe(48)),
+            private_key=private[site],
+            ledger=ledger,
+            site=site,
+            origins=origins,
+            spool=data / f"{site}-spool",
+            stylesheets=["/static/colours.css" if site == "stride" else f"/static/{site}.css"],
+        )
+        for site in SITES
+    }
+    return {
+        site: create_app(manager, *origins[site]) if site == "stride" else create_sister(manager)
+        for site, manager in managers.items()
+    }
+
+
+def policy_with_keys(data: Path, public: dict[str, str]) -> Policy:
+    """Write the example's policy into `data` with the public keys of this machine, and load that."""
+    text = (HERE / "consent.toml").read_text(encoding="utf-8")
+    for site, key in public.items():
+        origin = f'origin = "https://{site}.example"\n'
+        text = text.replace(origin, f'{origin}public_key = "{key}"\n')
+    path = data / "consent.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_policy(path)
+
+
+def read_key(path: Path, new: str) -> str:
+    """Read a key, or keep the new one: answers and links survive a restart."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(new)
+    return new

@@ -1,0 +1,66 @@
+"""What the templates of all three sites may call: drawings, dates, and links that take a visitor's choice along."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date
+from jinja2 import Environment
+from markupsafe import Markup
+
+from consentkit import ConsentManager
+from consentkit.group import group_link
+
+__all__ = ["LINES", "dress"]
+
+_ART = Path(__file__).parent / "art"
+LINES = {
+    "stride": "Technique, training and honestly tested shoes",
+    "trailhead": "Paths for people who run off the road",
+    "shoelab": "Running shoes on the bench and under the saw",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSite:
+    """A site of the same publisher, as the others link to it."""
+
+    name: str
+    line: str
+    address: str
+
+
+def dress(templates: Environment, manager: ConsentManager, language: str) -> None:
+    """Give an environment what the templates use, for one site."""
+    names = Locale.parse(language).territories
+    templates.globals.update(
+        art=_read_art(_ART).draw,
+        country=lambda code: names.get(code, code),
+        language=language,
+        policy=manager.policy,
+        settings=manager.prefix,
+        sisters=_others(manager),
+    )
+    templates.filters["day"] = lambda day: format_date(day, "d MMMM y", locale=language)
+    templates.filters["group_link"] = group_link
+
+
+def _others(manager: ConsentManager) -> list[OtherSite]:
+    return [
+        OtherSite(site.name, LINES[site.id], f"{manager.origins[site.id][0]}/")
+        for site in manager.policy.sites
+        if site.id != manager.site
+    ]
+
+
+class _Pictures(dict[str, str]):
+    """The drawings by name."""
+
+    def draw(self, name: str, alt: str = "") -> Markup:
+        """Give an SVG element: a picture where it has a text, else an ornament that is not read out."""
+        label = Markup('role="img" aria-label="{}"').format(alt) if alt else Markup('aria-hidden="true"')
+        return Markup(self[name].replace("<svg ", f"<svg {label} ", 1))  # noqa: S704  # our own files
+
+
+def _read_art(folder: Path) -> _Pictures:
+    return _Pictures({path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")})
