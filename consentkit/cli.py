@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from consentkit import __version__
+from consentkit.changes import Change
 from consentkit.difference import difference
 from consentkit.errors import ConfigurationError, Problem
 from consentkit.gate import CookieGate
@@ -121,8 +122,8 @@ def _seen(file: Path, policy: PolicyFile) -> list[Problem]:
     ]
 
 
-def _told(policy: PolicyFile, changes: Iterable[object]) -> list[str]:
-    return difference(changes, [category.id for category in policy.consent_needed])  # type: ignore[arg-type]
+def _told(policy: PolicyFile, changes: Iterable[Change]) -> list[str]:
+    return difference(changes, [category.id for category in policy.consent_needed])
 
 
 def _print(problems: Iterable[Problem], kind: str, colour: str) -> None:

@@ -177,7 +177,7 @@ class Disclosure:
         }
 
     def _text(self, texts: Mapping[str, str]) -> str:
-        return self._policy.text(texts, self._language)  # type: ignore[arg-type]
+        return self._policy.text(texts, self._language)  # type: ignore[arg-type]  # Texts is a mapping to whoever reads
 
     def _controller(self, controller: Controller) -> Row:
         return {

@@ -67,7 +67,7 @@ def _environment(templates: Sequence[Path], words: Wording) -> Environment:
         auto_reload=False,
     )
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(words.markup, words.markup_plural, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(words.markup, words.markup_plural, newstyle=True)  # type: ignore[attr-defined]  # the i18n extension adds it
     return environment
 
 

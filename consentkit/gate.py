@@ -184,7 +184,8 @@ class CookieGate:
             if _TOKEN.fullmatch(name) and self._refuses(name.encode(), allows):
                 for tracker in self._refusable:
                     if _matches(tracker, name) and not tracker.third_party and not permitted(tracker, allows):
-                        found[_deletion(name, tracker)] = None
+                        place = (tracker.path, tracker.domain, tracker.partitioned)
+                        found[deletion(name, *place)] = None
         return list(found)[:DELETIONS_AT_ONCE]
 
     def _refuses(self, name: bytes, allows: Allows) -> bool:
@@ -311,16 +312,3 @@ def _any_of(names: Iterable[str]) -> re.Pattern[bytes] | None:
         for first in sorted({name[0].lower(), name[0].upper()})
     ]
     return re.compile(b"|".join(branches)) if branches else None
-
-
-def _deletion(name: str, tracker: Tracker) -> str:
-    """Write the Set-Cookie value that expires a cookie in the place where it is stored."""
-    parts = [f"{name}=", "Max-Age=0", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", f"Path={tracker.path}"]
-    if tracker.domain:
-        parts.append(f"Domain={tracker.domain}")
-    if tracker.partitioned or name.startswith("__"):
-        parts.append("Secure")
-    parts.append("SameSite=Lax")
-    if tracker.partitioned:
-        parts.append("Partitioned")
-    return "; ".join(parts)

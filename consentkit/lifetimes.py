@@ -6,7 +6,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import TypeVar
 
-__all__ = ["Lifetime", "clamp", "cookie_date", "lifetime"]
+__all__ = ["Lifetime", "clamp", "cookie_date", "deletion", "lifetime"]
 
 _T = TypeVar("_T")
 
@@ -120,3 +120,16 @@ def cookie_date(text: bytes) -> float | None:
         return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
     except ValueError:
         return None
+
+
+def deletion(name: str, path: str, domain: str | None, partitioned: bool) -> str:
+    """Write the Set-Cookie value that expires a cookie in the place where it is stored."""
+    parts = [f"{name}=", "Max-Age=0", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", f"Path={path}"]
+    if domain:
+        parts.append(f"Domain={domain}")
+    if partitioned or name.startswith("__"):
+        parts.append("Secure")
+    parts.append("SameSite=Lax")
+    if partitioned:
+        parts.append("Partitioned")
+    return "; ".join(parts)

@@ -185,7 +185,7 @@ def _checked(path: Path, compiled: bytes) -> gettext.GNUTranslations:
         catalogue = gettext.GNUTranslations(BytesIO(compiled))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: {error}. Compile the catalogue again.") from error
-    messages: Mapping[str | tuple[str, int], str] = catalogue._catalog  # type: ignore[attr-defined]
+    messages: Mapping[str | tuple[str, int], str] = catalogue._catalog  # type: ignore[attr-defined]  # gettext offers no other way to see all messages
     for key, translated in messages.items():
         # Of a counted text the catalogue knows the singular alone, which may leave the number out.
         text, known = (key, set()) if isinstance(key, str) else (key[0], {"%(num)s"})

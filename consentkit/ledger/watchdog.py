@@ -35,7 +35,7 @@ class Watchdog:
     @contextmanager
     def watch(self, connection: Connection, seconds: float) -> Iterator[None]:
         """Break off what this connection does when the block takes longer."""
-        number = self._begin(connection.connection.driver_connection.fileno(), seconds)  # type: ignore[union-attr]
+        number = self._begin(connection.connection.driver_connection.fileno(), seconds)  # type: ignore[union-attr]  # libpq gives a number
         try:
             yield
         finally:
