@@ -43,6 +43,7 @@ class Terms:
         self._coverage: dict[str, Coverage] = {}
         self.needing = tuple(category.id for category in policy.consent_needed)
         self.exempt = tuple(category.id for category in policy.optional if category.exempt)
+        self._required = frozenset(category.id for category in policy.categories if category.required)
         self._vendor_category = {vendor.id: vendor.category for vendor in policy.vendors}
         self._lapses = {
             vendor.id: _end_of(last_day)
@@ -229,12 +230,13 @@ class Terms:
     ) -> Consent:
         objected = self._objected(decision, status, gpc)
         categories = {
-            category.id: category.required
+            category.id: category.id in self._required
             or (category.id not in objected if category.exempt else category.id in granted)
             for category in self.policy.categories
         }
         effective = {
-            vendor: vendors.get(vendor, categories[category]) and vendor not in lapsed
+            vendor: vendor not in lapsed
+            and (category in self._required or vendors.get(vendor, categories[category]))
             for vendor, category in self._vendor_category.items()
         }
         return Consent(

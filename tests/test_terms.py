@@ -218,6 +218,18 @@ def test_an_exception_outlives_what_its_category_grew_by() -> None:
         assert not terms(*changes, earlier=(old,)).judge(made, MOMENT).vendors["counter"]
 
 
+def test_what_has_become_required_is_on_with_all_its_vendors() -> None:
+    old = policy(SOCIAL)
+    stands = terms(SOCIAL, put("categories", 1, required=True), earlier=(old,))
+    for made in (
+        decision(old),
+        decision(old, {"analytical"}, {"counter": False}),
+        decision(old, kind="withdrawn"),
+    ):
+        for told in (stands.judge(made, MOMENT), stands.unverifiable(made)):
+            assert told.allows("analytical") and told.allows("analytical", "counter")
+
+
 # XS-02, XS-03
 @pytest.mark.parametrize("granted", [set(), {"analytical"}])
 @pytest.mark.parametrize(
