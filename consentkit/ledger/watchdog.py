@@ -35,7 +35,8 @@ class Watchdog:
     @contextmanager
     def watch(self, connection: Connection, seconds: float) -> Iterator[None]:
         """Break off what this connection does when the block takes longer."""
-        number = self._begin(connection.connection.driver_connection.fileno(), seconds)  # type: ignore[union-attr]  # libpq gives a number
+        # psycopg has a file number, which SQLAlchemy does not know of.
+        number = self._begin(connection.connection.driver_connection.fileno(), seconds)  # type: ignore[union-attr]
         try:
             yield
         finally:
