@@ -10,6 +10,7 @@ from consentkit.asgi import ConsentMiddleware
 
 from . import handlers
 from .comments import CommentBook
+from .languages import LanguageChoice
 from .magazine import HERE, build_magazine
 from .page_views import Reporter, log_view
 
@@ -35,6 +36,7 @@ def create_app(
         manager, origins or ("https://stride.example",), reporter, comments or CommentBook()
     )
     app.add_middleware(ConsentMiddleware, manager=manager)
+    app.add_middleware(LanguageChoice, languages=manager.policy.languages)
     return app
 
 
@@ -50,6 +52,7 @@ def _routes() -> list[Route | Mount]:
         Route("/courses/{slug}", handlers.course),
         Route("/courses/{slug}/book", handlers.book),
         Route("/about", handlers.about),
+        Route("/language", handlers.language, methods=["POST"]),
         Route("/your-data", handlers.your_data),
         Route("/account/forget", handlers.forget, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),

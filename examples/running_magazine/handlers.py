@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from consentkit.asgi import get_consent, requires_consent
+from consentkit.headers import local_path
 
 from .forms import read_form
+from .languages import COOKIE
 from .magazine import Magazine
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "error",
     "forget",
     "front",
+    "language",
     "shoe",
     "shoes",
     "text_size",
@@ -101,6 +104,20 @@ async def text_size(request: Request) -> Response:
     return response
 
 
+async def language(request: Request) -> Response:
+    """Remember the language that the reader chose, and go back to where that was."""
+    magazine = Magazine.of(request)
+    fields = await read_form(request, *magazine.origins)
+    chosen = fields.get("language", "")
+    if chosen not in magazine.editions:
+        raise HTTPException(400, "There is no edition in that language.")
+    response = RedirectResponse(local_path(fields.get("next"), magazine.manager.prefix), 303)
+    response.set_cookie(
+        COOKIE, chosen, max_age=_SIX_MONTHS, httponly=True, secure=magazine.secure, samesite="lax"
+    )
+    return response
+
+
 async def shoes(request: Request) -> Response:
     """List and compare the shoe tests."""
     return Magazine.of(request).page(request, "shoes.html")
@@ -138,7 +155,7 @@ async def book(request: Request) -> Response:
 async def about(request: Request) -> Response:
     """Show who makes the magazine."""
     magazine = Magazine.of(request)
-    return magazine.page(request, "about.html", piece=magazine.shelf.find("pages", "about"))
+    return magazine.page(request, "about.html", piece=magazine.piece(request, "pages", "about"))
 
 
 async def your_data(request: Request) -> Response:

@@ -1,5 +1,6 @@
 """What all pages of the magazine share: its texts, its templates, its readers' comments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from starlette.responses import HTMLResponse
 
 from consentkit import ConsentManager
 from consentkit.asgi import get_consent
+from consentkit.headers import preferred_language
 
 from .comments import CommentBook
 from .content import Piece, Shelf, read_shelf
 from .dressing import dress
+from .languages import NAMES, read_words, speak
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
-__all__ = ["HERE", "Magazine", "build_magazine"]
+__all__ = ["HERE", "Edition", "Magazine", "build_magazine"]
 
 HERE = Path(__file__).parent
 # What every text may call without asking for it.
@@ -25,16 +28,24 @@ _TEXT_PREFIX = '{% from "parts.html" import video with context %}'
 
 
 @dataclass(frozen=True, slots=True)
+class Edition:
+    """The magazine in one language."""
+
+    language: str
+    shelf: Shelf
+    templates: Environment
+
+
+@dataclass(frozen=True, slots=True)
 class Magazine:
     """The site behind the handlers; lies in `app.state.magazine`.
 
-    `origins` are the site's own, the canonical one first.
+    `origins` are the site's own, the canonical one first; `editions` go by language.
     """
 
     manager: ConsentManager
     origins: tuple[str, ...]
-    shelf: Shelf
-    templates: Environment
+    editions: Mapping[str, Edition]
     comments: CommentBook
     reporter: Reporter
 
@@ -49,19 +60,23 @@ class Magazine:
         """Tell whether our own cookies travel over https alone."""
         return self.origins[0].startswith("https:")
 
-    def piece(self, request: Request, section: str) -> Piece:
-        """Find the text that an address names; raises HTTPException 404."""
-        piece = self.shelf.find(section, request.path_params["slug"])
+    def edition(self, request: Request) -> Edition:
+        """Choose the language as the consent pages choose theirs."""
+        return self.editions[preferred_language(request.scope["headers"], tuple(self.editions))]
+
+    def piece(self, request: Request, section: str, slug: str = "") -> Piece:
+        """Find the text that the address names, or else `slug` does; raises HTTPException 404."""
+        piece = self.edition(request).shelf.find(section, slug or request.path_params["slug"])
         if piece is None:
             raise HTTPException(404)
         return piece
 
     def page(self, request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
         """Render a page, and count it afterwards if the visitor lets us."""
-        consent = get_consent(request)
-        html = self.templates.get_template(template).render(
+        consent, edition = get_consent(request), self.edition(request)
+        html = edition.templates.get_template(template).render(
             consent=consent,
-            shelf=self.shelf,
+            shelf=edition.shelf,
             path=request.url.path,
             url=self.origins[0] + request.url.path,
             large=request.cookies.get("reading-size") == "large",
@@ -69,7 +84,10 @@ class Magazine:
         )
         view = PageView(self.origins[0] + request.url.path, request.cookies.get("stride-entry"))
         return HTMLResponse(
-            html, status, background=BackgroundTask(report_if_allowed, consent, view, self.reporter)
+            html,
+            status,
+            {"Content-Language": edition.language, "Vary": "Accept-Language, Cookie"},
+            background=BackgroundTask(report_if_allowed, consent, view, self.reporter),
         )
 
 
@@ -78,10 +96,16 @@ def build_magazine(
     origins: tuple[str, ...],
     reporter: Reporter = log_view,
     comments: CommentBook | None = None,
-    language: str = "en",
 ) -> Magazine:
     """Read the texts and set the templates up; what is missing or misspelt raises here."""
-    shelf = read_shelf(HERE / "content" / "stride", language)
+    folder = HERE / "content" / "stride"
+    languages = [language for language in manager.policy.languages if (folder / language).is_dir()]
+    editions = {language: _edition(manager, folder, language) for language in languages}
+    return Magazine(manager, origins, editions, comments or CommentBook(), reporter)
+
+
+def _edition(manager: ConsentManager, folder: Path, language: str) -> Edition:
+    shelf = read_shelf(folder, language)
     texts = {piece.path: _TEXT_PREFIX + piece.body for piece in shelf.all}
     templates = Environment(
         loader=ChoiceLoader([DictLoader(texts), FileSystemLoader(HERE / "templates")]),
@@ -91,6 +115,8 @@ def build_magazine(
         lstrip_blocks=True,
     )
     dress(templates, manager, language)
+    speak(templates, language, read_words(HERE / "words", language))
+    templates.globals["languages"] = NAMES
     for path in texts:
         templates.get_template(path)
-    return Magazine(manager, origins, shelf, templates, comments or CommentBook(), reporter)
+    return Edition(language, shelf, templates)
