@@ -11,7 +11,7 @@ CATALOGUES := $(wildcard consentkit/locales/*/LC_MESSAGES/*.po)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test lint format docs lock clean install
+.PHONY: help demo bench test lint format docs lock clean install
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -23,6 +23,9 @@ demo: $(VENV)/.demo ## Serve the example magazine on http://localhost:8000 (PORT
 test: lint ## Run everything: lint, types, layers, and all tests with the coverage gate
 	@tools/chromium $(BIN)/python >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term $(PYTEST)
+
+bench: $(VENV)/.dev ## Measure what the library costs, against its budgets (ONLY=visits: a part of it)
+	@$(BIN)/python -m tests.benchmarks $(addprefix --only ,$(ONLY))
 
 lint: $(VENV)/.dev ## Check style, types and the layers
 	@$(BIN)/ruff check
