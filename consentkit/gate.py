@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from consentkit.lifetimes import clamp, deletion
+from consentkit.lifetimes import clamp, deletion, lifetime
 from consentkit.policy import Policy, Tracker
 
 __all__ = ["Action", "Allows", "CookieGate", "Reason", "Verdict", "permitted"]
