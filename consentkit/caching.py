@@ -17,7 +17,7 @@ __all__ = [
     "tagged",
     "unmarked",
     "values",
-    "without_nonces",
+    "without_policies",
 ]
 
 Headers = list[tuple[bytes, bytes]]
@@ -112,12 +112,16 @@ def rewritten(headers: Headers) -> Headers:
     return [(name, value) for name, value in headers if name.lower() not in _ABOUT_BYTES]
 
 
-def without_nonces(headers: Headers) -> Headers:
-    """Leave out policies with a nonce: browsers hold those of a 304 against the page that they kept, which has the old one."""
+def without_policies(headers: Headers, *, with_nonces_alone: bool) -> Headers:
+    """Leave out Content-Security-Policies, or those with a nonce: browsers hold a 304's against the page that they kept.
+
+    That page came with a policy of its own, which stands as long as no other is sent (RFC 9111 section 3.2).
+    """
     return [
         (name, value)
         for name, value in headers
-        if not (name.lower().startswith(b"content-security-policy") and b"'nonce-" in value.lower())
+        if not name.lower().startswith(b"content-security-policy")
+        or (with_nonces_alone and b"'nonce-" not in value.lower())
     ]
 
 

@@ -81,6 +81,12 @@ class Exchanges:
         )
         return False
 
+    def warn_of_public(self, path: str) -> None:
+        """Say once for each path that its answer cannot be what it claims to be."""
+        self.sightings.warn_once(
+            path, "%r is marked public but depends on the consent: sent as private.", path
+        )
+
     def injector(
         self,
         view: View,
@@ -167,10 +173,11 @@ class Exchanges:
 
     @cached_property
     def look(self) -> str:
-        """Name what goes into pages beside the visitor's own state; another notice, template or version is another look."""
+        """Name what goes into pages beside the visitor's own state; another policy, template or version is another look."""
         manager = self.manager
         renderings = [self.pages.rendering(language) for language in manager.policy.languages]
-        parts = (__version__, manager.notice.digest, manager.show_banner, json.dumps(renderings))
+        told = (manager.policy.model_dump_json(), json.dumps(renderings))
+        parts = (__version__, manager.show_banner, manager.csp, *told)
         return blake2s(repr(parts).encode(), digest_size=9).hexdigest()
 
 

@@ -42,6 +42,7 @@ class Exchange:
         "_headers",
         "_held",
         "_injector",
+        "_lent",
         "_method",
         "_news",
         "_own",
@@ -61,7 +62,7 @@ class Exchange:
         self._headers = headers
         self._own = own
         self._injector: Injector | None = None
-        self._depends = False
+        self._depends = self._lent = False
         self._dropped: list[Verdict] = []
         self._early = self._news = b""
         self._held: Headers = []
@@ -203,10 +204,7 @@ class Exchange:
         depends = self._is_personal
         public = caching.is_public(headers)
         if public and depends and not consent.changed:
-            path = self._scope["path"]
-            shared.sightings.warn_once(
-                path, "%r is marked public but depends on the consent: sent as private.", path
-            )
+            shared.warn_of_public(self._scope["path"])
         shareable = public and not depends
         if page and shared.csp is not None and status != 304 and not self._own:
             headers = shared.opened(headers, None if shareable else consent)
@@ -222,8 +220,8 @@ class Exchange:
         elif depends or tagged:
             vary = shared.vary_page if html or tagged or self._own else shared.vary
             headers = caching.depends_on_visitor(headers, vary, self.state())
-        if tagged:
-            headers = caching.without_nonces(headers)
+        if status == 304 and (tagged or shared.csp is not None):
+            headers = caching.without_policies(headers, with_nonces_alone=shared.csp is None)
         if consent.narrowed:
             headers.append((b"clear-site-data", CLEARED))
         return headers
@@ -270,12 +268,14 @@ class Exchange:
         if not shared_page:
             self._news = self.shared.news(view, self._headers)
         consent = None if shared_page else self.consent
+        asked = self.consent.uses_nonce
         self._injector = self.shared.injector(view, headers, consent, news=self._news, dropped=self._dropped)
+        self._lent = self.consent.uses_nonce and not asked
 
     @property
     def _is_personal(self) -> bool:
         """Whether the application made this answer for one visitor."""
-        return self.consent.accessed or self.consent.uses_nonce or self._depends
+        return self.consent.accessed or self._depends or (self.consent.uses_nonce and not self._lent)
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""

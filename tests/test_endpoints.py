@@ -49,6 +49,7 @@ PATHS = (
     "/consent/sites",
     "/consent/sites.json",
     "/consent/banner",
+    "/consent/settings",
     "/consent/decision",
     f"/consent/notices/{NOTICE.digest}",
     "/.well-known/gpc.json",
@@ -800,6 +801,19 @@ def test_the_banner_can_be_had_alone(front: Front, client: TestClient) -> None:
     assert answer.headers["cache-control"] == "private, no-store"
 
 
+# WD-02
+def test_the_settings_link_can_be_had_alone(front: Front, client: TestClient) -> None:
+    for granted in (False, True):
+        answer = client.get("/consent/settings", params={"next": "/videos"})
+        assert answer.headers["cache-control"] == "private, no-store"
+        settings = tree(answer.text)
+        assert settings.find(".//a[@class='cookie-consent-settings']").get("href") == "/consent"
+        assert {field.get("value") for field in settings.findall(".//input[@name='next']")} == (
+            {"/videos"} if granted else set()
+        )
+        front.cookie(client, social=True)
+
+
 # IN-08, XS-01
 @pytest.mark.parametrize("name", ["policy", "sites"])
 @pytest.mark.parametrize("language", ["en", "nl"])
@@ -870,7 +884,7 @@ def test_hostile_texts_of_the_policy_change_no_page(make_front: MakeFront, text:
     pages: list[list[str]] = []
     for policy in (of("Plain words"), of(text)):
         with make_front(policy).client() as client:
-            texts = [client.get(path, headers=BROWSER).text for path in ("/", *PATHS[:6], "/consent/nowhere")]
+            texts = [client.get(path, headers=BROWSER).text for path in ("/", *PATHS[:7], "/consent/nowhere")]
             client.post(DECISION, json=ACCEPT)
             texts += [client.get(path, headers=BROWSER).text for path in ("/", *PATHS[:5])]
             pages.append(texts)

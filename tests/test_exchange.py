@@ -26,6 +26,7 @@ HTML = (b"content-type", b"text/html; charset=utf-8")
 JSON = (b"content-type", b"application/json")
 PAGE = DOCUMENT.encode()
 GONE = b"Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+STRICT = "default-src 'none'; script-src 'self' 'nonce-{nonce}'; frame-src 'self'"
 CASES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
@@ -376,9 +377,16 @@ def test_the_tag_of_each_state_is_worth_something_in_that_state_alone(front: Fro
 
 # HT-01
 def test_another_look_of_our_parts_is_another_state(make_front: MakeFront) -> None:
-    fronts = [make_front(), make_front(banner=False), make_front(a_policy(records_kept="P3Y"))]
+    technical = rows("vendors", youtube={"origins": {"frame": ["https://video.example"]}})
+    fronts = [
+        make_front(),
+        make_front(banner=False),
+        make_front(csp="default-src 'self'"),
+        make_front(a_policy(records_kept="P3Y")),
+        make_front(a_policy(vendors=technical)),
+    ]
     tags = {passed(front, [HTML, (b"etag", b'"1"')]).values(b"etag")[0] for front in fronts}
-    assert len(tags) == 3
+    assert len(tags) == len(fronts)
 
 
 def test_writes_reach_the_application_with_its_own_tag(front: Front) -> None:
@@ -494,12 +502,13 @@ def test_private_wins_where_a_public_answer_sets_a_cookie_that_needs_consent(fro
     assert passed(front, others, b"{}").headers == others
 
 
-def test_a_public_page_that_asked_while_it_streamed_is_private(front: Front) -> None:
-    exchange = Exchange(front.shared, "GET", [])
+@pytest.mark.parametrize("do", [reads, lambda consent: consent.nonce])
+def test_a_public_page_that_asked_while_it_streamed_is_private(make_front: MakeFront, do: Do) -> None:
+    exchange = Exchange(make_front(csp=STRICT).shared, "GET", [])
     exchange.at({"path": "/"}, "")
     exchange.start(200, [HTML, PUBLIC[0][0]])
     assert exchange.holding
-    reads(exchange.consent)
+    do(exchange.consent)
     exchange.body(PAGE[:80], True)
     assert caching.values(exchange.release(None), b"cache-control") == [b"private, no-cache"]
 
@@ -612,6 +621,106 @@ def test_what_describes_other_bytes_than_those_that_leave_goes(front: Front) -> 
 def test_a_coding_of_the_transfer_is_the_applications_own(front: Front) -> None:
     answer = passed(front, [HTML, (b"Transfer-Encoding", b"chunked")])
     assert answer.values(b"content-length") == []
+
+
+# The Content-Security-Policy
+
+
+VIDEO, ADS = b"https://www.youtube-nocookie.com", b"https://frames.adhub.example"
+
+
+@pytest.fixture
+def guarded(make_front: MakeFront) -> Front:
+    """A site with a strict policy."""
+    return make_front(csp=STRICT)
+
+
+# HT-04, LB-10
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_the_policy_is_opened_for_granted_vendors_on_every_page(
+    guarded: Front, method: str, status: int
+) -> None:
+    sent = [cookie(guarded, social=True)]
+    (refused,) = passed(guarded, method=method, status=status).values(b"content-security-policy")
+    answer = passed(guarded, sent=sent, method=method, status=status)
+    (granted,) = answer.values(b"content-security-policy")
+    assert VIDEO not in refused and VIDEO in granted and ADS not in granted
+    assert re.search(rb"'nonce-[\w-]{22}'", granted)
+    assert answer.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC, Accept-Language"])
+
+
+# HT-04
+def test_our_tags_and_the_applications_share_the_nonce_of_the_answer(guarded: Front) -> None:
+    seen: list[str] = []
+    answer = passed(guarded, do=lambda consent: seen.append(consent.nonce))
+    page = tree(answer.text)
+    assert page.find(".//link").get("nonce") == page.find(".//script").get("nonce") == seen[0]
+    assert f"'nonce-{seen[0]}'".encode() in answer.values(b"content-security-policy")[0]
+    assert passed(guarded, do=lambda consent: seen.append(consent.nonce)) and seen[1] != seen[0]
+
+
+# HT-04
+def test_a_policy_of_the_answer_is_opened_in_its_place(guarded: Front) -> None:
+    given = [
+        HTML,
+        (b"Content-Security-Policy", b"default-src 'self'; script-src 'nonce-abc'"),
+        (b"content-security-policy-report-only", b"frame-src 'none'"),
+        (b"x-other", b"1"),
+    ]
+    answer = passed(guarded, given, sent=[cookie(guarded, social=True)])
+    enforced, reported = answer.headers[1], answer.headers[2]
+    assert enforced[0] == b"Content-Security-Policy" and VIDEO in enforced[1]
+    assert reported[0] == b"content-security-policy-report-only" and VIDEO in reported[1]
+    assert tree(answer.text).find(".//script").get("nonce") == "abc"
+
+
+# HT-01, HT-04
+def test_a_public_page_is_opened_for_all_that_are_declared(guarded: Front) -> None:
+    pages = [
+        passed(guarded, [HTML, PUBLIC[0][0]], sent=sent) for sent in ([], [cookie(guarded, social=True)])
+    ]
+    assert (pages[0].headers, pages[0].body) == (pages[1].headers, pages[1].body)
+    (policy,) = pages[0].values(b"content-security-policy")
+    assert VIDEO in policy and ADS in policy and b"nonce" not in policy
+    asked = passed(guarded, [HTML, PUBLIC[0][0]], do=lambda consent: consent.nonce)
+    assert asked.caching[0] == [b"private, no-cache"]
+    assert ADS not in asked.values(b"content-security-policy")[0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "sent"),
+    [
+        ([JSON], b"{}", 200, []),
+        ([HTML], b"<p>fragment", 200, []),
+        ([HTML], PAGE, 200, [(b"hx-request", b"true")]),
+    ],
+)
+def test_what_is_no_page_gets_no_policy(
+    guarded: Front, headers: Headers, body: bytes, status: int, sent: Headers
+) -> None:
+    assert passed(guarded, headers, body, status=status, sent=sent).headers == headers
+
+
+# HT-04
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_304_leaves_the_policy_of_the_page_that_was_kept(guarded: Front, marked: bool) -> None:
+    tag = passed(guarded, [HTML, (b"etag", b'"1"')]).values(b"etag")[0] if marked else b'"1"'
+    given = [(b"etag", b'"1"'), (b"content-security-policy", b"default-src 'self'")]
+    answer = passed(guarded, given, b"", status=304, sent=[(b"if-none-match", tag)])
+    assert answer.values(b"content-security-policy") == []
+    assert answer.values(b"etag") == [tag]
+
+
+def test_what_was_dropped_is_shown_to_developers_who_ask(make_front: MakeFront) -> None:
+    front = make_front(debug=True, strict=True)
+    given = [
+        HTML,
+        *((b"set-cookie", line) for line in (b"_ga=1", b"other=1", b"session=1", b"watched=; Max-Age=0")),
+    ]
+    script = tree(passed(front, given).text).find(".//script")
+    assert script.get("data-debug") == "_ga: refused (analytical), other: undeclared"
+    assert tree(passed(make_front(), given).text).find(".//script").get("data-debug") is None
 
 
 @CASES
