@@ -23,8 +23,10 @@ _REMEMBERED = 1024
 class Loader:
     """Write the tag for one site; `src` is the script's address below the root path."""
 
-    def __init__(self, policy: Policy, cookie: ConsentCookie, *, src: str, asks: bool) -> None:
-        """`asks` says whether a banner may be put into pages."""
+    def __init__(
+        self, policy: Policy, cookie: ConsentCookie, *, src: str, asks: bool, group: str = ""
+    ) -> None:
+        """`asks` says whether a banner may be put into pages, `group` where links take a choice along."""
         self._cookie = cookie
         self._src = src
         self._stored = [
@@ -37,9 +39,10 @@ class Loader:
         required = " ".join(category.id for category in policy.categories if category.required)
         self._common = _attributes(
             cookie=cookie.companion,
-            notice=cookie.terms.notice.short,
+            notice=cookie.terms.notice.digest,
             required=required,
             google=google_sources(policy) or None,
+            group=group or None,
         )
         undecided = (cookie.state(cookie.terms.undecided(gpc=gpc)) for gpc in (False, True))
         default, with_gpc = undecided

@@ -7,12 +7,13 @@
 //   data-default   what holds while the companion cookie is absent
 //   data-gpc       the same for who sends Global Privacy Control
 //   data-cookie    name of the companion cookie
-//   data-notice    short digest of the notice that the page was rendered under
+//   data-notice    digest of the notice that the page was rendered under; the companion has its first eleven letters
 //   data-language  of that page
 //   data-required  categories that are always on, separated by spaces
 //   data-google    what the signals of Google Consent Mode follow from, see signals.py
 //   data-banner    on public pages: the banner may be fetched
 //   data-clear     things may be stored that are not allowed
+//   data-group     this site, the prefix, and the origins of the group's other sites, to which links take a choice along
 //   data-reload    the page depends on the consent in ways that only the server can follow: on that of one
 //                  category:vendor, or on all of it
 //   data-debug     cookies that were not set, for the console
@@ -50,7 +51,7 @@
   const untold = () => global.navigator.globalPrivacyControl && data.gpc || data.default;
   let seen = companion();
   // A grant under another notice is not taken at its word; the server is asked what it is worth.
-  const outdated = data.state == null && /^[^-]/.test(seen) && !seen.includes("!" + data.notice);
+  const outdated = data.state == null && /^[^-]/.test(seen) && !seen.includes("!" + data.notice.slice(0, 11));
   let items = (data.state ?? (outdated ? "-" : seen || untold())).split(".");
 
   /** @type {(category?: string, vendor?: string | null) => boolean} */
@@ -293,6 +294,18 @@
     event.preventDefault();
     centre(link).catch(() => location.href = href);
   });
+
+  // Links to the group's other sites, where the server could not see to them: a decision since, a page for everybody
+
+  /** @param {MouseEvent} event */
+  const lead = ({ target }) => {
+    const link = /** @type {HTMLAnchorElement | undefined} */ (/** @type {Element} */ (target).closest?.("a[href]"));
+    const [site, prefix, ...origins] = data.group.split(" ");
+    if (link && companion() && origins.includes(link.origin) && !(link.pathname + "/").startsWith(prefix + "/"))
+      link.href = link.origin + prefix + "/handoff/start?" +
+        new URLSearchParams({ iss: site, next: link.pathname + link.search }) + link.hash;
+  };
+  if (data.group) for (const kind of /** @type {const} */ (["click", "auxclick"])) addEventListener(kind, lead, true);
 
   // The page as it was before a decision elsewhere: a history entry, a prerendered one, another tab
 
