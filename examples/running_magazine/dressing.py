@@ -11,9 +11,12 @@ from markupsafe import Markup
 from consentkit import ConsentManager
 from consentkit.group import group_link
 
+from .languages import NAMES, read_words, speak
+
 __all__ = ["LINES", "dress"]
 
 _ART = Path(__file__).parent / "art"
+_WORDS = Path(__file__).parent / "words"
 LINES = {
     "stride": "Technique, training and honestly tested shoes",
     "trailhead": "Paths for people who run off the road",
@@ -37,12 +40,14 @@ def dress(templates: Environment, manager: ConsentManager, language: str) -> Non
         art=_read_art(_ART).draw,
         country=lambda code: names.get(code, code),
         language=language,
+        languages=NAMES,
         policy=manager.policy,
         settings=manager.prefix,
         sisters=_others(manager),
     )
     templates.filters["day"] = lambda day: format_date(day, "d MMMM y", locale=language)
     templates.filters["group_link"] = group_link
+    speak(templates, language, read_words(_WORDS, language))
 
 
 def _others(manager: ConsentManager) -> list[OtherSite]:

@@ -21,6 +21,8 @@ COOKIE = "language"
 NAMES = {"en": "English", "nl": "Nederlands"}
 """By which readers know each language."""
 
+_EUROS = {"nl": "€\N{NO-BREAK SPACE}{}"}
+
 
 class LanguageChoice:
     """Middleware around all others: a chosen language takes the place of the one that the browser asks for."""
@@ -46,7 +48,7 @@ def read_words(folder: Path, language: str) -> Mapping[str, str]:
 
 
 def speak(templates: Environment, language: str, words: Mapping[str, str]) -> None:
-    """Teach templates a language: `_` and `trans`, and how it writes numbers.
+    """Teach templates a language: `_` and `trans`, and how it writes numbers and whole euros.
 
     A text that the language lacks stays English.
     """
@@ -57,4 +59,7 @@ def speak(templates: Environment, language: str, words: Mapping[str, str]) -> No
         lambda one, many, number: words.get(one if number == 1 else many, one if number == 1 else many),
         newstyle=True,
     )
+    # For what a template does not say itself: `_` would take that for markup.
+    templates.filters["translated"] = lambda text: words.get(text, text)
     templates.filters["number"] = lambda number: format_decimal(number, locale=language)
+    templates.filters["euros"] = lambda amount: _EUROS.get(language, "€{}").format(amount)

@@ -17,7 +17,6 @@ from consentkit.headers import preferred_language
 from .comments import CommentBook
 from .content import Piece, Shelf, read_shelf
 from .dressing import dress
-from .languages import NAMES, read_words, speak
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
 __all__ = ["HERE", "Edition", "Magazine", "build_magazine"]
@@ -115,8 +114,6 @@ def _edition(manager: ConsentManager, folder: Path, language: str) -> Edition:
         lstrip_blocks=True,
     )
     dress(templates, manager, language)
-    speak(templates, language, read_words(HERE / "words", language))
-    templates.globals["languages"] = NAMES
     for path in texts:
         templates.get_template(path)
     return Edition(language, shelf, templates)
