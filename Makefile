@@ -39,7 +39,7 @@ format: $(VENV)/.dev ## Rewrite the sources in the house's format
 
 docs: $(VENV)/.dev ## Build the documentation into site/ (SERVE=1: and serve it on http://localhost:8001)
 	@$(BIN)/python tools/tables.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve --dev-addr localhost:8001,build --strict --quiet)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve --dev-addr localhost:8001,build --strict)
 
 install: $(VENV)/.dev ## Install the library, editable, with all that development needs
 

@@ -24,7 +24,9 @@ ROOT = Path(__file__).parent.parent
 KEY = "a key that the tests of the documentation sign with"
 _BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^\1```$', re.DOTALL | re.MULTILINE)
 # What blocks may show without running it: other programs' own affairs.
-_OTHERS = frozenset({"pip", "python3", ".", "export", "git", "make", "psql", "createdb", "pytest", "cd", "mkdir"})
+_OTHERS = frozenset(
+    {"pip", "python3", ".", "export", "git", "make", "psql", "createdb", "pytest", "cd", "mkdir"}
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Reader:
         if block.title and block.title != "consent.toml":
             return
         kept = self.directory / "consent.toml"
-        whole = fragment if "controller" in fragment and "sites" in fragment else merged(tomllib.loads(kept.read_text("utf-8")), fragment)
+        is_whole = "controller" in fragment and "sites" in fragment
+        whole = fragment if is_whole else merged(tomllib.loads(kept.read_text("utf-8")), fragment)
         tried = kept if block.title else self.directory / "tried.toml"
         tried.write_text(dumped(whole), "utf-8")
         load_policy(tried)

@@ -7,10 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from examples.running_magazine.development import build
 from PIL import Image
 from playwright.sync_api import Browser
 
+from examples.running_magazine.development import build
 from tests.browser import launched
 from tests.servers import serving
 
@@ -41,12 +41,18 @@ def take(browser: Browser, scheme: str) -> None:
 
 def keep(picture: bytes, path: Path) -> None:
     """Keep a picture with 128 colours, which is a third of its size."""
-    Image.open(BytesIO(picture)).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(BytesIO(picture)).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
 
 
 def main() -> None:
     """Take them in the light and in the dark."""
-    with TemporaryDirectory() as data, serving(build(Path(data), PORT)["stride"], port=PORT), launched() as browser:
+    with (
+        TemporaryDirectory() as data,
+        serving(build(Path(data), PORT)["stride"], port=PORT),
+        launched() as browser,
+    ):
         for scheme in ("light", "dark"):
             take(browser, scheme)
 

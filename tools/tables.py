@@ -118,7 +118,11 @@ def commands() -> str:
             if parameter.name == "help":
                 continue
             is_option = parameter.param_type_name == "option"
-            shown = ", ".join(f"`{one}`" for one in parameter.opts) if is_option else f"`{parameter.name.upper()}`"
+            shown = (
+                ", ".join(f"`{one}`" for one in parameter.opts)
+                if is_option
+                else f"`{parameter.name.upper()}`"
+            )
             default = "" if parameter.default in (None, False, "") else f"`{parameter.default}`"
             rows.append(f"| {shown} | {default} | {parameter.help} |")
         first = command.help.split("\n\n")
