@@ -57,6 +57,7 @@ class Exchanges:
             manager.cookie,
             src=self.pages.asset_url("consent.js"),
             asks=manager.show_banner,
+            group=_leading(manager) if self.handoff and manager.private_key else "",
         )
         self.csp = Csp(manager.csp, manager.policy) if manager.csp is not None else None
         self.own_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
@@ -179,6 +180,12 @@ class Exchanges:
         told = (manager.policy.model_dump_json(), json.dumps(renderings))
         parts = (__version__, manager.show_banner, manager.csp, *told)
         return blake2s(repr(parts).encode(), digest_size=9).hexdigest()
+
+
+def _leading(manager: ConsentManager) -> str:
+    """Tell the script from where, and to which origins, links take a choice along."""
+    others = [origins[0] for site, origins in manager.origins.items() if site != manager.site]
+    return " ".join((manager.site, manager.prefix, *others))
 
 
 def _has_keys(manager: ConsentManager) -> bool:
