@@ -98,8 +98,7 @@ def build_magazine(
 ) -> Magazine:
     """Read the texts and set the templates up; what is missing or misspelt raises here."""
     folder = HERE / "content" / "stride"
-    languages = [language for language in manager.policy.languages if (folder / language).is_dir()]
-    editions = {language: _edition(manager, folder, language) for language in languages}
+    editions = {language: _edition(manager, folder, language) for language in manager.policy.languages}
     return Magazine(manager, origins, editions, comments or CommentBook(), reporter)
 
 

@@ -1,6 +1,6 @@
 """Stride's sister sites, Trailhead and Shoelab: one small application, two looks, and the same consent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,12 @@ from starlette.staticfiles import StaticFiles
 
 from consentkit import ConsentManager
 from consentkit.asgi import ConsentMiddleware, get_consent
+from consentkit.headers import preferred_language
 
-from .content import Shelf, read_shelf
+from .content import read_shelf
 from .dressing import LINES, dress
+from .languages import LanguageChoice
+from .magazine import Edition
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
 __all__ = ["SISTERS", "create_sister"]
@@ -45,24 +48,37 @@ SISTERS = (
 class _Site:
     sister: Sister
     origin: str
-    shelf: Shelf
-    templates: Environment
+    editions: Mapping[str, Edition]
     reporter: Reporter
+
+    def edition(self, request: Request) -> Edition:
+        """Choose the language as the consent pages choose theirs."""
+        return self.editions[preferred_language(request.scope["headers"], tuple(self.editions))]
 
     def page(self, request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
         """Render a page, and count it afterwards if the visitor lets us."""
-        consent = get_consent(request)
+        consent, edition = get_consent(request), self.edition(request)
         url = self.origin + request.url.path
-        html = self.templates.get_template(template).render(
-            consent=consent, path=request.url.path, shelf=self.shelf, url=url, **context
+        html = edition.templates.get_template(template).render(
+            consent=consent, path=request.url.path, shelf=edition.shelf, url=url, **context
         )
         count = BackgroundTask(report_if_allowed, consent, PageView(url, None), self.reporter)
-        return HTMLResponse(html, status, background=count)
+        headers = {"Content-Language": edition.language, "Vary": "Accept-Language, Cookie"}
+        return HTMLResponse(html, status, headers, background=count)
 
 
 def create_sister(manager: ConsentManager, *, reporter: Reporter = log_view) -> Starlette:
     """Build the sister site that a manager is for."""
     sister = next(each for each in SISTERS if each.id == manager.site)
+    editions = {language: _edition(manager, sister, language) for language in manager.policy.languages}
+    app = Starlette(routes=_routes(), exception_handlers={HTTPException: _error})
+    app.state.site = _Site(sister, manager.origins[sister.id][0], editions, reporter)
+    app.add_middleware(ConsentMiddleware, manager=manager)
+    app.add_middleware(LanguageChoice, languages=manager.policy.languages)
+    return app
+
+
+def _edition(manager: ConsentManager, sister: Sister, language: str) -> Edition:
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -70,13 +86,9 @@ def create_sister(manager: ConsentManager, *, reporter: Reporter = log_view) -> 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    dress(templates, manager, "en")
+    dress(templates, manager, language)
     templates.globals["sister"] = sister
-    shelf = read_shelf(HERE / "content" / sister.id, "en")
-    app = Starlette(routes=_routes(), exception_handlers={HTTPException: _error})
-    app.state.site = _Site(sister, manager.origins[sister.id][0], shelf, templates, reporter)
-    app.add_middleware(ConsentMiddleware, manager=manager)
-    return app
+    return Edition(language, read_shelf(HERE / "content" / sister.id, language), templates)
 
 
 def _routes() -> Sequence[Route | Mount]:
@@ -98,7 +110,7 @@ async def _front(request: Request) -> Response:
 
 async def _piece(request: Request) -> Response:
     site = _site(request)
-    piece = site.shelf.find("articles", request.path_params["slug"])
+    piece = site.edition(request).shelf.find("articles", request.path_params["slug"])
     if piece is None:
         raise HTTPException(404)
     return site.page(request, "sister/piece.html", piece=piece)
