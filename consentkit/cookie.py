@@ -89,8 +89,8 @@ class ConsentCookie:
             subject="s" * 22,
         )
         size = len(self.name) + len(self.dumps(widest))
-        companion = len(f"{self.companion}!{notice.short}.~") + sum(
-            len(one) + 2 for one in (*notice.category_ids, *notice.vendor_ids)
+        companion = len(self.companion) + len(
+            self._written(notice.category_ids, notice.vendor_ids, asking=True)
         )
         if max(size, companion) > LARGEST:
             raise ConfigurationError(
@@ -170,14 +170,18 @@ class ConsentCookie:
         Then `!` and the notice, as cookies name it, under which that was found: a page that was rendered under another one must
         not rely on it. `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
         """
-        items = [category.id for category in self.terms.policy.optional if consent.categories[category.id]]
-        items += [
-            f"~{vendor}"
+        on = [category.id for category in self.terms.policy.optional if consent.categories[category.id]]
+        deviating = [
+            vendor
             for vendor, allowed in consent.vendors.items()
             if allowed != consent.categories[consent.vendor_category[vendor]]
         ]
+        return self._written(on, deviating, asking=consent.needs_asking)
+
+    def _written(self, categories: Iterable[str], vendors: Iterable[str], *, asking: bool) -> str:
+        items = [*categories, *(f"~{vendor}" for vendor in vendors)]
         told = [*items, f"!{self.terms.notice.short}"] if items else ["-"]
-        return ".".join(told) + (".~" if consent.needs_asking else "")
+        return ".".join(told) + (".~" if asking else "")
 
 
 def _recency(token: Token) -> tuple[int, int, int, bytes]:
