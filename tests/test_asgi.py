@@ -921,6 +921,7 @@ def test_a_server_may_add_the_root_path_that_a_proxy_took_off(
     address = serve(front.around(), root_path="/app")
     page = httpx2.get(address).text
     assert '"/app/consent/decision"' in page
+    assert 'name="next" value="/app/"' in page
     stylesheet = tree(page).find(".//link[@rel='stylesheet']").get("href")
     assert httpx2.get(address + stylesheet.removeprefix("/app")).status_code == 200
     posted = httpx2.post(

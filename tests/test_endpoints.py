@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -76,6 +76,13 @@ def visitor(quiet: Front) -> TestClient:
     client = quiet.client()
     quiet.cookie(client, social=True)
     return client
+
+
+@pytest.fixture(scope="module")
+def passer_by() -> Iterator[TestClient]:
+    """A visitor of another site, of whom nothing is expected."""
+    with fronting(Clock(datetime(2026, 8, 31, 12, tzinfo=UTC))) as front:
+        yield front.client()
 
 
 def shown(
@@ -245,7 +252,7 @@ def test_a_change_of_nothing_changes_nothing(front: Front, client: TestClient, b
         ({"choice": "change", "category.social": "on"}, shown("analytical", "social", adhub=True)),
         ({"choice": "change", "vendor.adhub": "off"}, shown("analytical")),
     ],
-    ids=urlencode,
+    ids=lambda sent: "&".join(sent) if "status" not in sent else "",
 )
 def test_a_form_decides_and_leads_back(client: TestClient, fields: dict[str, str], told: Any) -> None:
     client.post(DECISION, json={"categories": {"analytical": True}, "vendors": {"adhub": True}})
@@ -709,9 +716,9 @@ def test_a_post_is_a_post_whatever_else_it_says(client: TestClient) -> None:
 )
 @pytest.mark.parametrize("browser", [{}, BROWSER])
 def test_every_answer_carries_what_protects_it(
-    visitor: TestClient, method: str, path: str, browser: dict[str, str]
+    passer_by: TestClient, method: str, path: str, browser: dict[str, str]
 ) -> None:
-    protected(visitor.request(method, path, headers=browser | FORM))
+    protected(passer_by.request(method, path, headers=browser | FORM))
 
 
 def protected(answer: httpx2.Response) -> None:
@@ -731,6 +738,38 @@ def test_redirects_assets_and_foreign_requests_are_protected_too(client: TestCli
     protected(client.post(DECISION, data=ACCEPT))
     protected(client.post(DECISION, json=ACCEPT, headers={"Origin": "https://evil.example"}))
     protected(client.get(stylesheet))
+
+
+VIDEO = "https://www.youtube-nocookie.com/embed/x"
+
+
+# LB-10, HT-04
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/consent/embed/youtube?u={quote(VIDEO, safe='')}", 200),
+        ("/consent/embed/youtube?u=https%3A%2F%2Fevil.example", 400),
+        ("/consent/embed/nobody", 404),
+        ("/consent/embed/youtube/x", 404),
+    ],
+)
+def test_an_embed_may_be_framed_by_this_site_alone(passer_by: TestClient, path: str, status: int) -> None:
+    answer = passer_by.get(path)
+    assert answer.status_code == status
+    assert answer.headers.get_list("x-frame-options") == ["SAMEORIGIN"]
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    (policy,) = answer.headers.get_list("content-security-policy")
+    assert "frame-ancestors 'self'" in policy and "default-src 'none'" in policy and "unsafe" not in policy
+    assert answer.headers["cache-control"] == "private, no-store"
+
+
+# LB-10
+def test_a_granted_embed_frames_its_vendor_and_nobody_else(front: Front, client: TestClient) -> None:
+    front.cookie(client, social=True)
+    answer = client.get(f"/consent/embed/youtube?u={quote(VIDEO, safe='')}")
+    (policy,) = answer.headers.get_list("content-security-policy")
+    assert policy.endswith("; frame-src https://www.youtube-nocookie.com")
+    assert tree(answer.text).find(".//iframe").get("src") == VIDEO
 
 
 # CK-01

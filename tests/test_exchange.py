@@ -842,6 +842,15 @@ def test_a_notice_that_another_process_published_is_learned(make_front: MakeFron
     assert not Exchange(renewed.shared, "GET", [forged]).begin()
 
 
+# VA-05, CK-08
+def test_a_notice_that_nobody_published_stays_unknown(make_front: MakeFront, ledger_url: str) -> None:
+    sent = [cookie(make_front(a_policy(records_kept="P3Y")), **EVERYTHING)]
+    exchange = Exchange(make_front(ledger=ledger_url).shared, "GET", sent)
+    assert exchange.begin()
+    exchange.look_up()
+    assert exchange.consent.status == "unknown"
+
+
 def test_a_ledger_that_is_away_holds_nobody_up(make_front: MakeFront, ledger_url: str) -> None:
     first, second = make_front(ledger=ledger_url), make_front(ledger=ledger_url)
     sent = [cookie(first, **EVERYTHING)]
