@@ -5,16 +5,15 @@ What a page posts is the HTTP contract's: `choice`, `category.ID`, `vendor.ID`, 
 """
 
 import hashlib
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from consentkit import blanks
 from consentkit.assets import shipped_assets
 from consentkit.consent import Consent, ConsentStatus
 from consentkit.disclosure import Disclosure, Row
@@ -29,10 +28,6 @@ from consentkit.wording import LOCALES, Wording
 
 __all__ = ["Pages", "View"]
 
-# Stand in cached HTML where each page has a value of its own; random, so that no text can contain them.
-_NEXT, _NEXT_QUOTED, _QUERY = (
-    escape(f"{name}-{secrets.token_hex(12)}") for name in ("next", "quoted", "query")
-)
 _LINK = Markup('<link rel="stylesheet" href="{}"{}>')
 
 
@@ -134,7 +129,9 @@ class Pages:
         base = self._base(view)
         back = local_path(view.next, base)
         edition = self._edition_for(view.language)
-        return edition.render("arrival.html", base=base, query=_query(back), site=self._policy.site(site))
+        return edition.render(
+            "arrival.html", base=base, query=blanks.query(back), site=self._policy.site(site)
+        )
 
     def settings(self, view: View) -> str:
         """Return the link that every page ends with; while anything is granted, a form that withdraws at one click."""
@@ -224,7 +221,7 @@ class Pages:
         return {
             "language": edition.language,
             "words": edition.words.language,
-            "banner": _fill(banner, "/"),
+            "banner": blanks.fill(banner, "/"),
             "templates": {name: _digest(edition.source(name).encode()) for name in edition.template_names()},
             "assets": {name: _digest(asset.content) for name, asset in self._assets.items()},
         }
@@ -253,9 +250,9 @@ class Pages:
         return edition.render(
             "banner.html",
             base=base,
-            next=_NEXT,
-            quoted=_NEXT_QUOTED,
-            query=_QUERY,
+            next=blanks.NEXT,
+            quoted=blanks.QUOTED,
+            query=blanks.QUERY,
             notice=self.notice.digest,
             first=first,
             handoff=self._handoff,
@@ -263,11 +260,11 @@ class Pages:
 
     def _render_settings(self, language: str, base: str, granted: bool) -> str:
         return self._editions[language].render(
-            "settings.html", base=base, next=_NEXT, notice=self.notice.digest, granted=granted
+            "settings.html", base=base, next=blanks.NEXT, notice=self.notice.digest, granted=granted
         )
 
     def _filled(self, html: str, view: View) -> str:
-        return _fill(html, local_path(view.next, self._base(view)))
+        return blanks.fill(html, local_path(view.next, self._base(view)))
 
     def render(self, template: str, view: View, /, **values: Any) -> str:
         """Fill in one of our templates, with what all documents are given."""
@@ -281,7 +278,7 @@ class Pages:
             template,
             base=self._base(view),
             next=back,
-            query=_query(back),
+            query=blanks.query(back),
             notice=self.notice.digest,
             site=self._site,
             sites=len(self._policy.sites),
@@ -311,19 +308,6 @@ class Pages:
 
 def _granted(consent: Consent) -> bool:
     return consent.status is ConsentStatus.GIVEN
-
-
-def _query(back: str) -> str:
-    return "" if back == "/" else f"?next={quote(back, safe='/')}"
-
-
-def _fill(html: str, back: str) -> str:
-    """Put a page's own address into cached HTML."""
-    return (
-        html.replace(_QUERY, escape(_query(back)))
-        .replace(_NEXT_QUOTED, quote(back, safe="/"))
-        .replace(_NEXT, escape(back))
-    )
 
 
 def _digest(content: bytes) -> str:
