@@ -55,6 +55,7 @@ CSP = (
 )
 GATED = """
 <script>window.log = []; new PerformanceObserver(list => list.getEntries().forEach(entry => {
+  if (entry.hadRecentInput) return;
   window[entry.entryType] = (window[entry.entryType] || 0) + (entry.value || 0);
   window.longest = Math.max(window.longest || 0, entry.duration);
 })).observe({entryTypes: ["layout-shift", "longtask"]});</script>

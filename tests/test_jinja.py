@@ -1,0 +1,110 @@
+import pytest
+from jinja2 import Environment, TemplateSyntaxError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.templating import Jinja2Templates
+
+import consentkit.jinja
+from consentkit.errors import (
+    ConfigurationError,
+    MissingMiddlewareError,
+    UnknownCategoryError,
+    UnknownVendorError,
+)
+from tests.front import Front, set_cookies
+from tests.told import tree
+
+VIDEO = "https://www.youtube-nocookie.com/embed/abc"
+BLOCK = '{% consent "social" vendor="youtube" %}video{% else %}link{% endconsent %}'
+
+
+def environment() -> Environment:
+    made = Environment(autoescape=True)
+    consentkit.jinja.install(made)
+    return made
+
+
+def answer(
+    front: Front, template: str, *, category: str = "", root_path: str = "", **context: object
+) -> Response:
+    templates = Jinja2Templates(env=environment())
+
+    async def page(request: Request) -> Response:
+        return templates.TemplateResponse(request, templates.env.from_string(template), dict(context))
+
+    client = front.client(page, root_path=root_path)
+    if category:
+        set_cookies(client.post(f"{root_path}/consent/decision", json={"categories": {category: True}}))
+    return client.get(f"{root_path}/page?part=2")
+
+
+# LB-10
+@pytest.mark.parametrize(("category", "shown"), [("", "link"), ("analytical", "link"), ("social", "video")])
+def test_a_block_is_there_when_it_is_allowed(front: Front, category: str, shown: str) -> None:
+    found = answer(front, BLOCK, category=category)
+    assert found.text == shown
+    assert found.headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ('{% consent "social" %}yes{% endconsent %}', ""),
+        ('{% consent "functional" %}yes{% else %}no{% endconsent %}', "yes"),
+        (
+            '{% set which = "social" %}{% consent which, vendor="you" ~ "tube" %}{% else %}no{% endconsent %}',
+            "no",
+        ),
+        (
+            '{% for one in [1, 2] %}{% consent "social" %}{% else %}{{ one }}{% endconsent %}{% endfor %}',
+            "12",
+        ),
+    ],
+)
+def test_a_block_reads_as_an_if_does(front: Front, template: str, shown: str) -> None:
+    assert answer(front, template).text == shown
+
+
+def test_the_object_itself_will_do_for_the_block(front: Front) -> None:
+    async def page(request: Request) -> Response:
+        text = environment().from_string(BLOCK).render(consent=request.state.consent)
+        return Response(text, media_type="text/plain")
+
+    assert front.client(page).get("/page").text == "link"
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{% consent %}{% endconsent %}", '{% consent "social" %}', '{% consent "a" b %}{% endconsent %}'],
+)
+def test_a_block_that_is_none_is_a_mistake(template: str) -> None:
+    with pytest.raises(TemplateSyntaxError):
+        environment().from_string(template)
+
+
+def test_what_the_policy_lacks_raises(front: Front) -> None:
+    with pytest.raises(UnknownCategoryError):
+        answer(front, '{% consent "nothing" %}{% endconsent %}')
+    with pytest.raises(UnknownVendorError):
+        answer(front, '{% consent "social" vendor="nobody" %}{% endconsent %}')
+    with pytest.raises(UnknownVendorError):
+        answer(front, f'{{{{ consent_embed("nobody", "{VIDEO}", title="x") }}}}')
+    with pytest.raises(ConfigurationError, match="frame origins"):
+        answer(front, '{{ consent_embed("youtube", "https://evil.example/", title="x") }}')
+    with pytest.raises(MissingMiddlewareError, match="with context"):
+        environment().from_string(BLOCK).render()
+
+
+def test_an_embed_is_the_same_for_everybody_and_may_be_cached(front: Front) -> None:
+    template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch") }}}}'
+    texts = [answer(front, template, category=category) for category in ("", "social")]
+    assert texts[0].text == texts[1].text and "cache-control" not in texts[0].headers
+    frame = next(tree(texts[0].text).iter("iframe"))
+    assert frame.get("src").startswith("/consent/embed/youtube?u=https%3A%2F%2Fwww.youtube-nocookie.com")
+    assert "next=%2Fpage%3Fpart%3D2%23consent-embed-" in frame.get("src")
+
+
+def test_an_embed_knows_where_the_application_is_mounted(front: Front) -> None:
+    template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch") }}}}'
+    frame = next(tree(answer(front, template, root_path="/app").text).iter("iframe"))
+    assert frame.get("src").startswith("/app/consent/embed/youtube?")
