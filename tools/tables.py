@@ -25,6 +25,24 @@ _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 _ROW = re.compile(r"^\| ((?:LB|UI|IN|TR|WD|VA|XS|CK|HT|SG|RC|GC|AX|JU)-\d\d) \| (.*?) \|.*$", re.MULTILINE)
 _ID = re.compile(r"\b(?:LB|UI|IN|TR|WD|VA|XS|CK|HT|SG|RC|GC|AX|JU)-\d\d\b")
 NAMED_TESTS = 2
+# Where a requirement is shown from outside, as a visitor or an application meets it.
+_FROM_OUTSIDE = (
+    *(
+        "test_journey.py",
+        "test_requirements.py",
+        "test_exchange.py",
+        "test_running_magazine.py",
+        "test_looks.py",
+    ),
+    *(
+        "test_script.py",
+        "test_pages.py",
+        "test_endpoints.py",
+        "test_group.py",
+        "test_checks.py",
+        "test_policy_file.py",
+    ),
+)
 
 TABLES = {
     "policy": policy.Policy,
@@ -92,7 +110,7 @@ def policy_table(model: type[declarations.Table]) -> str:
 
 def _docstrings(model: type[declarations.Table]) -> dict[str, str]:
     """Read what stands below each field."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0].body  # type: ignore[attr-defined]
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0].body  # type: ignore[attr-defined]  # a class statement
     return {
         field.target.id: told.value.value
         for field, told in pairwise(body)
@@ -132,13 +150,14 @@ def commands() -> str:
 
 
 def evidence() -> dict[str, list[tuple[str, str]]]:
-    """List for each requirement the tests whose comments name it, as file and name; the most exact ones first."""
-    found: dict[str, list[tuple[int, str, str]]] = {}
+    """List for each requirement the tests whose comments name it, as file and name; those that show it best come first."""
+    found: dict[str, list[tuple[bool, int, int, str, str]]] = {}
     for path in sorted((ROOT / "tests").glob("test_*.py")):
         for name, ids in _named(path.read_text("utf-8")):
+            place = _FROM_OUTSIDE.index(path.name) if path.name in _FROM_OUTSIDE else len(_FROM_OUTSIDE)
             for one in ids:
-                found.setdefault(one, []).append((len(ids), path.name, name))
-    return {one: [(file, name) for _, file, name in sorted(tests)] for one, tests in found.items()}
+                found.setdefault(one, []).append((len(ids) > 3, place, len(ids), path.name, name))
+    return {one: [test[-2:] for test in sorted(tests)] for one, tests in found.items()}
 
 
 def _named(source: str) -> Iterator[tuple[str, list[str]]]:

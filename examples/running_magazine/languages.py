@@ -54,7 +54,7 @@ def speak(templates: Environment, language: str, words: Mapping[str, str]) -> No
     """
     templates.add_extension("jinja2.ext.i18n")
     templates.policies["ext.i18n.trimmed"] = True
-    templates.install_gettext_callables(  # type: ignore[attr-defined]
+    templates.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
         lambda text: words.get(text, text),
         lambda one, many, number: words.get(one if number == 1 else many, one if number == 1 else many),
         newstyle=True,
