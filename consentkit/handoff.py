@@ -168,6 +168,7 @@ class Handoff:
             if not manager.ledger.use_once(f"{claims['iss']}.{claims['jti']}", claims["exp"]):
                 raise HandoffRefusal("used before")
             imported = self._decision(claims)
+            before = self._rechecked(before)
             if manager.terms.grants(imported):
                 imported = replace(imported, subject=self._joined(before, claims["sub"]))
             local = before.decision if before.status.decided else None
@@ -251,14 +252,14 @@ class Handoff:
         return sign_token(claims, self._private)
 
     def _rechecked(self, consent: Consent) -> Consent:
-        """Hold a grant against the ledger's last word on it, so that nothing that was taken back is carried on."""
+        """Hold a grant against the ledger's last word on it, which this process may not have heard yet."""
         manager, decision = self._manager, consent.decision
         if decision is None or not decision.subject or not consent.status.decided:
             return consent
         newest = manager.ledger.newest(decision.subject) if manager.ledger is not None else None
         known = manager.standing.decision_of(newest) if newest is not None else None
         if known is None:
-            raise HandoffRefusal("no record")
+            return manager.terms.undecided(gpc=consent.gpc, now=manager.clock())
         if known.changed_at < decision.changed_at:
             known = decisions.narrower(manager.terms, decision, known)
             known = known if manager.terms.grants(known) else replace(known, subject="")

@@ -133,7 +133,7 @@ def test_before_an_answer_no_site_sets_a_cookie_or_names_a_sister_outside_the_ba
         page = browser.get(site, "/shoes")
         assert "set-cookie" not in page.headers and not browser.jars[site]
         for other in {"stride", "trailhead", "shoelab"} - {site}:
-            assert f"https://{other}.example" not in page.text
+            assert f'"https://{other}.example' not in page.text, "nothing that a browser follows"
             assert f'href="/consent/handoff/start?iss={other}&amp;next=/shoes"' in page.text
 
 

@@ -19,6 +19,7 @@ from consentkit.occasion import Occasion, Outcome
 from tests.conftest import Clock
 from tests.family import KEY, PAIRS, Family, a_family, a_policy
 from tests.records import another_process_holds
+from tests.sites import managing
 
 OPTIONAL = ("analytical", "tracking", "social")
 EVERYTHING = dict.fromkeys(OPTIONAL, True)
@@ -266,6 +267,23 @@ def test_a_grant_that_loses_against_a_newer_one_is_joined_to_it_nevertheless(
     assert after == count + 1, "what is joined already is not joined again"
 
 
+# XS-05
+def test_what_was_taken_back_here_since_is_newer_though_this_process_has_not_heard(
+    family: Family, clock: Clock
+) -> None:
+    manager = family["trailhead"].manager
+    own = decide(manager, EVERYTHING)
+    assert own.decision is not None
+    clock.advance(100)
+    with managing(
+        manager.policy, ledger=family.ledger, clock=clock, secret_key=KEY, site="trailhead"
+    ) as elsewhere:
+        assert elsewhere.withdraw_subject(own.decision.subject)
+    moment = int(clock()) - 50
+    outcome = arrive(family, own, decided_at=moment, changed_at=moment)
+    assert outcome.record is None and outcome.consent.status == "withdrawn"
+
+
 # XS-03
 def test_a_grant_that_wins_over_what_no_longer_stands_is_joined_to_the_pseudonym_that_it_keeps(
     family: Family, ledger: Ledger, clock: Clock
@@ -413,8 +431,6 @@ def test_what_was_taken_back_elsewhere_is_not_carried_on_though_this_process_has
 
 
 def another_manager(family: Family) -> Any:
-    from tests.sites import managing
-
     return managing(family["stride"].manager.policy, ledger=family.ledger, clock=family.clock, secret_key=KEY)
 
 
@@ -462,7 +478,7 @@ def test_a_site_without_an_answer_a_record_or_a_key_gives_none(
     told = [record.getMessage() for record in caplog.records if record.name == "consentkit.handoff"]
     assert [line.split("choice: ")[1].split(" (")[0] for line in told] == [
         "no choice",
-        "no record",
+        "no choice",
         "no choice",
         "no private key",
     ]
