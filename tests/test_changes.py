@@ -20,7 +20,7 @@ from tests.told import EXAMPLE
 ALL = ("analytical", "tracking", "social")
 ABSENT = object()
 LATER = MOMENT + 86_400
-DRAWN = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+DRAWN = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 class Mutation(NamedTuple):

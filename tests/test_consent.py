@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentkit.consent import Consent, ConsentStatus, Decision
@@ -148,6 +148,7 @@ def test_refusing_a_category_is_narrower_than_refusing_all_its_vendors() -> None
     assert refusal.breadth < exceptions.breadth < DECISION.breadth
 
 
+@settings(max_examples=40)
 @given(policies.map(Notice.of), st.data())
 def test_what_allows_less_is_narrower(notice: Notice, more: st.DataObject) -> None:  # XS-05
     one, other = more.draw(decisions_under(notice)), more.draw(decisions_under(notice))
@@ -164,6 +165,7 @@ def allowed(decision: Decision, notice: Notice) -> set[str]:
     return set(decision.granted) | vendors
 
 
+@settings(max_examples=40)
 @given(policies, st.data())
 def test_vendors_follow_their_category_but_for_what_was_said_about_them(  # LB-03
     policy: Policy, more: st.DataObject

@@ -37,7 +37,7 @@ GRANT = Decision(
     subject=SUBJECT,
 )
 REFUSAL = replace(GRANT, granted=frozenset(), vendors={}, subject="")
-DRAWN = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+DRAWN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def cookie(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from consentkit import load_policy
 from consentkit.duration import Duration
@@ -90,6 +90,7 @@ def test_the_order_of_categories_is_part_of_the_notice() -> None:
     assert Notice.of(turned).category_ids == ("analytical", "social")
 
 
+@settings(max_examples=40)
 @given(policies)
 def test_a_notice_is_the_same_once_its_text_went_through_a_store(policy: Policy) -> None:
     notice = Notice.of(policy)
@@ -99,6 +100,7 @@ def test_a_notice_is_the_same_once_its_text_went_through_a_store(policy: Policy)
     assert again.category_ids == notice.category_ids == tuple(one.id for one in policy.optional)
 
 
+@settings(max_examples=40)
 @given(policy_pairs())
 def test_two_policies_that_say_different_things_have_different_digests(pair: Any) -> None:
     old, new = (Notice.of(Policy.model_validate(one)) for one in pair)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentkit.consent import Consent, ConsentStatus, Decision
@@ -495,6 +495,7 @@ def test_a_vendor_that_is_gone_leaves_no_trace() -> None:
     assert without.judge(decision(old, set(), {"counter": True}), MOMENT).status == "refused"
 
 
+@settings(max_examples=40)
 @given(policies, st.data(), st.integers(-1000 * DAY, 1000 * DAY), st.booleans())
 def test_every_decision_can_be_judged_at_any_time(
     policy: Policy, more: st.DataObject, after: int, gpc: bool

@@ -41,7 +41,7 @@ GRANT = Decision(
 )
 REFUSAL = replace(GRANT, granted=frozenset(), vendors={}, changed_at=MOMENT, subject="")
 FIELDS = ["1d", "5", str(MOMENT), "77", NOTICE.short, "6", SUBJECT]
-DRAWN = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+DRAWN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def stock(*oldest_first: SecretKeys, salt: str = SALT, **options: Any) -> Signer:
