@@ -22,7 +22,7 @@ from consentkit.cli import app as command_line
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- /table -->)", re.DOTALL)
-_ROW = re.compile(r"^\| ((?:LB|UI|IN|TR|WD|VA|XS|CK|HT|SG|RC|GC|AX|JU)-\d\d) \| (.*?) \|.*$", re.MULTILINE)
+_ROW = re.compile(r"^\| ((?:LB|UI|IN|TR|WD|VA|XS|CK|HT|SG|RC|GC|AX|JU)-\d\d) \| (.*?) \|(.*)$", re.MULTILINE)
 _ID = re.compile(r"\b(?:LB|UI|IN|TR|WD|VA|XS|CK|HT|SG|RC|GC|AX|JU)-\d\d\b")
 NAMED_TESTS = 2
 # Where a requirement is shown from outside, as a visitor or an application meets it.
@@ -157,7 +157,7 @@ def evidence() -> dict[str, list[tuple[str, str]]]:
             place = _FROM_OUTSIDE.index(path.name) if path.name in _FROM_OUTSIDE else len(_FROM_OUTSIDE)
             for one in ids:
                 found.setdefault(one, []).append((len(ids) > 3, place, len(ids), path.name, name))
-    return {one: [test[-2:] for test in sorted(tests)] for one, tests in found.items()}
+    return {one: [(test[-2], test[-1]) for test in sorted(tests)] for one, tests in found.items()}
 
 
 def _named(source: str) -> Iterator[tuple[str, list[str]]]:
@@ -180,12 +180,13 @@ def _named(source: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def requirements(page: str) -> str:
-    """Renew the last column of the requirements' table; the words stay."""
+    """Renew the last column of the requirements' table; what is named there and still holds, stays."""
     tests = evidence()
 
     def row(match: re.Match[str]) -> str:
-        named: list[tuple[str, str]] = []
-        for file, name in tests.get(match[1], []):
+        known = tests.get(match[1], [])
+        named = [one for one in re.findall(r"`(test_\w+\.py)::(test_\w+)`", match[3]) if one in known]
+        for file, name in known:
             if len(named) < NAMED_TESTS and file not in {one for one, _ in named}:
                 named.append((file, name))
         shown = "<br>".join(f"`{file}::{name}`" for file, name in named)
