@@ -29,8 +29,11 @@ def check(terms: Terms, choice: Choice, shown: Notice | None = None) -> None:
     Raises:
         UnknownCategoryError: it names a category that neither has.
         UnknownVendorError: the same for a vendor.
-        InvalidDecisionError: it turns something off that is required.
+        InvalidDecisionError: it turns something off that is required, or answers with anything but True and False.
     """
+    for one, answer in (*choice.categories.items(), *choice.vendors.items()):
+        if type(answer) is not bool:
+            raise InvalidDecisionError(f"The answer for {one!r} is {answer!r}: give True or False.")
     policy = terms.policy
     old_categories = shown.category_ids if shown else ()
     old_vendors = shown.vendor_ids if shown else ()

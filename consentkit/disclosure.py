@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from consentkit.duration import Duration
 from consentkit.notice import Notice
 from consentkit.policy import Category, Controller, Policy, Site, Tracker, Vendor
 from consentkit.transfers import SAFEGUARDS
@@ -135,7 +136,7 @@ class Disclosure:
             "jurisdiction": policy.jurisdiction,
             "jurisdiction_name": self._words.country(policy.jurisdiction),
             "controller": self._controller(policy.controller),
-            "records_kept": str(policy.records_kept),
+            "records_kept": as_written(policy.records_kept),
             "records_kept_words": self._words.lifetime(policy.records_kept),
             "categories": [self._category(one) for one in policy.categories],
             "trackers": [
@@ -170,7 +171,7 @@ class Disclosure:
                 "name": self._text(group.name),
                 "joint_controllers": group.joint_controllers,
             },
-            "validity": str(policy.validity),
+            "validity": as_written(policy.validity),
             "validity_words": self._words.lifetime(policy.validity),
             "sites": [self._site(one) for one in policy.sites],
             "combined": [one.id for one in policy.categories if one.combines_across_sites],
@@ -224,7 +225,7 @@ class Disclosure:
             "vendor": tracker.vendor,
             "owner": vendor.name if vendor else self._policy.controller.name,
             "purpose": self._text(tracker.purpose),
-            "lifetime": str(tracker.lifetime),
+            "lifetime": as_written(tracker.lifetime),
             "lifetime_words": self._words.lifetime(tracker.lifetime),
             "third_party": tracker.third_party,
             "third_party_access": tracker.third_party or vendor is not None,
@@ -251,7 +252,7 @@ class Disclosure:
             "profiling": vendor.profiling,
             "data": list(vendor.data),
             "data_words": [self._data(term) for term in vendor.data],
-            "retention": vendor.retention and str(vendor.retention),
+            "retention": vendor.retention and as_written(vendor.retention),
             "retention_words": vendor.retention and self._words.lifetime(vendor.retention),
             "policy_url": vendor.policy_url,
         }
@@ -278,3 +279,8 @@ class Disclosure:
         if term in _DATA:
             return self._words.say(_DATA[term])
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", term).lower()
+
+
+def as_written(lifetime: Duration | str) -> str:
+    """Give a duration as the policy file has it, so that the two can be compared."""
+    return (lifetime.written or str(lifetime)) if isinstance(lifetime, Duration) else lifetime

@@ -1,7 +1,7 @@
 """Calendar durations as ISO 8601 writes them (`P6M`, `P90D`, `PT30M`), counted in UTC."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -35,6 +35,8 @@ class Duration:
     months: int = 0
     days: int = 0
     seconds: int = 0
+    written: str = field(default="", compare=False, repr=False)
+    """As its owner wrote it, for those who compare with the file; empty where it was computed."""
 
     def __post_init__(self) -> None:
         more, seconds = divmod(self.seconds, _DAY)
@@ -60,6 +62,7 @@ class Duration:
             months=part["years"] * 12 + part["months"],
             days=part["weeks"] * 7 + part["days"],
             seconds=part["hours"] * 3600 + part["minutes"] * 60 + part["seconds"],
+            written=text,
         )
 
     def __str__(self) -> str:

@@ -5,6 +5,8 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 
+from anyio import to_thread
+
 from consentkit.ledger import Record
 
 __all__ = ["Listener", "Listeners"]
@@ -35,10 +37,13 @@ class Listeners:
                 log.exception("on_change: %r failed for record %s.", listener, record.id)
 
     async def atell(self, record: Record) -> None:
-        """Tell them from an event loop."""
+        """Tell them from an event loop; sync ones in a thread, since they may block."""
         for listener in self._listeners:
             try:
-                result = listener(record)
+                if inspect.iscoroutinefunction(listener):
+                    await listener(record)
+                    continue
+                result = await to_thread.run_sync(listener, record)
                 if inspect.isawaitable(result):
                     await result
             except Exception:

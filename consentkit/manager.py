@@ -16,7 +16,14 @@ from consentkit.occasion import Occasion, Outcome
 from consentkit.policy import Policy
 from consentkit.registrar import Registrar
 from consentkit.revocation import Revocations
-from consentkit.settings import Origins, checked_domain, checked_prefix, chosen_site, served_from
+from consentkit.settings import (
+    Origins,
+    checked_domain,
+    checked_prefix,
+    checked_seconds,
+    chosen_site,
+    served_from,
+)
 from consentkit.standing import Standing
 from consentkit.terms import Terms
 
@@ -102,6 +109,7 @@ class ConsentManager:
             clock=clock,
         )
         self._listeners = Listeners()
+        recheck, max_stale = checked_seconds("recheck", recheck), checked_seconds("max_stale", max_stale)
         self._connect(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
 
     def _connect(
@@ -151,15 +159,16 @@ class ConsentManager:
         """Withdraw for a visitor who asks customer service, without the visitor's browser.
 
         `subject` is the reference of the visitor's records. Returns the record, or None where the ledger knows of nothing that is
-        granted under it. Holds in this process at once and in others within `recheck`. Blocks until it is recorded.
+        granted under it. Holds in this process at once and in others within `recheck`. Blocks until it is recorded, or
+        until it is certain that the record has to wait for the ledger.
 
         Raises:
-            LedgerUnavailableError: nothing was changed.
+            LedgerUnavailableError: the ledger cannot be read; nothing was changed.
         """
-        record = self.registrar.withdraw_subject(subject)
-        if record is not None:
-            self.notify(record)
-        return record
+        outcome = self.registrar.withdraw_subject(subject)
+        if outcome is not None and outcome.record is not None and outcome.stored:
+            self.notify(outcome.record)
+        return outcome.record if outcome else None
 
     # Telling
 

@@ -137,14 +137,18 @@ class Registrar:
         self._store(record, may_wait=False)
         return record
 
-    def withdraw_subject(self, subject: str) -> Record | None:
+    def withdraw_subject(self, subject: str) -> Outcome | None:
         """Withdraw everything that stands under a pseudonym; None where nothing does. Blocks.
 
+        Where the ledger can be read and not written, the withdrawal holds at once and its record waits.
+
         Raises:
-            LedgerUnavailableError: nothing was changed.
+            LedgerUnavailableError: the ledger cannot be read; nothing was changed.
         """
         ledger = self._standing.ledger
         newest = ledger.newest(subject) if ledger is not None else None
+        if newest is not None:
+            self._standing.learn_if_unknown(newest.notice, self._clock())
         decision = self._standing.decision_of(newest) if newest else None
         if newest is None or decision is None or newest.status != ConsentStatus.GIVEN:
             return None
@@ -154,9 +158,9 @@ class Registrar:
         occasion = Occasion(surface="api", choice="withdraw", language=newest.language)
         gone = self._terms.judge(after, now)
         record = record_of(self._terms, before, after, gone, occasion, subject=subject, event="withdrawn")
-        self._store(record, may_wait=False)
-        self._hold(record, stored=True)
-        return record
+        stored = self._store(record, may_wait=True)
+        self._hold(record, stored=stored)
+        return Outcome(consent=gone, record=record, reference=subject, stored=stored)
 
     def _settle(
         self, before: Consent, after: Decision, occasion: Occasion, *, event: Event | None = None

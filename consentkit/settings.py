@@ -9,7 +9,7 @@ from consentkit.addresses import SiteOrigin
 from consentkit.errors import ConfigurationError
 from consentkit.policy import Policy
 
-__all__ = ["Origins", "checked_domain", "checked_prefix", "chosen_site", "served_from"]
+__all__ = ["Origins", "checked_domain", "checked_prefix", "checked_seconds", "chosen_site", "served_from"]
 
 Origins = Mapping[str, str | Sequence[str]]
 
@@ -28,6 +28,17 @@ def checked_prefix(prefix: str) -> str:
             f"prefix = {prefix!r} is not a path: write it like '/consent', without a slash at the end."
         )
     return prefix
+
+
+def checked_seconds(name: str, seconds: float) -> float:
+    """Return a length of time in seconds.
+
+    Raises:
+        ConfigurationError: it is negative.
+    """
+    if seconds < 0:
+        raise ConfigurationError(f"{name} = {seconds} is negative: give seconds, 0 or more.")
+    return seconds
 
 
 def chosen_site(policy: Policy, site: str | None) -> str:

@@ -48,9 +48,13 @@ class Standing:
 
     def judge(self, token: Token | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
         """Judge a token by what the ledger last said; and say whether the browser's cookie is out of date."""
-        if token is None or not token.decision.subject or self.revocations is None:
+        if token is None or self.revocations is None:
             return self.cookie.judge(token, now, gpc=gpc), False
         decision = token.decision
+        if not decision.subject:
+            # A grant that leads to no record could be neither proved nor ever withdrawn.
+            judged = self.terms.undecided(gpc=gpc) if self.terms.grants(decision) else None
+            return judged or self.cookie.judge(token, now, gpc=gpc), False
         record, fresh = self.revocations.newest(decision, now)
         if not fresh:
             return self.terms.unverifiable(decision, gpc=gpc), False

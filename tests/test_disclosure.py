@@ -41,7 +41,7 @@ def test_the_controller_is_told_with_all_that_article_13_asks() -> None:  # IN-0
         "rights_url": None,
         "authority": {"name": "Autoriteit Persoonsgegevens", "url": "https://autoriteitpersoonsgegevens.nl"},
     }
-    assert (told["records_kept"], told["records_kept_words"]) == ("P2Y", "2 years")
+    assert (told["records_kept"], told["records_kept_words"]) == ("P24M", "2 years")
     assert (told["jurisdiction"], told["jurisdiction_name"]) == ("NL", "Netherlands")
 
 

@@ -57,7 +57,7 @@ def test_answers_vary_by_what_the_policy_makes_them_depend_on(
 ) -> None:
     assert equipped().vary_page == (b"Cookie", b"Sec-GPC", b"Accept-Language")
     quiet = policy.model_copy(
-        update={"languages": ("en",), "vendors": (), "categories": policy.categories[:1]}
+        update={"languages": ("en",), "vendors": (), "trackers": (), "categories": policy.categories[:1]}
     )
     quiet.model_post_init(None)
     assert equipped(quiet).vary_page == (b"Cookie",)

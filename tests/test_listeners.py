@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import threading
 
 import pytest
 
@@ -32,3 +33,24 @@ def test_listeners_are_told_in_order_and_a_failing_one_is_logged(caplog: pytest.
         asyncio.run(listeners.atell(record))
     assert told == [("first", record.id), ("last", record.id)] * 2
     assert len(caplog.records) == 4
+
+
+def test_a_sync_listener_does_not_hold_up_the_event_loop() -> None:
+    where: list[threading.Thread] = []
+    listeners = Listeners()
+    listeners.add(lambda record: where.append(threading.current_thread()))
+    asyncio.run(listeners.atell(a_record()))
+    assert where and where[0] is not threading.current_thread()
+
+
+def test_what_is_called_and_gives_something_to_await_is_awaited() -> None:
+    told: list[str] = []
+
+    async def later(record: Record) -> None:
+        told.append(record.id)
+
+    listeners = Listeners()
+    listeners.add(lambda record: later(record))
+    record = a_record()
+    asyncio.run(listeners.atell(record))
+    assert told == [record.id]

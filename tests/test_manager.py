@@ -3,6 +3,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,10 +150,13 @@ def test_a_repeated_decision_is_news_only_after_an_hour(manager: ConsentManager,
         ({"elsewhere": True}, UnknownCategoryError),
         ({"v_elsewhere": True}, UnknownVendorError),
         ({"functional": False}, InvalidDecisionError),
+        ({"tracking": "off"}, InvalidDecisionError),
+        ({"tracking": 1}, InvalidDecisionError),
+        ({"v_youtube": "on"}, InvalidDecisionError),
     ],
 )
 def test_a_choice_that_the_policy_cannot_express_changes_nothing(
-    manager: ConsentManager, answers: dict[str, bool], error: type[Exception]
+    manager: ConsentManager, answers: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         choose(manager, **answers)
@@ -293,6 +297,27 @@ def test_what_waits_in_the_spool_holds_after_a_restart(policy: Policy, tmp_path:
         assert second.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN
     second.close()
     ledger.close()
+
+
+# LG-09: no withdrawal is refused, by whomever
+def test_customer_service_withdraws_while_the_ledger_is_locked(
+    policy: Policy, tmp_path: Path, clock: Clock
+) -> None:
+    database = f"sqlite:///{tmp_path / 'locked.db'}"
+    with managing(policy, ledger=Ledger(database, lock_timeout=1.0), clock=clock) as manager:
+        given = choose(manager, **EVERYTHING)
+        clock.advance(5)
+        told = threading.Event()
+        manager.on_change(lambda record: told.set())
+        assert given.record is not None and given.record.subject is not None
+        with another_process_holds(database):
+            record = manager.withdraw_subject(given.record.subject)
+            assert record is not None and not told.is_set()
+            token = manager.cookie.newest(
+                [given.cookies[0].split(";")[0].partition("=")[2].encode()], clock()
+            )
+            assert manager.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN
+        assert told.wait(30)
 
 
 def test_listeners_are_told_from_an_event_loop_too(manager: ConsentManager) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from consentkit import Policy
 from consentkit.errors import ConfigurationError, UnknownSiteError
-from consentkit.settings import checked_domain, checked_prefix, chosen_site, served_from
+from consentkit.settings import checked_domain, checked_prefix, checked_seconds, chosen_site, served_from
 
 
 @pytest.mark.parametrize("prefix", ["/consent", "/privacy/consent", "/c.o-n_s~1"])
@@ -68,3 +68,9 @@ def test_a_cookie_domain_may_be_the_host_or_above_it() -> None:
     assert checked_domain(None, "https://www.stride.example") is None
     assert checked_domain("stride.example", "https://stride.example") == "stride.example"
     assert checked_domain("stride.example", "https://www.stride.example:8443") == "stride.example"
+
+
+def test_a_negative_length_of_time_is_refused() -> None:
+    assert checked_seconds("recheck", 0) == 0
+    with pytest.raises(ConfigurationError, match="recheck = -1 is negative"):
+        checked_seconds("recheck", -1)

@@ -66,6 +66,21 @@ def test_a_grant_that_the_ledger_has_no_record_of_counts_for_nothing(
     assert "has no record" in caplog.text
 
 
+# A grant that leads to no record could be neither proved nor withdrawn
+def test_a_grant_without_a_pseudonym_counts_for_nothing_and_a_refusal_needs_none(
+    manager: ConsentManager,
+) -> None:
+    for choice, status in (
+        (BOTH, ConsentStatus.UNKNOWN),
+        (Choice(categories={}, vendors={}), ConsentStatus.REFUSED),
+    ):
+        decision = decisions.replace(choice, manager.notice, int(manager.clock()))
+        outcome = Outcome(
+            consent=manager.terms.undecided(), cookies=tuple(manager.cookie.set_cookie(decision))
+        )
+        assert seen(manager, token_of(manager, outcome)) == (status, set(), False)
+
+
 # "a broader one after narrowing is worth nothing"
 def test_a_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
     manager: ConsentManager, clock: Clock
