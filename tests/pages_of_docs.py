@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,11 @@ class Reader:
             method or ("POST" if body else "GET"), f"/{path}", headers=headers, content=body
         )
         head = "".join(f"{name}: {value}\n" for name, value in answer.headers.multi_items())
-        return (f"HTTP/1.1 {answer.status_code}\n{head}\n" if whole else "") + answer.text
+        return (
+            f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\n{head}\n"
+            if whole
+            else ""
+        ) + answer.text
 
     def _http(self, block: Block) -> None:
         head, _, body = block.code.partition("\n\n")
