@@ -19,7 +19,7 @@ _FIGURE = Markup(
     '<figure class="cookie-consent-embed" id="{id}">'
     '<iframe src="{base}/embed/{vendor}?{query}" title="{title}" loading="lazy" '
     'allow="fullscreen; autoplay; encrypted-media; picture-in-picture"></iframe>'
-    '<figcaption><a href="{url}" rel="noopener noreferrer">{title}</a></figcaption></figure>'
+    '<figcaption><a href="{link}" rel="noopener noreferrer">{title}</a></figcaption></figure>'
 )
 
 
@@ -36,8 +36,15 @@ def lies_within(address: str, origins: Iterable[str]) -> bool:
     return False
 
 
-def figure(vendor: str, url: str, title: str, *, base: str, page: str | None) -> Markup:
-    """Write the figure that embeds a vendor's content; `page` is the path that it stands on, `base` where the library answers."""
+def figure(
+    vendor: str, url: str, title: str, *, base: str, page: str | None, link: str | None = None
+) -> Markup:
+    """Write the figure that embeds a vendor's content.
+
+    `base` is where the library answers, `page` the path that the figure stands on, `link` the address that people follow instead.
+    """
     name = f"consent-embed-{blake2s(f'{vendor} {url}'.encode(), digest_size=4).hexdigest()}"
     query = {"u": url} | ({"next": f"{page}#{name}"} if page else {})
-    return _FIGURE.format(id=name, base=base, vendor=vendor, query=urlencode(query), title=title, url=url)
+    return _FIGURE.format(
+        id=name, base=base, vendor=vendor, query=urlencode(query), title=title, link=link or url
+    )

@@ -69,7 +69,7 @@ class ConsentExtension(Extension):
 
 
 @pass_context
-def consent_embed(context: Context, vendor: str, url: str, *, title: str) -> Markup:
+def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: str | None = None) -> Markup:
     """Write a frame that holds the vendor's content once it is allowed, and a placeholder before.
 
     Args:
@@ -77,6 +77,7 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str) -> Mar
         vendor: id of the third party.
         url: the address of the content, within the vendor's frame origins.
         title: what the content is; read out as the name of the frame, and the text of the plain link below it.
+        link: where that link leads, where it is not the address itself.
 
     Raises:
         UnknownVendorError: the policy has no such vendor.
@@ -95,7 +96,7 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str) -> Mar
     exchange = scope.get("consentkit")
     root_path: str = scope.get("root_path", "").rstrip("/")
     page = exchange.target() if exchange is not None else None
-    return figure(vendor, url, title, base=root_path + consent.manager.prefix, page=page)
+    return figure(vendor, url, title, base=root_path + consent.manager.prefix, page=page, link=link)
 
 
 def _consent(context: Context) -> RequestConsent:

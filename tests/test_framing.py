@@ -86,4 +86,8 @@ def test_the_figure_names_what_it_shows_and_loads_only_from_us() -> None:
     )
     assert frame.get("loading") == "lazy" and "style" not in frame.attrib and "scrolling" not in frame.attrib
     assert frame.get("allow") == "fullscreen; autoplay; encrypted-media; picture-in-picture"
+    (elsewhere,) = tree(
+        figure("youtube", url, "x", base="/consent", page=None, link="https://youtu.be/a")
+    ).iter("a")
+    assert elsewhere.get("href") == "https://youtu.be/a"
     assert "next" not in unescape(figure("youtube", url, "x", base="/consent", page=None))

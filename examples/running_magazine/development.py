@@ -10,7 +10,7 @@ from consentkit import ConsentManager, Ledger, Policy, load_policy
 from consentkit.keys import new_pair, public_half
 
 from .app import create_app
-from .magazine import HERE
+from .magazine import CSP, HERE
 from .sisters import create_sister
 
 __all__ = ["SITES", "build", "origins_from", "read_key"]
@@ -40,6 +40,7 @@ def build(data: Path, port: int) -> dict[str, Starlette]:
             ledger=ledger,
             site=site,
             origins=origins,
+            csp=CSP,
             spool=data / f"{site}-spool",
             stylesheets=["/static/colours.css" if site == "stride" else f"/static/{site}.css"],
         )

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from consentkit import ConsentManager
 from consentkit.group import group_link
+from consentkit.jinja import install
 
 from .languages import NAMES, read_words, speak
 
@@ -47,6 +48,7 @@ def dress(templates: Environment, manager: ConsentManager, language: str) -> Non
     )
     templates.filters["day"] = lambda day: format_date(day, "d MMMM y", locale=language)
     templates.filters["group_link"] = group_link
+    install(templates)
     speak(templates, language, read_words(_WORDS, language))
 
 

@@ -19,9 +19,14 @@ from .content import Piece, Shelf, read_shelf
 from .dressing import dress
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
-__all__ = ["HERE", "Edition", "Magazine", "build_magazine"]
+__all__ = ["CSP", "HERE", "Edition", "Magazine", "build_magazine"]
 
 HERE = Path(__file__).parent
+# What a page may load whatever was answered; the library opens it for the vendors that a visitor allows.
+CSP = """
+    default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self';
+    frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'
+"""
 # What every text may call without asking for it.
 _TEXT_PREFIX = '{% from "parts.html" import video with context %}'
 
@@ -74,6 +79,7 @@ class Magazine:
         """Render a page, and count it afterwards if the visitor lets us."""
         consent, edition = get_consent(request), self.edition(request)
         html = edition.templates.get_template(template).render(
+            request=request,
             consent=consent,
             shelf=edition.shelf,
             path=request.url.path,

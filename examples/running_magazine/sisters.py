@@ -60,7 +60,7 @@ class _Site:
         consent, edition = get_consent(request), self.edition(request)
         url = self.origin + request.url.path
         html = edition.templates.get_template(template).render(
-            consent=consent, path=request.url.path, shelf=edition.shelf, url=url, **context
+            request=request, consent=consent, path=request.url.path, shelf=edition.shelf, url=url, **context
         )
         count = BackgroundTask(report_if_allowed, consent, PageView(url, None), self.reporter)
         headers = {"Content-Language": edition.language, "Vary": "Accept-Language, Cookie"}
