@@ -98,8 +98,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_every_page_has_a_place_in_the_table_of_contents() -> None:
-    loader: Any = yaml.SafeLoader
-    contents = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), loader)["nav"]  # noqa: S506 - it is the safe one
+    contents = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
     assert sorted(_leaves(contents)) == sorted(NAMES)
 
 
@@ -177,6 +176,22 @@ def test_what_handlers_ask_is_described() -> None:
         if not name.startswith("_") and (callable(member) or isinstance(member, property)):
             assert inspect.getdoc(member), name
     assert consentkit.__doc__
+
+
+def test_every_template_and_custom_property_is_documented() -> None:
+    page = (DOCS / "how-to/styling.md").read_text("utf-8")
+    for template in (ROOT / "consentkit/templates").iterdir():
+        assert f"`{template.name}`" in page, template.name
+    style = (ROOT / "consentkit/static/consent.css").read_text("utf-8")
+    assert set(re.findall(r"var\((--consent-[a-z]+)", style)) == set(re.findall(r"(--consent-[a-z]+):", page))
+
+
+def test_every_member_of_the_script_is_documented() -> None:
+    script = (ROOT / "consentkit/static/consent.js").read_text("utf-8")
+    members = script[script.index("global.consentkit = {") :]
+    names = set(re.findall(r"^    (?:get )?(\w+)[:(,]", members, re.M)) | {"state"}
+    table = REFERENCE["script"].split("## window.consentkit")[1].split("## ")[0]
+    assert names == set(re.findall(r"^\| `(\w+)(?:\(|`)", table, re.M))
 
 
 # Requirements
