@@ -1,0 +1,279 @@
+"""Random choices, hand-offs, withdrawals, clock jumps and lost messages over three sites, against a simple model."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from consentkit import Ledger
+from consentkit.duration import Duration
+from tests.conftest import Clock
+from tests.family import IDS, TRANSACTION, Browser, a_family
+
+RECHECK = 60
+HALF_A_YEAR = Duration.parse("P6M")
+OPTIONAL = ("analytical", "tracking", "social")
+NOTHING: frozenset[str] = frozenset()
+sites = st.sampled_from(IDS)
+answers = st.frozensets(st.sampled_from(OPTIONAL))
+jumps = st.sampled_from([0, 1, 20, 59, 60, 61, 3599, 3600, 86_400, 100 * 86_400])
+
+
+@dataclass
+class Answer:
+    """What one visitor answered on one site: under a pseudonym of the ledger where it grants anything."""
+
+    granted: frozenset[str]
+    kind: str
+    decided: int
+    changed: int
+    linked: "list[Answer]" = field(default_factory=list)
+
+    def expired(self, now: int) -> bool:
+        return now >= HALF_A_YEAR.seconds_from(self.decided)
+
+    def copy(self) -> "Answer":
+        return Answer(self.granted, self.kind, self.decided, self.changed)
+
+    def become(self, other: "Answer") -> None:
+        self.granted, self.kind, self.decided, self.changed = (
+            other.granted,
+            other.kind,
+            other.decided,
+            other.changed,
+        )
+
+    def join(self, other: "Answer") -> None:
+        self.linked.append(other)
+        other.linked.append(self)
+
+    def others(self) -> "list[Answer]":
+        found, waiting = [self], [self]
+        while waiting:
+            for one in waiting.pop().linked:
+                if all(one is not known for known in found):
+                    found.append(one)
+                    waiting.append(one)
+        return found[1:]
+
+    def narrow(self, by: "Answer") -> None:
+        """Lose what the other does not grant."""
+        left = self.granted & by.granted
+        if left == self.granted:
+            return
+        self.changed = max(self.changed, by.changed)
+        if not left:
+            self.kind, self.decided = "withdrawn" if by.kind == "withdrawn" else "refused", by.decided
+        self.granted = left
+
+    def spread(self, *, brought: bool = False) -> None:
+        """Take back on linked sites what this does not grant; what was brought takes nothing back that is newer."""
+        for other in self.others():
+            if not (brought and other.changed > self.changed):
+                other.narrow(self)
+
+
+@dataclass
+class Trip:
+    """A hand-off that is under way, with what it carries."""
+
+    audience: str
+    response: Any
+    transaction: str
+    at: int
+    carried: Answer | None
+    handle: Answer | None
+
+
+class GroupOverTime(RuleBasedStateMachine):
+    """Play the visitor; `here` is the model: the answer that counts on each site."""
+
+    @initialize()
+    def open_the_sites(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="consentkit-group-"))
+        self.clock = Clock(datetime(2026, 8, 31, 12, tzinfo=UTC))
+        self.ledger = Ledger(f"sqlite:///{self.folder / 'consent.db'}")
+        self.running = a_family(self.ledger, self.clock, recheck=RECHECK)
+        self.family = self.running.__enter__()
+        self.browser: Browser = self.family.browser()
+        self.here: dict[str, Answer | None] = dict.fromkeys(IDS)
+        self.past: dict[str, list[tuple[int, frozenset[str]]]] = {site: [(0, NOTHING)] for site in IDS}
+        self.trip: Trip | None = None
+
+    @property
+    def now(self) -> int:
+        return int(self.clock())
+
+    def answer(self, site: str) -> Answer | None:
+        found = self.here[site]
+        return None if found is None or found.expired(self.now) else found
+
+    def remember(self) -> None:
+        for site in IDS:
+            found = self.answer(site)
+            granted = found.granted if found else NOTHING
+            if self.past[site][-1][1] != granted:
+                self.past[site].append((self.now, granted))
+
+    def lately(self, site: str) -> frozenset[str]:
+        """Collect what was granted at any moment of the last `recheck` seconds."""
+        past = self.past[site]
+        ends = [since for since, _ in past[1:]] + [self.now + 1]
+        return frozenset().union(
+            *(granted for (_, granted), end in zip(past, ends, strict=True) if end > self.now - RECHECK)
+        )
+
+    # What the visitor does
+
+    @rule(site=sites, granted=answers, lost=st.sampled_from([False, False, True]))
+    def decide(self, site: str, granted: frozenset[str], lost: bool) -> None:
+        self.catch_up()
+        jar = dict(self.browser.jars[site])
+        self.browser.choose(site, dict.fromkeys(granted, True) or {"social": False})
+        if lost:
+            self.browser.jars[site] = jar
+        old = self.answer(site)
+        if old and (old.granted, old.kind) == (granted, "decided") and self.now - old.decided < 3600:
+            return
+        self.settle(site, Answer(granted, "decided", self.now, self.now), lost=lost)
+        self.remember()
+
+    @rule(site=sites, lost=st.sampled_from([False, False, True]))
+    def withdraw(self, site: str, lost: bool) -> None:
+        self.catch_up()
+        jar = dict(self.browser.jars[site])
+        self.browser.withdraw(site)
+        if lost:
+            self.browser.jars[site] = jar
+        old = self.answer(site)
+        if old is not None and old.granted:
+            at = max(self.now, old.changed)
+            self.settle(site, Answer(NOTHING, "withdrawn", at, at), lost=lost)
+            self.remember()
+
+    def settle(
+        self, site: str, new: Answer, *, lost: bool, brought: bool = False, handle: Answer | None = None
+    ) -> None:
+        """Let an answer count: under the pseudonym that stands, else under a new one, which a lost message takes along."""
+        old = self.answer(site)
+        if old is not None and old.granted:
+            old.become(new)
+            new = old
+        elif handle is not None and new.granted:
+            handle.become(new)
+            new = handle
+        if not lost:
+            self.here[site] = new
+        new.spread(brought=brought)
+        if brought:
+            for other in new.others():
+                if other.changed >= new.changed:
+                    new.narrow(other)
+
+    # What goes from site to site
+
+    @rule(issuer=sites, audience=sites, lost=st.sampled_from([False, False, True]))
+    def cross(self, issuer: str, audience: str, lost: bool) -> None:
+        if issuer != audience:
+            self.set_out(issuer, audience)
+            self.arrive(lost)
+
+    @rule(issuer=sites, audience=sites)
+    def set_out(self, issuer: str, audience: str) -> None:
+        if issuer == audience:
+            return
+        response = self.browser.issue(issuer, audience)
+        known = self.answer(issuer)
+        handle = Answer(NOTHING, "", 0, -1) if known is not None and known.granted else None
+        if known is not None and handle is not None:
+            handle.join(known)
+        transaction = self.browser.jars[audience][TRANSACTION]
+        self.trip = Trip(audience, response, transaction, self.now, known.copy() if known else None, handle)
+
+    @precondition(lambda self: self.trip is not None)
+    @rule(lost=st.sampled_from([False, False, True]))
+    def arrive(self, lost: bool) -> None:
+        trip, self.trip = self.trip, None
+        assert trip is not None
+        site, jar = trip.audience, dict(self.browser.jars[trip.audience])
+        valid = jar.get(TRANSACTION) == trip.transaction and self.now - trip.at <= 90
+        finish = self.browser.follow(trip.response)
+        assert finish.status_code == 303 and finish.headers["location"] in ("/shoes", "/")
+        if lost:
+            self.browser.jars[site] = jar
+        carried, local = trip.carried, self.answer(site)
+        if not valid or carried is None or carried.expired(self.now):
+            return
+        if trip.handle is not None and local is not None and local.granted:
+            trip.handle.join(local)
+        newer = local is None or (carried.changed, -len(carried.granted)) > (
+            local.changed,
+            -len(local.granted),
+        )
+        if newer:
+            self.settle(site, carried, lost=lost, brought=True, handle=trip.handle)
+            self.remember()
+
+    # Time, and what has to hold
+
+    @rule(seconds=jumps)
+    def wait(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        self.remember()
+
+    def catch_up(self) -> None:
+        """Let every site hear of the others, so that what is decided next is decided upon what holds."""
+        self.clock.advance(RECHECK)
+        self.remember()
+
+    @rule()
+    def settled(self) -> None:
+        self.catch_up()
+        for site in IDS:
+            found = self.answer(site)
+            assert self.browser.granted(site) == (found.granted if found else NOTHING), site
+
+    @invariant()
+    def nothing_is_granted_that_was_not_given(self) -> None:
+        for site in IDS:
+            assert self.browser.granted(site) <= self.lately(site), site
+
+    def teardown(self) -> None:
+        if hasattr(self, "running"):
+            self.settled()
+            self.running.__exit__(None, None, None)
+            self.ledger.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the ledger may take longer than a visitor is made to wait for it."""
+    monkeypatch.setattr("consentkit.revocation.LONGEST_WAIT", 30.0)
+
+
+# XS-03, XS-05, WD-05
+def test_nothing_is_granted_that_the_model_does_not_grant_and_everything_settles_within_recheck() -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        GroupOverTime,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
