@@ -73,6 +73,13 @@ def test_what_the_policy_cannot_express_is_refused(asked: Choice, error: type[Ex
             decisions.check(stands, asked, shown)
 
 
+@pytest.mark.parametrize("answer", [None, 0, 1, "true", "off", "", [], float("nan")])
+def test_an_answer_is_yes_or_no_and_nothing_like_it(answer: Any) -> None:  # SG-11
+    for asked in (choice({"analytical": answer}), choice(vendors={"counter": answer})):
+        with pytest.raises(InvalidDecisionError, match="True or False"):
+            decisions.check(terms(), asked)
+
+
 def test_what_is_required_may_be_agreed_to() -> None:
     stands = terms(add("vendors", id="login", category="functional"))
     decisions.check(
