@@ -49,10 +49,10 @@ def playwrights_own() -> str | None:
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """Run a headless Chromium for as long as the context lasts."""
+def launched(*arguments: str) -> Iterator[Browser]:
+    """Run a headless Chromium, with more arguments, for as long as the context lasts."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed(), args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=installed(), args=[*ARGUMENTS, *arguments])
         try:
             yield browser
         finally:
