@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from consentkit.errors import ConfigurationError, PolicyError
 from consentkit.lock import Lock, lock, write_lock
-from consentkit.policy_file import LOCK, load_policy
+from consentkit.policy_file import LOCK, check_file
 from consentkit.scaffold import (
     FRAMEWORKS,
     QUESTIONS,
@@ -93,11 +93,11 @@ def _write_policy(directory: Path, answers: Answers) -> None:
     """Write policy and lock; what does not pass the checks is not left behind."""
     path = directory / POLICY
     path.write_text(policy_text(answers), "utf-8")
-    try:
-        locked, _ = lock(load_policy(path), Lock(), datetime.now(UTC).date())
-    except PolicyError:
+    report = check_file(path)
+    if report.policy is None:
         path.unlink()
-        raise
+        raise PolicyError(report.problems)
+    locked, _ = lock(report.policy, Lock(), datetime.now(UTC).date())
     write_lock(directory / LOCK, locked)
 
 

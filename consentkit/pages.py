@@ -113,7 +113,9 @@ class Pages:
             whats_new(consent.changes, edition.policy, edition.words, edition.own) if consent.changes else ()
         )
         ends = (
-            edition.words.date(consent.expires_at) if consent.expires_at and consent.status.decided else None
+            edition.words.date(consent.expires_at)
+            if consent.expires_at and consent.status is not ConsentStatus.EXPIRED
+            else None
         )
         return self._filled(
             self._cached_banner(edition.language, self._base(view), consent.asking, news, consent.gpc, ends),

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from typing import Any
 
 from consentkit import decisions
 from consentkit.consent import Consent, ConsentStatus, Decision
@@ -53,21 +54,21 @@ class Standing:
         decision = token.decision
         if not decision.subject:
             # A grant that leads to no record could be neither proved nor ever withdrawn.
-            judged = self.terms.undecided(gpc=gpc) if self.terms.grants(decision) else None
+            judged = self.terms.undecided(gpc=gpc, now=now) if self.terms.grants(decision) else None
             return judged or self.cookie.judge(token, now, gpc=gpc), False
         record, fresh = self.revocations.newest(decision, now)
         if not fresh:
-            return self.terms.unverifiable(decision, gpc=gpc), False
+            return self.terms.unverifiable(decision, gpc=gpc, now=now), False
         if record is None:
             if not self.revocations.seen(decision.subject):
                 return self.cookie.judge(token, now, gpc=gpc), False
             log.warning("A grant of %d has no record: it counts for nothing.", decision.decided_at)
-            return self.terms.undecided(gpc=gpc), False
+            return self.terms.undecided(gpc=gpc, now=now), False
         if record.changed_at == decision.changed_at and _answers(record, decision):
             return self.cookie.judge(token, now, gpc=gpc), False
         known = self.decision_of(record)
         if known is None:
-            return self.terms.undecided(gpc=gpc), False
+            return self.terms.undecided(gpc=gpc, now=now), False
         if decision.changed_at > record.changed_at:
             return self.terms.judge(decisions.narrower(self.terms, decision, known), now, gpc=gpc), False
         return self.terms.judge(known, now, gpc=gpc), True
@@ -97,15 +98,23 @@ class Standing:
                 self._learned is not None and 0 <= now - self._learned < self._recheck
             ):
                 return
+            self._learned = now
             try:
-                for digest, content in self.ledger.notices():
-                    notice = Notice.from_content(content)
-                    if notice.digest == digest:
-                        self.terms.learn(notice)
-                self._learned = now
-            except (LedgerUnavailableError, LookupError, TypeError, ValueError, AttributeError) as error:
-                self._learned = now
+                stored = self.ledger.notices()
+            except LedgerUnavailableError as error:
                 log.warning("The ledger's notices could not be read: %s", error)
+                return
+            for digest, content in stored:
+                self._learn(digest, content)
+
+    def _learn(self, digest: str, content: Any) -> None:
+        """Take one notice over, if it is what its digest says."""
+        try:
+            notice = Notice.from_content(content)
+            if notice.digest == digest:
+                self.terms.learn(notice)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            log.warning("The notice %s in the ledger could not be read: %r", digest, error)
 
     def learn_if_unknown(self, digest: str, now: float) -> None:
         """Read the ledger's notices where one is not known here; blocks, never raises."""

@@ -497,7 +497,7 @@ def test_hiding_cuts_whole_pairs_and_changes_nothing_else(gate: CookieGate, head
 
 def test_the_gate_asks_no_more_than_it_must(gate: CookieGate) -> None:
     asked: list[str] = []
-    spy: Callable[[str, str | None], bool] = lambda category, vendor: bool(asked.append(category))  # noqa: E731
+    spy: Callable[[str, str | None], bool] = lambda category, vendor: bool(asked.append(category))  # noqa: E731 - typed as what the gate asks
     gate.set_cookie(b"session=1", spy, NOW, None)
     gate.set_cookie(b"x=1", spy, NOW, None)
     gate.strip(b"session=1; x=2", spy)

@@ -1,4 +1,3 @@
-import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,7 +158,7 @@ def test_notices_are_read_once_and_again_after_recheck(
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"categories": 1}', '"text"'])
-def test_a_damaged_notice_in_the_ledger_is_logged_and_not_believed(
+def test_a_damaged_notice_in_the_ledger_is_logged_and_the_others_are_read(
     manager: ConsentManager,
     ledger: Ledger,
     ledger_url: str,
@@ -169,8 +168,20 @@ def test_a_damaged_notice_in_the_ledger_is_logged_and_not_believed(
 ) -> None:
     ledger.store_notice("d" * 43, {})
     with sqlite3.connect(ledger_url.removeprefix("sqlite:///")) as database:
-        database.execute("UPDATE consentkit_notices SET content = ?", (json.dumps(json.loads(content)),))
+        database.execute("UPDATE consentkit_notices SET content = ?", (content,))
     database.close()
+    other = dict(manager.notice.content or {}, records_kept="P1Y")
+    ledger.store_notice(Notice.from_content(other).digest, other)
     manager.standing.learn_notices(clock())
     assert "could not be read" in caplog.text
+    assert Notice.from_content(other).digest in manager.terms.notices
     assert manager.standing.may_learn(clock() + 60) and not manager.standing.may_learn(clock())
+
+
+def test_notices_that_cannot_be_read_are_asked_for_again_later(
+    manager: ConsentManager, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.close()
+    manager.standing.learn_if_unknown("u" * 43, clock())
+    assert "notices could not be read" in caplog.text
+    assert manager.standing.may_learn(clock() + 60)

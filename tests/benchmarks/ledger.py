@@ -133,7 +133,7 @@ def postgresql(directory: Path, connections: int) -> Iterator[dict[str, Store]]:
     ledger.append(record())
     columns = list(to_row(record()))
     places = ", ".join(f"%({name})s" for name in columns)
-    insert = f"INSERT INTO consentkit_records ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+    insert = f"INSERT INTO consentkit_records ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - names of our own columns
     pool: queue.SimpleQueue[psycopg.Connection[Any]] = queue.SimpleQueue()
     for _ in range(connections):
         pool.put(psycopg.connect(url))
