@@ -121,15 +121,12 @@ class Exchanges:
         )
 
     def opened(
-        self, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
+        self, csp: Csp, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
     ) -> list[tuple[bytes, bytes]]:
         """Open the site's Content-Security-Policy, or the answer's own, for the vendors that are granted.
 
         Without a consent, for a page that everybody shares, it is opened for all that are declared: there the script alone holds.
         """
-        csp = self.csp
-        if csp is None:
-            return headers
         vendors = consent.peek().vendors if consent else dict.fromkeys(self.all_vendors, True)
         granted = frozenset(vendor for vendor, allowed in vendors.items() if allowed)
         opened = [

@@ -207,7 +207,7 @@ class Exchange:
             shared.warn_of_public(self._scope["path"])
         shareable = public and not depends
         if page and shared.csp is not None and status != 304 and not self._own:
-            headers = shared.opened(headers, None if shareable else consent)
+            headers = shared.opened(shared.csp, headers, None if shareable else consent)
             depends = not shareable
         depends = depends or (injects and not shareable)
         tagged = status == 304 and any(b"~ck." in v for n, v in self._headers if n == b"if-none-match")
