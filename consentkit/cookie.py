@@ -167,7 +167,7 @@ class ConsentCookie:
     def state(self, consent: Consent) -> str:
         """Write what is on for scripts: category ids, required ones left out, then `~id` for vendors that differ from theirs.
 
-        Then `!` and the notice, as cookies name it, under which that was found: a page that was rendered under another one must
+        Then `_` and the notice, as cookies name it, under which that was found: a page that was rendered under another one must
         not rely on it. `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
         """
         on = [category.id for category in self.terms.policy.optional if consent.categories[category.id]]
@@ -180,7 +180,7 @@ class ConsentCookie:
 
     def _written(self, categories: Iterable[str], vendors: Iterable[str], *, asking: bool) -> str:
         items = [*categories, *(f"~{vendor}" for vendor in vendors)]
-        told = [*items, f"!{self.terms.notice.short}"] if items else ["-"]
+        told = [*items, f"_{self.terms.notice.short}"] if items else ["-"]
         return ".".join(told) + (".~" if asking else "")
 
 

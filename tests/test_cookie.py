@@ -204,17 +204,17 @@ def test_a_short_key_is_the_developers_mistake() -> None:  # SG-08
 @pytest.mark.parametrize(
     ("granted", "vendors", "more", "written"),
     [
-        ({"analytical", "social"}, {}, {}, "analytical.social.!{notice}"),
+        ({"analytical", "social"}, {}, {}, "analytical.social._{notice}"),
         (
             {"analytical", "tracking", "social", "comfort"},
             {},
             {},
-            "analytical.tracking.social.comfort.!{notice}",
+            "analytical.tracking.social.comfort._{notice}",
         ),
-        ({"social"}, {"video": False}, {}, "social.~video.!{notice}"),
-        (set(), {"video": True, "adhub": True}, {}, "~video.~adhub.!{notice}"),
-        (set(), {"video": True}, {"kind": "partial"}, "~video.!{notice}.~"),
-        ({"social"}, {}, {"kind": "partial"}, "social.!{notice}.~"),
+        ({"social"}, {"video": False}, {}, "social.~video._{notice}"),
+        (set(), {"video": True, "adhub": True}, {}, "~video.~adhub._{notice}"),
+        (set(), {"video": True}, {"kind": "partial"}, "~video._{notice}.~"),
+        ({"social"}, {}, {"kind": "partial"}, "social._{notice}.~"),
         (set(), {}, {}, "-"),
         (set(), {}, {"kind": "withdrawn"}, "-"),
         (set(), {}, {"kind": "partial"}, "-.~"),
@@ -234,10 +234,10 @@ def test_the_companion_tells_scripts_what_is_on(
 @pytest.mark.parametrize(
     ("granted", "vendors", "written"),
     [
-        ({"analytical"}, {}, "analytical.!{notice}"),
-        ({"analytical"}, {"counter": False}, "analytical.~counter.!{notice}"),
+        ({"analytical"}, {}, "analytical._{notice}"),
+        ({"analytical"}, {"counter": False}, "analytical.~counter._{notice}"),
         (set(), {}, "-"),
-        (set(), {"counter": True}, "~counter.!{notice}"),
+        (set(), {"counter": True}, "~counter._{notice}"),
     ],
 )
 def test_the_companion_tells_what_is_exempt_apart_from_what_was_objected_to(  # LB-05

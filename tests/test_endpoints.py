@@ -202,7 +202,7 @@ def test_a_decision_sets_the_cookie_and_its_companion(client: TestClient) -> Non
         ours
     )
     assert re.fullmatch(
-        rf"{COMPANION}=analytical\.tracking\.social\.![\w-]{{11}}; Path=/; SameSite=Lax; Secure; {age}",
+        rf"{COMPANION}=analytical\.tracking\.social\._[\w-]{{11}}; Path=/; SameSite=Lax; Secure; {age}",
         companion,
     )
 

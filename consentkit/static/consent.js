@@ -51,7 +51,7 @@
   const untold = () => global.navigator.globalPrivacyControl && data.gpc || data.default;
   let seen = companion();
   // A grant under another notice is not taken at its word; the server is asked what it is worth.
-  const outdated = data.state == null && /^[^-]/.test(seen) && !seen.includes("!" + data.notice.slice(0, 11));
+  const outdated = data.state == null && /^[^-]/.test(seen) && !seen.includes("_" + data.notice.slice(0, 11));
   let items = (data.state ?? (outdated ? "-" : seen || untold())).split(".");
 
   /** @type {(category?: string, vendor?: string | null) => boolean} */
