@@ -160,6 +160,8 @@ def test_a_post_has_to_come_from_a_page_of_ours_with_a_form(front: Front, client
 
 
 def test_the_way_back_stays_on_this_site(client: TestClient) -> None:
+    bare = f"{EMBED}?u={quote(VIDEO, safe='')}"
+    assert client.post(bare, headers=SAME).headers["location"].startswith(f"{bare}&t=")
     answer = client.get(f"{EMBED}?u={quote(VIDEO)}&next=https%3A%2F%2Fevil.example")
     (field,) = (one for one in tree(answer.text).iter("input") if one.get("name") == "next")
     assert field.get("value") == "/" and "evil.example" not in answer.text

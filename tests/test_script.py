@@ -57,8 +57,7 @@ GATED = """
 <script>window.log = []; new PerformanceObserver(list => list.getEntries().forEach(entry => {
   if (entry.hadRecentInput) return;
   window[entry.entryType] = (window[entry.entryType] || 0) + (entry.value || 0);
-  window.longest = Math.max(window.longest || 0, entry.duration);
-})).observe({entryTypes: ["layout-shift", "longtask"]});</script>
+})).observe({entryTypes: ["layout-shift"]});</script>
 """
 
 
@@ -256,13 +255,14 @@ def test_nothing_moves_when_the_banner_comes_or_goes(
     assert page.evaluate("window['layout-shift'] || 0") == 0
 
 
-def test_ten_gated_scripts_are_no_long_task(site: Site, page: "Page") -> None:
-    burn = gate() + "for (const end = performance.now() + 30; performance.now() < end;); log.push(1)</script>"
-    page.goto(site.put(GATED + burn * 10))
+# No task holds two of them, however slow they are; what lies between is the browser's.
+def test_the_browser_has_its_turn_before_each_of_ten_gated_scripts(site: Site, page: "Page") -> None:
+    watch = """<script>window.log = []; const pause = scheduler.yield.bind(scheduler);
+scheduler.yield = () => (log.push("turn"), pause());</script>"""
+    page.goto(site.put(watch + (gate() + "log.push('script')</script>") * 10))
     accept(page)
-    settled(page, "log.length == 10")
-    # One task of all ten would last 300 ms.
-    assert page.evaluate("window.longest || 0") < 200
+    settled(page, "log.length >= 20")
+    assert log(page) == ["turn", "script"] * 10
 
 
 # GC-02, GC-03, GC-05, GC-06
