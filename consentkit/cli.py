@@ -23,6 +23,7 @@ try:
     from rich.console import Console
     from rich.markup import escape
 
+    from consentkit.group_cli import group
     from consentkit.init_cli import init
 except ImportError:  # pragma: no cover - the message is tested in an environment without the extra
     sys.exit("The command line needs the extra: pip install 'consentkit[cli]'.")
@@ -40,6 +41,7 @@ out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 app.command()(init)
+app.add_typer(group, name="group")
 
 PolicyPath = Annotated[Path, typer.Argument(help="The policy file.", show_default=True)]
 DEFAULT = Path("consent.toml")
