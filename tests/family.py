@@ -1,5 +1,6 @@
 """Three sites of one publisher over one ledger, and a browser that goes from one to another as told."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.asgi import ConsentMiddleware, get_consent
@@ -77,7 +77,8 @@ def a_family(
         app.add_middleware(ConsentMiddleware, manager=manager)
         members[site.id] = Member(manager, app)
     try:
-        yield Family(members, ledger, clock)
+        with asyncio.Runner() as runner:
+            yield Family(members, ledger, clock, runner)
     finally:
         for member in members.values():
             member.manager.close()
@@ -90,6 +91,7 @@ class Family:
     members: dict[str, Member]
     ledger: Ledger
     clock: Clock
+    runner: asyncio.Runner
 
     def __getitem__(self, site: str) -> Member:
         return self.members[site]
@@ -112,8 +114,7 @@ class Browser:
         jar = self.jars[site]
         if jar:
             headers["cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
-        client = TestClient(self.family[site].app, base_url=ORIGINS[site], follow_redirects=False)
-        response = client.request(method, path, headers=headers, **options)
+        response = self.family.runner.run(self._request(site, method, path, headers, options))
         for line in response.headers.get_list("set-cookie"):
             name, _, value = line.split(";")[0].partition("=")
             if "Max-Age=0" in line:
@@ -121,6 +122,13 @@ class Browser:
             else:
                 jar[name] = value
         return response
+
+    async def _request(
+        self, site: str, method: str, path: str, headers: dict[str, str], options: dict[str, Any]
+    ) -> httpx2.Response:
+        transport = httpx2.ASGITransport(app=self.family[site].app)
+        async with httpx2.AsyncClient(transport=transport, base_url=ORIGINS[site]) as client:
+            return await client.request(method, path, headers=headers, **options)
 
     def get(self, site: str, path: str = "/", **headers: str) -> httpx2.Response:
         """Go to a page; headers are named with underscores."""
