@@ -40,100 +40,112 @@ class ConsentMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         kind = scope["type"]
-        if kind not in ("http", "websocket"):
+        if (kind != "http" and kind != "websocket") or (
+            "consentkit" in scope and self._is_inside_itself(scope)
+        ):
             await self.app(scope, receive, send)
             return
-        outer = scope.get("consentkit")
-        if outer is not None and outer.shared.manager is self.manager:
-            await self.app(scope, receive, send)
-            return
-        headers = scope.get("headers", ())
+        headers = scope.get("headers", [])
         if type(headers) is not list:  # ASGI allows every iterable; ours is read more than once
             headers = list(headers)
             scope = {**scope, "headers": headers}
-        own = self._endpoints.serves(local_path_of(scope))
-        exchange = Exchange(self._shared, scope.get("method", ""), headers, own=own)
-        if exchange.begin():
-            await in_ledger_thread(exchange.look_up)
-        scope.setdefault("state", {})["consent"] = exchange.consent
-        scope["consentkit"] = exchange
-        exchange.at(scope, scope.get("root_path", "").rstrip("/"))
+        path = scope["path"]
+        # Few paths need a closer look.
+        own = (self._prefix in path or ".well-known" in path) and self._endpoints.serves(local_path_of(scope))
+        served = _Served(self._shared, scope["method"] if kind == "http" else "", headers, own)
+        served.send = send
+        served.scope = scope
+        if scope.get("root_path"):  # mounting changes it, later
+            served.root_path = scope["root_path"].rstrip("/")
+        if served.begin():
+            await in_ledger_thread(served.look_up)
+        if "state" in scope:
+            scope["state"]["consent"] = served.consent
+        else:
+            scope["state"] = {"consent": served.consent}
+        scope["consentkit"] = served
+        answer = served.reply if kind == "http" else served.shake_hands
         if own:
-            await self._endpoints(scope, receive, _Responder(exchange, send) if kind == "http" else send)
-            return
-        shown = exchange.request_headers()
-        if shown is not headers:
-            scope = {**scope, "headers": shown}
-        answer = _Responder(exchange, send) if kind == "http" else _Handshake(exchange, send)
-        try:
-            await self.app(scope, receive, answer)
-        except ConsentRequiredError as missing:
-            if exchange.consent.started:
-                raise
-            if kind == "http":
-                await refusal(Request(scope), missing.category, missing.vendor)(scope, receive, answer)
-            else:
-                await answer({"type": "websocket.close", "code": 1008})
+            await self._endpoints(scope, receive, answer)
+        else:
+            shown = scope
+            if not served.clean and (seen := served.request_headers()) is not headers:
+                shown = {**scope, "headers": seen}
+            try:
+                await self.app(shown, receive, answer)
+            except ConsentRequiredError as missing:
+                await served.refuse(missing, shown, receive)
+        if "consentkit" in scope:
+            del scope["consentkit"]  # which leads back to the scope, and would wait for the garbage collector
+
+    def _is_inside_itself(self, scope: Scope) -> bool:
+        outer: Exchange = scope["consentkit"]
+        return outer.shared.manager is self.manager
 
 
-class _Responder:
-    """Send one response: its start waits for the first bytes of a document, since they decide what it becomes."""
+class _Served(Exchange):
+    """An exchange that sends: the start of a response waits for the first bytes of a document, which decide what it becomes."""
 
-    __slots__ = ("_exchange", "_held", "_send")
+    __slots__ = ("send",)
 
-    def __init__(self, exchange: Exchange, send: Send) -> None:
-        self._exchange = exchange
-        self._send = send
-        self._held: Message | None = None
+    send: Send
+    _message: Message | None = None
 
-    async def __call__(self, message: Message) -> None:
-        """Send one message of the response."""
-        kind = message["type"]
-        exchange = self._exchange
-        if kind == "http.response.start":
-            given = message.get("headers", ())
-            headers = exchange.start(message["status"], given if type(given) is list else list(given))
+    def reply(self, message: Message) -> Awaitable[None]:
+        """Send one message of the response; no coroutine of ours is needed for what passes as it is."""
+        if message["type"] == "http.response.start":
+            given = message.get("headers", [])
+            headers = self.start(message["status"], given if type(given) is list else list(given))
             if headers is not given:
                 message = {**message, "headers": headers}
-            if exchange.holding:
-                self._held = message
-                return
-        elif kind == "http.response.body":
-            if exchange.rewrites:
+            if self.untouched:
+                return self.send(message)
+            if self.holding:
+                return self._hold(message)
+        elif not self.untouched:
+            return self._rewrite(message)
+        return self.send(message)
+
+    async def _hold(self, message: Message) -> None:
+        self._message = message
+
+    async def _rewrite(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.body":
+            if self.rewrites:
                 await self._body(message)
                 return
-        elif self._held is not None:
-            held, self._held = self._held, None
-            await self._send({**held, "headers": exchange.spare()})
-        await self._send(message)
+        elif self._message is not None:
+            held, self._message = self._message, None
+            await self.send({**held, "headers": self.spare()})
+        await self.send(message)
 
     async def _body(self, message: Message) -> None:
         more = message.get("more_body", False)
-        body = self._exchange.body(message.get("body", b""), more)
-        held = self._held
+        body = self.body(message.get("body", b""), more)
+        held = self._message
         if held is not None:
             if not body and more:
                 return
-            self._held = None
-            await self._send({**held, "headers": self._exchange.release(None if more else len(body))})
-        await self._send({**message, "body": body})
+            self._message = None
+            await self.send({**held, "headers": self.release(None if more else len(body))})
+        await self.send({**message, "body": body})
 
-
-class _Handshake:
-    """Let a websocket's handshake carry the cookies of a decision that was taken before it."""
-
-    __slots__ = ("_exchange", "_send")
-
-    def __init__(self, exchange: Exchange, send: Send) -> None:
-        self._exchange = exchange
-        self._send = send
-
-    async def __call__(self, message: Message) -> None:
-        kind = message["type"]
-        if kind in ("websocket.accept", "websocket.http.response.start"):
+    def shake_hands(self, message: Message) -> Awaitable[None]:
+        """Send one message of a websocket, whose handshake carries the cookies of a decision that was taken before it."""
+        if message["type"] in ("websocket.accept", "websocket.http.response.start"):
             headers = list(message.get("headers", ()))
-            message = {**message, "headers": self._exchange.start(message.get("status", 101), headers)}
-        await self._send(message)
+            message = {**message, "headers": self.start(message.get("status", 101), headers)}
+        return self.send(message)
+
+    async def refuse(self, missing: ConsentRequiredError, scope: Scope, receive: Receive) -> None:
+        """Answer for a handler that asked for a consent that is not there, unless it has begun to answer."""
+        if self.consent.started:
+            raise missing
+        if scope["type"] == "http":
+            await refusal(Request(scope), missing.category, missing.vendor)(scope, receive, self.reply)
+        else:
+            await self.shake_hands({"type": "websocket.close", "code": 1008})
 
 
 def get_consent(connection: HTTPConnection) -> RequestConsent:

@@ -1,7 +1,7 @@
 """What all exchanges of one site work with: its pages, its cookie gate, its part in the hand-off, what was seen."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import blake2s
 
@@ -17,6 +17,7 @@ from consentkit.loader import Loader
 from consentkit.manager import ConsentManager
 from consentkit.pages import Pages, View
 from consentkit.request import RequestConsent
+from consentkit.sent import SentCookies
 from consentkit.sightings import Sightings
 
 __all__ = ["Exchanges"]
@@ -39,6 +40,7 @@ class Exchanges:
         self.told_name = f"{manager.cookie.name}-from"
         self.brief = f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
         self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
+        self.sent = SentCookies(self.cookie_name, self.gate)
         self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
         self.pages = Pages(
             manager.policy,
@@ -95,7 +97,7 @@ class Exchanges:
         consent: RequestConsent | None,
         *,
         news: bytes,
-        dropped: list[Verdict],
+        dropped: Sequence[Verdict],
     ) -> Injector:
         """Make our parts for a page, and what finds their places in it; without a consent for a page that everybody shares.
 
@@ -189,7 +191,7 @@ def _has_keys(manager: ConsentManager) -> bool:
     return manager.private_key is not None or any(site.public_key for site in manager.policy.sites)
 
 
-def _described(dropped: list[Verdict]) -> Iterator[str]:
+def _described(dropped: Sequence[Verdict]) -> Iterator[str]:
     for verdict in dropped:
         category = f" ({verdict.tracker.category})" if verdict.tracker else ""
         yield f"{verdict.name}: {verdict.reason.value}{category}"

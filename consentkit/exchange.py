@@ -4,18 +4,12 @@ Adapters move bytes between their framework and an exchange, and make the ledger
 directly. An answer that no consent has a part in passes through byte for byte.
 """
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
-
 from consentkit import caching
-from consentkit.cookie import Token
 from consentkit.equipment import Exchanges
 from consentkit.gate import Action, Reason, Verdict
-from consentkit.headers import RawHeaders, cookie_values, preferred_language, sent_cookie_names
+from consentkit.headers import sent_cookie_names
 from consentkit.inject import Injector
-from consentkit.pages import View
-from consentkit.request import RequestConsent
+from consentkit.visit import Visit
 
 __all__ = ["Exchange", "Exchanges"]
 
@@ -23,142 +17,49 @@ Headers = list[tuple[bytes, bytes]]
 
 LONGEST_DOUBT = 16 * 1024
 """Bytes of comments and space at the beginning that are held until it is known whether a document follows."""
-_ADJUSTED = frozenset({b"cookie", b"if-none-match", b"if-match"})
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
 
 
-class Exchange:
+class Exchange(Visit):
     """One request and its response.
 
     Attributes:
-        consent: what handlers ask.
         holding: whether the response's start waits for the first bytes of its body, and for `release` or `spare`.
     """
 
-    __slots__ = (
-        "_depends",
-        "_dropped",
-        "_early",
-        "_headers",
-        "_held",
-        "_injector",
-        "_lent",
-        "_method",
-        "_news",
-        "_own",
-        "_pending",
-        "_scope",
-        "_state",
-        "consent",
-        "holding",
-        "root_path",
-        "shared",
-    )
+    __slots__ = ()
 
-    def __init__(self, shared: Exchanges, method: str, headers: RawHeaders, *, own: bool = False) -> None:
-        """Take the request's raw headers; `own` says that the library itself answers."""
-        self.shared = shared
-        self._method = method
-        self._headers = headers
-        self._own = own
-        self._injector: Injector | None = None
-        self._depends = self._lent = False
-        self._dropped: list[Verdict] = []
-        self._early = self._news = b""
-        self._held: Headers = []
-        self._scope: Mapping[str, Any] = {"path": "/"}
-        self.root_path = ""
-        self._state: bytes | None = None
-        self._pending: list[bytes] = []
-        self.consent = RequestConsent(shared.manager, headers)
-        self.holding = False
-
-    # The request
-
-    def begin(self) -> bool:
-        """Read the cookie; say whether the ledger has to be asked first, by `look_up`."""
-        shared = self.shared
-        for name, value in self._headers:
-            if name == b"cookie" and shared.cookie_name in value:
-                break
-        else:
-            return False
-        manager = shared.manager
-        self._pending = cookie_values(self._headers, shared.cookie_name)
-        now = manager.clock()
-        token = manager.cookie.newest(self._pending, now)
-        self.consent.token = token
-        return manager.standing.due(token, now) or (token is None and self._unknown_notice(now))
-
-    def _unknown_notice(self, now: float) -> bool:
-        manager = self.shared.manager
-        return manager.standing.may_learn(now) and any(
-            manager.cookie.unknown_notice(value) for value in self._pending
-        )
-
-    def look_up(self) -> None:
-        """Ask the ledger what `begin` needs; blocks for a quarter of a second at the most, never raises."""
-        manager = self.shared.manager
-        now = manager.clock()
-        token: Token | None = self.consent.token
-        if token is None or any(manager.cookie.unknown_notice(value) for value in self._pending):
-            manager.standing.learn_notices(now)
-            self.consent.token = token = manager.cookie.newest(self._pending, now)
-        if token is not None and manager.standing.due(token, now) and manager.revocations is not None:
-            manager.revocations.look(token.decision.subject, now)
-
-    def request_headers(self) -> RawHeaders:
-        """Give the headers as the application may see them; the same object where nothing is kept from it."""
-        headers = self._headers
-        for name, value in headers:
-            if name in _ADJUSTED and self._shown(name, value) is not value:
-                break
-        else:
-            return headers
-        shown = [
-            (name, value, self._shown(name, value) if name in _ADJUSTED else value) for name, value in headers
-        ]
-        return [(name, new) for name, value, new in shown if new or new is value]
-
-    def _shown(self, name: bytes, value: bytes) -> bytes:
-        """Take out of a header what is not for the application; the same object where that is nothing."""
-        if name == b"cookie":
-            return self.shared.gate.strip(value, self._allows)
-        if b"~ck." not in value:
-            return value
-        return (
-            caching.match_state(value, self.state()) if name == b"if-none-match" else caching.unmarked(value)
-        )
-
-    def _allows(self, category: str, vendor: str | None) -> bool:
-        return self.consent.peek().allows(category, vendor)
-
-    def at(self, scope: Mapping[str, Any], root_path: str) -> None:
-        """Say which address was asked for, so that the banner can lead back; what it is, is worked out when needed."""
-        self._scope = scope
-        self.root_path = root_path
-
-    def target(self) -> str:
-        """Give the path and query that were asked for."""
-        raw = self._scope.get("raw_path")
-        path = raw.decode("latin-1") if raw else quote(self._scope["path"], safe="/%:@!$&'()*+,;=~-._")
-        query = self._scope.get("query_string", b"")
-        return f"{path}?{query.decode('latin-1')}" if query else path
-
-    # The response
+    # What few responses need stands here until it is set: to set it for each costs as much as all the rest.
+    holding = False
+    _depends = False
+    _dropped: tuple[Verdict, ...] = ()
+    _early = b""
+    _held: Headers
+    _injector: Injector | None = None
+    _lent = False
+    _news = b""
 
     def start(self, status: int, headers: Headers) -> Headers:
         """Take the response's status and headers, and give the headers that leave."""
         consent = self.consent
         consent.started = True
+        if not consent.accessed and status != 304:
+            for name, value in headers:
+                size = len(name)
+                if size == 12:
+                    if value[:9].lower() == b"text/html":
+                        break
+                elif size == 10 and name.lower() == b"set-cookie":
+                    break
+            else:
+                return headers
+        self.untouched = False
         html = cookies = False
         for name, value in headers:
-            size = len(name)
-            if size == 12:
-                html = html or (value[:9].lower() == b"text/html" and name.lower() == b"content-type")
-            elif size == 10:
-                cookies = cookies or name.lower() == b"set-cookie"
-        if not (html or cookies or consent.accessed or consent.changed or status == 304):
+            lowered = name.lower()
+            html = html or (lowered == b"content-type" and value[:9].lower() == b"text/html")
+            cookies = cookies or lowered == b"set-cookie"
+        if not (html or cookies or consent.accessed or status == 304):
             return headers
         return self._started(status, list(headers), html=html, cookies=cookies)
 
@@ -166,9 +67,9 @@ class Exchange:
         shared = self.shared
         if cookies:
             headers, self._depends = self._filter_cookies(headers)
-        page = html and not any(name == b"hx-request" for name, _ in self._headers)
-        if page and not self._own and shared.takes_parts(self._method, status, headers, self._scope["path"]):
-            if self._method == "GET":
+        page = html and not any(name == b"hx-request" for name, _ in self.headers)
+        if page and not self.own and shared.takes_parts(self.method, status, headers, self.scope["path"]):
+            if self.method == "GET":
                 self._prepare(headers)
                 self._held = headers
                 self.holding = True
@@ -204,13 +105,13 @@ class Exchange:
         depends = self._is_personal
         public = caching.is_public(headers)
         if public and depends and not consent.changed:
-            shared.warn_of_public(self._scope["path"])
+            shared.warn_of_public(self.scope["path"])
         shareable = public and not depends
-        if page and shared.csp is not None and status != 304 and not self._own:
+        if page and shared.csp is not None and status != 304 and not self.own:
             headers = shared.opened(shared.csp, headers, None if shareable else consent)
             depends = not shareable
         depends = depends or (injects and not shareable)
-        tagged = status == 304 and any(b"~ck." in v for n, v in self._headers if n == b"if-none-match")
+        tagged = status == 304 and any(b"~ck." in v for n, v in self.headers if n == b"if-none-match")
         set_cookies = self._cookies_to_set(document=page and not shareable)
         if injects and self._news:
             set_cookies.append(shared.forget_arrival())
@@ -218,7 +119,7 @@ class Exchange:
             headers = caching.never_stored(headers)
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
         elif depends or tagged:
-            vary = shared.vary_page if html or tagged or self._own else shared.vary
+            vary = shared.vary_page if html or tagged or self.own else shared.vary
             headers = caching.depends_on_visitor(headers, vary, self.state())
         if status == 304 and (tagged or shared.csp is not None):
             headers = caching.without_policies(headers, with_nonces_alone=shared.csp is None)
@@ -235,8 +136,8 @@ class Exchange:
         found = list(consent.cookies)
         if consent.outdated and now.decision is not None:
             found += shared.manager.cookie.set_cookie(now.decision)
-        if any(name == b"cookie" for name, _ in self._headers):
-            found += shared.gate.leftovers(sent_cookie_names(self._headers), self._allows)
+        if any(name == b"cookie" for name, _ in self.headers):
+            found += shared.gate.leftovers(sent_cookie_names(self.headers), self._allows)
         return found
 
     def _filter_cookies(self, headers: Headers) -> tuple[Headers, bool]:
@@ -258,7 +159,7 @@ class Exchange:
             if verdict.reason not in (Reason.OWN, Reason.REQUIRED, Reason.GRANTED, Reason.DELETION):
                 self.shared.sightings.report(verdict)
                 if verdict.action is Action.DROP:
-                    self._dropped.append(verdict)
+                    self._dropped += (verdict,)
         return kept, depends
 
     def _prepare(self, headers: Headers) -> None:
@@ -266,7 +167,7 @@ class Exchange:
         shared_page = caching.is_public(headers) and not self._is_personal
         view = self.view(shared_page=shared_page)
         if not shared_page:
-            self._news = self.shared.news(view, self._headers)
+            self._news = self.shared.news(view, self.headers)
         consent = None if shared_page else self.consent
         asked = self.consent.uses_nonce
         self._injector = self.shared.injector(view, headers, consent, news=self._news, dropped=self._dropped)
@@ -294,27 +195,3 @@ class Exchange:
     def rewrites(self) -> bool:
         """Whether the body has to go through `body`."""
         return self._injector is not None
-
-    # What the pages need
-
-    def view(self, *, shared_page: bool = False, back: str | None = None) -> View:
-        """Describe this visitor on this page; a page for shared caches is described the same for everybody."""
-        manager = self.shared.manager
-        root_path = self.root_path
-        if shared_page:
-            return View(
-                language=manager.policy.languages[0], consent=manager.terms.undecided(), root_path=root_path
-            )
-        return View(
-            language=preferred_language(self._headers, manager.policy.languages),
-            consent=self.consent.peek(),
-            next=self.target() if back is None else back,
-            root_path=root_path,
-        )
-
-    def state(self) -> bytes:
-        """Name the state of this visitor's pages: two answers with one name look the same to the visitor."""
-        if self._state is None or self.consent.changed:
-            language = preferred_language(self._headers, self.shared.manager.policy.languages)
-            self._state = self.shared.state(self.consent.peek(), language)
-        return self._state

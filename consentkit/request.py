@@ -34,28 +34,21 @@ class RequestConsent:
         cookies: Set-Cookie values that the answer has to carry.
     """
 
-    __slots__ = (
-        "_consent",
-        "_headers",
-        "_nonce",
-        "accessed",
-        "changed",
-        "cookies",
-        "manager",
-        "narrowed",
-        "outdated",
-        "started",
-        "token",
-    )
+    __slots__ = ("__dict__", "_consent", "_headers", "accessed", "manager", "started", "token")
+
+    # What few requests change stands here until it is set.
+    changed = False
+    narrowed = False
+    outdated = False
+    cookies: tuple[str, ...] = ()
+    _nonce = ""
 
     def __init__(self, manager: ConsentManager, headers: RawHeaders, token: Token | None = None) -> None:
         self.manager = manager
         self._headers = headers
         self.token = token
         self._consent: Consent | None = None
-        self._nonce = ""
-        self.accessed = self.changed = self.narrowed = self.outdated = self.started = False
-        self.cookies: tuple[str, ...] = ()
+        self.accessed = self.started = False
 
     def peek(self) -> Consent:
         """Work the consent out without marking the answer as depending on it."""
@@ -63,7 +56,9 @@ class RequestConsent:
         if consent is None:
             manager = self.manager
             gpc = sends_gpc(self._headers)
-            consent, self.outdated = manager.standing.judge(self.token, manager.clock(), gpc=gpc)
+            consent, outdated = manager.standing.judge(self.token, manager.clock(), gpc=gpc)
+            if outdated:
+                self.outdated = True
             self._consent = consent
         return consent
 
