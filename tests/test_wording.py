@@ -80,12 +80,49 @@ def test_a_translation_keeps_every_placeholder_and_invents_none(path: Path) -> N
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_accepting_and_rejecting_weigh_the_same_in_words(path: Path) -> None:  # UI-02, UI-06
-    translated = messages(path)
+def test_no_text_is_left_in_english(path: Path) -> None:  # IN-07
+    alike = {ours for ours, theirs in messages(path).items() if ours == theirs}
+    # Words that Dutch has taken over whole.
+    assert alike <= {
+        "Contact",
+        "Cookie",
+        "Cookies",
+        "Global Privacy Control",
+        "Sites",
+        "article %(articles)s GDPR",
+    }
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_a_translation_ends_as_the_english_text_does(path: Path) -> None:
+    ends = [
+        (ours, theirs)
+        for ours, theirs in messages(path).items()
+        if (ours[-1] in ".:?") != (theirs[-1] in ".:?")
+    ]
+    assert ends == []
+
+
+@pytest.mark.parametrize(
+    ("language", "all_yes", "all_no"),
+    [("en", "Accept all", "Reject all"), ("nl", "Alles accepteren", "Alles weigeren")],
+)
+def test_accepting_and_rejecting_weigh_the_same_in_words(
+    language: str, all_yes: str, all_no: str
+) -> None:  # UI-02, UI-06
+    words = Wording(language)
+    assert (words.say("Accept all"), words.say("Reject all")) == (all_yes, all_no)
     for accept, reject in (("Accept", "Reject"), ("Accept all", "Reject all")):
-        yes, no = translated[accept], translated[reject]
+        yes, no = words.say(accept), words.say(reject)
         assert len(yes.split()) == len(no.split())
         assert 0.6 < len(no) / len(yes) < 1.6
+        # The same words but for the verb, and both begin as a button does.
+        assert len(set(yes.split()) ^ set(no.split())) == 2
+        assert yes[0].isupper() and no[0].isupper()
+
+
+def test_every_catalogue_is_held_to_this() -> None:
+    assert [path.parts[-3] for path in CATALOGUES] == ["nl"]
 
 
 @pytest.mark.parametrize("path", [*CATALOGUES, LOCALES / "consentkit.pot"], ids=lambda path: path.parts[-3])
