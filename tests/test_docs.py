@@ -125,7 +125,7 @@ def test_every_key_of_the_policy_is_documented() -> None:
 
 def test_every_command_and_option_is_documented() -> None:
     group: Any = typer.main.get_command(command_line)
-    for name, command in group.commands.items():
+    for name, command in tables.named_commands(group):
         assert f"### consentkit {name}\n" in REFERENCE["command-line"]
         for parameter in command.params:
             for option in parameter.opts if parameter.param_type_name == "option" else ():

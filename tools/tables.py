@@ -128,9 +128,9 @@ def commands() -> str:
     """Write the commands with their arguments and options."""
     import typer
 
-    group: Any = typer.main.get_command(command_line)
+    root: Any = typer.main.get_command(command_line)
     parts = []
-    for name, command in group.commands.items():
+    for name, command in named_commands(root):
         rows = ["| argument or option | default | |", "|---|---|---|"]
         for parameter in command.params:
             if parameter.name == "help":
@@ -147,6 +147,15 @@ def commands() -> str:
         prose = "\n\n".join(" ".join(part.split()) for part in first)
         parts.append(f"### consentkit {name}\n\n{prose}\n\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
+
+
+def named_commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """List commands by what is typed, those of groups after each other."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from named_commands(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", command
 
 
 def evidence() -> dict[str, list[tuple[str, str]]]:
