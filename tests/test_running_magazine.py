@@ -382,20 +382,6 @@ def magazine(make_manager: Callable[..., ConsentManager], serve: Callable[..., s
     return origin
 
 
-# AX-05, AX-06
-@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
-def test_every_page_is_accessible_and_fits(
-    magazine: str, new_page: "Callable[..., Page]", width: int, scheme: str
-) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for path in PAGES:
-        page.goto(magazine + path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert Axe().run(page).response["violations"] == [], path
-
-
 # LB-02
 def test_likes_are_kept_in_the_browser_only_once_social_is_granted(magazine: str, page: "Page") -> None:
     page.route(lambda url: not url.startswith(magazine), lambda route: route.abort())
