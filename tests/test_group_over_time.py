@@ -274,11 +274,12 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # XS-03, XS-05, WD-05
+@pytest.mark.timeout(600)
 def test_nothing_is_granted_that_the_model_does_not_grant_and_everything_settles_within_recheck() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         GroupOverTime,
         settings=settings(
-            max_examples=60,
+            max_examples=30,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
