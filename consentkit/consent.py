@@ -144,6 +144,23 @@ class Consent:
         self.changes = changes
         self.until = until
 
+    def of(self, decision: Decision, expires: int, until: float) -> "Consent":
+        """Give the same for another decision that answers as this one's does, with its own end."""
+        other: Consent = Consent.__new__(Consent)
+        other.status = self.status
+        other.granted = self.granted
+        other.categories = dict(self.categories)
+        other.vendors = dict(self.vendors)
+        other.vendor_category = self.vendor_category
+        other.asking = self.asking
+        other.gpc = self.gpc
+        other.decision = decision
+        other.notice = self.notice
+        other._expires = expires
+        other.changes = self.changes
+        other.until = until
+        return other
+
     def allows(self, category: str, vendor: str | None = None) -> bool:
         """Say whether a category, or one vendor of it, may store and read.
 

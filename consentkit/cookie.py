@@ -22,13 +22,18 @@ _REMEMBERED = 8192
 
 
 class Token:
-    """A token that was verified, its decision, and what that was judged to be worth: when, without GPC and with it."""
+    """A token that was verified, its decision, and what that was judged to be worth: when, without GPC and with it.
 
-    __slots__ = ("consents", "decision", "raw")
+    Attributes:
+        proof: the record in which this very decision was found last.
+    """
+
+    __slots__ = ("consents", "decision", "proof", "raw")
 
     def __init__(self, raw: bytes, decision: Decision) -> None:
         self.raw = raw
         self.decision = decision
+        self.proof: object = None
         self.consents: list[tuple[float, Consent] | None] = [None, None]
 
 

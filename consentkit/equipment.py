@@ -67,6 +67,8 @@ class Exchanges:
         languages = manager.policy.languages
         honoured = any(manager.policy.honours_gpc(category.id) for category in manager.policy.optional)
         self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))
+        # What an answer for one visitor says, where the application said nothing about caching.
+        self.personal = caching.depends_on_visitor([], self.vary, b"")
         self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
         self.sightings = Sightings(manager.observed)
 

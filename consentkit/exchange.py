@@ -15,6 +15,10 @@ __all__ = ["Exchange", "Exchanges"]
 
 Headers = list[tuple[bytes, bytes]]
 
+# An Enum's members are slow to reach.
+_PASS, _REWRITE, _DROP = Action.PASS, Action.REWRITE, Action.DROP
+_EXPECTED = (Reason.GRANTED, Reason.REQUIRED, Reason.OWN, Reason.DELETION)
+
 LONGEST_DOUBT = 16 * 1024
 """Bytes of comments and space at the beginning that are held until it is known whether a document follows."""
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
@@ -43,25 +47,29 @@ class Exchange(Visit):
         """Take the response's status and headers, and give the headers that leave."""
         consent = self.consent
         consent.started = True
-        if not consent.accessed and status != 304:
-            for name, value in headers:
-                size = len(name)
-                if size == 12:
-                    if value[:9].lower() == b"text/html":
-                        break
-                elif size == 10 and name.lower() == b"set-cookie":
-                    break
-            else:
-                return headers
-        self.untouched = False
         html = cookies = False
         for name, value in headers:
-            lowered = name.lower()
-            html = html or (lowered == b"content-type" and value[:9].lower() == b"text/html")
-            cookies = cookies or lowered == b"set-cookie"
-        if not (html or cookies or consent.accessed or status == 304):
+            size = len(name)
+            if size == 12:
+                # Of the types in lower case most come before.
+                if (value > b"te" or value < b"a") and value[:9].lower() == b"text/html":
+                    html = html or name.lower() == b"content-type"
+            elif size == 10 and name.lower() == b"set-cookie":
+                cookies = True
+        if html or status == 304 or consent.changed or self.own:
+            self.untouched = False
+            return self._started(status, list(headers), html=html, cookies=cookies)
+        return self._unseen(status, headers, cookies=cookies) if cookies or consent.accessed else headers
+
+    def _unseen(self, status: int, headers: Headers, *, cookies: bool) -> Headers:
+        """Give the headers of an answer that nobody looks at, and in which nothing was decided."""
+        if cookies:
+            headers, self._depends = self._filter_cookies(headers)
+        if not self._is_personal:
             return headers
-        return self._started(status, list(headers), html=html, cookies=cookies)
+        if caching.says_nothing(headers):
+            return [*headers, *self.shared.personal]
+        return self._settled(status, list(headers), page=False, html=False)
 
     def _started(self, status: int, headers: Headers, *, html: bool, cookies: bool) -> Headers:
         shared = self.shared
@@ -120,7 +128,8 @@ class Exchange(Visit):
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
         elif depends or tagged:
             vary = shared.vary_page if html or tagged or self.own else shared.vary
-            headers = caching.depends_on_visitor(headers, vary, self.state())
+            state = self.state() if caching.values(headers, b"etag") else b""
+            headers = caching.depends_on_visitor(headers, vary, state)
         if status == 304 and (tagged or shared.csp is not None):
             headers = caching.without_policies(headers, with_nonces_alone=shared.csp is None)
         if consent.narrowed:
@@ -142,23 +151,27 @@ class Exchange(Visit):
 
     def _filter_cookies(self, headers: Headers) -> tuple[Headers, bool]:
         """Hold the application's cookies against the consent; and say whether another one would have given others."""
-        gate, consent = self.shared.gate, self.consent.peek()
+        judge, consent = self.shared.gate.set_cookie, self.consent.peek()
+        allows, ends = consent.allows, consent.expires
         now = self.shared.manager.clock()
         kept: Headers = []
         depends = False
-        for name, value in headers:
-            if name.lower() != b"set-cookie":
-                kept.append((name, value))
+        for header in headers:
+            name, value = header
+            if len(name) != 10 or name.lower() != b"set-cookie":
+                kept.append(header)
                 continue
-            verdict = gate.set_cookie(value, self._allows, now, consent.expires)
-            depends = depends or verdict.depends
-            if verdict.action is Action.PASS:
-                kept.append((name, value))
-            elif verdict.action is Action.REWRITE and verdict.value is not None:
+            verdict = judge(value, allows, now, ends)
+            action = verdict.action
+            if verdict.depends:
+                depends = True
+            if action is _PASS:
+                kept.append(header)
+            elif action is _REWRITE and verdict.value is not None:
                 kept.append((name, verdict.value))
-            if verdict.reason not in (Reason.OWN, Reason.REQUIRED, Reason.GRANTED, Reason.DELETION):
+            if verdict.reason not in _EXPECTED:
                 self.shared.sightings.report(verdict)
-                if verdict.action is Action.DROP:
+                if action is _DROP:
                     self._dropped += (verdict,)
         return kept, depends
 

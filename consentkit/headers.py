@@ -78,11 +78,12 @@ def sends_gpc(headers: RawHeaders) -> bool:
 
     Source: Global Privacy Control, section "The Sec-GPC Header Field for HTTP Requests".
     """
-    return any(
-        part.strip(b" \t") == b"1"
-        for field in header_values(headers, b"sec-gpc")
-        for part in field.split(b",")
-    )
+    for name, value in headers:
+        if name == b"sec-gpc":
+            for part in value.split(b","):
+                if part.strip(b" \t") == b"1":
+                    return True
+    return False
 
 
 def proves_same_origin(headers: RawHeaders, origins: Collection[bytes]) -> bool:

@@ -27,15 +27,17 @@ class Lifetime:
     before, and Chromium does not. What neither gives an end goes with the session.
     """
 
-    __slots__ = ("_readings", "_stays")
+    __slots__ = ("_age", "_date", "_stays")
 
     def __init__(self, ages: list[int | None], dates: list[float | None]) -> None:
         # Of each reading: seconds from now, or else the moment.
-        self._readings = (
+        readings = (
             (_last_valid(ages), _last_valid(dates)),
             (ages[-1] if ages else None, dates[-1] if dates else None),
         )
-        self._stays = any((age is None and date is None) or (age or 0) > 0 for age, date in self._readings)
+        self._stays = any((age is None and date is None) or (age or 0) > 0 for age, date in readings)
+        self._age = max(age or 0 for age, _ in readings)
+        self._date = max(date or 0.0 if age is None else 0.0 for age, date in readings)
 
     def deletes(self, now: float) -> bool:
         """Say whether every browser takes the line for a deletion; `now` in seconds since the epoch."""
@@ -43,12 +45,9 @@ class Lifetime:
 
     def latest(self, now: float) -> float:
         """Return the latest end, in seconds since the epoch; that of a session, or of a deletion, is 0."""
-        found = 0.0
-        for age, date in self._readings:
-            end = date if age is None else now + age if age > 0 else 0.0
-            if end is not None and end > found:
-                found = end
-        return found
+        if self._age <= 0:
+            return max(self._date, 0.0)
+        return max(self._date, now + self._age)
 
 
 def lifetime(value: bytes) -> Lifetime | None:

@@ -5,8 +5,6 @@ Only hashes of whole headers are kept, with a place, since they hold other peopl
 verified, and counts as none.
 """
 
-import re
-
 from consentkit.gate import CookieGate
 
 __all__ = ["SentCookies"]
@@ -26,29 +24,42 @@ class SentCookies:
             need not be searched for declared cookies.
     """
 
-    __slots__ = ("_gate", "_ours", "places")
+    __slots__ = ("_gate", "_name", "places")
 
     def __init__(self, name: bytes, gate: CookieGate) -> None:
         """Take the name of our cookie."""
+        self._name = name
         self._gate = gate
-        self._ours = re.compile(
-            rb"(?:\A|;)[ \t]*" + re.escape(name) + rb"[ \t]*=[ \t]*([^;]*?)[ \t]*(?=;|\Z)"
-        )
         self.places: dict[int, Place] = {}
 
     def learn(self, header: bytes) -> Place | None:
-        """Find our cookie in a header; None where it has to be read whole, for several of them or something to hide."""
+        """Find our cookie in a header; None where it has to be read whole, as it is odd, or holds something to hide."""
         if len(header) > LONGEST or self._gate.strip(header, _nothing) is not header:
             return None
-        found = self._ours.findall(header)
-        if len(found) > 1:
-            return None
-        match = self._ours.search(header)
-        place = match.span(1) if match else (0, 0)
-        if len(self.places) >= _REMEMBERED:
-            self.places.clear()
-        self.places[hash(header)] = place
+        name = self._name
+        place: Place | None = (0, 0)
+        if name in header:
+            place = self._find(header, name + b"=") if _plainly(header, name) else None
+        if place is not None:
+            if len(self.places) >= _REMEMBERED:
+                self.places.clear()
+            self.places[hash(header)] = place
         return place
+
+    def _find(self, header: bytes, pair: bytes) -> Place | None:
+        before, found, after = header.partition(pair)
+        if not found:
+            return 0, 0
+        value = after.partition(b";")[0]
+        if pair in after or value.strip(b" \t") != value or (before and before[-2:] != b"; "):
+            return None
+        start = len(before) + len(pair)
+        return start, start + len(value)
+
+
+def _plainly(header: bytes, name: bytes) -> bool:
+    """Say whether each cookie that is named like ours, or like its companions, is written as browsers write it."""
+    return header.count(name) == header.count(name + b"=") + header.count(name + b"-")
 
 
 def _nothing(category: str, vendor: str | None) -> bool:

@@ -64,7 +64,8 @@ class Standing:
                 return self.cookie.judge(token, now, gpc=gpc), False
             log.warning("A grant of %d has no record: it counts for nothing.", decision.decided_at)
             return self.terms.undecided(gpc=gpc, now=now), False
-        if record.changed_at == decision.changed_at and _answers(record, decision):
+        if record is token.proof or _proves(record, decision):
+            token.proof = record
             return self.cookie.judge(token, now, gpc=gpc), False
         known = self.decision_of(record)
         if known is None:
@@ -128,11 +129,12 @@ class Standing:
         )
 
 
-def _answers(record: Record, decision: Decision) -> bool:
+def _proves(record: Record, decision: Decision) -> bool:
     """Say whether a record is that of this very decision."""
     granted = {category for category, allowed in record.categories.items() if allowed}
     return (
-        record.notice == decision.notice
+        record.changed_at == decision.changed_at
+        and record.notice == decision.notice
         and granted == decision.granted
         and record.vendors == decision.vendors
     )

@@ -17,6 +17,8 @@ __all__ = ["Terms"]
 
 log = logging.getLogger("consentkit")
 
+_REMEMBERED = 2048
+
 
 class Terms:
     """Judge decisions for one site of a policy.
@@ -41,6 +43,8 @@ class Terms:
         self.notices[self.notice.digest] = self.notice
         self._by_short = {known.short: known for known in self.notices.values()}
         self._coverage: dict[str, Coverage] = {}
+        self._judged: dict[tuple[object, ...], Consent] = {}
+        self._ends: dict[tuple[str, int], int] = {}
         self.needing = tuple(category.id for category in policy.consent_needed)
         self.exempt = tuple(category.id for category in policy.optional if category.exempt)
         self._required = frozenset(category.id for category in policy.categories if category.required)
@@ -50,6 +54,7 @@ class Terms:
             for vendor in policy.vendors
             if (last_day := policy.adequacy_lapses(vendor)) is not None
         }
+        self._first_lapse = min(self._lapses.values(), default=float("inf"))
 
     def _current(self) -> Notice:
         """Give the policy's notice its full text, and the wording that the lock says it continues."""
@@ -87,12 +92,23 @@ class Terms:
 
         Returns None for a decision whose time no calendar holds.
         """
-        notice = self.notices[decision.notice]
-        try:
-            promised = notice.validity.seconds_from(decision.decided_at)
-            return min(promised, self.policy.validity.seconds_from(decision.decided_at))
-        except OverflowError:
-            return None
+        # The time of day is the same at both ends.
+        day, seconds = divmod(decision.decided_at, 86_400)
+        midnight = self._ends.get((decision.notice, day))
+        if midnight is None:
+            if len(self._ends) >= _REMEMBERED:
+                self._ends.clear()
+            try:
+                midnight = self._ends[decision.notice, day] = self._end_from(decision.notice, day * 86_400)
+            except OverflowError:
+                return None
+        return midnight + seconds
+
+    def _end_from(self, digest: str, start: int) -> int:
+        validities = (self.notices[digest].validity, self.policy.validity)
+        for validity in validities:
+            validity.seconds_from(start + 86_399)  # raises where the calendar ends within that day
+        return min(validity.seconds_from(start) for validity in validities)
 
     def undecided(self, *, gpc: bool = False, now: float = 0) -> Consent:
         """Give the consent of a visitor who has not answered; without a time no adequacy decision has lapsed."""
@@ -119,7 +135,20 @@ class Terms:
         """Say what a decision under a known notice is worth at `now`."""
         if decision is None:
             return self.undecided(gpc=gpc, now=now)
-        ends, lapsed = self.expires(decision), self._lapsed(now)
+        ends = self.expires(decision)
+        if ends is None or now >= min(ends, self._first_lapse):
+            return self._judge(decision, ends, now, gpc=gpc)
+        # As long as it has not ended and nothing has lapsed, only the answer matters, and many visitors give the same.
+        answer = (gpc, decision.kind, decision.notice, decision.granted, tuple(decision.vendors.items()))
+        judged = self._judged.get(answer)
+        if judged is None:
+            if len(self._judged) >= _REMEMBERED:
+                self._judged.clear()
+            judged = self._judged[answer] = self._judge(decision, ends, now, gpc=gpc)
+        return judged.of(decision, ends, min(ends, self._first_lapse))
+
+    def _judge(self, decision: Decision, ends: int | None, now: float, *, gpc: bool) -> Consent:
+        lapsed = self._lapsed(now)
         if ends is None or now >= ends:
             return self._standing(
                 decision,

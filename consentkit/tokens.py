@@ -10,9 +10,9 @@ import base64
 import hmac
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from itsdangerous import Signer
 
@@ -34,7 +34,18 @@ _HEADS: dict[Kind, str] = {kind: head for head, kind in _KINDS.items()}
 _SIGNATURE = 43
 _FIELDS = 7
 _SHORTEST_KEY = 32
+_REMEMBERED = 1024
 _SUBJECT = re.compile(r"(?:[A-Za-z0-9_-]{22})?")
+
+
+class _Answer(NamedTuple):
+    """What several tokens have in common."""
+
+    kind: Kind
+    granted: frozenset[str]
+    vendors: Mapping[str, bool]
+    notice: str
+    grants: bool
 
 
 class Tokens:
@@ -54,6 +65,7 @@ class Tokens:
         newest_first = _checked(keys)
         self.keys_oldest_first = newest_first[::-1]
         signer = Signer(self.keys_oldest_first, salt, key_derivation="hmac", digest_method=sha256)
+        self._answers: dict[tuple[str, str, str, str], _Answer] = {}
         self._keys = tuple(signer.derive_key(key) for key in newest_first)
 
     def dumps(self, decision: Decision) -> str:
@@ -88,25 +100,43 @@ class Tokens:
         if fields is None:
             return None
         head, mask, decided, after, short, vendors, subject = fields
-        kind, notice = _KINDS.get(head), self._terms.known(short)
         decided_at, changed_after = _count(decided), _count(after)
-        if kind is None or notice is None or len(short) != SHORT or not decided_at or changed_after is None:
+        if not decided_at or changed_after is None or _SUBJECT.fullmatch(subject) is None:
+            return None
+        written = (head, mask, short, vendors)
+        answer = self._answers.get(written) or self._read(written)
+        if answer is None or (subject and not answer.grants):
+            return None
+        return Decision(
+            kind=answer.kind,
+            granted=answer.granted,
+            vendors=dict(answer.vendors),
+            decided_at=decided_at,
+            changed_at=decided_at + changed_after,
+            notice=answer.notice,
+            subject=subject,
+        )
+
+    def _read(self, written: tuple[str, str, str, str]) -> "_Answer | None":
+        """Read what was answered, which many visitors have in common; None for what makes no sense, or not here."""
+        head, mask, short, vendors = written
+        kind, notice = _KINDS.get(head), self._terms.known(short)
+        if kind is None or notice is None or len(short) != SHORT:
             return None
         choice = _choice(notice, _bits(mask), _bits(vendors))
-        if choice is None or _SUBJECT.fullmatch(subject) is None:
+        if choice is None:
             return None
         granted, deviating = choice
         decision = Decision(
-            kind=kind,
-            granted=granted,
-            vendors=deviating,
-            decided_at=decided_at,
-            changed_at=decided_at + changed_after,
-            notice=notice.digest,
-            subject=subject,
+            kind=kind, granted=granted, vendors=deviating, decided_at=0, changed_at=0, notice=notice.digest
         )
         grants = self._terms.grants(decision)
-        return None if (subject and not grants) or (kind == "withdrawn" and grants) else decision
+        if kind == "withdrawn" and grants:
+            return None
+        if len(self._answers) >= _REMEMBERED:
+            self._answers.clear()
+        found = self._answers[written] = _Answer(kind, granted, deviating, notice.digest, grants)
+        return found
 
     def unknown_notice(self, value: bytes) -> str | None:
         """Name the notice, as cookies do, of a value that we signed under a notice that is not known here."""
@@ -118,9 +148,10 @@ class Tokens:
         signed, _, signature = value.rpartition(b".")
         if len(signature) != _SIGNATURE or len(value) > LARGEST or signed.count(b".") != _FIELDS - 1:
             return None
-        if not any(hmac.compare_digest(_sign(key, signed), signature) for key in self._keys):
-            return None
-        return signed.decode("ascii").split(".") if signed.isascii() else None
+        for key in self._keys:
+            if hmac.compare_digest(_sign(key, signed), signature):
+                return signed.decode("ascii").split(".") if signed.isascii() else None
+        return None
 
 
 def _checked(keys: SecretKeys) -> list[bytes]:

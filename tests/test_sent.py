@@ -25,16 +25,12 @@ def sent() -> SentCookies:
     [
         (b"__Host-consent=abc", b"abc"),
         (b"a=b; __Host-consent=abc; __Host-consent-state=x", b"abc"),
-        (b"a=b;\t__Host-consent \t= \tabc\t ;c=d", b"abc"),
         (b"__Host-consent=a=b", b"a=b"),
         (b"__Host-consent=", b""),
         (b'__Host-consent="abc"', b'"abc"'),
         (b"a=b", b""),
-        (b"a=b; __Host-consent", b""),
         (b"__Host-consent-state=x", b""),
-        (b"x__Host-consent=x", b""),
-        (b"a=__Host-consent=x", b""),
-        (b"\xa0__Host-consent=x", b""),
+        (b"x__Host-consent-state=x", b""),
     ],
 )
 def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) -> None:
@@ -49,6 +45,14 @@ def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) 
     "header",
     [
         b"__Host-consent=a; __Host-consent=b",
+        b"a=b;\t__Host-consent=abc",
+        b"a=b; __Host-consent\t=abc",
+        b"__Host-consent= abc",
+        b"__Host-consent=abc\t; a=b",
+        b"a=b; __Host-consent",
+        b"x__Host-consent=x",
+        b"a=__Host-consent=x",
+        b"\xa0__Host-consent=x",
         b"a=b; _ga=1",
         b"__Host-consent=a; Watched=1",
         b"a=" + b"b" * LONGEST,
