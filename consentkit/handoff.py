@@ -174,6 +174,7 @@ class Handoff:
             local = before.decision if before.status.decided else None
             if local is not None and not _wins(imported, local):
                 return Outcome(consent=before)
+            self._refuse_what_was_taken_back(imported)
             return manager.registrar.take_over(before, imported, occasion)
         except LedgerError:
             raise HandoffRefusal("ledger") from None
@@ -188,6 +189,19 @@ class Handoff:
         if ledger is not None and own != handle and own not in ledger.linked(handle):
             ledger.link(handle, own, int(self._manager.clock()))
         return own
+
+    def _refuse_what_was_taken_back(self, imported: Decision) -> None:
+        """Let no token bring back what was narrowed, where it came from, while it was under way."""
+        manager, ledger = self._manager, self._manager.ledger
+        if ledger is None or not imported.subject:
+            return
+        for newest in map(ledger.newest, ledger.linked(imported.subject) - {imported.subject}):
+            if newest is None or newest.changed_at < imported.changed_at:
+                continue
+            known = manager.standing.decision_of(newest)
+            left = decisions.narrower(manager.terms, imported, known) if known is not None else None
+            if left is None or (left.granted, left.vendors) != (imported.granted, imported.vendors):
+                raise HandoffRefusal("taken back since")
 
     def _decision(self, claims: Mapping[str, Any]) -> Decision:
         """Turn claims into a decision: grants only under a notice that is known and covers this site."""

@@ -67,7 +67,8 @@ class Reach:
         """Write what was taken back elsewhere of an imported grant before it arrived; a tie goes to the narrower."""
         left = record
         for newest in self._linked(record):
-            if newest.changed_at >= record.changed_at and left.status == ConsentStatus.GIVEN:
+            newer = newest.changed_at >= record.changed_at and not _echoes(record, newest)
+            if newer and left.status == ConsentStatus.GIVEN:
                 left = self._narrowed(left, newest) or left
         return left if left is not record else None
 
@@ -120,6 +121,11 @@ class Reach:
             version=record.version,
             seq=None,
         )
+
+
+def _echoes(record: Record, newest: Record) -> bool:
+    """Say whether the newest record of a linked pseudonym may be there because of this one."""
+    return (newest.choice, newest.site, newest.changed_at) == ("handoff", record.site, record.changed_at)
 
 
 def _allows(record: Record, vendor: str, category: str) -> bool:

@@ -183,10 +183,6 @@ class GroupOverTime(RuleBasedStateMachine):
         if not lost:
             self.here[site] = new
         new.spread(brought=brought)
-        if brought:
-            for other in new.others():
-                if other.changed >= new.changed:
-                    new.narrow(other)
 
     # What goes from site to site
 
@@ -231,7 +227,12 @@ class GroupOverTime(RuleBasedStateMachine):
             local.changed,
             -len(local.granted),
         )
-        if newer:
+        joined = (local if local is not None and local.granted else None) or trip.handle
+        taken_back = carried.granted and any(
+            other.changed >= carried.changed and not carried.granted <= other.granted
+            for other in (joined.others() if joined is not None else ())
+        )
+        if newer and not taken_back:
             self.settle(site, carried, lost=lost, brought=True, handle=trip.handle)
             self.remember()
 

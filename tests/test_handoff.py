@@ -284,6 +284,24 @@ def test_what_was_taken_back_here_since_is_newer_though_this_process_has_not_hea
     assert outcome.record is None and outcome.consent.status == "withdrawn"
 
 
+# WD-05
+@pytest.mark.parametrize("left", [{}, {"social": True}])
+def test_a_token_does_not_bring_back_what_was_taken_back_while_it_was_under_way(
+    family: Family, clock: Clock, ledger: Ledger, left: dict[str, bool]
+) -> None:
+    stride = family["stride"].manager
+    given = decide(stride, EVERYTHING)
+    assert given.decision is not None
+    ledger.link(given.decision.subject, "A" * 22, int(clock()))
+    moment = int(clock())
+    assert arrive(family, decided_at=moment, changed_at=moment, jti="in time").record is not None
+    ledger.link(given.decision.subject, "B" * 21 + "A", int(clock()))
+    clock.advance(5)
+    decide(stride, left or NOTHING, given)
+    late = {"decided_at": moment, "changed_at": moment, "sub": "B" * 21 + "A", "jti": "late"}
+    assert refused(family, **late) == "taken back since"
+
+
 # XS-03
 def test_a_grant_that_wins_over_what_no_longer_stands_is_joined_to_the_pseudonym_that_it_keeps(
     family: Family, ledger: Ledger, clock: Clock

@@ -285,3 +285,18 @@ def test_a_choice_that_is_brought_stays_as_wide_as_it_was_made_after_all_others(
     Reach(ledger, here.terms).append(imported(here, "H" * 22, int(clock()) + 5))
     newest = ledger.newest("H" * 22)
     assert newest is not None and all(newest.categories.values())
+
+
+# XS-05
+def test_what_is_brought_is_not_narrowed_by_what_it_narrowed_itself(
+    here: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    mine = here.decide(
+        here.terms.undecided(), Choice(categories={"analytical": True}, vendors={}), Occasion()
+    )
+    ledger.link(subject(mine), "H" * 22, int(clock()))
+    social = {"analytical": False, "tracking": False, "social": True}
+    Reach(ledger, here.terms).append(imported(here, "H" * 22, int(clock()) + 5, categories=social))
+    newest, echo = ledger.newest("H" * 22), ledger.newest(subject(mine))
+    assert newest is not None and newest.categories == social
+    assert echo is not None and echo.status == "refused"
