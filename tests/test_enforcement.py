@@ -117,11 +117,15 @@ def _visit(world: World, page: "Page") -> set[str]:
 
 
 def _decide(page: "Page", categories: Mapping[str, bool], vendors: Mapping[str, bool]) -> None:
-    page.evaluate(
-        """async body => { await fetch("/consent/decision",
-            { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }) }""",
-        {"categories": dict(categories), "vendors": dict(vendors)},
-    )
+    """Answer as a script of the site might; where something was granted, the page is read anew."""
+    answer = """async body => { await fetch("/consent/decision",
+        { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }) }"""
+    body = {"categories": dict(categories), "vendors": dict(vendors)}
+    if not {**categories, **vendors}:
+        page.evaluate(answer, body)
+        return
+    with page.expect_navigation():
+        page.evaluate(f"body => void ({answer})(body)", body)
 
 
 def _undeclared(world: World, page: "Page", allowed: set[str], categories: Mapping[str, bool]) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -84,6 +85,10 @@ def _app(site: Site) -> Starlette:
         html, headers = site.pages.get(request.url.path) or ("<!doctype html><title>-</title>", {})
         if "reads" in headers:
             get_consent(request).allows("social")
+        if request.url.path == "/release":
+            site.held.set()
+        if "held" in headers:
+            await run_in_threadpool(site.held.wait, 60)
         nonce = request.state.consent.nonce if "{nonce}" in html else ""
         return HTMLResponse(html.replace("{nonce}", nonce), headers=headers)
 
@@ -406,6 +411,22 @@ def test_a_page_that_reads_the_consent_is_loaded_anew_and_one_that_refuses_is_no
     with page.expect_navigation():
         page.evaluate("void consentkit.change({categories: {social: true}})")
     assert page.evaluate("window.mark") is None and state(page) == "social"
+
+
+def test_who_is_on_the_way_to_another_page_is_not_called_back(site: Site, page: "Page") -> None:
+    following = site.put("<p>Arrived</p>", held="1")
+    page.goto(site.put(f'<a href="{following}">Next</a>', reads="1"))
+    site.held.clear()
+    page.evaluate(
+        """() => {
+            // A reload would have begun by then.
+            document.addEventListener("consentchange", () => setTimeout(() => fetch("/release"), 100));
+            document.querySelector("main a").click();
+            consentkit.decide({categories: {social: true}});
+        }"""
+    )
+    expect(page.get_by_text("Arrived")).to_be_visible()
+    assert state(page) == "social"
 
 
 def test_a_decision_that_cannot_be_fetched_is_posted_as_a_plain_form(site: Site, page: "Page") -> None:

@@ -184,7 +184,7 @@
     if (![decision.categories, decision.vendors].every(all => Object.values(all).every(Boolean)))
       await clear().catch(console.warn);
     if (ran.some(([category, vendor]) => !allows(category, vendor)) || "reload" in data && before != watched())
-      return location.reload();
+      return reload();
     openGates();
     if (decision.needs_asking) await ask();
     const footer = document.querySelector(".cookie-consent-footer");
@@ -197,6 +197,14 @@
     if (!response.ok) throw Error("consentkit: " + response.status);
     return response;
   };
+
+  // Whoever has set out for another page already gets there; a page that is still there afterwards (what was fetched
+  // was a file) is read anew then.
+  let leaving = false;
+  global.navigation?.addEventListener("navigate", /** @param {any} event */ ({ destination }) =>
+    leaving = !destination.sameDocument);
+  global.navigation?.addEventListener("navigatesuccess", () => leaving = false);
+  const reload = () => void setTimeout(() => location.reload(), leaving ? 5e3 : 0);
 
   let busy = false;
   /** @type {(method: string, body?: object, query?: string, told?: boolean) => Promise<Decision>} */
@@ -309,13 +317,15 @@
 
   // The page as it was before a decision elsewhere: a history entry, a prerendered one, another tab
 
-  const reload = () => companion() != seen && location.reload();
+  const compare = () => companion() != seen && reload();
   channel.onmessage = sync;
   global.cookieStore?.addEventListener("change", sync);
-  addEventListener("pageshow", event => event.persisted && reload());
-  document.addEventListener("prerenderingchange", reload);
+  addEventListener("pageshow", event => event.persisted && (leaving = false, compare()));
+  document.addEventListener("prerenderingchange", compare);
   const [visit] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
-  if (visit?.type == "back_forward" && data.state != null && (seen ? seen != data.state : !/~$/.test(data.state))) {
+  // Or one that was asked for before a decision and came after it.
+  const stale = data.state != null && (seen ? seen != data.state : !/~$/.test(data.state));
+  if (stale && visit?.type == "back_forward") {
     items = ["-"];
     location.reload();
   }
@@ -323,7 +333,7 @@
   const start = async () => {
     if (document.readyState == "loading") await new Promise(go => addEventListener("DOMContentLoaded", go));
     if (global.document.prerendering) await new Promise(go => document.addEventListener("prerenderingchange", go));
-    if (outdated) await call("GET", undefined, "", true);
+    if (outdated || stale) await call("GET", undefined, "", true);
     else if (items.includes("~")) ask();
     openGates();
     new MutationObserver(openGates).observe(document, { childList: true, subtree: true });
