@@ -1,8 +1,9 @@
 """What `consentkit init` writes: a first policy that loads, and an application around it that runs."""
 
 import json
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -14,9 +15,12 @@ from consentkit.errors import ConfigurationError
 
 __all__ = [
     "FRAMEWORKS",
+    "QUESTIONS",
     "Answers",
+    "Existing",
     "Framework",
     "application",
+    "found_application",
     "found_framework",
     "lines_to_add",
     "new_key",
@@ -51,7 +55,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("email", "Where visitors write about their data"),
     ("authority", "Which authority may they complain to"),
     ("authority_url", "Its address on the web"),
-    ("language", "Language of the texts (en, nl)"),
+    ("language", "Language of the texts (en or nl)"),
 )
 
 
@@ -59,7 +63,7 @@ def policy_text(answers: Answers) -> str:
     """Write a policy with a required, an analytical and a social category; texts in one language."""
     words = _TEXTS.get(answers.language.split("-")[0], _TEXTS["en"])
     values = {name: _quoted(getattr(answers, name)) for name, _ in QUESTIONS}
-    texts = {name: f"{{ {answers.language} = {_quoted(text)} }}" for name, text in words.items()}
+    texts = {name: f"{{ {_key(answers.language)} = {_quoted(text)} }}" for name, text in words.items()}
     return _template("consent.toml").substitute(values, **texts)
 
 
@@ -94,15 +98,56 @@ def application(framework: Framework) -> str:
     return _template(f"app_{framework}.py").template
 
 
-def lines_to_add(framework: Framework) -> str:
-    """Write what an application that exists already needs."""
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """An application that is there already: where, what it is called there, and made with what, as far as that shows."""
+
+    path: Path
+    name: str = "app"
+    framework: Framework | None = None
+
+
+def found_application(directory: Path) -> Existing | None:
+    """Look for an application under a directory, those nearest to it first; an `app.py` is one whatever is in it."""
+    for path in _sources(directory):
+        made = _MADE.search(path.read_text("utf-8", "replace"))
+        if made:
+            return Existing(path, made["name"], "fastapi" if made["class"] == "FastAPI" else "starlette")
+    taken = directory / APPLICATION
+    return Existing(taken) if taken.exists() else None
+
+
+APPLICATION = "app.py"
+"""What the application is called that `consentkit init` writes."""
+_MADE = re.compile(
+    r"^[ \t]*(?P<name>\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=[ \t]*(?:\w+\.)*(?P<class>Starlette|FastAPI)\(",
+    re.MULTILINE,
+)
+_DEEPEST = 3
+_ELSEWHERE = frozenset(
+    {"build", "dist", "docs", "env", "node_modules", "site-packages", "test", "tests", "venv"}
+)
+
+
+def _sources(directory: Path, depth: int = _DEEPEST) -> Iterator[Path]:
+    """Walk through Python's files, those of a folder before those below it."""
+    found = sorted(directory.iterdir()) if directory.is_dir() else []
+    yield from (path for path in found if path.suffix == ".py" and path.is_file())
+    for path in found if depth else ():
+        if path.is_dir() and not path.name.startswith((".", "__")) and path.name not in _ELSEWHERE:
+            yield from _sources(path, depth - 1)
+
+
+def lines_to_add(framework: Framework, *, name: str = "app", depth: int = 0) -> str:
+    """Write what an application that exists already needs; its file lies so many folders below the policy."""
     text = application(framework)
     start, end = text.index("manager = "), text.index("\n\n\n", text.index("manager = "))
     module = "fastapi" if framework == "fastapi" else "asgi"
+    here = f"Path(__file__).resolve().parents[{depth}]" if depth else "Path(__file__).parent"
     return (
         "from pathlib import Path\n\nfrom consentkit import ConsentManager, load_policy\n"
-        f"from consentkit.{module} import ConsentMiddleware, get_consent\n\n"
-        f"{text[start:end]}\n\napp.add_middleware(ConsentMiddleware, manager=manager)\n"
+        f"from consentkit.{module} import ConsentMiddleware\n\n"
+        f"HERE = {here}\n\n{text[start:end]}\n\n{name}.add_middleware(ConsentMiddleware, manager=manager)\n"
     )
 
 
@@ -140,3 +185,8 @@ def _template(name: str) -> Template:
 def _quoted(text: str) -> str:
     """Write a TOML basic string, which JSON's strings are."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    """Write a TOML key, quoted where it has to be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)

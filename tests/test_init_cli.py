@@ -1,9 +1,11 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import pytest
+from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from consentkit.cli import app
@@ -82,12 +84,65 @@ def test_it_asks_what_it_has_to_know(place: Path) -> None:
     assert "fastapi" in (place / "site" / "app.py").read_text()
 
 
-def test_an_application_that_is_there_is_left_and_told_what_to_add(place: Path) -> None:
-    (place / "app.py").write_text("from starlette.applications import Starlette\n")
+MADE = {
+    "starlette": """
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+
+async def home(request):
+    return HTMLResponse("<!doctype html><title>Mine</title><h1>Mine</h1>")
+
+
+{name} = Starlette(routes=[Route("/", home)])
+""",
+    "fastapi": """
+import fastapi
+from fastapi.responses import HTMLResponse
+
+{name}: fastapi.FastAPI = fastapi.FastAPI(title="Mine")
+
+
+@{name}.get("/", response_class=HTMLResponse)
+async def home():
+    return "<!doctype html><title>Mine</title><h1>Mine</h1>"
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("framework", "file", "name"),
+    [
+        ("starlette", "app.py", "app"),
+        ("starlette", "main.py", "site"),
+        ("fastapi", "main.py", "app"),
+        ("fastapi", "src/shop/web.py", "api"),
+    ],
+)
+def test_an_application_that_is_there_asks_once_it_is_given_the_lines(
+    place: Path, framework: str, file: str, name: str
+) -> None:
+    path = place / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = MADE[framework].format(name=name)
+    path.write_text(before)
     result = run("--yes")
-    assert result.exit_code == 0
-    assert (place / "app.py").read_text() == "from starlette.applications import Starlette\n"
-    assert "app.add_middleware(ConsentMiddleware, manager=manager)" in result.output
+    assert result.exit_code == 0, result.output
+    assert path.read_text() == before
+    assert list(place.rglob("*.py")) == [path]
+    announced, _, lines = result.output.partition(" is there already. Add to it:\n")
+    assert announced.endswith(file)
+    names: dict[str, Any] = {"__file__": str(path)}
+    exec(before + lines[: lines.index("It asks at ")], names)  # noqa: S102 - our own lines
+    try:
+        with TestClient(names[name], base_url="http://localhost:8000") as client:
+            assert 'id="cookie-consent"' in client.get("/").text
+            assert client.post("/consent/decision", json={"choice": "accept_all"}).status_code == 200
+            assert 'id="cookie-consent"' not in client.get("/").text
+    finally:
+        names["manager"].close()
+    assert (place / "consent.db").exists()
 
 
 def test_nothing_is_overwritten(place: Path) -> None:
@@ -97,9 +152,20 @@ def test_nothing_is_overwritten(place: Path) -> None:
     assert not (place / "consent.lock").exists()
 
 
-def test_an_answer_that_makes_no_policy_leaves_nothing_behind(place: Path) -> None:
-    answers = "\n".join(["Stride", "no origin", *[""] * 7]) + "\n"
-    result = run("--framework", "starlette", answers=answers)
+def test_an_answer_that_makes_no_policy_is_asked_again_at_once(place: Path) -> None:
+    wrong = {1: "stride.example", 4: "xx", 5: "nobody", 8: "en, nl"}
+    right = ["Stride", "https://stride.example", "Hardlopen Media BV", "Kade 1", "be", "a@b.example"]
+    right += ["Gegevensbeschermingsautoriteit", "https://www.gegevensbeschermingsautoriteit.be", "nl"]
+    said = [one for place, answer in enumerate(right) for one in (wrong.get(place), answer) if one]
+    result = run("--framework", "starlette", answers="\n".join(said) + "\n")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("Error: ") == len(wrong)
+    assert "Write one such as" in result.output and "not TOML" not in result.output
+    assert 'country = "BE"' in (place / "consent.toml").read_text()
+
+
+def test_who_breaks_off_leaves_nothing_behind(place: Path) -> None:
+    result = run("new", "--framework", "starlette", answers="Stride\nno origin\n")
     assert result.exit_code == 1 and list(place.iterdir()) == []
 
 

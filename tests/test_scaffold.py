@@ -8,8 +8,10 @@ from consentkit.policy_file import load_policy
 from consentkit.scaffold import (
     FRAMEWORKS,
     Answers,
+    Existing,
     Framework,
     application,
+    found_application,
     found_framework,
     lines_to_add,
     new_key,
@@ -56,6 +58,21 @@ def test_the_framework_is_found_by_what_is_named_then_by_what_is_there(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert found_framework(tmp_path, lambda name: name in installed) == found
+
+
+def test_an_application_is_found_near_before_far_and_not_in_what_others_wrote(tmp_path: Path) -> None:
+    made = "app = Starlette(routes=[])\n"
+    assert found_application(tmp_path) is None
+    for folder in ("venv/lib", ".venv/lib", "tests", "a/b/c/d"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "app.py").write_text(made)
+    assert found_application(tmp_path) is None
+    (tmp_path / "app.py").write_text("# soon\n")
+    assert found_application(tmp_path) == Existing(tmp_path / "app.py")
+    (tmp_path / "a/web.py").write_text("api: FastAPI = fastapi.FastAPI()\n")
+    assert found_application(tmp_path) == Existing(tmp_path / "a/web.py", "api", "fastapi")
+    (tmp_path / "main.py").write_text(f"def create():\n    {made}    return app\n")
+    assert found_application(tmp_path) == Existing(tmp_path / "main.py", "app", "starlette")
 
 
 def test_where_there_is_none_it_has_to_be_named(tmp_path: Path) -> None:
