@@ -17,7 +17,7 @@ from consentkit import ConsentManager, load_policy
 from examples.running_magazine.app import create_app
 from examples.running_magazine.comments import KEPT_PER_ARTICLE, CommentBook
 from examples.running_magazine.content import read_shelf
-from examples.running_magazine.development import SITES, origins_from, read_key
+from examples.running_magazine.development import SITES, build, origins_from, read_key
 from examples.running_magazine.magazine import HERE
 from examples.running_magazine.page_views import PageView
 from tests.conftest import Clock
@@ -395,6 +395,14 @@ def test_likes_are_kept_in_the_browser_only_once_social_is_granted(magazine: str
     assert page.locator("[data-reading-list] li").all_inner_texts() == [
         "How to stretch your hamstrings properly"
     ]
+
+
+def test_a_fresh_machine_starts_it_without_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    apps = build(tmp_path / "data", free_port(3))
+    assert tuple(apps) == SITES
+    assert caplog.messages == []
 
 
 # LB-01, XS-03

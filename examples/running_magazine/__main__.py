@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _Server(uvicorn.Config(app, host=options.host, port=options.port + place, log_level="info"))
         for place, app in enumerate(apps.values())
     ]
+    # It would name addresses that are none of the sites'.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for site, (address, *others) in origins_from(options.port).items():
         print(f"{site.title()}: {address}{''.join(f' (also {other})' for other in others)}", flush=True)
     asyncio.run(_serve(servers))

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -60,6 +61,8 @@ def policy_with_keys(data: Path, public: dict[str, str]) -> Policy:
         text = text.replace(origin, f'{origin}public_key = "{key}"\n')
     path = data / "consent.toml"
     path.write_text(text, encoding="utf-8")
+    # Keys are no part of what visitors are told: the lock fits.
+    shutil.copyfile(HERE / "consent.lock", data / "consent.lock")
     return load_policy(path)
 
 
