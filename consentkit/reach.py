@@ -74,10 +74,7 @@ class Reach:
 
     def _linked(self, record: Record) -> list[Record]:
         """Find the newest record of every pseudonym that is linked to a record's."""
-        if not record.subject:
-            return []
-        others = sorted(self._ledger.linked(record.subject) - {record.subject})
-        return [newest for newest in map(self._ledger.newest, others) if newest is not None]
+        return self._ledger.newest_linked(record.subject) if record.subject else []
 
     def _narrowed(self, newest: Record, record: Record) -> Record | None:
         """Keep of a linked grant what another record grants too; None where that takes nothing back."""

@@ -120,8 +120,8 @@ def test_history_holds_the_grant_byte_for_byte_after_the_withdrawal(
 def test_there_is_nothing_to_change_or_delete_with() -> None:  # RC-04
     public = {name for name in dir(Ledger) if not name.startswith("_")}
     assert public == {
-        "append", "changes", "close", "history", "link", "linked", "newest", "notice", "notices",
-        "records", "renderings", "store_notice", "store_rendering", "use_once",
+        "append", "changes", "close", "history", "link", "linked", "newest", "newest_linked",
+        "notice", "notices", "records", "renderings", "store_notice", "store_rendering", "use_once",
     }  # fmt: skip
 
 
@@ -269,17 +269,43 @@ class TestLinks:
         assert any_ledger.linked("y") == {"x", "y"}
         assert any_ledger.linked("nobody") == {"nobody"}
 
-    def test_are_followed_to_a_thousand(self, any_ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    def test_lead_to_the_newest_event_of_each_other_pseudonym_that_has_any(self, any_ledger: Ledger) -> None:
+        for one, other in (("a", "h1"), ("h1", "b"), ("a", "h2"), ("h2", "c"), ("x", "y")):
+            any_ledger.link(one, other, NOON)
+        for subject in "abcx":
+            any_ledger.append(a_record(subject=subject), a_record(subject=subject, event="changed"))
+        later = a_record(subject="b", event="withdrawn", status="withdrawn", categories={})
+        any_ledger.append(later)
+        found = any_ledger.newest_linked("a")
+        assert [(record.subject, record.event) for record in found] == [("c", "changed"), ("b", "withdrawn")]
+        assert found[1].id == later.id
+        assert [record.subject for record in any_ledger.newest_linked("h1")] == ["a", "c", "b"]
+        assert any_ledger.newest_linked("x") == any_ledger.newest_linked("nobody") == []
+
+    # XS-03: as many as a reader collects who goes from site to site every day
+    def test_of_a_faithful_reader_reach_every_site(self, any_ledger: Ledger) -> None:
         threads = [
-            threading.Thread(target=lambda n=n: any_ledger.link(f"{n}", f"{n + 1}", NOON))
-            for n in range(1010)
+            threading.Thread(target=lambda n=n: any_ledger.link("a", f"{n}", NOON)) for n in range(1100)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert any_ledger.linked("0") == {f"{n}" for n in range(1000)}
-        assert "More than 1000 pseudonyms" in caplog.text
+        any_ledger.link("1099", "b", NOON)
+        any_ledger.append(a_record(subject="b"))
+        assert len(any_ledger.linked("b")) == 1102
+        assert [record.subject for record in any_ledger.newest_linked("a")] == ["b"]
+
+    def test_are_followed_so_far_and_no_further(
+        self, any_ledger: Ledger, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("consentkit.ledger.store.MOST_LINKED", 10)
+        for n in range(20):
+            any_ledger.link(f"{n}", f"{n + 1}", NOON)
+        any_ledger.append(*(a_record(subject=f"{n}") for n in range(20)))
+        assert any_ledger.linked("0") == {f"{n}" for n in range(10)}
+        assert "More than 10 pseudonyms" in caplog.text
+        assert [record.subject for record in any_ledger.newest_linked("0")] == [f"{n}" for n in range(1, 10)]
 
 
 class TestText:
@@ -518,6 +544,7 @@ class TestPostgreSQL:
                 lambda: ledger.changes(0),
                 lambda: ledger.notices(),
                 lambda: ledger.linked("x"),
+                lambda: ledger.newest_linked("x"),
                 lambda: ledger.use_once("x", NOON),
             ):
                 with pytest.raises(LedgerUnavailableError):
@@ -570,8 +597,9 @@ class TestPostgreSQL:
         ledger.newest("7")
         ledger.changes(1990)
         ledger.linked("7")
+        ledger.newest_linked("7")
         asked = [each for each in statements if each[0].lstrip().startswith(("SELECT", "WITH"))]
-        assert len(asked) == 3
+        assert len(asked) == 4
         with engine.connect() as connection:
             connection.exec_driver_sql("SET enable_seqscan = off")
             for statement, parameters in asked:
@@ -676,7 +704,8 @@ class TestSQLite:
         ledger.newest("7")
         ledger.changes(5)
         ledger.linked("7")
-        assert len(plans) > 6
+        ledger.newest_linked("7")
+        assert len(plans) > 12
         assert not [plan for plan in plans if re.match(r"SCAN consentkit", plan)], plans
         ledger.close()
         engine.dispose()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import URL, Engine, Table, select
+from sqlalchemy import URL, Engine, Select, Table, TextClause, select
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import tables
@@ -26,7 +26,7 @@ logger = logging.getLogger("consentkit.ledger")
 OVERLAP: Final = 32
 LARGEST_ANSWER: Final = 10_000
 PAGE: Final = 500
-MOST_LINKED: Final = 1000
+MOST_LINKED: Final = 100_000
 
 
 class Ledger:
@@ -166,17 +166,21 @@ class Ledger:
     def linked(self, subject: str) -> set[str]:
         """Return all pseudonyms that links join to this one, in either direction and over any number of links; and it.
 
-        At most 1000: past that a warning is logged, and those nearest to it are returned.
+        At most 100 000: past that a warning is logged, and those nearest to it are returned.
         """
-        found = {
-            row[0]
-            for row in self._database.read(
-                _LINKED[self._database.dialect], {"subject": subject, "most": MOST_LINKED}
-            )
-        }
+        asked = {"subject": subject, "most": MOST_LINKED}
+        found = {row[0] for row in self._database.read(_LINKED[self._database.dialect], asked)}
         if len(found) == MOST_LINKED:
             logger.warning("More than %d pseudonyms are linked with one another.", MOST_LINKED)
         return found
+
+    def newest_linked(self, subject: str) -> list[Record]:
+        """Return the latest event of each other pseudonym that links join to this one, in their order.
+
+        Every hand-off adds a pseudonym, and few of them ever have an event: one question, however many there are.
+        """
+        asked = {"subject": subject, "most": MOST_LINKED}
+        return [from_row(row) for row in self._database.read(_NEWEST_LINKED[self._database.dialect], asked)]
 
     def close(self) -> None:
         """Store what waits and close the connections; what is called afterwards raises LedgerUnavailableError."""
@@ -250,3 +254,19 @@ _LINKED: Final = {
         ) SELECT handle FROM linked LIMIT :most
     """),
 }
+
+
+def _newest_of(linked: TextClause) -> Select[Any]:
+    """Look up the last event of each pseudonym by its index, whatever the planner believes of how many there are."""
+    near = linked.columns(sqlalchemy.column("handle", sqlalchemy.Text)).subquery("near")
+    event = tables.records.alias("event")
+    last = select(sqlalchemy.func.max(event.c.seq)).where(event.c.subject == near.c.handle).scalar_subquery()
+    return (
+        select(tables.records)
+        .select_from(near.join(tables.records, tables.records.c.seq == last))
+        .where(near.c.handle != sqlalchemy.bindparam("subject", type_=sqlalchemy.Text))
+        .order_by(tables.records.c.seq)
+    )
+
+
+_NEWEST_LINKED: Final = {dialect: _newest_of(linked) for dialect, linked in _LINKED.items()}
