@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse, Response
 
 from consentkit.claims import HandoffRefusal
 from consentkit.exchange import Exchange, Exchanges
-from consentkit.handoff import TRANSACTION_SECONDS, Handoff
+from consentkit.handoff import Handoff
 from consentkit.headers import cookie_values, header_values, local_path
 from consentkit.problems import Problem
 from consentkit.threads import in_ledger_thread
+from consentkit.transaction import TRANSACTION_SECONDS, Transaction
 
 __all__ = ["Crossing"]
 
@@ -45,14 +46,11 @@ class Crossing:
         query = _query(request)
         back = self._local(request, query.get("next"))
         try:
-            address, value = self._handoff.begin(query.get("iss", ""), back)
+            address, value = self._handoff.begin(query.get("iss", ""), back, self._under_way(request))
         except HandoffRefusal as refusal:
             self._handoff.count(f"start: {refusal.reason}")
             return _redirect(back)
-        response = _redirect(address)
-        cookie = f"{self._transaction}={value}{self._shared.brief}; Max-Age={TRANSACTION_SECONDS}"
-        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
-        return response
+        return self._remembering(_redirect(address), value)
 
     async def _issue(self, request: Request) -> Response:
         """Say what the visitor chose here, to one other site, for one transaction of this browser."""
@@ -72,22 +70,22 @@ class Crossing:
     async def _return(self, request: Request) -> Response:
         """Take the choice over, and go where the visitor was going."""
         exchange = _exchange(request)
-        back = "/"
-        sent = cookie_values(request.scope["headers"], self._transaction.encode())
+        back, others = "/", ""
         try:
-            if len(sent) != 1:
-                raise HandoffRefusal("no transaction")
-            transaction = self._handoff.transaction(sent[0])
+            under_way = self._transactions(request)
+            token = _query(request).get("t", "")
+            transaction = self._handoff.answered(token, under_way)
             back = self._local(request, transaction.back)
-            claims = self._handoff.accept(_query(request).get("t", ""), transaction)
+            others = self._handoff.transactions.dumps(one for one in under_way if one is not transaction)
+            claims = self._handoff.accept(token, transaction)
             occasion = exchange.consent.occasion(choice="handoff")
             outcome = await exchange.consent.aapply(
                 lambda before: self._handoff.take_over(before, claims, occasion)
             )
         except HandoffRefusal as refusal:
             self._handoff.count(f"return: {refusal.reason}")
-            return self._finished(back, had_transaction=bool(sent))
-        response = self._finished(back, had_transaction=True)
+            return self._finished(request, back, others)
+        response = self._finished(request, back, others)
         if outcome.record is not None:
             cookie = (
                 f"{self._shared.told_name}={transaction.issuer}{self._shared.brief}; Max-Age={STATUS_SECONDS}"
@@ -95,12 +93,36 @@ class Crossing:
             response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
         return response
 
-    def _finished(self, back: str, *, had_transaction: bool) -> Response:
+    def _finished(self, request: Request, back: str, others: str) -> Response:
+        """Go back to a page; what other tabs have under way stays."""
         response = _redirect(back)
-        if had_transaction:
-            cookie = f"{self._transaction}={self._shared.brief}; Max-Age=0"
-            response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
+        return self._remembering(response, others) if self._sent(request) else response
+
+    def _remembering(self, response: Response, value: str) -> Response:
+        age = TRANSACTION_SECONDS if value else 0
+        cookie = f"{self._transaction}={value}{self._shared.brief}; Max-Age={age}"
+        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
         return response
+
+    def _sent(self, request: Request) -> list[bytes]:
+        return cookie_values(request.scope["headers"], self._transaction.encode())
+
+    def _transactions(self, request: Request) -> tuple[Transaction, ...]:
+        """Read what this browser has under way.
+
+        Raises:
+            HandoffRefusal: nothing that we wrote, or nothing any more.
+        """
+        sent = self._sent(request)
+        if len(sent) != 1:
+            raise HandoffRefusal("no transaction")
+        return self._handoff.transactions.loads(sent[0])
+
+    def _under_way(self, request: Request) -> tuple[Transaction, ...]:
+        try:
+            return self._transactions(request)
+        except HandoffRefusal:
+            return ()
 
     def _local(self, request: Request, path: str | None) -> str:
         root_path: str = request.scope.get("root_path", "")

@@ -6,57 +6,30 @@ about the sender follows from its own transaction cookie, never from the token (
 page without a cookie: then the banner asks.
 """
 
-import base64
-import hashlib
-import json
 import logging
 import re
 import secrets
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
-
-from itsdangerous import BadSignature, Signer
 
 from consentkit import decisions
 from consentkit.claims import HandoffRefusal, claims_of, read_claims
 from consentkit.consent import Choice, Consent, ConsentStatus, Decision
 from consentkit.errors import LedgerError
-from consentkit.keys import PrivateKey, PublicKey, sign_token
+from consentkit.keys import PrivateKey, PublicKey, sign_token, verify_token
 from consentkit.manager import ConsentManager
 from consentkit.occasion import Occasion, Outcome
+from consentkit.transaction import Transaction, Transactions
 
-__all__ = ["Handoff", "Transaction"]
+__all__ = ["Handoff"]
 
 log = logging.getLogger("consentkit.handoff")
 
-TRANSACTION_SECONDS = 120
 # A pseudonym as the cookie holds one: 128 bits, base64url, in its one form.
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """What the asking site remembers of a hand-off that it began, in a signed cookie.
-
-    Attributes:
-        secret: 128 random bits; only its SHA-256 leaves the site.
-        issuer: id of the site that is asked.
-        back: path to return to.
-        until: seconds since the epoch.
-    """
-
-    secret: str
-    issuer: str
-    back: str
-    until: int
-
-    @property
-    def state(self) -> str:
-        """The SHA-256 of the secret, base64url, by which the answer is known to be for this browser."""
-        return base64.urlsafe_b64encode(hashlib.sha256(self.secret.encode()).digest()).rstrip(b"=").decode()
 
 
 class Handoff:
@@ -65,6 +38,7 @@ class Handoff:
     Attributes:
         reasons: how often hand-offs ended without a choice, by reason.
         partners: ids of the sites that a choice can be fetched from.
+        transactions: what this site remembers of hand-offs that it began.
     """
 
     def __init__(self, manager: ConsentManager) -> None:
@@ -75,12 +49,7 @@ class Handoff:
         """
         policy = manager.policy
         self._manager = manager
-        self._signer = Signer(
-            manager.cookie.keys_oldest_first,
-            f"consentkit.handoff.v1|{manager.group}|{manager.site}",
-            key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )
+        self.transactions = Transactions(manager)
         self._public: dict[str, PublicKey] = {
             site.id: PublicKey.read(site.public_key) for site in policy.sites if site.public_key
         }
@@ -104,7 +73,7 @@ class Handoff:
 
     # On the site that wants to know
 
-    def begin(self, issuer: str, back: str) -> tuple[str, str]:
+    def begin(self, issuer: str, back: str, under_way: Sequence[Transaction] = ()) -> tuple[str, str]:
         """Begin a transaction with another site; returns the address to go to, and the cookie's value.
 
         Raises:
@@ -112,29 +81,18 @@ class Handoff:
         """
         if issuer not in self.partners:
             raise HandoffRefusal("issuer")
-        until = int(self._manager.clock()) + TRANSACTION_SECONDS
-        transaction = Transaction(secrets.token_urlsafe(16), issuer, back, until)
-        fields = [transaction.secret, transaction.issuer, transaction.back, transaction.until]
-        packed = base64.urlsafe_b64encode(json.dumps(fields).encode()).rstrip(b"=")
+        transaction = self.transactions.begin(issuer, back)
         query = urlencode({"aud": self._manager.site, "st": transaction.state})
-        return f"{self._address(issuer)}/issue?{query}", self._signer.sign(packed).decode()
+        return f"{self._address(issuer)}/issue?{query}", self.transactions.dumps((transaction, *under_way))
 
-    def transaction(self, value: bytes) -> Transaction:
-        """Read a transaction cookie.
-
-        Raises:
-            HandoffRefusal: it is not ours, or over.
-        """
-        try:
-            packed = self._signer.unsign(value)
-            secret, issuer, back, until = json.loads(
-                base64.urlsafe_b64decode(packed + b"=" * (-len(packed) % 4))
-            )
-        except (BadSignature, ValueError, TypeError):
-            raise HandoffRefusal("transaction") from None
-        if not 0 <= until - self._manager.clock() <= TRANSACTION_SECONDS:
-            raise HandoffRefusal("transaction over")
-        return Transaction(secret, issuer, back, until)
+    def answered(self, token: str, under_way: Sequence[Transaction]) -> Transaction:
+        """Tell which of a browser's transactions, newest first, a token answers; the newest where it answers none."""
+        for transaction in under_way if len(under_way) > 1 else ():
+            key = self._public.get(transaction.issuer)
+            claims = verify_token(token, key) if key is not None else None
+            if claims is not None and claims.get("st") == transaction.state:
+                return transaction
+        return under_way[0]
 
     def accept(self, token: str, transaction: Transaction) -> Mapping[str, Any]:
         """Verify a token against a transaction of this browser; returns its claims.
@@ -195,8 +153,8 @@ class Handoff:
         manager, ledger = self._manager, self._manager.ledger
         if ledger is None or not imported.subject:
             return
-        for newest in map(ledger.newest, ledger.linked(imported.subject) - {imported.subject}):
-            if newest is None or newest.changed_at < imported.changed_at:
+        for newest in ledger.newest_linked(imported.subject):
+            if newest.changed_at < imported.changed_at:
                 continue
             known = manager.standing.decision_of(newest)
             left = decisions.narrower(manager.terms, imported, known) if known is not None else None

@@ -1,4 +1,5 @@
 import logging
+import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -295,19 +296,30 @@ def test_a_token_counts_in_the_browser_that_asked_for_it_alone(family: Family) -
     assert attacker.granted("trailhead") == set(EVERYTHING)
 
 
-def test_of_two_tabs_the_one_that_set_out_last_arrives(family: Family) -> None:
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_of_several_tabs_each_arrives_at_its_own_page(family: Family, order: tuple[int, ...]) -> None:
     browser = family.browser()
     browser.choose("stride", EVERYTHING)
-    first = browser.issue("stride", "trailhead", "/")
-    second = browser.issue("stride", "trailhead", "/shoes")
-    early = browser.follow(first)
-    assert early.status_code == 303 and browser.granted("trailhead") == set()
-    late = browser.follow(second)
-    assert late.status_code == 303 and BANNER in browser.get("trailhead").text, (
-        "the first took the cookie along"
-    )
-    browser.cross("stride", "trailhead")
-    assert browser.granted("trailhead") == set(EVERYTHING)
+    pages = ("/", "/shoes", "/shoes?size=42")
+    tabs = [browser.issue("stride", "trailhead", page) for page in pages]
+    for arrived, tab in enumerate(order):
+        assert TRANSACTION in browser.jars["trailhead"]
+        assert browser.follow(tabs[tab]).headers["location"] == pages[tab]
+        assert browser.granted("trailhead") == set(EVERYTHING), arrived
+    assert TRANSACTION not in browser.jars["trailhead"]
+
+
+def test_what_ends_in_one_tab_without_a_choice_leaves_the_others_alone(family: Family, clock: Clock) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    first = browser.issue("stride", "trailhead", "/shoes?a")
+    vain = browser.issue("shoelab", "trailhead", "/shoes?b")
+    assert browser.follow(vain).headers["location"] == "/shoes?b" and not browser.granted("trailhead")
+    again = browser.issue("stride", "trailhead", "/shoes?c")
+    assert browser.follow(again).headers["location"] == "/shoes?c"
+    assert browser.follow(first).headers["location"] == "/shoes?a"
+    assert family["trailhead"].handoff.reasons == {"return: no choice there": 1}
+    assert browser.granted("trailhead") == set(EVERYTHING) and TRANSACTION not in browser.jars["trailhead"]
 
 
 def test_a_second_visit_to_the_same_return_changes_nothing(family: Family, ledger: Ledger) -> None:
@@ -359,6 +371,44 @@ def test_an_older_choice_leaves_the_newer_one_alone_and_says_nothing(family: Fam
     assert LINE not in browser.get("trailhead").text and browser.granted("trailhead") == {"social"}
 
 
+# XS-05
+def test_what_a_third_site_was_told_before_takes_nothing_of_what_was_widened_since(
+    family: Family, clock: Clock
+) -> None:
+    browser = family.browser()
+    browser.choose("stride", {"social": True})
+    browser.cross("stride", "shoelab")
+    clock.advance(5)
+    browser.choose("stride", EVERYTHING)
+    browser.cross("stride", "trailhead")
+    assert browser.granted("trailhead") == set(EVERYTHING) and browser.granted("shoelab") == {"social"}
+    browser.cross("trailhead", "shoelab")
+    assert browser.granted("shoelab") == set(EVERYTHING)
+
+
+# XS-03: as many hand-offs as a reader collects who goes from site to site every day
+def test_a_withdrawal_reaches_a_site_that_was_visited_after_a_thousand_others(
+    family: Family, ledger: Ledger, clock: Clock
+) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    own = browser.jars["stride"][COOKIE].split(".")[6]
+    threads = [
+        threading.Thread(target=lambda n=n: ledger.link(own, f"unused-{n}", int(clock())))
+        for n in range(1000)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    browser.cross("stride", "trailhead")
+    browser.cross("trailhead", "shoelab")
+    clock.advance(1)
+    browser.withdraw("stride")
+    clock.advance(60)
+    assert browser.granted("trailhead") == browser.granted("shoelab") == set()
+
+
 # HO-04
 def test_a_token_opened_ten_minutes_later_ends_softly(family: Family, clock: Clock) -> None:
     browser = family.browser()
@@ -377,8 +427,9 @@ def test_while_the_ledger_is_away_a_trip_ends_softly_at_whichever_step(
     browser = family.browser()
     browser.choose("stride", EVERYTHING)
     with another_process_holds(ledger_url):
-        assert browser.start("stride", "trailhead").status_code == 303
-        assert token_of(browser.issue("stride", "trailhead")) == ""
+        vain = browser.issue("stride", "trailhead")
+        assert vain.status_code == 303 and token_of(vain) == ""
+        assert browser.follow(vain).headers["location"] == "/shoes"
     issued = browser.issue("stride", "trailhead")
     with another_process_holds(ledger_url):
         finish = browser.follow(issued)
