@@ -195,6 +195,19 @@ def test_in_print_there_is_the_policy_and_no_banner(new_page: NewPage) -> None:
     page.emulate_media(media="print")
     assert not page.locator("footer").is_visible()
     assert page.locator("h1").is_visible()
+    kept = page.evaluate(
+        """() => ["h2", "h3", "tr", "[id^=vendor]"].map(one => {
+            const style = getComputedStyle(document.querySelector(`main ${one}`));
+            return [one, style.breakAfter, style.breakInside];
+        })"""
+    )
+    assert kept == [
+        ["h2", "avoid", "auto"],
+        ["h3", "avoid", "auto"],
+        ["tr", "auto", "avoid"],
+        ["[id^=vendor]", "auto", "avoid"],
+    ]
+    assert page.locator("main").evaluate("one => parseFloat(getComputedStyle(one).fontSize)") < 14
 
 
 def contrast(one: str, other: str) -> float:

@@ -49,7 +49,7 @@ _CUT = """() => {
     while (texts.nextNode()) {
         const text = texts.currentNode, above = ancestors(text.parentElement);
         if (!text.data.trim() || !above[0].checkVisibility({ visibilityProperty: true })) continue;
-        if (above.some(one => style(one).clipPath !== "none" || one.matches(".skip:not(:focus)"))) continue;
+        if (above.some(one => style(one).clipPath !== "none")) continue;
         const range = document.createRange();
         range.selectNodeContents(text);
         for (const line of range.getClientRects()) {
