@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ class Edition:
         self.sites = disclosure.sites()
         self.titles = {row["id"]: self.own(row["title"]) for row in self.policy["categories"]}
         self._templates = _environment(templates, words)
-        self._templates.filters.update(own=self.own, web=web_address, mail=_is_mailbox, joined=words.joined)
+        self._templates.filters.update(
+            own=self.own, web=web_address, mail=_is_mailbox, joined=words.joined, day=self.day
+        )
 
     def own(self, text: str) -> Markup:
         """Mark a text of the owner with its language where that is not the page's (WCAG 3.1.2)."""
@@ -38,6 +41,10 @@ class Edition:
             return escape(text)
         span = Markup('<span lang="{}" dir="{}">{}</span>')
         return span.format(self.language, direction(self.language), text)
+
+    def day(self, text: str) -> str:
+        """Write a day, given as in ISO 8601, as the page's language does."""
+        return self.words.date(datetime.fromisoformat(text))
 
     def render(self, template: str, /, **values: Any) -> str:
         """Fill a template in; what it names and nobody gives raises."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from consentkit.consent import Consent
 from consentkit.errors import ConfigurationError, UnknownSiteError, UnknownVendorError
+from consentkit.notice import Notice
 from consentkit.pages import Pages, View
 from consentkit.policy import Policy
 from tests.told import OPTIONAL, consent, decision, pages, policy_of, rows, tree, view, words
@@ -437,6 +438,20 @@ def test_the_cookie_policy_has_what_article_13_asks_for() -> None:  # IN-05, WD-
         "Why it is needed: keeps your visit together",
     ):
         assert part in text, part
+
+
+# IN-07
+@pytest.mark.parametrize(
+    ("language", "day"),
+    [("en", "of this notice: {}, 23 November 2026."), ("nl", "verklaring: {}, 23 november 2026.")],
+)
+def test_the_cookie_policy_is_dated_as_its_language_writes_dates(language: str, day: str) -> None:
+    notice = Notice(PAGES.notice.digest, PAGES.notice.facts, published="2026-11-23")
+    dated = Pages(POLICY, notice, site=POLICY.sites[0].id)
+    html = dated.policy(view(undecided(), language))
+    assert day.format(notice.digest) in words(html)
+    assert 'datetime="2026-11-23"' in html
+    assert dated.policy_json(language)["published"] == "2026-11-23"
 
 
 def test_the_cookie_policy_leaves_out_what_there_is_not() -> None:
