@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from hypothesis.stateful import (
 from consentkit import Ledger
 from consentkit.duration import Duration
 from tests.conftest import Clock
-from tests.family import IDS, TRANSACTION, Browser, a_family
+from tests.family import COOKIE, IDS, TRANSACTION, Browser, a_family
 
 RECHECK = 60
 HALF_A_YEAR = Duration.parse("P6M")
@@ -35,6 +36,7 @@ answers = st.sampled_from(
 ways = st.permutations(IDS)
 seldom = st.sampled_from([False, False, False, True])
 jumps = st.sampled_from([1, 20, 59, 60, 61, 3599, 3600, 86_400, 100 * 86_400])
+pauses = st.sampled_from([0, 0, 0, 30, 90, 91, 120, 121])
 
 
 @dataclass
@@ -91,10 +93,11 @@ class Answer:
                 other.narrow(self)
 
 
-@dataclass
+@dataclass(eq=False)
 class Trip:
     """A hand-off that is under way, with what it carries."""
 
+    issuer: str
     audience: str
     response: Any
     transaction: str
@@ -116,7 +119,9 @@ class GroupOverTime(RuleBasedStateMachine):
         self.browser: Browser = self.family.browser()
         self.here: dict[str, Answer | None] = dict.fromkeys(IDS)
         self.past: dict[str, list[tuple[int, frozenset[str]]]] = {site: [(0, NOTHING)] for site in IDS}
-        self.trip: Trip | None = None
+        self.trips: list[Trip] = []
+        self.begun: dict[str, list[Trip]] = {site: [] for site in IDS}
+        self.used: Trip | None = None
 
     @property
     def now(self) -> int:
@@ -146,6 +151,9 @@ class GroupOverTime(RuleBasedStateMachine):
     @rule(site=sites, granted=answers, lost=seldom)
     def decide(self, site: str, granted: frozenset[str], lost: bool) -> None:
         self.catch_up()
+        self.answer_now(site, granted, lost=lost)
+
+    def answer_now(self, site: str, granted: frozenset[str], *, lost: bool = False) -> None:
         jar = dict(self.browser.jars[site])
         self.browser.choose(site, dict.fromkeys(granted, True) or {"social": False})
         if lost:
@@ -154,6 +162,22 @@ class GroupOverTime(RuleBasedStateMachine):
         if old and (old.granted, old.kind) == (granted, "decided") and self.now - old.decided < 3600:
             return
         self.settle(site, Answer(granted, "decided", self.now, self.now), lost=lost)
+        self.remember()
+
+    @rule(site=sites, category=st.sampled_from(OPTIONAL), lost=seldom)
+    def change(self, site: str, category: str, lost: bool) -> None:
+        """Switch one category, where an answer stands and something is left of it: validity does not move."""
+        self.catch_up()
+        old = self.answer(site)
+        granted = (old.granted if old else NOTHING) ^ {category}
+        if old is None or not old.granted or not granted:
+            return
+        jar = dict(self.browser.jars[site])
+        body = {"categories": {category: category in granted}}
+        assert self.browser.send(site, "PATCH", "/consent/decision", json=body).status_code == 200
+        if lost:
+            self.browser.jars[site] = jar
+        self.settle(site, Answer(granted, "decided", old.decided, max(self.now, old.changed)), lost=lost)
         self.remember()
 
     @rule(site=sites, lost=seldom)
@@ -168,6 +192,13 @@ class GroupOverTime(RuleBasedStateMachine):
             at = max(self.now, old.changed)
             self.settle(site, Answer(NOTHING, "withdrawn", at, at), lost=lost)
             self.remember()
+
+    @rule(site=sites)
+    def forget(self, site: str) -> None:
+        """Remove a site's cookies by the browser's own means."""
+        self.browser.jars[site] = {}
+        self.here[site], self.begun[site] = None, []
+        self.remember()
 
     def settle(
         self, site: str, new: Answer, *, lost: bool, brought: bool = False, handle: Answer | None = None
@@ -186,15 +217,34 @@ class GroupOverTime(RuleBasedStateMachine):
 
     # What goes from site to site
 
-    @rule(way=ways, lost=seldom)
-    def cross(self, way: list[str], lost: bool) -> None:
+    @rule(way=ways, lost=seldom, pause=pauses)
+    def cross(self, way: list[str], lost: bool = False, pause: int = 0) -> None:
         self.set_out(way)
-        self.arrive(lost)
+        self.wait(pause)
+        self.arrive(-1, lost)
 
     @rule(way=ways, lost=seldom, granted=answers)
     def decide_and_cross(self, way: list[str], lost: bool, granted: frozenset[str]) -> None:
         self.decide(way[0], granted, lost=False)
         self.cross(way, lost)
+
+    @rule(way=ways, first=answers, second=answers)
+    def answer_two_sites_at_once(self, way: list[str], first: frozenset[str], second: frozenset[str]) -> None:
+        """Answer on two sites in one second; where they are linked, the second could not yet have heard of the first."""
+        self.catch_up()
+        here, there = self.answer(way[0]), self.answer(way[1])
+        if here is None or there is None or all(there is not other for other in here.others()):
+            self.answer_now(way[0], first)
+            self.answer_now(way[1], second)
+            self.cross(way)
+
+    @rule(way=ways, granted=answers)
+    def outlive(self, way: list[str], granted: frozenset[str]) -> None:
+        """Carry an answer that is old already, and wait until it has ended."""
+        self.decide(way[0], granted, lost=False)
+        self.wait(100 * 86_400)
+        self.cross(way)
+        self.wait(90 * 86_400)
 
     @rule(way=ways)
     def set_out(self, way: list[str]) -> None:
@@ -205,22 +255,39 @@ class GroupOverTime(RuleBasedStateMachine):
         if known is not None and handle is not None:
             handle.join(known)
         transaction = self.browser.jars[audience][TRANSACTION]
-        self.trip = Trip(audience, response, transaction, self.now, known.copy() if known else None, handle)
+        carried = known.copy() if known else None
+        trip = Trip(issuer, audience, response, transaction, self.now, carried, handle)
+        self.trips.append(trip)
+        self.begun[audience] = [trip, *self.under_way(audience)][:4]
 
-    @precondition(lambda self: self.trip is not None)
-    @rule(lost=seldom)
-    def arrive(self, lost: bool) -> None:
-        trip, self.trip = self.trip, None
-        assert trip is not None
+    def under_way(self, site: str) -> list[Trip]:
+        """List what the browser has under way there, newest first."""
+        return [trip for trip in self.begun[site] if self.now - trip.at <= 120]
+
+    @precondition(lambda self: self.trips)
+    @rule(place=st.integers(-3, 3), lost=seldom)
+    def arrive(self, place: int, lost: bool) -> None:
+        trip = self.trips.pop(place % len(self.trips))
         site, jar = trip.audience, dict(self.browser.jars[trip.audience])
-        valid = jar.get(TRANSACTION) == trip.transaction and self.now - trip.at <= 90
+        self.show_a_thief(trip)
+        under_way = self.under_way(site)
+        valid = trip in under_way and self.now - trip.at <= 90
         finish = self.browser.follow(trip.response)
         assert finish.status_code == 303 and finish.headers["location"] in ("/shoes", "/")
+        ended = trip if trip in under_way else (under_way or [trip])[0]
         if lost:
             self.browser.jars[site] = jar
-        carried, local = trip.carried, self.answer(site)
-        if not valid or carried is None or carried.expired(self.now):
+        else:
+            self.begun[site] = [other for other in under_way if other is not ended]
+        if not valid or trip.carried is None:
             return
+        self.used = trip
+        if not trip.carried.expired(self.now):
+            self.take_over(trip, trip.carried, lost=lost)
+
+    def take_over(self, trip: Trip, carried: Answer, *, lost: bool) -> None:
+        """Merge what is brought with what is there."""
+        site, local = trip.audience, self.answer(trip.audience)
         if trip.handle is not None and local is not None and local.granted:
             trip.handle.join(local)
         newer = local is None or (carried.changed, -len(carried.granted)) > (
@@ -235,6 +302,28 @@ class GroupOverTime(RuleBasedStateMachine):
         if newer and not taken_back:
             self.settle(site, carried, lost=lost, brought=True, handle=trip.handle)
             self.remember()
+
+    def show_a_thief(self, trip: Trip) -> None:
+        """Let another browser, with a transaction of its own, open the address first."""
+        thief = self.family.browser()
+        thief.start(trip.issuer, trip.audience)
+        thief.follow(trip.response)
+        assert COOKIE not in thief.jars[trip.audience]
+
+    @precondition(lambda self: self.used is not None)
+    @rule(forgotten=st.booleans())
+    def arrive_again(self, forgotten: bool) -> None:
+        """Open an address once more whose token is used up, with the transaction that it belonged to."""
+        assert self.used is not None
+        site = self.used.audience
+        if forgotten:
+            self.forget(site)
+        jar = dict(self.browser.jars[site])
+        self.browser.jars[site][TRANSACTION] = self.used.transaction
+        before = self.browser.jars[site].get(COOKIE)
+        self.browser.follow(self.used.response)
+        assert self.browser.jars[site].get(COOKIE) == before
+        self.browser.jars[site] = jar
 
     # Time, and what has to hold
 
@@ -286,3 +375,83 @@ def test_nothing_is_granted_that_the_model_does_not_grant_and_everything_settles
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+ALL, SOCIAL, OTHERS = frozenset(OPTIONAL), frozenset(OPTIONAL[2:]), frozenset(OPTIONAL[:2])
+A, B, C = IDS
+
+
+def a_withdrawal_goes_round(play: GroupOverTime) -> None:
+    play.decide(A, ALL, lost=False)
+    play.cross([A, B, C])
+    play.cross([B, C, A])
+    play.withdraw(C, lost=False)
+
+
+def a_grant_comes_after_it_was_taken_back(play: GroupOverTime) -> None:
+    play.decide(A, ALL, lost=False)
+    play.set_out([A, B, C])
+    play.withdraw(A, lost=False)
+    play.arrive(0, lost=False)
+
+
+def a_grant_comes_again(play: GroupOverTime) -> None:
+    play.decide(A, ALL, lost=False)
+    play.cross([A, B, C])
+    play.arrive_again(forgotten=True)
+
+
+def an_old_answer_is_carried(play: GroupOverTime) -> None:
+    play.outlive([A, B, C], ALL)
+
+
+def a_token_lies_about(play: GroupOverTime) -> None:
+    play.decide(A, ALL, lost=False)
+    play.cross([A, B, C], pause=91)
+
+
+def two_answers_are_of_one_second(play: GroupOverTime) -> None:
+    play.answer_two_sites_at_once([A, B, C], ALL, SOCIAL)
+    play.answer_two_sites_at_once([C, B, A], NOTHING, ALL)
+
+
+def an_old_answer_was_changed_last(play: GroupOverTime) -> None:
+    play.decide(A, ALL, lost=False)
+    play.decide(B, ALL, lost=False)
+    play.change(A, "social", lost=False)
+    play.cross([A, B, C])
+
+
+def what_is_brought_meets_what_is_newer_elsewhere(play: GroupOverTime) -> None:
+    play.decide(B, SOCIAL, lost=False)
+    play.cross([B, C, A])
+    play.decide(A, OTHERS, lost=False)
+    play.decide(C, ALL, lost=False)
+    play.cross([A, B, C])
+
+
+# XS-03, XS-05, XS-06, WD-05
+@pytest.mark.parametrize(
+    "story",
+    [
+        a_withdrawal_goes_round,
+        a_grant_comes_after_it_was_taken_back,
+        a_grant_comes_again,
+        an_old_answer_is_carried,
+        a_token_lies_about,
+        two_answers_are_of_one_second,
+        an_old_answer_was_changed_last,
+        what_is_brought_meets_what_is_newer_elsewhere,
+    ],
+)
+def test_what_chance_seldom_plays_comes_out_as_the_model_says(
+    story: Callable[[GroupOverTime], None],
+) -> None:
+    play = GroupOverTime()
+    play.open_the_sites()
+    try:
+        story(play)
+        play.nothing_is_granted_that_was_not_given()
+        play.settled()
+    finally:
+        play.teardown()
