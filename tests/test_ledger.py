@@ -120,8 +120,8 @@ def test_history_holds_the_grant_byte_for_byte_after_the_withdrawal(
 def test_there_is_nothing_to_change_or_delete_with() -> None:  # RC-04
     public = {name for name in dir(Ledger) if not name.startswith("_")}
     assert public == {
-        "append", "changes", "close", "history", "link", "linked", "newest", "newest_linked",
-        "notice", "notices", "records", "renderings", "store_notice", "store_rendering", "use_once",
+        "append", "changes", "close", "history", "link", "linked", "links", "newest",
+        "newest_linked", "notice", "notices", "records", "renderings", "store_notice", "store_rendering", "use_once",
     }  # fmt: skip
 
 
@@ -281,6 +281,16 @@ class TestLinks:
         assert found[1].id == later.id
         assert [record.subject for record in any_ledger.newest_linked("h1")] == ["a", "c", "b"]
         assert any_ledger.newest_linked("x") == any_ledger.newest_linked("nobody") == []
+
+    def test_are_read_back_in_their_order_page_by_page(self, any_ledger: Ledger) -> None:
+        assert list(any_ledger.links()) == []
+        links = [(f"{n}", f"{n + 1}", NOON + n) for n in range(1001)]
+        any_ledger._insert(
+            METADATA.tables["consentkit_links"],
+            [{"handle_from": one, "handle_to": other, "at": at} for one, other, at in links],
+        )
+        any_ledger.link("0", "1", NOON + 5)
+        assert list(any_ledger.links()) == links
 
     # XS-03: as many as a reader collects who goes from site to site every day
     def test_of_a_faithful_reader_reach_every_site(self, any_ledger: Ledger) -> None:

@@ -163,6 +163,13 @@ class Ledger:
         check_text("handle", to_subject)
         self._insert(tables.links, [{"at": at, "handle_from": from_subject, "handle_to": to_subject}])
 
+    def links(self) -> Iterator[tuple[str, str, int]]:
+        """Go through all links in their order, as `link` takes them, a few hundred at a time."""
+        last = 0
+        while found := self._database.read(_LINKS, {"after": last}):
+            yield from ((one, other, at) for _, one, other, at in found)
+            last = found[-1][0]
+
     def linked(self, subject: str) -> set[str]:
         """Return all pseudonyms that links join to this one, in either direction and over any number of links; and it.
 
@@ -232,6 +239,12 @@ _PAGE: Final = (
     select(tables.records)
     .where(tables.records.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
     .order_by(tables.records.c.seq)
+    .limit(PAGE)
+)
+_LINKS: Final = (
+    select(tables.links.c.seq, tables.links.c.handle_from, tables.links.c.handle_to, tables.links.c.at)
+    .where(tables.links.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
+    .order_by(tables.links.c.seq)
     .limit(PAGE)
 )
 
