@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).parent.parent / ".artifacts" / "walk"
 EVERY_PICTURE = os.environ.get("SCREENSHOTS") == "all"
-"""Whether each page is pictured in each state, width and theme, instead of each once in every width and theme."""
+"""Whether each page is pictured in every width and theme, instead of one that changes with its state and language."""
 WIDTHS = (320, 768, 1280)
 SCHEMES = ("light", "dark")
 STATES = ("undecided", "refused", "granted", "withdrawn")
@@ -118,8 +118,10 @@ def examine(page: "Page", where: str) -> None:
     assert found == [], where
 
 
-def picture(page: "Page", *names: object) -> None:
-    """Keep a picture of the whole page."""
+def picture(page: "Page", *names: object) -> Path:
+    """Keep a picture of the whole page, and return where."""
     name = "-".join(re.sub(r"\W+", "_", str(name)).strip("_") or "front" for name in names)
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.jpg", full_page=True, type="jpeg", quality=80)
+    path = PICTURES / f"{name}.jpg"
+    page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
+    return path
