@@ -139,7 +139,6 @@ def test_pieces_stand_where_head_and_body_begin_and_end(expected: str) -> None:
     ],
 )
 def test_what_is_not_a_whole_document_passes_byte_for_byte(document: bytes) -> None:
-    # XS-07 of the attack cases
     injector = Injector(HEAD, START, END)
     assert injector.complete is None
     assert injector.feed(document, False) == document

@@ -216,7 +216,7 @@ def test_a_browser_asks_remembers_and_withdraws(
 
 def test_each_subset_of_the_purposes_comes_back_as_it_was_chosen(
     shop: str, plain_page: "Page"
-) -> None:  # UI-04
+) -> None:  # UI-04, UI-10
     for mask in range(8):
         plain_page.goto(f"{shop}/consent")
         chosen = set()

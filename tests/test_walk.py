@@ -256,10 +256,12 @@ def test_the_focus_is_seen_wherever_it_goes(sites: dict[str, str], new_page: New
     assert 5 < stops < 150
 
 
-# AX-01, UI-04, UI-09, WD-01
+# AX-01, AX-09, UI-04, WD-01
 def test_the_preference_centre_is_worked_by_keyboard_alone(sites: dict[str, str], new_page: NewPage) -> None:
     page = walker(new_page, sites["stride"], "en", "undecided")
     page.goto(f"{sites['stride']}/consent?next=/shoes")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
 
     def tab_to(name: str, value: str = "") -> None:
         for _ in range(60):
@@ -288,6 +290,7 @@ def test_the_preference_centre_is_worked_by_keyboard_alone(sites: dict[str, str]
     assert len(ticked["category.tracking"]) == 1
     assert ticked["category.social"] == []
     assert ticked["vendor.youtube"] == ["on"]
+    assert asked == []
     tab_to("choice", "save")
     with page.expect_navigation():
         page.keyboard.press("Enter")
