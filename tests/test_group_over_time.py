@@ -83,7 +83,7 @@ class Answer:
             return
         self.changed = max(self.changed, by.changed)
         if not left:
-            self.kind, self.decided = "withdrawn" if by.kind == "withdrawn" else "refused", by.decided
+            self.kind, self.decided = "withdrawn" if by.kind == "withdrawn" else "decided", by.decided
         self.granted = left
 
     def spread(self, *, brought: bool = False) -> None:
@@ -422,6 +422,15 @@ def an_old_answer_was_changed_last(play: GroupOverTime) -> None:
     play.cross([A, B, C])
 
 
+def a_refusal_is_repeated_where_it_came_from_another_site(play: GroupOverTime) -> None:
+    play.decide(A, ALL, lost=False)
+    play.cross([A, C, B])
+    play.decide(C, NOTHING, lost=False)
+    play.decide(B, ALL, lost=False)
+    play.decide(A, NOTHING, lost=False)
+    play.cross([A, B, C])
+
+
 def what_is_brought_meets_what_is_newer_elsewhere(play: GroupOverTime) -> None:
     play.decide(B, SOCIAL, lost=False)
     play.cross([B, C, A])
@@ -441,6 +450,7 @@ def what_is_brought_meets_what_is_newer_elsewhere(play: GroupOverTime) -> None:
         a_token_lies_about,
         two_answers_are_of_one_second,
         an_old_answer_was_changed_last,
+        a_refusal_is_repeated_where_it_came_from_another_site,
         what_is_brought_meets_what_is_newer_elsewhere,
     ],
 )
