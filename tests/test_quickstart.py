@@ -12,13 +12,16 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-@pytest.fixture
-def quickstart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
-    """The example, loaded anew in a directory of its own, where it finds its policy and leaves its ledger."""
-    (tmp_path / "consent.toml").write_bytes((EXAMPLES / "consent.toml").read_bytes())
+@pytest.fixture(params=["quickstart", "quickstart_fastapi"])
+def quickstart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[ModuleType]:
+    """Each of the examples, loaded anew in a directory of its own, where it finds its policy and leaves its ledger."""
+    for name in ("consent.toml", "consent.lock"):
+        (tmp_path / name).write_bytes((EXAMPLES / name).read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONSENT_KEY", "a key that the tests of the quickstart sign with")
-    spec = spec_from_file_location("quickstart", EXAMPLES / "quickstart.py")
+    spec = spec_from_file_location(request.param, EXAMPLES / f"{request.param}.py")
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -59,3 +62,12 @@ def test_it_keeps_the_proof(client: httpx2.Client, tmp_path: Path) -> None:
     (records,) = database.execute("SELECT count(*) FROM consentkit_records").fetchone()
     database.close()
     assert records == 1
+
+
+@pytest.mark.parametrize("quickstart", ["quickstart_fastapi"], indirect=True)
+def test_a_route_of_fastapi_says_what_it_needs(client: httpx2.Client) -> None:
+    route = client.get("/openapi.json").json()["paths"]["/statistics"]["get"]
+    assert route["security"] == [{"consent-analytical": []}]
+    assert client.get("/statistics").status_code == 403
+    client.post("/consent/decision", json={"choice": "accept_all"})
+    assert client.get("/statistics").json() == {"visits": 1}
