@@ -109,6 +109,30 @@ def test_who_passes_withdrawals_on_is_told_once_and_after_the_record_is_kept(
         assert told == [(reference.subject, "withdrawn", ["given", "withdrawn"])]
 
 
+# IN-07
+@pytest.mark.parametrize(
+    ("asked", "language"), [("nl, en;q=0.5", "nl"), ("en-GB, nl;q=0.5", "en"), ("fr", "en")]
+)
+def test_banner_page_and_record_agree_on_the_language(
+    asked: str, language: str, policy: Policy, ledger_url: str, clock: Clock
+) -> None:
+    with managing(policy, ledger=ledger_url, clock=clock) as manager:
+        client = client_of(manager)
+        headers = {"Accept-Language": asked}
+        for path, where in (("/", "section[@id='cookie-consent']"), ("/consent", "body")):
+            root = html5lib.parse(client.get(path, headers=headers).text, namespaceHTMLElements=False)
+            part = root.find(f".//{where}")
+            assert part.get("lang", root.get("lang")) == language
+            fields = {
+                one.get("name"): one.get("value") for one in part.iterfind(".//form//input[@type='hidden']")
+            }
+            answer = client.post("/consent/decision", data=fields | {"choice": "reject_all"}, headers=headers)
+            assert answer.status_code == 303
+            clock.advance(days=1)
+        assert manager.ledger is not None
+        assert [one.language for one in manager.ledger.records()] == [language] * 2
+
+
 # CK-03
 def test_the_server_sets_the_cookie_and_no_script_sets_any(
     policy: Policy, ledger_url: str, clock: Clock
