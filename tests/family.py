@@ -63,19 +63,22 @@ async def _granted(request: Request) -> Response:
     return JSONResponse({"granted": sorted(consent.granted), "status": consent.status})
 
 
+def a_member(policy: Policy, site: str, ledger: Ledger, clock: Clock, **options: Any) -> Member:
+    """Start one site, with its own key unless the options name one."""
+    own = {"private_key": PAIRS[site][0]} | options
+    manager = ConsentManager(policy, secret_key=KEY, ledger=ledger, site=site, clock=clock, **own)
+    app = Starlette(routes=[Route("/", _page), Route("/shoes", _page), Route("/granted", _granted)])
+    app.add_middleware(ConsentMiddleware, manager=manager)
+    return Member(manager, app)
+
+
 @contextmanager
 def a_family(
     ledger: Ledger, clock: Clock, policy: Policy | None = None, **options: Any
 ) -> Iterator["Family"]:
     """Run the sites of a policy; options go to every manager."""
     policy = policy or a_policy()
-    members = {}
-    for site in policy.sites:
-        own = {"private_key": PAIRS[site.id][0]} | options
-        manager = ConsentManager(policy, secret_key=KEY, ledger=ledger, site=site.id, clock=clock, **own)
-        app = Starlette(routes=[Route("/", _page), Route("/shoes", _page), Route("/granted", _granted)])
-        app.add_middleware(ConsentMiddleware, manager=manager)
-        members[site.id] = Member(manager, app)
+    members = {site.id: a_member(policy, site.id, ledger, clock, **options) for site in policy.sites}
     try:
         with asyncio.Runner() as runner:
             yield Family(members, ledger, clock, runner)

@@ -9,8 +9,22 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from consentkit import Ledger
+from consentkit.errors import ConfigurationError
+from consentkit.keys import new_pair
 from tests.conftest import Clock
-from tests.family import COOKIE, TOLD, TRANSACTION, Family, a_family, a_policy, token_of
+from tests.family import (
+    COOKIE,
+    IDS,
+    ORIGINS,
+    PAIRS,
+    TOLD,
+    TRANSACTION,
+    Family,
+    a_family,
+    a_member,
+    a_policy,
+    token_of,
+)
 from tests.records import another_process_holds
 
 EVERYTHING = {"analytical": True, "tracking": True, "social": True}
@@ -482,6 +496,37 @@ def test_a_narrowing_on_a_linked_site_narrows_the_first(
     browser.choose("trailhead", **how)
     clock.advance(60)
     assert browser.granted("stride") == browser.granted("trailhead")
+
+
+# XS-06
+def test_a_pair_of_keys_is_replaced_in_two_steps_and_no_answer_is_lost(
+    family: Family, ledger: Ledger, clock: Clock
+) -> None:
+    private, public = new_pair()
+    keys = {site: PAIRS[site][1] for site in IDS} | {"stride": public}
+    rows = [
+        {"id": site, "name": site.title(), "origin": ORIGINS[site], "public_key": key}
+        for site, key in keys.items()
+    ]
+    newer = a_policy(sites=rows)
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+
+    def restart(site: str, **options: str) -> None:
+        family[site].manager.close()
+        family.members[site] = a_member(newer, site, ledger, clock, **options)
+
+    restart("trailhead")
+    assert browser.cross("stride", "trailhead").headers["location"] == "/shoes"
+    assert family["trailhead"].handoff.reasons == {"return: signature": 1}
+    assert BANNER in browser.get("trailhead").text and browser.granted("stride") == set(EVERYTHING)
+    restart("stride")
+    with pytest.raises(ConfigurationError, match="private_key belongs to"):
+        browser.get("stride")
+    restart("stride", private_key=private)
+    assert browser.granted("stride") == set(EVERYTHING), "the keys are no part of the notice"
+    browser.cross("stride", "trailhead")
+    assert browser.granted("trailhead") == set(EVERYTHING)
 
 
 def test_without_keys_there_is_no_hand_off(ledger: Ledger, clock: Clock) -> None:
