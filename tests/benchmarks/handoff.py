@@ -1,7 +1,7 @@
 """Measure hand-offs between three sites: a process each, one PostgreSQL, and what a million older records change.
 
 Run it with `python -m tests.benchmarks.handoff`. One hand-off is what a visitor waits for between the click on a link and
-the page: three requests that are answered by redirects, by two processes, with four rows written durably. Each is made by
+the page: three requests that are answered by redirects, by two processes, with three rows written durably. Each is made by
 another visitor, who has just accepted on the first site.
 """
 
