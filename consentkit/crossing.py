@@ -71,6 +71,7 @@ class Crossing:
         """Take the choice over, and go where the visitor was going."""
         exchange = _exchange(request)
         back, others = "/", ""
+        under_way: tuple[Transaction, ...] = ()
         try:
             under_way = self._transactions(request)
             token = _query(request).get("t", "")
@@ -84,6 +85,9 @@ class Crossing:
             )
         except HandoffRefusal as refusal:
             self._handoff.count(f"return: {refusal.reason}")
+            if refusal.reason == "st":
+                # Of a tab that set out in the same moment, or of another browser: it ends nothing that is under way here.
+                back, others = "/", self._handoff.transactions.dumps(under_way)
             return self._finished(request, back, others)
         response = self._finished(request, back, others)
         if outcome.record is not None:
