@@ -16,8 +16,12 @@ from consentkit.exchange import Exchange, Exchanges
 from consentkit.manager import ConsentManager
 from consentkit.request import RequestConsent
 from consentkit.threads import in_ledger_thread
+from consentkit.visit import NOWHERE
 
 __all__ = ["ConsentMiddleware", "get_consent", "requires_consent"]
+
+_LONGEST_PATH = 256
+_PATHS_REMEMBERED = 4096
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,51 +40,56 @@ class ConsentMiddleware:
         self._shared = Exchanges(manager)
         self._endpoints = Endpoints(self._shared)
         self._prefix = manager.prefix
+        self._elsewhere: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         kind = scope["type"]
-        if (kind != "http" and kind != "websocket") or (
-            "consentkit" in scope and self._is_inside_itself(scope)
-        ):
+        if kind != "http" and kind != "websocket":
+            await self.app(scope, receive, send)
+            return
+        state = scope.get("state")
+        if state is None:
+            state = scope["state"] = {}
+        elif "consent" in state and self._is_inside_itself(state["consent"]):
             await self.app(scope, receive, send)
             return
         headers = scope.get("headers", [])
-        if type(headers) is not list:  # ASGI allows every iterable; ours is read more than once
+        if headers.__class__ is not list:  # ASGI allows every iterable; ours is read more than once
             headers = list(headers)
             scope = {**scope, "headers": headers}
-        path = scope["path"]
-        # Few paths need a closer look.
-        own = (self._prefix in path or ".well-known" in path) and self._endpoints.serves(local_path_of(scope))
-        served = _Served(self._shared, scope["method"] if kind == "http" else "", headers, own)
+        served = state["consent"] = _Served()
         served.send = send
-        served.scope = scope
+        if served.begin(self._shared, scope, headers):
+            await in_ledger_thread(served.look_up)
         if scope.get("root_path"):  # mounting changes it, later
             served.root_path = scope["root_path"].rstrip("/")
-        if served.begin():
-            await in_ledger_thread(served.look_up)
-        if "state" in scope:
-            scope["state"]["consent"] = served.consent
-        else:
-            scope["state"] = {"consent": served.consent}
-        scope["consentkit"] = served
         answer = served.reply if kind == "http" else served.shake_hands
-        if own:
+        if scope["path"] not in self._elsewhere and self._is_own(scope):
+            served.own = True
             await self._endpoints(scope, receive, answer)
         else:
-            shown = scope
             if not served.clean and (seen := served.request_headers()) is not headers:
-                shown = {**scope, "headers": seen}
+                scope = {**scope, "headers": seen}
             try:
-                await self.app(shown, receive, answer)
+                await self.app(scope, receive, answer)
             except ConsentRequiredError as missing:
-                await served.refuse(missing, shown, receive)
-        if "consentkit" in scope:
-            del scope["consentkit"]  # which leads back to the scope, and would wait for the garbage collector
+                await served.refuse(missing, scope, receive)
+        served.scope = NOWHERE  # which leads back to it, so that it would wait for the garbage collector
 
-    def _is_inside_itself(self, scope: Scope) -> bool:
-        outer: Exchange = scope["consentkit"]
-        return outer.shared.manager is self.manager
+    def _is_own(self, scope: Scope) -> bool:
+        """Say whether a path is ours; most are certainly not, wherever the application is mounted, and are remembered."""
+        path: str = scope["path"]
+        if self._prefix in path or ".well-known" in path:
+            return self._endpoints.serves(local_path_of(scope))
+        if len(path) <= _LONGEST_PATH:
+            if len(self._elsewhere) >= _PATHS_REMEMBERED:
+                self._elsewhere.clear()
+            self._elsewhere.add(path)
+        return False
+
+    def _is_inside_itself(self, outer: object) -> bool:
+        return isinstance(outer, Exchange) and outer.manager is self.manager
 
 
 class _Served(Exchange):
@@ -93,18 +102,15 @@ class _Served(Exchange):
 
     def reply(self, message: Message) -> Awaitable[None]:
         """Send one message of the response; no coroutine of ours is needed for what passes as it is."""
-        if message["type"] == "http.response.start":
-            given = message.get("headers", [])
-            headers = self.start(message["status"], given if type(given) is list else list(given))
-            if headers is not given:
-                message = {**message, "headers": headers}
-            if self.untouched:
-                return self.send(message)
-            if self.holding:
-                return self._hold(message)
-        elif not self.untouched:
+        if self.passes:
+            return self.send(message)
+        if message["type"] != "http.response.start":
             return self._rewrite(message)
-        return self.send(message)
+        given = message.get("headers", [])
+        headers = self.start(message["status"], given)
+        if headers is not given:
+            message = {**message, "headers": headers}
+        return self._hold(message) if self.holding else self.send(message)
 
     async def _hold(self, message: Message) -> None:
         self._message = message
@@ -140,7 +146,7 @@ class _Served(Exchange):
 
     async def refuse(self, missing: ConsentRequiredError, scope: Scope, receive: Receive) -> None:
         """Answer for a handler that asked for a consent that is not there, unless it has begun to answer."""
-        if self.consent.started:
+        if self.started:
             raise missing
         if scope["type"] == "http":
             await refusal(Request(scope), missing.category, missing.vendor)(scope, receive, self.reply)
@@ -154,13 +160,14 @@ def get_consent(connection: HTTPConnection) -> RequestConsent:
     Raises:
         MissingMiddlewareError: it did not pass through ConsentMiddleware.
     """
-    consent = connection.scope.get("state", {}).get("consent")
-    if not isinstance(consent, RequestConsent):
-        raise MissingMiddlewareError(
-            "This request did not pass through ConsentMiddleware: add it with "
-            "app.add_middleware(ConsentMiddleware, manager=manager)."
-        )
-    return consent
+    state = connection.scope.get("state")
+    consent = state.get("consent") if state else None
+    if isinstance(consent, RequestConsent):
+        return consent
+    raise MissingMiddlewareError(
+        "This request did not pass through ConsentMiddleware: add it with "
+        "app.add_middleware(ConsentMiddleware, manager=manager)."
+    )
 
 
 def requires_consent(

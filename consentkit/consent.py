@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from consentkit.changes import Change
 from consentkit.errors import UnknownCategoryError, UnknownVendorError
@@ -99,6 +99,7 @@ class Consent:
         gpc: whether the browser sends Global Privacy Control.
         decision: what all this follows from, or None.
         until: seconds since the epoch at which it has to be judged again.
+        memo: what others have worked out from what is allowed, by name; shared by all that allow the same.
     """
 
     __slots__ = (
@@ -109,6 +110,7 @@ class Consent:
         "decision",
         "gpc",
         "granted",
+        "memo",
         "notice",
         "status",
         "until",
@@ -143,8 +145,9 @@ class Consent:
         self._expires = expires
         self.changes = changes
         self.until = until
+        self.memo: dict[bytes, Any] = {}
 
-    def of(self, decision: Decision, expires: int, until: float) -> "Consent":
+    def of(self, decision: Decision | None, expires: int | None, until: float) -> "Consent":
         """Give the same for another decision that answers as this one's does, with its own end."""
         other: Consent = Consent.__new__(Consent)
         other.status = self.status
@@ -159,6 +162,7 @@ class Consent:
         other._expires = expires
         other.changes = self.changes
         other.until = until
+        other.memo = self.memo
         return other
 
     def allows(self, category: str, vendor: str | None = None) -> bool:

@@ -13,34 +13,20 @@ from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, cookie_values, sends_gpc
 from consentkit.terms import Terms
 from consentkit.tokens import LARGEST, SecretKeys, Tokens
+from consentkit.verified import Token
 
-__all__ = ["SKEW", "ConsentCookie", "SecretKeys", "Token"]
+__all__ = ["SKEW", "ConsentCookie", "SecretKeys"]
 
 SKEW = 60
 """Seconds that a cookie may come from the future."""
 _REMEMBERED = 8192
 
 
-class Token:
-    """A token that was verified, its decision, and what that was judged to be worth: when, without GPC and with it.
-
-    Attributes:
-        proof: the record in which this very decision was found last.
-    """
-
-    __slots__ = ("consents", "decision", "proof", "raw")
-
-    def __init__(self, raw: bytes, decision: Decision) -> None:
-        self.raw = raw
-        self.decision = decision
-        self.proof: object = None
-        self.consents: list[tuple[float, Consent] | None] = [None, None]
-
-
 class ConsentCookie:
     """Read and write the consent cookie of one site, without any middleware.
 
     Attributes:
+        verified: tokens by their value; what was verified once need not be again.
         name: `__Host-consent` on https, `__Secure-consent` with a Domain, `consent` for development on plain http.
         companion: the name of the companion cookie.
     """
@@ -72,7 +58,7 @@ class ConsentCookie:
         self.tokens = Tokens(terms, keys, self.salt)
         self.keys_oldest_first = self.tokens.keys_oldest_first
         self._key = self.name.encode()
-        self._verified: dict[bytes, Token] = {}
+        self.verified: dict[bytes, Token] = {}
         attributes = "; Path=/; SameSite=Lax"
         attributes += f"; Domain={domain}" if domain else ""
         self._attributes = attributes + ("; Secure" if secure else "")
@@ -118,7 +104,8 @@ class ConsentCookie:
         if kept is not None and kept[0] <= now < kept[1].until:
             return kept[1]
         consent = self.terms.judge(token.decision, now, gpc=gpc)
-        token.consents[gpc] = now, consent
+        judged = (now, consent)
+        token.consents = (token.consents[0], judged) if gpc else (judged, token.consents[1])
         return consent
 
     def newest(self, values: Iterable[bytes], now: float) -> Token | None:
@@ -126,7 +113,7 @@ class ConsentCookie:
         best: Token | None = None
         for value in values:
             token = self.verify(value)
-            if token is None or token.decision.changed_at > now + SKEW:
+            if token is None or token.changed_at > now + SKEW:
                 continue
             if best is None or _recency(token) > _recency(best):
                 best = token
@@ -134,17 +121,16 @@ class ConsentCookie:
 
     def verify(self, value: bytes) -> Token | None:
         """Verify one value; None for whatever we did not write, or wrote under a notice that is not known here."""
-        found = self._verified.get(value)
+        found = self.verified.get(value)
         if found is not None:
             return found
-        decision = self.tokens.loads(value)
-        if decision is None:
+        token = self.tokens.read(value)
+        if token is None:
             return None
-        if len(self._verified) >= _REMEMBERED:
-            for old in tuple(islice(self._verified, _REMEMBERED // 4)):
-                self._verified.pop(old, None)
-        token = Token(value, decision)
-        self._verified[value] = token
+        if len(self.verified) >= _REMEMBERED:
+            for old in tuple(islice(self.verified, _REMEMBERED // 4)):
+                self.verified.pop(old, None)
+        self.verified[value] = token
         return token
 
     def unknown_notice(self, value: bytes) -> str | None:
@@ -192,4 +178,4 @@ class ConsentCookie:
 def _recency(token: Token) -> tuple[int, int, int, bytes]:
     """Order tokens: the newest last, of one second the narrowest, and of the rest some, whatever their place in the header."""
     categories, vendors = token.decision.breadth
-    return token.decision.changed_at, -categories, -vendors, token.raw
+    return token.changed_at, -categories, -vendors, token.raw

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from consentkit.claims import HandoffRefusal
-from consentkit.exchange import Exchange, Exchanges
+from consentkit.exchange import Exchanges, exchange_of
 from consentkit.handoff import Handoff
 from consentkit.headers import cookie_values, header_values, local_path
 from consentkit.problems import Problem
@@ -64,12 +64,12 @@ class Crossing:
             raise Problem(400, "`st` is not the SHA-256 of a transaction.")
         if not _is_visit(request):
             raise Problem(403, "This address is for a visit, not to be embedded or fetched.")
-        consent = _exchange(request).consent.peek()
+        consent = exchange_of(request.scope).peek()
         return _redirect(await in_ledger_thread(lambda: self._handoff.issue(consent, audience, query["st"])))
 
     async def _return(self, request: Request) -> Response:
         """Take the choice over, and go where the visitor was going."""
-        exchange = _exchange(request)
+        exchange = exchange_of(request.scope)
         back, others = "/", ""
         under_way: tuple[Transaction, ...] = ()
         try:
@@ -79,10 +79,8 @@ class Crossing:
             back = self._local(request, transaction.back)
             others = self._handoff.transactions.dumps(one for one in under_way if one is not transaction)
             claims = self._handoff.accept(token, transaction)
-            occasion = exchange.consent.occasion(choice="handoff")
-            outcome = await exchange.consent.aapply(
-                lambda before: self._handoff.take_over(before, claims, occasion)
-            )
+            occasion = exchange.occasion(choice="handoff")
+            outcome = await exchange.aapply(lambda before: self._handoff.take_over(before, claims, occasion))
         except HandoffRefusal as refusal:
             self._handoff.count(f"return: {refusal.reason}")
             if refusal.reason == "st":
@@ -131,11 +129,6 @@ class Crossing:
     def _local(self, request: Request, path: str | None) -> str:
         root_path: str = request.scope.get("root_path", "")
         return local_path(path, root_path + self._manager.prefix)
-
-
-def _exchange(request: Request) -> Exchange:
-    exchange: Exchange = request.scope["consentkit"]
-    return exchange
 
 
 def _query(request: Request) -> dict[str, str]:

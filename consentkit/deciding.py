@@ -11,7 +11,7 @@ from consentkit import decisions, intake
 from consentkit.answers import Answer, read_query
 from consentkit.consent import Choice, Consent
 from consentkit.errors import InvalidDecisionError, LedgerError, UnknownIdError, UnknownNoticeError
-from consentkit.exchange import Exchange, Exchanges
+from consentkit.exchange import Exchange, Exchanges, exchange_of
 from consentkit.headers import local_path
 from consentkit.manager import ConsentManager
 from consentkit.occasion import Outcome
@@ -43,14 +43,14 @@ class Deciding:
         }
 
     async def _decision(self, request: Request) -> Response:
-        return self._tell(_exchange(request).consent.consent)
+        return self._tell(exchange_of(request.scope).consent)
 
     def _tell(self, consent: Consent, **more: object) -> Response:
         headers = {"cache-control": "private, no-store", "consent-state": self._manager.cookie.state(consent)}
         return JSONResponse(decision_json(consent) | more, headers=headers)
 
     async def _post_decision(self, request: Request) -> Response:
-        exchange = _exchange(request)
+        exchange = exchange_of(request.scope)
         if intake.media_type(request) == intake.FORM:
             answer, _ = intake.form(await intake.body(request))
             await self._settle(exchange, answer, merge=answer.choice == "change")
@@ -64,10 +64,10 @@ class Deciding:
         if intake.media_type(request) != intake.JSON:
             raise Problem(415, f"Send {intake.JSON}.")
         answer = intake.json(await intake.body(request), merge=True)
-        return self._tell((await self._settle(_exchange(request), answer, merge=True)).consent)
+        return self._tell((await self._settle(exchange_of(request.scope), answer, merge=True)).consent)
 
     async def _settle(self, exchange: Exchange, answer: Answer, *, merge: bool) -> Outcome:
-        manager, consent = self._manager, exchange.consent
+        manager, consent = self._manager, exchange
         occasion = consent.occasion(
             choice=answer.choice or ("change" if merge else "api"),
             surface=answer.surface,
@@ -93,18 +93,18 @@ class Deciding:
             answer, category = read_query(request.scope.get("query_string", b""))
         except InvalidDecisionError as error:
             raise Problem(400, str(error)) from None
-        outcome = await self._take_back(_exchange(request), answer, category)
+        outcome = await self._take_back(exchange_of(request.scope), answer, category)
         return self._tell(outcome.consent, reference=outcome.reference)
 
     async def _withdraw(self, request: Request) -> Response:
         if intake.media_type(request) != intake.FORM:
             raise Problem(415, f"Send {intake.FORM}.")
         answer, category = intake.form(await intake.body(request), withdrawal=True)
-        await self._take_back(_exchange(request), answer, category)
+        await self._take_back(exchange_of(request.scope), answer, category)
         return self._back(request, answer)
 
     async def _take_back(self, exchange: Exchange, answer: Answer, category: str | None) -> Outcome:
-        manager, consent = self._manager, exchange.consent
+        manager, consent = self._manager, exchange
         occasion = consent.occasion(
             choice="withdraw",
             surface=answer.surface,
@@ -135,11 +135,6 @@ def decision_json(consent: Consent) -> dict[str, Any]:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def _exchange(request: Request) -> Exchange:
-    exchange: Exchange = request.scope["consentkit"]
-    return exchange
 
 
 async def _applied(consent: RequestConsent, settle: Callable[[Consent], Outcome]) -> Outcome:

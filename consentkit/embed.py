@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from consentkit import intake
 from consentkit.errors import LedgerError
-from consentkit.exchange import Exchange, Exchanges
+from consentkit.exchange import Exchanges, exchange_of
 from consentkit.framing import lies_within
 from consentkit.headers import local_path
 from consentkit.policy import Vendor
@@ -57,9 +57,9 @@ class Embedding:
         )
 
     async def _show(self, request: Request) -> Response:
-        exchange: Exchange = request.scope["consentkit"]
+        exchange = exchange_of(request.scope)
         vendor, query = self._asked(request)
-        consent = exchange.consent.consent
+        consent = exchange
         shown = consent.vendors[vendor.id] or self._is_valid(query.get("t", ""), vendor.id, query["u"])
         pages, view = self._shared.pages, exchange.view(back=query.get("next") or "/")
         language = pages.language(view.language)
@@ -86,11 +86,11 @@ class Embedding:
 
     async def _load_once(self, request: Request) -> Response:
         """Let one vendor's content be loaded for a minute; the record first, as with every choice that widens."""
-        exchange: Exchange = request.scope["consentkit"]
+        exchange = exchange_of(request.scope)
         vendor, query = self._asked(request)
         if await intake.body(request) and intake.media_type(request) != intake.FORM:
             raise Problem(415, f"Send {intake.FORM}.")
-        consent = exchange.consent
+        consent = exchange
         query.pop("t", None)
         if not consent.peek().vendors[vendor.id]:
             language = self._shared.pages.language(consent.language())
@@ -122,7 +122,7 @@ class Embedding:
         return vendor, query
 
     def _address(self, request: Request, vendor: Vendor, query: Mapping[str, str]) -> str:
-        exchange: Exchange = request.scope["consentkit"]
+        exchange = exchange_of(request.scope)
         base = exchange.root_path + self._manager.prefix
         return f"{base}/embed/{vendor.id}?{urlencode(query)}"
 

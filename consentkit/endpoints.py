@@ -12,7 +12,7 @@ from consentkit import intake
 from consentkit.crossing import Crossing
 from consentkit.deciding import Deciding
 from consentkit.embed import FRAMED_HEADERS, Embedding
-from consentkit.exchange import Exchange, Exchanges
+from consentkit.exchange import Exchanges, exchange_of
 from consentkit.headers import proves_same_origin
 from consentkit.manager import ConsentManager
 from consentkit.problems import Problem
@@ -116,18 +116,18 @@ class Endpoints:
         return self._page(request, self._pages.sites)
 
     def _page(self, request: Request, render: Callable[..., str]) -> Response:
-        exchange = _exchange(request)
-        exchange.consent.accessed = True
+        exchange = exchange_of(request.scope)
+        exchange.accessed = True
         return HTMLResponse(render(exchange.view(back=request.query_params.get("next") or "/")))
 
     async def _banner(self, request: Request) -> Response:
-        exchange = _exchange(request)
+        exchange = exchange_of(request.scope)
         html = self._pages.banner(exchange.view(back=request.query_params.get("next") or "/"))
         headers = {"cache-control": "private, no-store"}
         return HTMLResponse(html, headers=headers) if html else Response(status_code=204, headers=headers)
 
     async def _settings(self, request: Request) -> Response:
-        exchange = _exchange(request)
+        exchange = exchange_of(request.scope)
         html = self._pages.settings(exchange.view(back=request.query_params.get("next") or "/"))
         return HTMLResponse(html, headers={"cache-control": "private, no-store"})
 
@@ -138,7 +138,7 @@ class Endpoints:
         return self._overview(request, self._pages.sites_json)
 
     def _overview(self, request: Request, rows: Callable[[str], dict[str, Any]]) -> Response:
-        language = _exchange(request).consent.language()
+        language = exchange_of(request.scope).language()
         headers = {"cache-control": "no-cache", "vary": "Accept-Language", "content-language": language}
         return JSONResponse(rows(language), headers=headers)
 
@@ -185,7 +185,7 @@ class Endpoints:
 
     def _problem(self, request: Request, problem: Problem) -> Response:
         if intake.wants_html(request):
-            view = _exchange(request).view(back="/")
+            view = exchange_of(request.scope).view(back="/")
             html = self._pages.error(view, problem.status, "", problem.detail)
             return HTMLResponse(
                 html, problem.status, headers={**problem.headers, "cache-control": "private, no-store"}
@@ -202,7 +202,7 @@ def local_path_of(scope: Scope) -> str:
 
 def refusal(request: Request, category: str, vendor: str | None) -> Response:
     """Answer 403 where a handler asks for a consent that is not there: a page for a browser, else a problem document."""
-    exchange: Exchange = request.scope["consentkit"]
+    exchange = exchange_of(request.scope)
     shared = exchange.shared
     if intake.wants_html(request):
         return HTMLResponse(shared.pages.needs_consent(exchange.view(), category, vendor), 403)
@@ -214,8 +214,3 @@ def refusal(request: Request, category: str, vendor: str | None) -> Response:
     return Problem(
         403, f"This needs consent for {named}, which can be given at {preferences}.", more=more
     ).response()
-
-
-def _exchange(request: Request) -> Exchange:
-    exchange: Exchange = request.scope["consentkit"]
-    return exchange

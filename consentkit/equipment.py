@@ -15,8 +15,10 @@ from consentkit.headers import RawHeaders, cookie_values
 from consentkit.inject import Injector
 from consentkit.loader import Loader
 from consentkit.manager import ConsentManager
+from consentkit.outgoing import OutgoingCookies
 from consentkit.pages import Pages, View
 from consentkit.request import RequestConsent
+from consentkit.revocation import NoRevocations
 from consentkit.sent import SentCookies
 from consentkit.sightings import Sightings
 
@@ -36,11 +38,16 @@ class Exchanges:
 
     def __init__(self, manager: ConsentManager) -> None:
         self.manager = manager
+        self.clock = manager.clock
+        self.revocations = manager.revocations or NoRevocations()
+        self.verified = manager.cookie.verified
         self.cookie_name = manager.cookie.name.encode()
         self.told_name = f"{manager.cookie.name}-from"
         self.brief = f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
         self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
+        self.outgoing = OutgoingCookies(self.gate)
         self.sent = SentCookies(self.cookie_name, self.gate)
+        self.places = self.sent.places
         self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
         self.pages = Pages(
             manager.policy,

@@ -4,20 +4,19 @@ Adapters move bytes between their framework and an exchange, and make the ledger
 directly. An answer that no consent has a part in passes through byte for byte.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from consentkit import caching
 from consentkit.equipment import Exchanges
-from consentkit.gate import Action, Reason, Verdict
+from consentkit.gate import Action, Verdict
 from consentkit.headers import sent_cookie_names
 from consentkit.inject import Injector
 from consentkit.visit import Visit
 
-__all__ = ["Exchange", "Exchanges"]
+__all__ = ["Exchange", "Exchanges", "exchange_of"]
 
 Headers = list[tuple[bytes, bytes]]
-
-# An Enum's members are slow to reach.
-_PASS, _REWRITE, _DROP = Action.PASS, Action.REWRITE, Action.DROP
-_EXPECTED = (Reason.GRANTED, Reason.REQUIRED, Reason.OWN, Reason.DELETION)
 
 LONGEST_DOUBT = 16 * 1024
 """Bytes of comments and space at the beginning that are held until it is known whether a document follows."""
@@ -45,8 +44,9 @@ class Exchange(Visit):
 
     def start(self, status: int, headers: Headers) -> Headers:
         """Take the response's status and headers, and give the headers that leave."""
-        consent = self.consent
-        consent.started = True
+        if headers.__class__ is not list:
+            headers = list(headers)
+        self.started = True
         html = cookies = False
         for name, value in headers:
             size = len(name)
@@ -54,18 +54,14 @@ class Exchange(Visit):
                 # Of the types in lower case most come before.
                 if (value > b"te" or value < b"a") and value[:9].lower() == b"text/html":
                     html = html or name.lower() == b"content-type"
-            elif size == 10 and name.lower() == b"set-cookie":
-                cookies = True
-        if html or status == 304 or consent.changed or self.own:
-            self.untouched = False
+            elif size == 10:
+                cookies = cookies or name.lower() == b"set-cookie"
+        if html or status == 304 or self.own or (self.accessed and self.changed):
             return self._started(status, list(headers), html=html, cookies=cookies)
-        return self._unseen(status, headers, cookies=cookies) if cookies or consent.accessed else headers
-
-    def _unseen(self, status: int, headers: Headers, *, cookies: bool) -> Headers:
-        """Give the headers of an answer that nobody looks at, and in which nothing was decided."""
+        self.passes = True
         if cookies:
-            headers, self._depends = self._filter_cookies(headers)
-        if not self._is_personal:
+            headers = self._filter_cookies(headers)
+        if not (self.accessed or cookies) or not self._is_personal:
             return headers
         if caching.says_nothing(headers):
             return [*headers, *self.shared.personal]
@@ -74,10 +70,14 @@ class Exchange(Visit):
     def _started(self, status: int, headers: Headers, *, html: bool, cookies: bool) -> Headers:
         shared = self.shared
         if cookies:
-            headers, self._depends = self._filter_cookies(headers)
+            headers = self._filter_cookies(headers)
         page = html and not any(name == b"hx-request" for name, _ in self.headers)
-        if page and not self.own and shared.takes_parts(self.method, status, headers, self.scope["path"]):
-            if self.method == "GET":
+        if (
+            page
+            and not self.own
+            and shared.takes_parts(self.scope.get("method", ""), status, headers, self.scope["path"])
+        ):
+            if self.scope.get("method", "") == "GET":
                 self._prepare(headers)
                 self._held = headers
                 self.holding = True
@@ -109,14 +109,14 @@ class Exchange(Visit):
         self, status: int, headers: Headers, *, page: bool, html: bool, injects: bool = False
     ) -> Headers:
         """Give the headers that leave; `page` says that people look at it, `injects` that our parts go in."""
-        consent, shared = self.consent, self.shared
+        shared = self.shared
         depends = self._is_personal
         public = caching.is_public(headers)
-        if public and depends and not consent.changed:
+        if public and depends and not self.changed:
             shared.warn_of_public(self.scope["path"])
         shareable = public and not depends
         if page and shared.csp is not None and status != 304 and not self.own:
-            headers = shared.opened(shared.csp, headers, None if shareable else consent)
+            headers = shared.opened(shared.csp, headers, None if shareable else self)
             depends = not shareable
         depends = depends or (injects and not shareable)
         tagged = status == 304 and any(b"~ck." in v for n, v in self.headers if n == b"if-none-match")
@@ -132,48 +132,33 @@ class Exchange(Visit):
             headers = caching.depends_on_visitor(headers, vary, state)
         if status == 304 and (tagged or shared.csp is not None):
             headers = caching.without_policies(headers, with_nonces_alone=shared.csp is None)
-        if consent.narrowed:
+        if self.narrowed:
             headers.append((b"clear-site-data", CLEARED))
         return headers
 
     def _cookies_to_set(self, *, document: bool) -> list[str]:
         """Collect what this answer sets: a decision's cookies, one that went out of date, and leftovers that go."""
-        consent, shared = self.consent, self.shared
-        if not (document or consent.changed):
+        shared = self.shared
+        if not (document or self.changed):
             return []
-        now = consent.peek()
-        found = list(consent.cookies)
-        if consent.outdated and now.decision is not None:
+        now = self.peek()
+        found = list(self.cookies)
+        if self.outdated and now.decision is not None:
             found += shared.manager.cookie.set_cookie(now.decision)
         if any(name == b"cookie" for name, _ in self.headers):
             found += shared.gate.leftovers(sent_cookie_names(self.headers), self._allows)
         return found
 
-    def _filter_cookies(self, headers: Headers) -> tuple[Headers, bool]:
-        """Hold the application's cookies against the consent; and say whether another one would have given others."""
-        judge, consent = self.shared.gate.set_cookie, self.consent.peek()
-        allows, ends = consent.allows, consent.expires
-        now = self.shared.manager.clock()
-        kept: Headers = []
-        depends = False
-        for header in headers:
-            name, value = header
-            if len(name) != 10 or name.lower() != b"set-cookie":
-                kept.append(header)
-                continue
-            verdict = judge(value, allows, now, ends)
-            action = verdict.action
-            if verdict.depends:
-                depends = True
-            if action is _PASS:
-                kept.append(header)
-            elif action is _REWRITE and verdict.value is not None:
-                kept.append((name, verdict.value))
-            if verdict.reason not in _EXPECTED:
-                self.shared.sightings.report(verdict)
-                if action is _DROP:
-                    self._dropped += (verdict,)
-        return kept, depends
+    def _filter_cookies(self, headers: Headers) -> Headers:
+        """Hold the application's cookies against the consent, and note whether another one would have given others."""
+        shared = self.shared
+        consent = self.settled or self.alike()
+        kept, self._depends, noticed = shared.outgoing.filter(headers, consent, shared.clock(), self.ends)
+        for verdict in noticed:
+            shared.sightings.report(verdict)
+            if verdict.action is Action.DROP:
+                self._dropped += (verdict,)
+        return kept
 
     def _prepare(self, headers: Headers) -> None:
         """Make our parts, and what finds their places."""
@@ -181,15 +166,15 @@ class Exchange(Visit):
         view = self.view(shared_page=shared_page)
         if not shared_page:
             self._news = self.shared.news(view, self.headers)
-        consent = None if shared_page else self.consent
-        asked = self.consent.uses_nonce
+        consent = None if shared_page else self
+        asked = self.uses_nonce
         self._injector = self.shared.injector(view, headers, consent, news=self._news, dropped=self._dropped)
-        self._lent = self.consent.uses_nonce and not asked
+        self._lent = self.uses_nonce and not asked
 
     @property
     def _is_personal(self) -> bool:
         """Whether the application made this answer for one visitor."""
-        return self.consent.accessed or self._depends or (self.consent.uses_nonce and not self._lent)
+        return self.accessed or self._depends or (self.uses_nonce and not self._lent)
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""
@@ -208,3 +193,9 @@ class Exchange(Visit):
     def rewrites(self) -> bool:
         """Whether the body has to go through `body`."""
         return self._injector is not None
+
+
+def exchange_of(scope: Mapping[str, Any]) -> Exchange:
+    """Give the exchange that a request is served by."""
+    exchange: Exchange = scope["state"]["consent"]
+    return exchange

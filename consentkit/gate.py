@@ -21,7 +21,6 @@ Allows = Callable[[str, str | None], bool]
 
 DELETIONS_AT_ONCE = 50
 _NAMES_REMEMBERED = 2048
-_HEADERS_REMEMBERED = 4096
 _LONGEST_NAME_REMEMBERED = 256
 
 # What browsers trim, what frameworks trim beside, and what makes some browsers cut or ignore the line.
@@ -107,13 +106,11 @@ class CookieGate:
         "_clamped",
         "_folded_by_name",
         "_folded_by_prefix",
-        "_harmless",
         "_known",
         "_own",
         "_refusable",
         "_required",
         "_strict",
-        "_suspects",
     )
 
     def __init__(self, policy: Policy, *, own_names: frozenset[str], strict: bool = False) -> None:
@@ -125,10 +122,7 @@ class CookieGate:
         self._refusable = refusable = [one for one in cookies if one.category not in self._required]
         self._by_name, self._by_prefix = _sorted_out(cookies, str)
         self._folded_by_name, self._folded_by_prefix = _sorted_out(refusable, str.lower)
-        self._suspects = _any_of(sorted({*self._folded_by_name, *dict(self._folded_by_prefix)}))
         self._known: dict[bytes, _Known] = {}
-        # Cookie headers without any declared name, by their hash alone: they hold secrets.
-        self._harmless: set[int] = set()
 
     def classify(self, name: str) -> Tracker | None:
         """Return what declares a cookie: by its exact name, else by the longest pattern, else in other letter case."""
@@ -145,22 +139,27 @@ class CookieGate:
             return self._judge_joined(value, known, allows, now, ends)
         return known.free or self._judge(value, known, allows, now, ends)
 
+    def usual(self, name: bytes, allows: Allows) -> Verdict:
+        """Give the verdict on a plain line that sets a cookie of this name and says nothing about its end."""
+        known = self._look_up(name)
+        if known.free is not None:
+            return known.free
+        return known.granted if known.trackers and _all_permitted(known.trackers, allows) else known.refused
+
     def hidden(self, names: Iterable[str], allows: Allows) -> list[str]:
         """Return those of the sent cookies that are declared and not granted."""
         return [name for name in names if self._refuses(name.encode("latin-1", "replace"), allows)]
+
+    def may_hide(self, name: bytes) -> bool:
+        """Say whether a cookie of this name, as it stands in a Cookie header, is hidden for want of some consent."""
+        known = self._look_up(name.lstrip(b"= \t"))
+        return known.free is None and bool(known.trackers)
 
     def strip(self, header: bytes, allows: Allows) -> bytes:
         """Cut cookies that are declared and not granted out of a Cookie header; the rest stays byte for byte.
 
         Returns the same object where nothing is hidden, and nothing where nothing is left.
         """
-        if self._suspects is None or (mark := hash(header)) in self._harmless:
-            return header
-        if not self._suspects.search(header):
-            if len(self._harmless) >= _HEADERS_REMEMBERED:
-                self._harmless.clear()
-            self._harmless.add(mark)
-            return header
         pairs = header.split(b";")
         left = []
         for pair in pairs:
@@ -299,16 +298,3 @@ def _matches(tracker: Tracker, name: str) -> bool:
     """Say whether a tracker declares a cookie of this name, in whatever letter case."""
     pattern, lower = tracker.name.lower(), name.lower()
     return lower.startswith(pattern[:-1]) if pattern.endswith("*") else lower == pattern
-
-
-def _any_of(names: Iterable[str]) -> re.Pattern[bytes] | None:
-    """Find any of the names in any letter case; written so that the first letters are looked for without retries."""
-    branches = [
-        re.escape(first).encode("latin-1", "replace")
-        + b"(?i:"
-        + re.escape(name[1:]).encode("latin-1", "replace")
-        + b")"
-        for name in names
-        for first in sorted({name[0].lower(), name[0].upper()})
-    ]
-    return re.compile(b"|".join(branches)) if branches else None

@@ -93,10 +93,9 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
         )
     request = context.get("request")
     scope: dict[str, Any] = getattr(request, "scope", {})
-    exchange = scope.get("consentkit")
     root_path: str = scope.get("root_path", "").rstrip("/")
-    page = exchange.target() if exchange is not None else None
-    return figure(vendor, url, title, base=root_path + consent.manager.prefix, page=page, link=link)
+    base = root_path + consent.manager.prefix
+    return figure(vendor, url, title, base=base, page=consent.target(), link=link)
 
 
 def _consent(context: Context) -> RequestConsent:

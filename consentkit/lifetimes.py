@@ -25,9 +25,12 @@ class Lifetime:
 
     Max-Age wins over Expires, and the last of several counts; where that one is invalid, the RFC goes back to the one
     before, and Chromium does not. What neither gives an end goes with the session.
+
+    Attributes:
+        stays: whether some browser may keep the cookie, at whatever time it gets the line.
     """
 
-    __slots__ = ("_age", "_date", "_stays")
+    __slots__ = ("_age", "_date", "stays")
 
     def __init__(self, ages: list[int | None], dates: list[float | None]) -> None:
         # Of each reading: seconds from now, or else the moment.
@@ -35,13 +38,13 @@ class Lifetime:
             (_last_valid(ages), _last_valid(dates)),
             (ages[-1] if ages else None, dates[-1] if dates else None),
         )
-        self._stays = any((age is None and date is None) or (age or 0) > 0 for age, date in readings)
+        self.stays = any((age is None and date is None) or (age or 0) > 0 for age, date in readings)
         self._age = max(age or 0 for age, _ in readings)
         self._date = max(date or 0.0 if age is None else 0.0 for age, date in readings)
 
     def deletes(self, now: float) -> bool:
         """Say whether every browser takes the line for a deletion; `now` in seconds since the epoch."""
-        return not self._stays and self.latest(now) <= now
+        return not self.stays and self.latest(now) <= now
 
     def latest(self, now: float) -> float:
         """Return the latest end, in seconds since the epoch; that of a session, or of a deletion, is 0."""

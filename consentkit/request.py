@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from consentkit.consent import Choice, Consent, ConsentStatus
-from consentkit.cookie import Token
 from consentkit.errors import BlockingCallError, ResponseStartedError
 from consentkit.headers import RawHeaders, preferred_language, sends_gpc
 from consentkit.manager import ConsentManager
 from consentkit.occasion import Occasion, Outcome, Surface
 from consentkit.threads import in_ledger_thread
+from consentkit.verified import Token
 
 __all__ = ["RequestConsent"]
 
@@ -32,35 +32,62 @@ class RequestConsent:
         narrowed: whether one took something away.
         outdated: whether the browser's cookie says something else than the ledger.
         cookies: Set-Cookie values that the answer has to carry.
+        settled: one that allows what this one does, once that is known; see `alike`.
     """
 
-    __slots__ = ("__dict__", "_consent", "_headers", "accessed", "manager", "started", "token")
+    __slots__ = ("__dict__", "accessed", "headers", "manager", "settled", "started", "token")
+
+    manager: ConsentManager
+    headers: RawHeaders
+    token: Token | None
+    accessed: bool
+    started: bool
+    settled: Consent | None
 
     # What few requests change stands here until it is set.
     changed = False
     narrowed = False
     outdated = False
     cookies: tuple[str, ...] = ()
+    _consent: Consent | None = None
     _nonce = ""
 
-    def __init__(self, manager: ConsentManager, headers: RawHeaders, token: Token | None = None) -> None:
-        self.manager = manager
-        self._headers = headers
-        self.token = token
-        self._consent: Consent | None = None
-        self.accessed = self.started = False
+    @classmethod
+    def of(cls, manager: ConsentManager, headers: RawHeaders, token: Token | None = None) -> "RequestConsent":
+        """Make that of a request with these raw headers, in which a token was found and verified."""
+        consent = cls()
+        consent.manager, consent.headers, consent.token = manager, headers, token
+        consent.accessed = consent.started = False
+        consent.settled = None
+        return consent
 
     def peek(self) -> Consent:
         """Work the consent out without marking the answer as depending on it."""
         consent = self._consent
         if consent is None:
             manager = self.manager
-            gpc = sends_gpc(self._headers)
+            gpc = sends_gpc(self.headers)
             consent, outdated = manager.standing.judge(self.token, manager.clock(), gpc=gpc)
             if outdated:
                 self.outdated = True
             self._consent = consent
         return consent
+
+    def alike(self) -> Consent:
+        """Give a consent that allows what this one does, without marking the answer; nothing else in it need be the same."""
+        if self.settled is None:
+            if self.token is not None and self._consent is None:
+                self.settled = self.manager.standing.settle(self.token, self.manager.clock())
+            self.settled = self.settled or self.peek()
+        return self.settled
+
+    @property
+    def ends(self) -> int | None:
+        """When what is allowed ends, in whole seconds since the epoch."""
+        settled = self.alike()
+        if self.token is not None and settled is self.token.answer.standing:
+            return self.token.ends
+        return settled.expires
 
     @property
     def consent(self) -> Consent:
@@ -76,7 +103,7 @@ class RequestConsent:
             UnknownVendorError: the policy has no such vendor in that category.
         """
         self.accessed = True
-        consent = self._consent or self.peek()
+        consent = self.settled or self.alike()
         if vendor is None and category in consent.categories:
             return consent.categories[category]
         return consent.allows(category, vendor)
@@ -137,9 +164,13 @@ class RequestConsent:
         """Whether a page was given the nonce, so that nobody else can be given the same page."""
         return bool(self._nonce)
 
+    def target(self) -> str | None:
+        """Give the path and query that were asked for, where they are known."""
+        return None
+
     def language(self) -> str:
         """Choose the policy's language that the visitor likes best."""
-        return preferred_language(self._headers, self.manager.policy.languages)
+        return preferred_language(self.headers, self.manager.policy.languages)
 
     # Deciding, in async code
 
@@ -243,7 +274,7 @@ class RequestConsent:
     def _take_over(self, outcome: Outcome) -> None:
         self.accessed = True
         if outcome.record is not None:
-            self._consent = outcome.consent
+            self._consent = self.settled = outcome.consent
             self.changed = True
             self.outdated = False
             self.narrowed = self.narrowed or outcome.narrowed

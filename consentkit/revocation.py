@@ -8,15 +8,16 @@ was last checked, and no request waits longer than a quarter of a second for it.
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from itertools import islice
+from types import MappingProxyType
 
-from consentkit.consent import Decision
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
 
-__all__ = ["Revocations"]
+__all__ = ["NoRevocations", "Revocations"]
 
 log = logging.getLogger("consentkit.revocation")
 
@@ -27,17 +28,31 @@ PAUSE = 5.0
 _REMEMBERED = 100_000
 
 
+class NoRevocations:
+    """What is known where there is no ledger: nothing, for ever."""
+
+    known: Mapping[str, tuple[Record | None, float]] = MappingProxyType({})
+    polled, due_at = float("-inf"), float("inf")
+
+
 class Revocations:
-    """Know the newest record of every subject that this process has seen. Times are seconds since the epoch."""
+    """Know the newest record of every subject that this process has seen. Times are seconds since the epoch.
+
+    Attributes:
+        known: by subject, the newest record, None where there is none, and when that was looked up.
+        held: by subject, decisions of this process that the ledger does not have yet.
+        polled: when it was last asked who changed.
+        due_at: when it is to be asked again.
+    """
 
     def __init__(self, ledger: Ledger, *, recheck: float, max_stale: float) -> None:
         self._ledger = ledger
         self._recheck = recheck
         self._max_stale = max_stale
-        self._newest: dict[str, tuple[Record | None, float]] = {}
-        self._held: dict[str, Record] = {}
+        self.known: dict[str, tuple[Record | None, float]] = {}
+        self.held: dict[str, Record] = {}
         self._cursor: int | None = None
-        self._polled = float("-inf")
+        self.polled = self.due_at = float("-inf")
         self._failed: float | None = None
         self._one_at_a_time = threading.Lock()
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
@@ -46,7 +61,7 @@ class Revocations:
         """Say whether `look` has anything to do for this subject."""
         if self._failed is not None and 0 <= now - self._failed < PAUSE:
             return False
-        return subject not in self._newest or not 0 <= now - self._polled < self._recheck
+        return subject not in self.known or not self.polled <= now < self.due_at
 
     def look(self, subject: str, now: float) -> None:
         """Ask the ledger what is due, for a quarter of a second at the most; never raises."""
@@ -58,34 +73,34 @@ class Revocations:
             log.warning("Revocations could not be looked up: %s", str(error) or "no answer in time")
 
     def _ask(self, subject: str, now: float) -> None:
-        if self._cursor is None or not 0 <= now - self._polled < self._recheck:
+        if self._cursor is None or not self.polled <= now < self.due_at:
             self._poll(now)
-        if subject not in self._newest:
+        if subject not in self.known:
             self._remember(subject, self._ledger.newest(subject), now)
 
     def _poll(self, now: float) -> None:
         """Read who changed since the last time; whoever comes while somebody reads, waits for that one's answer."""
         with self._one_at_a_time:
-            if self._cursor is not None and 0 <= now - self._polled < self._recheck:
+            if self._cursor is not None and self.polled <= now < self.due_at:
                 return
             cursor = self._cursor
             while True:
                 changed, after = self._ledger.changes(cursor)
                 for record in changed:
-                    if record.subject in self._newest:
+                    if record.subject in self.known:
                         self._remember(record.subject, record, now)
                 if after == cursor or cursor is None:
                     break
                 cursor = after
             self._cursor = after
-            self._polled = now
+            self.polled, self.due_at = now, now + self._recheck
             self._failed = None
 
     def _remember(self, subject: str, record: Record | None, now: float) -> None:
-        if len(self._newest) >= _REMEMBERED and subject not in self._newest:
-            for old in tuple(islice(self._newest, _REMEMBERED // 10)):
-                self._newest.pop(old, None)
-        self._newest[subject] = (record, now)
+        if len(self.known) >= _REMEMBERED and subject not in self.known:
+            for old in tuple(islice(self.known, _REMEMBERED // 10)):
+                self.known.pop(old, None)
+        self.known[subject] = (record, now)
 
     def hold(self, record: Record, now: float, *, stored: bool) -> None:
         """Let a decision that was taken in this process count at once, stored or not.
@@ -96,28 +111,30 @@ class Revocations:
         if not record.subject:
             return
         if not stored:
-            self._held[record.subject] = record
+            self.held[record.subject] = record
+            if record.subject in self.known:  # for whoever relies on what was known so far
+                self._remember(record.subject, *self.known[record.subject])
             return
-        self._held.pop(record.subject, None)
+        self.held.pop(record.subject, None)
         if self._cursor is not None:
             self._remember(record.subject, record, now)
 
-    def newest(self, decision: Decision, now: float) -> tuple[Record | None, bool]:
-        """Give the newest record of a decision's subject, and whether that is fresh enough to rely on.
+    def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
+        """Give the newest record of the subject of a decision, and whether that is fresh enough to rely on.
 
         No record at all, though the ledger was asked, means that the grant cannot be proved.
         """
-        held = self._held.get(decision.subject)
+        held = self.held.get(subject)
         if held is not None:
             return held, True
-        record, checked = self._newest.get(decision.subject, (None, None))
+        record, checked = self.known.get(subject, (None, None))
         if checked is None:
-            return None, now - decision.changed_at <= self._max_stale
-        return record, now - max(checked, self._polled) <= self._max_stale
+            return None, now - changed_at <= self._max_stale
+        return record, now - max(checked, self.polled) <= self._max_stale
 
     def seen(self, subject: str) -> bool:
         """Say whether the ledger has answered for this subject."""
-        return subject in self._held or subject in self._newest
+        return subject in self.held or subject in self.known
 
     def _workers(self) -> ThreadPoolExecutor:
         """Start threads on first use in each process, so that a fork finds its own."""

@@ -12,8 +12,12 @@ __all__ = ["SentCookies"]
 LONGEST = 4096
 """Octets of the longest header that is remembered."""
 _REMEMBERED = 8192
+_NAMES_REMEMBERED = 2048
+_LONGEST_NAME = 256
 
 Place = tuple[int, int]
+
+_HARMLESS, _OURS, _ODD = 1, 2, 3
 
 
 class SentCookies:
@@ -24,43 +28,43 @@ class SentCookies:
             need not be searched for declared cookies.
     """
 
-    __slots__ = ("_gate", "_name", "places")
+    __slots__ = ("_gate", "_kinds", "_name", "places")
 
     def __init__(self, name: bytes, gate: CookieGate) -> None:
         """Take the name of our cookie."""
         self._name = name
         self._gate = gate
+        self._kinds: dict[bytes, int] = {}
         self.places: dict[int, Place] = {}
 
     def learn(self, header: bytes) -> Place | None:
         """Find our cookie in a header; None where it has to be read whole, as it is odd, or holds something to hide."""
-        if len(header) > LONGEST or self._gate.strip(header, _nothing) is not header:
+        if len(header) > LONGEST:
             return None
-        name = self._name
-        place: Place | None = (0, 0)
-        if name in header:
-            place = self._find(header, name + b"=") if _plainly(header, name) else None
-        if place is not None:
-            if len(self.places) >= _REMEMBERED:
-                self.places.clear()
-            self.places[hash(header)] = place
+        kinds = self._kinds
+        place, start = (0, 0), 0
+        for pair in header.split(b";"):
+            name, equals, value = pair.partition(b"=")
+            kind = kinds.get(name) or self._kind(name)
+            if kind != _HARMLESS:
+                if kind == _ODD or place[1] or not equals or value.strip(b" \t") != value:
+                    return None
+                end = start + len(pair)
+                place = (end - len(value), end)
+            start += len(pair) + 1
+        if len(self.places) >= _REMEMBERED:
+            self.places.clear()
+        self.places[hash(header)] = place
         return place
 
-    def _find(self, header: bytes, pair: bytes) -> Place | None:
-        before, found, after = header.partition(pair)
-        if not found:
-            return 0, 0
-        value = after.partition(b";")[0]
-        if pair in after or value.strip(b" \t") != value or (before and before[-2:] != b"; "):
-            return None
-        start = len(before) + len(pair)
-        return start, start + len(value)
-
-
-def _plainly(header: bytes, name: bytes) -> bool:
-    """Say whether each cookie that is named like ours, or like its companions, is written as browsers write it."""
-    return header.count(name) == header.count(name + b"=") + header.count(name + b"-")
-
-
-def _nothing(category: str, vendor: str | None) -> bool:
-    return False
+    def _kind(self, name: bytes) -> int:
+        """Say what a cookie is, by all that stands before its first `=`."""
+        plain = name.strip(b" \t")
+        kind = _HARMLESS if plain and not self._gate.may_hide(name) else _ODD
+        if plain == self._name:
+            kind = _OURS
+        if len(name) <= _LONGEST_NAME:
+            if len(self._kinds) >= _NAMES_REMEMBERED:
+                self._kinds.clear()
+            self._kinds[name] = kind
+        return kind

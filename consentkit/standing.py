@@ -6,12 +6,13 @@ from typing import Any
 
 from consentkit import decisions
 from consentkit.consent import Consent, ConsentStatus, Decision
-from consentkit.cookie import ConsentCookie, Token
+from consentkit.cookie import SKEW, ConsentCookie
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
 from consentkit.notice import Notice
 from consentkit.revocation import Revocations
 from consentkit.terms import Terms
+from consentkit.verified import Token
 
 __all__ = ["Standing"]
 
@@ -40,33 +41,62 @@ class Standing:
 
     def due(self, token: Token | None, now: float) -> bool:
         """Say whether the ledger has to be asked before a verified token can be judged."""
-        return (
-            token is not None
-            and token.decision.subject != ""
-            and self.revocations is not None
-            and self.revocations.due(token.decision.subject, now)
-        )
+        if token is None or not token.subject:
+            return False
+        revocations = self.revocations
+        if revocations is None or (
+            token.subject in revocations.known and revocations.polled <= now < revocations.due_at
+        ):
+            return False
+        return revocations.due(token.subject, now)
+
+    def settle(self, token: Token, now: float) -> Consent | None:
+        """Give the consent of somebody who answered as this visitor did, for what is allowed, which is the same.
+
+        Most of what is asked is that, and judging costs ten times as much. As long as nothing else is known of the subject, that
+        stands from the token's `since` until its `until`. None where the token has to be judged.
+        """
+        answer, revocations = token.answer, self.revocations
+        entry = None
+        if answer.grants and revocations is not None:
+            entry = revocations.known.get(token.subject)
+            if entry is None or token.subject in revocations.held:
+                return None
+            record = entry[0]
+            if record is None or not (record is token.proof or _proves(record, token)):
+                return None
+            if not revocations.polled <= now < revocations.due_at:
+                return None
+            token.proof = record
+        ends = self.terms.end_of(answer.notice, token.decided_at)
+        if ends is None or now >= ends or now >= self.terms.first_lapse:
+            return None
+        if answer.standing is None:
+            answer.standing = self.terms.judge(token.decision, now)
+        token.ends, token.entry = ends, entry
+        token.since, token.until = token.changed_at - SKEW, min(ends, self.terms.first_lapse)
+        return answer.standing
 
     def judge(self, token: Token | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
         """Judge a token by what the ledger last said; and say whether the browser's cookie is out of date."""
         if token is None or self.revocations is None:
             return self.cookie.judge(token, now, gpc=gpc), False
-        decision = token.decision
-        if not decision.subject:
+        if not token.subject:
             # A grant that leads to no record could be neither proved nor ever withdrawn.
-            judged = self.terms.undecided(gpc=gpc, now=now) if self.terms.grants(decision) else None
+            judged = self.terms.undecided(gpc=gpc, now=now) if token.answer.grants else None
             return judged or self.cookie.judge(token, now, gpc=gpc), False
-        record, fresh = self.revocations.newest(decision, now)
+        record, fresh = self.revocations.newest(token.subject, token.changed_at, now)
         if not fresh:
-            return self.terms.unverifiable(decision, gpc=gpc, now=now), False
+            return self.terms.unverifiable(token.decision, gpc=gpc, now=now), False
         if record is None:
-            if not self.revocations.seen(decision.subject):
+            if not self.revocations.seen(token.subject):
                 return self.cookie.judge(token, now, gpc=gpc), False
-            log.warning("A grant of %d has no record: it counts for nothing.", decision.decided_at)
+            log.warning("A grant of %d has no record: it counts for nothing.", token.decided_at)
             return self.terms.undecided(gpc=gpc, now=now), False
-        if record is token.proof or _proves(record, decision):
+        if record is token.proof or _proves(record, token):
             token.proof = record
             return self.cookie.judge(token, now, gpc=gpc), False
+        decision = token.decision
         known = self.decision_of(record)
         if known is None:
             return self.terms.undecided(gpc=gpc, now=now), False
@@ -129,12 +159,13 @@ class Standing:
         )
 
 
-def _proves(record: Record, decision: Decision) -> bool:
-    """Say whether a record is that of this very decision."""
-    granted = {category for category, allowed in record.categories.items() if allowed}
-    return (
-        record.changed_at == decision.changed_at
-        and record.notice == decision.notice
-        and granted == decision.granted
-        and record.vendors == decision.vendors
-    )
+def _proves(record: Record, token: Token) -> bool:
+    """Say whether a record is that of the very decision that a token carries."""
+    answer = token.answer
+    if record.changed_at != token.changed_at or record.notice != answer.notice:
+        return False
+    if record.categories != answer.recorded:
+        if {category for category, allowed in record.categories.items() if allowed} != answer.granted:
+            return False
+        answer.recorded = dict(record.categories)
+    return record.vendors == answer.vendors

@@ -28,6 +28,7 @@ class Terms:
         notices: every notice known here, by digest; grows by `learn`.
         needing: ids of the categories that consent is needed for.
         exempt: ids of those that are on unless the visitor objects.
+        first_lapse: when the first adequacy decision ends that a transfer rests on, in seconds since the epoch.
     """
 
     def __init__(self, policy: Policy, site: str, notices: Iterable[Notice] = ()) -> None:
@@ -45,6 +46,7 @@ class Terms:
         self._coverage: dict[str, Coverage] = {}
         self._judged: dict[tuple[object, ...], Consent] = {}
         self._ends: dict[tuple[str, int], int] = {}
+        self._undecided: dict[bool, Consent] = {}
         self.needing = tuple(category.id for category in policy.consent_needed)
         self.exempt = tuple(category.id for category in policy.optional if category.exempt)
         self._required = frozenset(category.id for category in policy.categories if category.required)
@@ -54,7 +56,7 @@ class Terms:
             for vendor in policy.vendors
             if (last_day := policy.adequacy_lapses(vendor)) is not None
         }
-        self._first_lapse = min(self._lapses.values(), default=float("inf"))
+        self.first_lapse = min(self._lapses.values(), default=float("inf"))
 
     def _current(self) -> Notice:
         """Give the policy's notice its full text, and the wording that the lock says it continues."""
@@ -92,14 +94,18 @@ class Terms:
 
         Returns None for a decision whose time no calendar holds.
         """
+        return self.end_of(decision.notice, decision.decided_at)
+
+    def end_of(self, digest: str, decided_at: int) -> int | None:
+        """Say when a decision of that time ends that was made under a known notice, as `expires` does."""
         # The time of day is the same at both ends.
-        day, seconds = divmod(decision.decided_at, 86_400)
-        midnight = self._ends.get((decision.notice, day))
+        day, seconds = divmod(decided_at, 86_400)
+        midnight = self._ends.get((digest, day))
         if midnight is None:
             if len(self._ends) >= _REMEMBERED:
                 self._ends.clear()
             try:
-                midnight = self._ends[decision.notice, day] = self._end_from(decision.notice, day * 86_400)
+                midnight = self._ends[digest, day] = self._end_from(digest, day * 86_400)
             except OverflowError:
                 return None
         return midnight + seconds
@@ -112,10 +118,13 @@ class Terms:
 
     def undecided(self, *, gpc: bool = False, now: float = 0) -> Consent:
         """Give the consent of a visitor who has not answered; without a time no adequacy decision has lapsed."""
-        asking, lapsed = self._unanswered(gpc), self._lapsed(now)
-        return self._standing(
-            None, ConsentStatus.UNKNOWN, frozenset(), {}, gpc=gpc, asking=asking, lapsed=lapsed
-        )
+        kept = self._undecided.get(gpc) if now < self.first_lapse else None
+        if kept is None:
+            asking, lapsed, unknown = self._unanswered(gpc), self._lapsed(now), ConsentStatus.UNKNOWN
+            kept = self._standing(None, unknown, frozenset(), {}, gpc=gpc, asking=asking, lapsed=lapsed)
+            if not lapsed:
+                self._undecided[gpc] = kept
+        return kept.of(None, None, float("inf"))
 
     def unverifiable(self, decision: Decision, *, gpc: bool = False, now: float = 0) -> Consent:
         """Give the consent of a visitor whose grant cannot be checked: nothing granted, and no banner for a fault of ours."""
@@ -136,7 +145,7 @@ class Terms:
         if decision is None:
             return self.undecided(gpc=gpc, now=now)
         ends = self.expires(decision)
-        if ends is None or now >= min(ends, self._first_lapse):
+        if ends is None or now >= min(ends, self.first_lapse):
             return self._judge(decision, ends, now, gpc=gpc)
         # As long as it has not ended and nothing has lapsed, only the answer matters, and many visitors give the same.
         answer = (gpc, decision.kind, decision.notice, decision.granted, tuple(decision.vendors.items()))
@@ -145,7 +154,7 @@ class Terms:
             if len(self._judged) >= _REMEMBERED:
                 self._judged.clear()
             judged = self._judged[answer] = self._judge(decision, ends, now, gpc=gpc)
-        return judged.of(decision, ends, min(ends, self._first_lapse))
+        return judged.of(decision, ends, min(ends, self.first_lapse))
 
     def _judge(self, decision: Decision, ends: int | None, now: float, *, gpc: bool) -> Consent:
         lapsed = self._lapsed(now)

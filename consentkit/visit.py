@@ -1,58 +1,65 @@
-"""One request as it is read, without I/O: its cookie, what the application may see of it, and where the visitor is."""
+"""One request as it is read, without I/O: its cookie, what the application may see of it, and where the visitor is.
+
+What handlers ask and what serves the request are one object, as each costs what the cheapest request may cost altogether.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from consentkit import caching
-from consentkit.cookie import Token
 from consentkit.equipment import Exchanges
 from consentkit.headers import RawHeaders, cookie_values, preferred_language
 from consentkit.pages import View
 from consentkit.request import RequestConsent
+from consentkit.verified import Token
 
 __all__ = ["Visit"]
 
+NOWHERE: dict[str, Any] = {}
+"""The scope of a request that is over."""
 _ADJUSTED = frozenset({b"cookie", b"if-none-match", b"if-match"})
-_NOWHERE: Mapping[str, Any] = {"path": "/"}
 
 
-class Visit:
+class Visit(RequestConsent):
     """One request.
 
     Attributes:
         clean: whether the application may see the request as it is; see `request_headers`.
-        consent: what handlers ask.
-        headers: those of the request, raw.
         own: whether the library itself answers.
         root_path: where the application is mounted.
         scope: which address was asked for, as ASGI says it.
-        untouched: whether the response passes as it is, so far.
+        passes: whether the rest of the response passes as it is, now that it has started.
     """
 
-    __slots__ = ("__dict__", "clean", "consent", "headers", "method", "own", "scope", "shared", "untouched")
+    __slots__ = ("clean", "passes", "scope", "shared")
+
+    shared: Exchanges
+    scope: Mapping[str, Any]
+    clean: bool
+    passes: bool
 
     # What few requests need stands here until it is set: to set it for each costs as much as all the rest.
+    own = False
     root_path = ""
     _state: bytes | None = None
 
-    def __init__(self, shared: Exchanges, method: str, headers: RawHeaders, own: bool = False) -> None:
-        """Take the request's raw headers; `own` says that the library itself answers."""
-        self.shared = shared
-        self.method = method
-        self.headers = headers
-        self.own = own
-        self.scope = _NOWHERE
-        self.clean = False
-        self.untouched = True
-        self.consent = RequestConsent(shared.manager, headers)
+    def begin(self, shared: Exchanges, scope: Mapping[str, Any], headers: RawHeaders) -> bool:
+        """Read a request's cookie; say whether the ledger has to be asked first, by `look_up`.
 
-    def begin(self) -> bool:
-        """Read the cookie; say whether the ledger has to be asked first, by `look_up`."""
+        This is the constructor too, since one that is called `__init__` costs twice as much as all that it does. `scope` says
+        what was asked for, as ASGI does; `headers` are raw.
+        """
+        self.shared = shared
+        self.scope = scope
+        self.manager = shared.manager
+        self.headers = headers
+        self.token = self.settled = None
+        self.accessed = self.started = self.passes = False
         sent = None
         alone = True
-        for name, value in self.headers:
-            if name < b"if-o":  # which most names are not
+        for name, value in headers:
+            if name < b"if-o" and name > b"cookid":  # which few names are
                 if name == b"cookie":
                     alone = alone and sent is None
                     sent = value
@@ -61,23 +68,37 @@ class Visit:
         if sent is None:
             self.clean = alone
             return False
-        place = None
         if alone:
-            memory = self.shared.sent
-            place = memory.places.get(hash(sent)) or memory.learn(sent)
-        if place is None:
-            return self._begin_with(cookie_values(self.headers, self.shared.cookie_name))
-        self.clean = True
-        start, end = place
-        return self._begin_with((sent[start:end],)) if end else False
+            place = shared.places.get(hash(sent)) or shared.sent.learn(sent)
+            if place is not None:
+                self.clean = True
+                start, end = place
+                if not end:
+                    return False
+                value = sent[start:end]
+                if (token := shared.verified.get(value)) is not None:
+                    now, last = shared.clock(), shared.revocations
+                    if (
+                        last.known.get(token.subject) is token.entry
+                        and token.since <= now < token.until
+                        and last.polled <= now < last.due_at
+                    ):
+                        self.token, self.settled = token, token.answer.standing
+                        return False
+                return self._begin_with((value,))
+        self.clean = False
+        return self._begin_with(cookie_values(headers, shared.cookie_name))
 
     def _begin_with(self, values: Sequence[bytes]) -> bool:
-        if not values:
-            return False
-        manager = self.shared.manager
+        manager = self.manager
         now = manager.clock()
-        self.consent.token = token = manager.cookie.newest(values, now)
-        return manager.standing.due(token, now) or (token is None and self._unknown_notice(values, now))
+        self.token = token = manager.cookie.newest(values, now)
+        if token is None:
+            return self._unknown_notice(values, now)
+        if manager.standing.due(token, now):
+            return True
+        self.settled = manager.standing.settle(token, now)
+        return False
 
     def _unknown_notice(self, values: Iterable[bytes], now: float) -> bool:
         manager = self.shared.manager
@@ -87,13 +108,13 @@ class Visit:
         """Ask the ledger what `begin` needs; blocks for a quarter of a second at the most, never raises."""
         manager = self.shared.manager
         now = manager.clock()
-        token: Token | None = self.consent.token
+        token: Token | None = self.token
         values = cookie_values(self.headers, self.shared.cookie_name)
         if token is None or any(map(manager.cookie.unknown_notice, values)):
             manager.standing.learn_notices(now)
-            self.consent.token = token = manager.cookie.newest(values, now)
+            self.token = token = manager.cookie.newest(values, now)
         if token is not None and manager.standing.due(token, now) and manager.revocations is not None:
-            manager.revocations.look(token.decision.subject, now)
+            manager.revocations.look(token.subject, now)
 
     def request_headers(self) -> RawHeaders:
         """Give the headers as the application may see them; the same object where nothing is kept from it."""
@@ -121,12 +142,7 @@ class Visit:
         )
 
     def _allows(self, category: str, vendor: str | None) -> bool:
-        return self.consent.peek().allows(category, vendor)
-
-    def at(self, scope: Mapping[str, Any], root_path: str) -> None:
-        """Say which address was asked for, so that the banner can lead back; what it is, is worked out when needed."""
-        self.scope = scope
-        self.root_path = root_path
+        return self.alike().allows(category, vendor)
 
     def target(self) -> str:
         """Give the path and query that were asked for."""
@@ -145,14 +161,14 @@ class Visit:
             )
         return View(
             language=preferred_language(self.headers, manager.policy.languages),
-            consent=self.consent.peek(),
+            consent=self.peek(),
             next=self.target() if back is None else back,
             root_path=root_path,
         )
 
     def state(self) -> bytes:
         """Name the state of this visitor's pages: two answers with one name look the same to the visitor."""
-        if self._state is None or self.consent.changed:
+        if self._state is None or self.changed:
             language = preferred_language(self.headers, self.shared.manager.policy.languages)
-            self._state = self.shared.state(self.consent.peek(), language)
+            self._state = self.shared.state(self.peek(), language)
         return self._state

@@ -418,6 +418,18 @@ def test_the_request_of_an_application_that_asks_nothing_is_its_own(front: Front
     assert seen[0]["headers"] is headers
 
 
+def test_paths_of_the_application_are_remembered_within_bounds(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consentkit.asgi._PATHS_REMEMBERED", 3)
+    app = ConsentMiddleware(answers(b"hello", kind=b"text/plain"), front.manager)
+    for _ in range(2):
+        for path in ("/a", "/b", "/c", "/d", "/" + "e" * 300):
+            assert ask(app, path).body == b"hello"
+        assert ask(app, "/consent/policy.json").status == 200
+    assert len(app._elsewhere) <= 3 and max(map(len, app._elsewhere)) < 10
+
+
 def test_the_headers_of_a_request_may_be_any_iterable(front: Front) -> None:
     seen: list[Any] = []
 

@@ -467,17 +467,17 @@ def test_forged_cookies_are_not_remembered() -> None:  # LG-08
     for number in range(3000):
         made.verify(f"{token}{number}".encode())
         made.verify(token.replace(SUBJECT, f"{number:022}").encode())
-    assert not made._verified
+    assert not made.verified
     found = made.verify(token.encode())
     assert found is not None and found is made.verify(token.encode())
-    assert list(made._verified) == [token.encode()]
+    assert list(made.verified) == [token.encode()]
 
 
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:  # LG-08
     made = cookie(now=MOMENT + 20_000)
     tokens = [made.dumps(replace(REFUSAL, changed_at=MOMENT + second)).encode() for second in range(8193)]
     found = [made.verify(token) for token in tokens]
-    assert len(made._verified) == 8192 * 3 // 4 + 1
+    assert len(made.verified) == 8192 * 3 // 4 + 1
     assert made.verify(tokens[-1]) is found[-1]
     again = made.verify(tokens[0])
     assert found[0] is not None and again is not None

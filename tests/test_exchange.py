@@ -67,12 +67,14 @@ def passed(
     do: Do = lambda consent: None,
 ) -> Passed:
     """Be an adapter: let a request and its answer pass through an exchange."""
-    exchange = Exchange(front.shared, method, list(sent), own=own)
-    if exchange.begin():
+    asked, _, query = path.partition("?")
+    exchange = Exchange()
+    scope = {"method": method, "path": asked, "query_string": query.encode()}
+    if exchange.begin(front.shared, scope, list(sent)):
         exchange.look_up()
-    exchange.at({"path": path.partition("?")[0], "query_string": path.partition("?")[2].encode()}, "")
+    exchange.own = own
     seen = list(exchange.request_headers())
-    do(exchange.consent)
+    do(exchange)
     left = exchange.start(status, list(headers))
     chunks = [body] if isinstance(body, bytes) else list(body)
     out: list[bytes] = []
@@ -81,6 +83,9 @@ def passed(
         if exchange.holding and (out[-1] or place == len(chunks)):
             left = exchange.release(len(out[-1]) if place == len(chunks) else None)
     return Passed(seen, left, out)
+
+
+AT_HOME = {"method": "GET", "path": "/"}
 
 
 def reads(consent: RequestConsent) -> None:
@@ -504,11 +509,11 @@ def test_private_wins_where_a_public_answer_sets_a_cookie_that_needs_consent(fro
 
 @pytest.mark.parametrize("do", [reads, lambda consent: consent.nonce])
 def test_a_public_page_that_asked_while_it_streamed_is_private(make_front: MakeFront, do: Do) -> None:
-    exchange = Exchange(make_front(csp=STRICT).shared, "GET", [])
-    exchange.at({"path": "/"}, "")
+    exchange = Exchange()
+    exchange.begin(make_front(csp=STRICT).shared, AT_HOME, [])
     exchange.start(200, [HTML, PUBLIC[0][0]])
     assert exchange.holding
-    do(exchange.consent)
+    do(exchange)
     exchange.body(PAGE[:80], True)
     assert caching.values(exchange.release(None), b"cache-control") == [b"private, no-cache"]
 
@@ -739,7 +744,8 @@ def test_a_body_may_be_a_view_of_memory(front: Front) -> None:
 
 def test_a_body_that_goes_another_way_keeps_its_headers(front: Front) -> None:
     given = [HTML, (b"content-length", b"9"), (b"etag", b'"1"')]
-    exchange = Exchange(front.shared, "GET", [])
+    exchange = Exchange()
+    exchange.begin(front.shared, AT_HOME, [])
     exchange.start(200, list(given))
     assert exchange.rewrites
     assert exchange.spare() == given
@@ -799,13 +805,13 @@ def test_a_grant_is_looked_up_when_it_is_seen_first_and_then_believed(
 ) -> None:
     first, second = make_front(ledger=ledger_url), make_front(ledger=ledger_url)
     sent = [cookie(first, **EVERYTHING)]
-    exchange = Exchange(second.shared, "GET", sent)
-    assert exchange.begin()
+    exchange = Exchange()
+    assert exchange.begin(second.shared, AT_HOME, sent)
     exchange.look_up()
-    assert exchange.consent.allows("social")
-    assert not Exchange(second.shared, "GET", sent).begin()
-    assert not Exchange(second.shared, "GET", []).begin()
-    assert not Exchange(second.shared, "GET", [(b"cookie", b"consent=x")]).begin()
+    assert exchange.allows("social")
+    assert not Exchange().begin(second.shared, AT_HOME, sent)
+    assert not Exchange().begin(second.shared, AT_HOME, [])
+    assert not Exchange().begin(second.shared, AT_HOME, [(b"cookie", b"consent=x")])
 
 
 # WD-03
@@ -835,21 +841,21 @@ def test_a_notice_that_another_process_published_is_learned(make_front: MakeFron
     assert Notice.of(older).digest != Notice.of(a_policy()).digest
     renewed = make_front(ledger=ledger_url)
     sent = [cookie(make_front(older, ledger=ledger_url), **EVERYTHING)]
-    exchange = Exchange(renewed.shared, "GET", sent)
-    assert exchange.begin()
+    exchange = Exchange()
+    assert exchange.begin(renewed.shared, AT_HOME, sent)
     exchange.look_up()
-    assert exchange.consent.status == "given"
+    assert exchange.status == "given"
     forged = (b"cookie", sent[0][1][:-1] + b"!")
-    assert not Exchange(renewed.shared, "GET", [forged]).begin()
+    assert not Exchange().begin(renewed.shared, AT_HOME, [forged])
 
 
 # VA-05, CK-08
 def test_a_notice_that_nobody_published_stays_unknown(make_front: MakeFront, ledger_url: str) -> None:
     sent = [cookie(make_front(a_policy(records_kept="P3Y")), **EVERYTHING)]
-    exchange = Exchange(make_front(ledger=ledger_url).shared, "GET", sent)
-    assert exchange.begin()
+    exchange = Exchange()
+    assert exchange.begin(make_front(ledger=ledger_url).shared, AT_HOME, sent)
     exchange.look_up()
-    assert exchange.consent.status == "unknown"
+    assert exchange.status == "unknown"
 
 
 def test_a_ledger_that_is_away_holds_nobody_up(make_front: MakeFront, ledger_url: str) -> None:
@@ -868,8 +874,8 @@ def test_a_ledger_that_is_away_holds_nobody_up(make_front: MakeFront, ledger_url
     ],
 )
 def test_the_address_that_was_asked_for_is_known(front: Front, scope: dict[str, Any], target: str) -> None:
-    exchange = Exchange(front.shared, "GET", [])
-    exchange.at(scope, "")
+    exchange = Exchange()
+    exchange.begin(front.shared, scope, [])
     assert exchange.target() == target
 
 

@@ -111,7 +111,7 @@ def rendered(manager: ConsentManager, **context: Any) -> str:
     """Render a link for who has not answered, and hold that the consent was not asked for."""
     from consentkit.request import RequestConsent
 
-    consent = RequestConsent(manager, [])
+    consent = RequestConsent.of(manager, [])
     text = TEMPLATES.from_string("{{ url|group_link }}").render(consent=consent, **context)
     assert not consent.accessed
     return text

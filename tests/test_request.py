@@ -26,7 +26,7 @@ def manager(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[ConsentMa
 
 @pytest.fixture
 def consent(manager: ConsentManager) -> RequestConsent:
-    return RequestConsent(manager, [(b"accept-language", b"nl"), (b"sec-gpc", b"1")])
+    return RequestConsent.of(manager, [(b"accept-language", b"nl"), (b"sec-gpc", b"1")])
 
 
 # LB-03
@@ -44,7 +44,7 @@ def test_whoever_never_answered_is_allowed_what_is_required_and_nothing_else(con
 
 
 def test_the_consent_has_the_facts_of_the_decision(manager: ConsentManager, clock: Clock) -> None:
-    consent = RequestConsent(manager, [])
+    consent = RequestConsent.of(manager, [])
     assert consent.needs_asking
     consent.decide({"social": True})
     assert consent.decided_at == datetime(2026, 8, 31, 12, tzinfo=UTC)
@@ -134,7 +134,7 @@ def test_a_repeated_decision_marks_nothing_as_changed(
     consent: RequestConsent, manager: ConsentManager
 ) -> None:
     consent.decide({"analytical": True})
-    again = RequestConsent(
+    again = RequestConsent.of(
         manager, [], manager.cookie.verify(consent.cookies[0].split(";")[0].partition("=")[2].encode())
     )
     again.decide({"analytical": True})

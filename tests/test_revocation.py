@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from consentkit import Ledger
-from consentkit.consent import Decision
 from consentkit.ledger import Record, store
 from consentkit.revocation import PAUSE, Revocations
 from tests.records import a_record
@@ -14,15 +13,7 @@ NOW = 1_800_000_000.0
 SUBJECT = "s" * 22
 
 
-def decision(at: int = int(NOW)) -> Decision:
-    return Decision(
-        granted=frozenset({"analytical"}),
-        vendors={},
-        decided_at=at,
-        changed_at=at,
-        notice="n" * 43,
-        subject=SUBJECT,
-    )
+CHANGED = int(NOW)
 
 
 @pytest.fixture
@@ -48,13 +39,13 @@ def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
     revocations.look(SUBJECT, NOW)
     assert revocations.seen(SUBJECT)
     assert not revocations.due(SUBJECT, NOW + 59)
-    record, fresh = revocations.newest(decision(), NOW + 59)
+    record, fresh = revocations.newest(SUBJECT, CHANGED, NOW + 59)
     assert record is not None and record.id == given.id and fresh
     withdrawn = a_record(subject=SUBJECT, status="withdrawn")
     ledger.append(withdrawn, a_record(subject="o" * 22))
     assert revocations.due(SUBJECT, NOW + 60)
     revocations.look(SUBJECT, NOW + 60)
-    record, _ = revocations.newest(decision(), NOW + 60)
+    record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
     assert record is not None and record.id == withdrawn.id
 
 
@@ -72,7 +63,7 @@ def test_nothing_that_happens_between_a_decision_and_the_first_poll_is_missed(
     ledger.append(a_record(subject=SUBJECT, status="withdrawn"))
     assert revocations.due(SUBJECT, NOW)
     revocations.look(SUBJECT, NOW)
-    record, _ = revocations.newest(decision(), NOW)
+    record, _ = revocations.newest(SUBJECT, CHANGED, NOW)
     assert record is not None and record.status == "withdrawn"
 
 
@@ -81,10 +72,10 @@ def test_what_was_decided_in_this_process_holds_at_once(revocations: Revocations
     waiting = a_record(subject=SUBJECT, status="withdrawn")
     revocations.hold(a_record(subject=None), NOW, stored=True)
     revocations.hold(waiting, NOW, stored=False)
-    assert revocations.newest(decision(), NOW + 10**6) == (waiting, True)
+    assert revocations.newest(SUBJECT, CHANGED, NOW + 10**6) == (waiting, True)
     stored = replace(waiting, status="given")
     revocations.hold(stored, NOW, stored=True)
-    assert revocations.newest(decision(), NOW) == (stored, True)
+    assert revocations.newest(SUBJECT, CHANGED, NOW) == (stored, True)
 
 
 # HO-14
@@ -99,15 +90,15 @@ def test_without_the_ledger_a_grant_stands_for_max_stale_and_nobody_waits_for_it
     assert "could not be looked up" in caplog.text
     assert not revocations.due(SUBJECT, later + PAUSE - 1), "the breaker is open"
     assert revocations.due(SUBJECT, later + PAUSE)
-    assert revocations.newest(decision(), NOW + 3600)[1]
-    assert not revocations.newest(decision(), NOW + 3601)[1]
+    assert revocations.newest(SUBJECT, CHANGED, NOW + 3600)[1]
+    assert not revocations.newest(SUBJECT, CHANGED, NOW + 3601)[1]
 
 
 def test_a_grant_that_was_never_checked_stands_for_max_stale_since_its_decision(
     revocations: Revocations,
 ) -> None:
-    assert revocations.newest(decision(int(NOW)), NOW + 3600) == (None, True)
-    assert revocations.newest(decision(int(NOW)), NOW + 3601) == (None, False)
+    assert revocations.newest(SUBJECT, int(NOW), NOW + 3600) == (None, True)
+    assert revocations.newest(SUBJECT, int(NOW), NOW + 3601) == (None, False)
 
 
 class _Hanging(Ledger):
@@ -160,7 +151,7 @@ def test_many_changes_are_read_to_the_end(ledger: Ledger, monkeypatch: pytest.Mo
     others = [a_record(subject=f"{number:022}") for number in range(100)]
     ledger.append(*others, a_record(subject=SUBJECT, status="withdrawn"))
     revocations.look(SUBJECT, NOW + 60)
-    record, _ = revocations.newest(decision(), NOW + 60)
+    record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
     assert record is not None and record.status == "withdrawn"
     revocations.close()
 

@@ -3,13 +3,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from consentkit import ConsentManager, Ledger, Policy, decisions
-from consentkit.consent import Choice, ConsentStatus
-from consentkit.cookie import Token
+from consentkit.consent import Choice, Consent, ConsentStatus
+from consentkit.cookie import ConsentCookie
 from consentkit.notice import Notice
 from consentkit.occasion import Occasion, Outcome
+from consentkit.standing import Standing
+from consentkit.terms import Terms
+from consentkit.verified import Token
 from tests.conftest import Clock
+from tests.drawn import decisions_under, policies
 from tests.records import a_record
 from tests.sites import managing
 
@@ -45,7 +51,35 @@ def seen(manager: ConsentManager, token: Token) -> tuple[ConsentStatus, set[str]
     if manager.standing.due(token, now) and manager.revocations is not None:
         manager.revocations.look(token.decision.subject, now)
     consent, outdated = manager.standing.judge(token, now)
+    settled = manager.standing.settle(token, now)
+    assert settled is None or (allowed(settled) == allowed(consent) and not outdated)
     return consent.status, set(consent.granted), outdated
+
+
+def allowed(consent: Consent) -> tuple[dict[str, bool], dict[str, bool]]:
+    return dict(consent.categories), dict(consent.vendors)
+
+
+# Where much is settled without judging, nothing else may come of it
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(policies, policies, st.data())
+def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, more: st.DataObject) -> None:
+    notice = Notice.of(before)
+    terms = Terms(after, "stride", [notice, Notice.of(after)])
+    cookie = ConsentCookie(terms, "a key that the tests of the standing sign with")
+    standing = Standing(terms, cookie, None, None, recheck=60)
+    decisions = [more.draw(decisions_under(notice)) for _ in range(3)]
+    for decision in decisions * 2:
+        token = cookie.verify(cookie.dumps(decision).encode())
+        assert token is not None
+        ends = terms.expires(decision) or 0
+        for now in (decision.decided_at, ends - 1, ends, ends + 1):
+            for gpc in (False, True):
+                consent, _ = standing.judge(token, now, gpc=gpc)
+                settled = standing.settle(token, now)
+                assert (settled is None) is (now >= ends)
+                assert settled is None or allowed(settled) == allowed(consent)
+                assert settled is None or (now < token.until and token.ends == ends)
 
 
 def test_a_grant_that_the_ledger_knows_counts(manager: ConsentManager) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from itsdangerous import Signer
 
-from consentkit.consent import Decision
+from consentkit.consent import Decision, Kind
 from consentkit.errors import SecretKeyError
 from consentkit.notice import Notice
 from consentkit.policy import Policy
@@ -209,6 +209,15 @@ def test_the_other_base64_alphabet_does_not_count() -> None:
         if re.search(rb"[-_]", signature):
             other = signed + b"." + signature.replace(b"-", b"+").replace(b"_", b"/")
             assert TOKENS.loads(other) is None
+
+
+def test_answers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentkit.tokens._REMEMBERED", 2)
+    tokens = Tokens(TERMS, NEW, SALT)
+    kinds: list[Kind] = ["decided", "partial", "withdrawn"]
+    for decision in (GRANT, *(replace(REFUSAL, kind=kind) for kind in kinds), GRANT):
+        assert tokens.loads(tokens.dumps(decision).encode()) == decision
+        assert len(tokens._answers) <= 2
 
 
 # CK-07

@@ -28,8 +28,8 @@ def test_a_request_with_nothing_of_ours_or_to_hide_is_left_as_it_is(
     front: Front, sent: Headers, clean: bool
 ) -> None:
     for _ in range(2):  # read, and remembered
-        visit = Visit(front.shared, "GET", sent)
-        assert not visit.begin()
+        visit = Visit()
+        assert not visit.begin(front.shared, {}, sent)
         assert visit.clean is clean
 
 
@@ -37,17 +37,17 @@ def test_a_request_with_nothing_of_ours_or_to_hide_is_left_as_it_is(
 def test_a_cookie_is_read_the_first_time_as_the_second(front: Front, more: bytes) -> None:
     token = front.cookie(front.client(), **EVERYTHING).encode()
     for _ in range(2):
-        visit = Visit(front.shared, "GET", [(b"cookie", COOKIE.encode() + b"=" + token + more)])
-        if visit.begin():
+        visit = Visit()
+        if visit.begin(front.shared, {}, [(b"cookie", COOKIE.encode() + b"=" + token + more)]):
             visit.look_up()
-        assert visit.consent.allows("social")
+        assert visit.allows("social")
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_cookie_in_a_field_of_its_own_is_read(front: Front, order: int) -> None:
     token = front.cookie(front.client(), **EVERYTHING).encode()
     sent = [(b"cookie", b"session=1"), (b"cookie", COOKIE.encode() + b"=" + token)]
-    visit = Visit(front.shared, "GET", sent[::order])
-    if visit.begin():
+    visit = Visit()
+    if visit.begin(front.shared, {}, sent[::order]):
         visit.look_up()
-    assert visit.consent.allows("social")
+    assert visit.allows("social")

@@ -80,7 +80,7 @@ PAIRS = [
     ("untouched", "bare"),
     ("untouched, seen", "bare, consent cookie"),
     ("read, seen", "reading bare"),
-    ("read, never seen", "reading bare"),
+    ("read, never seen", "reading bare, never seen"),
     ("1 Set-Cookie", "1 Set-Cookie bare"),
     ("5 Set-Cookie", "5 Set-Cookie bare"),
     ("page, undecided", "page bare"),
@@ -176,7 +176,8 @@ def prepared(manager: ConsentManager, fresh: int) -> Cases:
     one, five = answering(JSON + ONE_COOKIE, BODY), answering(JSON + FIVE_COOKIES, BODY)
     document = answering([(b"content-length", b"%d" % len(html)), HTML], html)
     first, again = _scope(visitor.first), _scope(visitor.again)
-    others = iter(list(visitor.others(fresh)))
+    others = list(visitor.others(fresh))
+    strangers, newcomers = iter(others), iter(others)
 
     def around(app: ASGIApp) -> ASGIApp:
         return ConsentMiddleware(app, manager)
@@ -189,7 +190,8 @@ def prepared(manager: ConsentManager, fresh: int) -> Cases:
         "untouched, seen": visit(around(plain), again),
         "reading bare": visit(reading, again),
         "read, seen": visit(around(asking), again),
-        "read, never seen": visit(around(asking), again, lambda scope: next(others)(scope)),
+        "reading bare, never seen": visit(reading, again, lambda scope: next(strangers)(scope)),
+        "read, never seen": visit(around(asking), again, lambda scope: next(newcomers)(scope)),
         "1 Set-Cookie bare": visit(one, again),
         "1 Set-Cookie": visit(around(one), again),
         "5 Set-Cookie bare": visit(five, again),
