@@ -65,17 +65,20 @@ class ConsentMiddleware:
         if scope.get("root_path"):  # mounting changes it, later
             served.root_path = scope["root_path"].rstrip("/")
         answer = served.reply if kind == "http" else served.shake_hands
-        if scope["path"] not in self._elsewhere and self._is_own(scope):
-            served.own = True
-            await self._endpoints(scope, receive, answer)
-        else:
+        try:
+            if scope["path"] not in self._elsewhere and self._is_own(scope):
+                served.own = True
+                await self._endpoints(scope, receive, answer)
+                return
             if not served.clean and (seen := served.request_headers()) is not headers:
                 scope = {**scope, "headers": seen}
             try:
                 await self.app(scope, receive, answer)
             except ConsentRequiredError as missing:
                 await served.refuse(missing, scope, receive)
-        served.scope = NOWHERE  # which leads back to it, so that it would wait for the garbage collector
+        finally:
+            # Both lead back to it, so that it would wait for the garbage collector.
+            served.scope, served.send = NOWHERE, _nowhere
 
     def _is_own(self, scope: Scope) -> bool:
         """Say whether a path is ours; most are certainly not, wherever the application is mounted, and are remembered."""
@@ -90,6 +93,10 @@ class ConsentMiddleware:
 
     def _is_inside_itself(self, outer: object) -> bool:
         return isinstance(outer, Exchange) and outer.manager is self.manager
+
+
+async def _nowhere(message: Message) -> None:
+    raise RuntimeError("The application has returned, so that nothing more of this response can be sent.")
 
 
 class _Served(Exchange):

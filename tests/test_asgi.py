@@ -1,6 +1,8 @@
 """The middleware around applications, and what their handlers ask: in process, and behind a real uvicorn."""
 
+import asyncio
 import functools
+import gc
 import json
 import re
 import socket
@@ -39,6 +41,7 @@ from consentkit.errors import (
     UnknownVendorError,
     UsageError,
 )
+from consentkit.request import RequestConsent
 from tests.conftest import Clock
 from tests.front import (
     CLEARED,
@@ -428,6 +431,52 @@ def test_paths_of_the_application_are_remembered_within_bounds(
             assert ask(app, path).body == b"hello"
         assert ask(app, "/consent/policy.json").status == 200
     assert len(app._elsewhere) <= 3 and max(map(len, app._elsewhere)) < 10
+
+
+class Cycle:
+    """Serve one request as servers do, whose `send` leads to all that they know of it."""
+
+    def __init__(self, **scope: Any) -> None:
+        self.scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "state": {}} | scope
+        self.messages: list[Message] = []
+
+    async def receive(self) -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        self.messages.append(message)
+
+    async def run(self, app: ASGIApp) -> None:
+        await app(self.scope, self.receive, self.send)
+
+
+@pytest.mark.parametrize("path", ["/", "/consent/policy.json"])
+def test_a_request_that_is_over_leaves_nothing_to_the_garbage_collector(front: Front, path: str) -> None:
+    app = ConsentMiddleware(answers(b"{}"), front.manager)
+    for _ in range(2):
+        gc.collect()
+        gc.disable()
+        try:
+            asyncio.run(Cycle(path=path, headers=[(b"accept", b"*/*")]).run(app))
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            left = [one for one in gc.garbage if isinstance(one, RequestConsent)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert not left
+
+
+def test_whoever_sends_once_the_application_has_returned_is_told(front: Front) -> None:
+    sending: list[Send] = []
+
+    async def hands_over(scope: Scope, receive: Receive, send: Send) -> None:
+        sending.append(send)
+
+    asyncio.run(Cycle().run(ConsentMiddleware(hands_over, front.manager)))
+    with pytest.raises(RuntimeError, match="has returned"):
+        asyncio.run(sending[0](start([])))  # type: ignore[arg-type]  # it is a coroutine
 
 
 def test_the_headers_of_a_request_may_be_any_iterable(front: Front) -> None:

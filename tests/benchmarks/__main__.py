@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
-from tests.benchmarks import imports, ledger, over_http, visits
+from tests.benchmarks import handoff, imports, ledger, over_http, visits
 from tests.benchmarks.counting import count_instructions, has_valgrind, time_differences
 from tests.benchmarks.table import Row, show
 
@@ -89,11 +89,17 @@ def measure_ledger(options: argparse.Namespace) -> bool:
     return ledger.main(["--rounds", str(min(options.rounds, 7))]) == 0
 
 
+def measure_handoff(options: argparse.Namespace) -> bool:
+    """One answer for several sites, with few records and with many."""
+    return handoff.main(["--rounds", str(min(options.rounds, 7))]) == 0
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "visits": measure_visits,
     "http": measure_http,
     "imports": measure_imports,
     "ledger": measure_ledger,
+    "handoff": measure_handoff,
 }
 
 

@@ -30,12 +30,12 @@ class Row:
 def show(title: str, unit: str, against: str, rows: Iterable[Row]) -> bool:
     """Print a table; say whether every budget is met."""
     rows = list(rows)
-    print(f"\n{title}\n  {'':58}{unit:>12}{'against':>12}{'ratio':>8}{'budget':>8}")
+    print(f"\n{title}\n  {'':58}{unit:>16}{'against':>16}{'ratio':>8}{'budget':>8}")
     for row in rows:
         budget = "" if row.budget is None else f"{row.budget:.2f}"
         verdict = "" if row.met else "  OVER"
         print(
-            f"  {row.path:58}{_number(row.ours):>12}{_number(row.theirs):>12}{row.ratio:8.3f}{budget:>8}{verdict}"
+            f"  {row.path:58}{_number(row.ours):>16}{_number(row.theirs):>16}{row.ratio:8.3f}{budget:>8}{verdict}"
         )
     print(f"  against: {against}", flush=True)
     return all(row.met for row in rows)
