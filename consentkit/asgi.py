@@ -54,9 +54,9 @@ class ConsentMiddleware:
         elif "consent" in state and self._is_inside_itself(state["consent"]):
             await self.app(scope, receive, send)
             return
-        headers = scope.get("headers", [])
-        if headers.__class__ is not list:  # ASGI allows every iterable; ours is read more than once
-            headers = list(headers)
+        headers = scope.get("headers")
+        if headers.__class__ is not list:  # ASGI allows every iterable, and none; ours is read more than once
+            headers = list(headers or ())
             scope = {**scope, "headers": headers}
         served = state["consent"] = _Served()
         served.send = send
@@ -113,8 +113,8 @@ class _Served(Exchange):
             return self.send(message)
         if message["type"] != "http.response.start":
             return self._rewrite(message)
-        given = message.get("headers", [])
-        headers = self.start(message["status"], given)
+        given = message.get("headers")
+        headers = self.start(message["status"], given if given.__class__ is list else list(given or ()))
         if headers is not given:
             message = {**message, "headers": headers}
         return self._hold(message) if self.holding else self.send(message)

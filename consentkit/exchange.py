@@ -44,8 +44,6 @@ class Exchange(Visit):
 
     def start(self, status: int, headers: Headers) -> Headers:
         """Take the response's status and headers, and give the headers that leave."""
-        if headers.__class__ is not list:
-            headers = list(headers)
         self.started = True
         html = cookies = False
         for name, value in headers:
@@ -56,12 +54,18 @@ class Exchange(Visit):
                     html = html or name.lower() == b"content-type"
             elif size == 10:
                 cookies = cookies or name.lower() == b"set-cookie"
-        if html or status == 304 or self.own or (self.accessed and self.changed):
-            return self._started(status, list(headers), html=html, cookies=cookies)
+        if html or cookies or self.accessed or status == 304 or self.own:
+            if html or self.changed or status == 304 or self.own:
+                return self._started(status, list(headers), html=html, cookies=cookies)
+            headers = self._unseen(status, headers, cookies=cookies)
         self.passes = True
+        return headers
+
+    def _unseen(self, status: int, headers: Headers, *, cookies: bool) -> Headers:
+        """Give the headers of an answer that nobody looks at, and in which nothing was decided."""
         if cookies:
             headers = self._filter_cookies(headers)
-        if not (self.accessed or cookies) or not self._is_personal:
+        if not self._is_personal:
             return headers
         if caching.says_nothing(headers):
             return [*headers, *self.shared.personal]

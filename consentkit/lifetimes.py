@@ -6,7 +6,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import TypeVar
 
-__all__ = ["Lifetime", "clamp", "cookie_date", "deletion", "lifetime"]
+__all__ = ["Lifetime", "clamp", "cookie_date", "deletion", "lifetime", "read_attributes"]
 
 _T = TypeVar("_T")
 
@@ -28,9 +28,11 @@ class Lifetime:
 
     Attributes:
         stays: whether some browser may keep the cookie, at whatever time it gets the line.
+        age: the longest that it may be kept, in seconds; not above 0 where no reading says.
+        date: the latest end that is given as a moment, in seconds since the epoch; 0 where no reading goes by one.
     """
 
-    __slots__ = ("_age", "_date", "stays")
+    __slots__ = ("age", "date", "stays")
 
     def __init__(self, ages: list[int | None], dates: list[float | None]) -> None:
         # Of each reading: seconds from now, or else the moment.
@@ -39,8 +41,8 @@ class Lifetime:
             (ages[-1] if ages else None, dates[-1] if dates else None),
         )
         self.stays = any((age is None and date is None) or (age or 0) > 0 for age, date in readings)
-        self._age = max(age or 0 for age, _ in readings)
-        self._date = max(date or 0.0 if age is None else 0.0 for age, date in readings)
+        self.age = max(age or 0 for age, _ in readings)
+        self.date = max(date or 0.0 if age is None else 0.0 for age, date in readings)
 
     def deletes(self, now: float) -> bool:
         """Say whether every browser takes the line for a deletion; `now` in seconds since the epoch."""
@@ -48,15 +50,15 @@ class Lifetime:
 
     def latest(self, now: float) -> float:
         """Return the latest end, in seconds since the epoch; that of a session, or of a deletion, is 0."""
-        if self._age <= 0:
-            return max(self._date, 0.0)
-        return max(self._date, now + self._age)
+        if self.age <= 0:
+            return max(self.date, 0.0)
+        return max(self.date, now + self.age)
 
 
 def lifetime(value: bytes) -> Lifetime | None:
     """Read what a Set-Cookie value says about its cookie's end; None where it says nothing."""
     at = value.find(b";")
-    return None if at < 0 else _read(value[at:])
+    return None if at < 0 else read_attributes(value[at:])
 
 
 def clamp(value: bytes, now: float, end: int) -> bytes:
@@ -68,7 +70,8 @@ def clamp(value: bytes, now: float, end: int) -> bytes:
 
 # Applications write the same attributes again and again.
 @lru_cache(maxsize=512)
-def _read(attributes: bytes) -> Lifetime | None:
+def read_attributes(attributes: bytes) -> Lifetime | None:
+    """Read what follows a cookie's value, from the first semicolon on, as `lifetime` does."""
     found = _LIFETIME.findall(attributes)
     ages = [_seconds(text) for _, is_age, text in found if is_age]
     dates = [cookie_date(text) for _, is_age, text in found if not is_age]

@@ -5,7 +5,7 @@ The gate judges; here is what is remembered of its verdicts, so that most lines 
 
 from consentkit.consent import Consent
 from consentkit.gate import Action, CookieGate, Reason, Verdict
-from consentkit.lifetimes import lifetime
+from consentkit.lifetimes import read_attributes
 
 __all__ = ["OutgoingCookies"]
 
@@ -57,10 +57,10 @@ class OutgoingCookies:
             elif verdict is _ALWAYS:
                 kept.append(header)
                 continue
-            elif (life := lifetime(value)) is not None and not (
-                life.stays and (verdict.action is _DROP or ends is None or life.latest(now) <= ends)
-            ):
-                verdict = self._look(value, consent, now, ends)
+            elif (at := value.find(b";")) >= 0 and (life := read_attributes(value[at:])) is not None:
+                fits = ends is None or (not life.date and now + life.age <= ends) or verdict.action is _DROP
+                if not (life.stays and fits):
+                    verdict = self._look(value, consent, now, ends)
             depends = depends or verdict.depends
             if verdict.action is _PASS:
                 kept.append(header)

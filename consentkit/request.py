@@ -84,10 +84,9 @@ class RequestConsent:
     @property
     def ends(self) -> int | None:
         """When what is allowed ends, in whole seconds since the epoch."""
-        settled = self.alike()
-        if self.token is not None and settled is self.token.answer.standing:
-            return self.token.ends
-        return settled.expires
+        settled = self.settled or self.alike()
+        token = self.token
+        return token.ends if token is not None and settled is token.answer.standing else settled.expires
 
     @property
     def consent(self) -> Consent:
