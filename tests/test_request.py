@@ -38,7 +38,7 @@ def test_whoever_never_answered_is_allowed_what_is_required_and_nothing_else(con
     assert consent.status is ConsentStatus.UNKNOWN and consent.granted == frozenset()
     assert consent.decided_at is consent.expires_at is consent.notice is None
     assert not consent.needs_asking, "the signal has refused all that could be asked"
-    assert consent.gpc and consent.language() == "nl"
+    assert consent.gpc and consent.language() == "nl" and consent.target() is None
     assert consent.categories["functional"] and not consent.vendors["youtube"]
     assert "unknown" in repr(consent)
 

@@ -92,6 +92,7 @@ def test_every_page_fits_and_is_accessible(
 
 
 def _at_every_width(page: "Page", what: str, language: str) -> None:
+    page.wait_for_load_state("load")  # with its style sheets
     for width in WIDTHS:
         resize(page, width)
         look(page, f"{what}, {language}, {width} px")
