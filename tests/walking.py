@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 PICTURES = Path(__file__).parent.parent / ".artifacts" / "walk"
-EVERY_PICTURE = os.environ.get("SCREENSHOTS") == "all"
-"""Whether each page is pictured in every width and theme, instead of one that changes with its state and language."""
+WHOLE = os.environ.get("WALK") == "whole"
+"""Whether each page is examined in both themes and pictured at every width, instead of one that changes."""
 WIDTHS = (320, 768, 1280)
 SCHEMES = ("light", "dark")
 STATES = ("undecided", "refused", "granted", "withdrawn")
@@ -123,5 +123,5 @@ def picture(page: "Page", *names: object) -> Path:
     name = "-".join(re.sub(r"\W+", "_", str(name)).strip("_") or "front" for name in names)
     PICTURES.mkdir(parents=True, exist_ok=True)
     path = PICTURES / f"{name}.jpg"
-    page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
+    page.screenshot(path=path, full_page=True, type="jpeg", quality=60)
     return path
