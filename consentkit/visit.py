@@ -95,10 +95,8 @@ class Visit(RequestConsent):
         self.token = token = manager.cookie.newest(values, now)
         if token is None:
             return self._unknown_notice(values, now)
-        if manager.standing.due(token, now):
-            return True
         self.settled = manager.standing.settle(token, now)
-        return False
+        return self.settled is None and manager.standing.due(token, now)
 
     def _unknown_notice(self, values: Iterable[bytes], now: float) -> bool:
         manager = self.shared.manager
