@@ -1,7 +1,7 @@
 """The middleware for Starlette and every other ASGI application, and what its handlers ask."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -22,6 +22,7 @@ __all__ = ["ConsentMiddleware", "get_consent", "requires_consent"]
 
 _LONGEST_PATH = 256
 _PATHS_REMEMBERED = 4096
+_ADDRESS = ("method", "path", "raw_path", "query_string")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,6 +66,7 @@ class ConsentMiddleware:
         if scope.get("root_path"):  # mounting changes it, later
             served.root_path = scope["root_path"].rstrip("/")
         answer = served.reply if kind == "http" else served.shake_hands
+        over: Mapping[str, Any] = NOWHERE
         try:
             if scope["path"] not in self._elsewhere and self._is_own(scope):
                 served.own = True
@@ -76,9 +78,13 @@ class ConsentMiddleware:
                 await self.app(scope, receive, answer)
             except ConsentRequiredError as missing:
                 await served.refuse(missing, scope, receive)
+        except BaseException:
+            # Whoever answers for it, outside of us, may ask what page this was.
+            over = {key: scope[key] for key in _ADDRESS if key in scope}
+            raise
         finally:
             # Both lead back to it, so that it would wait for the garbage collector.
-            served.scope, served.send = NOWHERE, _nowhere
+            served.scope, served.send = over, _nowhere
 
     def _is_own(self, scope: Scope) -> bool:
         """Say whether a path is ours; most are certainly not, wherever the application is mounted, and are remembered."""
@@ -147,7 +153,7 @@ class _Served(Exchange):
     def shake_hands(self, message: Message) -> Awaitable[None]:
         """Send one message of a websocket, whose handshake carries the cookies of a decision that was taken before it."""
         if message["type"] in ("websocket.accept", "websocket.http.response.start"):
-            headers = list(message.get("headers", ()))
+            headers = list(message.get("headers") or ())
             message = {**message, "headers": self.start(message.get("status", 101), headers)}
         return self.send(message)
 

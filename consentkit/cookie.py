@@ -6,7 +6,6 @@ verified.
 
 import time
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 from consentkit.consent import Consent, Decision
 from consentkit.errors import ConfigurationError
@@ -128,7 +127,8 @@ class ConsentCookie:
         if token is None:
             return None
         if len(self.verified) >= _REMEMBERED:
-            for old in tuple(islice(self.verified, _REMEMBERED // 4)):
+            # A list of all, since an iterator fails where another thread writes meanwhile.
+            for old in list(self.verified)[: _REMEMBERED // 4]:
                 self.verified.pop(old, None)
         self.verified[value] = token
         return token

@@ -50,7 +50,7 @@ class Exchange(Visit):
             size = len(name)
             if size == 12:
                 # Of the types in lower case most come before.
-                if (value > b"te" or value < b"a") and value[:9].lower() == b"text/html":
+                if (value > b"t" or value < b"a") and value[:9].lower() == b"text/html":
                     html = html or name.lower() == b"content-type"
             elif size == 10:
                 cookies = cookies or name.lower() == b"set-cookie"

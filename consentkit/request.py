@@ -70,7 +70,7 @@ class RequestConsent:
             consent, outdated = manager.standing.judge(self.token, manager.clock(), gpc=gpc)
             if outdated:
                 self.outdated = True
-            self._consent = consent
+            self._consent = self.settled = consent
         return consent
 
     def alike(self) -> Consent:
@@ -86,7 +86,7 @@ class RequestConsent:
         """When what is allowed ends, in whole seconds since the epoch."""
         settled = self.settled or self.alike()
         token = self.token
-        return token.ends if token is not None and settled is token.answer.standing else settled.expires
+        return token.ends if token is not None and settled is not self._consent else settled.expires
 
     @property
     def consent(self) -> Consent:
@@ -96,6 +96,8 @@ class RequestConsent:
 
     def allows(self, category: str, vendor: str | None = None) -> bool:
         """Say whether a category, or one vendor of it, may store and read. Never waits.
+
+        The answer is that of when the request, or the websocket's handshake, began, or of a decision taken in it since.
 
         Raises:
             UnknownCategoryError: the policy has no such category.

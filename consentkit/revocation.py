@@ -11,7 +11,6 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from itertools import islice
 from types import MappingProxyType
 
 from consentkit.errors import LedgerUnavailableError
@@ -47,7 +46,8 @@ class Revocations:
 
     def __init__(self, ledger: Ledger, *, recheck: float, max_stale: float) -> None:
         self._ledger = ledger
-        self._recheck = recheck
+        # What was checked longer ago than `max_stale` counts for nothing, so that it has to be checked as often.
+        self._every = min(recheck, max_stale)
         self._max_stale = max_stale
         self.known: dict[str, tuple[Record | None, float]] = {}
         self.held: dict[str, Record] = {}
@@ -55,6 +55,10 @@ class Revocations:
         self.polled = self.due_at = float("-inf")
         self._failed: float | None = None
         self._one_at_a_time = threading.Lock()
+        self._writing = threading.Lock()
+        # Subjects that are being looked up, and those of decisions taken here since a poll began to read.
+        self._asking: list[str] = []
+        self._here: set[str] = set()
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
     def due(self, subject: str, now: float) -> bool:
@@ -76,7 +80,14 @@ class Revocations:
         if self._cursor is None or not self.polled <= now < self.due_at:
             self._poll(now)
         if subject not in self.known:
-            self._remember(subject, self._ledger.newest(subject), now)
+            self._asking.append(subject)  # so that a poll meanwhile remembers what it finds
+            try:
+                record = self._ledger.newest(subject)
+                with self._writing:
+                    if subject not in self.known:
+                        self._remember(subject, record, now)
+            finally:
+                self._asking.remove(subject)
 
     def _poll(self, now: float) -> None:
         """Read who changed since the last time; whoever comes while somebody reads, waits for that one's answer."""
@@ -85,20 +96,31 @@ class Revocations:
                 return
             cursor = self._cursor
             while True:
+                self._here = set()
                 changed, after = self._ledger.changes(cursor)
-                for record in changed:
-                    if record.subject in self.known:
-                        self._remember(record.subject, record, now)
+                with self._writing:
+                    for record in changed:
+                        subject = record.subject
+                        if subject and (subject in self.known or subject in self._asking):
+                            self._take(subject, record, now)
                 if after == cursor or cursor is None:
                     break
                 cursor = after
             self._cursor = after
-            self.polled, self.due_at = now, now + self._recheck
+            self.polled, self.due_at = now, now + self._every
             self._failed = None
+
+    def _take(self, subject: str, record: Record, now: float) -> None:
+        """Take over what a poll read, unless a decision was taken here while it was reading, which may be newer."""
+        ours = self.known.get(subject, (None,))[0] if subject in self._here else None
+        if ours is None or ours.id == record.id or ours.changed_at < record.changed_at:
+            self._remember(subject, record, now)
+        elif ours.changed_at == record.changed_at:  # of one second: the ledger has to say
+            del self.known[subject]
 
     def _remember(self, subject: str, record: Record | None, now: float) -> None:
         if len(self.known) >= _REMEMBERED and subject not in self.known:
-            for old in tuple(islice(self.known, _REMEMBERED // 10)):
+            for old in list(self.known)[: _REMEMBERED // 10]:
                 self.known.pop(old, None)
         self.known[subject] = (record, now)
 
@@ -112,12 +134,15 @@ class Revocations:
             return
         if not stored:
             self.held[record.subject] = record
-            if record.subject in self.known:  # for whoever relies on what was known so far
-                self._remember(record.subject, *self.known[record.subject])
+            known = self.known.get(record.subject)
+            if known is not None:  # for whoever relies on what was known so far
+                self._remember(record.subject, *known)
             return
-        self.held.pop(record.subject, None)
-        if self._cursor is not None:
-            self._remember(record.subject, record, now)
+        with self._writing:
+            self._here.add(record.subject)
+            if self._cursor is not None:
+                self._remember(record.subject, record, now)
+            self.held.pop(record.subject, None)
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
         """Give the newest record of the subject of a decision, and whether that is fresh enough to rely on.

@@ -4,6 +4,7 @@ What handlers ask and what serves the request are one object, as each costs what
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from consentkit.verified import Token
 
 __all__ = ["Visit"]
 
-NOWHERE: dict[str, Any] = {}
+NOWHERE: Mapping[str, Any] = MappingProxyType({})
 """The scope of a request that is over."""
 _ADJUSTED = frozenset({b"cookie", b"if-none-match", b"if-match"})
 
@@ -145,7 +146,9 @@ class Visit(RequestConsent):
     def target(self) -> str:
         """Give the path and query that were asked for."""
         raw = self.scope.get("raw_path")
-        path = raw.decode("latin-1") if raw else quote(self.scope["path"], safe="/%:@!$&'()*+,;=~-._")
+        path = (
+            raw.decode("latin-1") if raw else quote(self.scope.get("path", "/"), safe="/%:@!$&'()*+,;=~-._")
+        )
         query = self.scope.get("query_string", b"")
         return f"{path}?{query.decode('latin-1')}" if query else path
 

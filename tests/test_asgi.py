@@ -468,6 +468,20 @@ def test_a_request_that_is_over_leaves_nothing_to_the_garbage_collector(front: F
     assert not left
 
 
+def test_a_page_about_an_error_may_ask_where_it_was(front: Front) -> None:
+    async def boom(request: Request) -> Response:
+        raise LookupError
+
+    async def sorry(request: Request, error: Exception) -> Response:
+        consent = get_consent(request)
+        return Response(f"{consent.target()} {consent.allows('social')} {consent.status}", 500)
+
+    client = front.client(
+        boom, app=front.around(boom, exception_handlers={500: sorry}), raise_server_exceptions=False
+    )
+    assert client.get("/boom?a=1").text == "/boom?a=1 False unknown"
+
+
 def test_whoever_sends_once_the_application_has_returned_is_told(front: Front) -> None:
     sending: list[Send] = []
 

@@ -742,6 +742,11 @@ def test_a_body_may_be_a_view_of_memory(front: Front) -> None:
     assert passed(front, body=views).body == passed(front).body
 
 
+@pytest.mark.parametrize("kind", [b"text/html", b"Text/HTML", b"tEXT/html; charset=utf-8", b"TEXT/html"])
+def test_a_page_is_a_page_in_whatever_letters(front: Front, kind: bytes) -> None:
+    assert b'id="cookie-consent"' in passed(front, [(b"Content-Type", kind)]).body
+
+
 def test_a_body_that_goes_another_way_keeps_its_headers(front: Front) -> None:
     given = [HTML, (b"content-length", b"9"), (b"etag", b'"1"')]
     exchange = Exchange()

@@ -141,3 +141,37 @@ def test_a_repeated_decision_marks_nothing_as_changed(
     assert not again.changed and again.cookies == ()
     asyncio.run(again.adecide({"analytical": True}))
     assert not again.changed
+
+
+# WD-03
+def test_what_is_asked_after_the_status_agrees_with_it(
+    manager: ConsentManager, consent: RequestConsent
+) -> None:
+    consent.decide({"social": True})
+    token = manager.cookie.verify(consent.cookies[0].split(";")[0].partition("=")[2].encode())
+    assert token is not None and manager.revocations is not None
+    manager.revocations.look(token.subject, manager.clock())
+    later = RequestConsent.of(manager, [], token)
+    assert later.allows("social")
+    manager.withdraw_subject(token.subject)
+    assert later.status is ConsentStatus.WITHDRAWN and not later.allows("social")
+
+
+# VA-07
+def test_every_visitor_has_an_end_of_their_own_beside_whoever_answers_alike(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    ends = []
+    for _ in range(3):
+        first = RequestConsent.of(manager, [])
+        first.decide({"social": True})
+        token = manager.cookie.verify(first.cookies[0].split(";")[0].partition("=")[2].encode())
+        assert token is not None and manager.revocations is not None
+        manager.revocations.look(token.subject, manager.clock())
+        again = RequestConsent.of(manager, [], token)
+        assert again.alike().allows("social")
+        token.answer.standing = None  # as another thread may have it, that settles the same
+        assert again.ends == token.ends == manager.terms.expires(token.decision)
+        ends.append(again.ends)
+        clock.advance(days=30)
+    assert len(set(ends)) == 3

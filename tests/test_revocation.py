@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -153,6 +153,108 @@ def test_many_changes_are_read_to_the_end(ledger: Ledger, monkeypatch: pytest.Mo
     revocations.look(SUBJECT, NOW + 60)
     record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
     assert record is not None and record.status == "withdrawn"
+    revocations.close()
+
+
+class Interrupted(Ledger):
+    """A ledger between whose reading and its answer something happens, once."""
+
+    after_newest: Callable[[], None] | None = None
+    after_changes: Callable[[], None] | None = None
+
+    def newest(self, subject: str) -> Record | None:
+        found = super().newest(subject)
+        happens, self.after_newest = self.after_newest, None
+        if happens:
+            happens()
+        return found
+
+    def changes(self, cursor: int | None) -> tuple[tuple[Record, ...], int]:
+        found = super().changes(cursor)
+        happens, self.after_changes = self.after_changes, None
+        if happens:
+            happens()
+        return found
+
+
+@pytest.fixture
+def interrupted(ledger_url: str) -> Iterator[tuple[Interrupted, Revocations]]:
+    ledger = Interrupted(ledger_url)
+    known = Revocations(ledger, recheck=60, max_stale=3600)
+    ledger.append(a_record(subject=SUBJECT, changed_at=CHANGED))
+    known.look("o" * 22, NOW)
+    yield ledger, known
+    known.close()
+    ledger.close()
+
+
+Known = tuple[Interrupted, Revocations]
+
+
+def withdrawn(later: int = 1) -> Record:
+    return a_record(subject=SUBJECT, status="withdrawn", changed_at=CHANGED + later)
+
+
+# WD-03
+def test_a_withdrawal_elsewhere_during_a_look_up_is_found_by_the_poll_that_passes_it(
+    interrupted: Known,
+) -> None:
+    ledger, revocations = interrupted
+    others = [a_record(subject=f"{number:022}") for number in range(store.OVERLAP + 8)]
+
+    def meanwhile() -> None:
+        ledger.append(withdrawn(), *others)
+        revocations.look("o" * 22, NOW + 60)
+
+    ledger.after_newest = meanwhile
+    revocations.look(SUBJECT, NOW + 1)
+    record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
+    assert record is not None and record.status == "withdrawn"
+
+
+# WD-03
+def test_a_withdrawal_here_during_a_look_up_stands(interrupted: Known) -> None:
+    ledger, revocations = interrupted
+
+    def meanwhile() -> None:
+        record = withdrawn()
+        ledger.append(record)
+        revocations.hold(record, NOW + 1, stored=True)
+
+    ledger.after_newest = meanwhile
+    revocations.look(SUBJECT, NOW + 1)
+    record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 1)
+    assert record is not None and record.status == "withdrawn"
+
+
+# WD-03
+@pytest.mark.parametrize(("later", "known"), [(2, True), (1, False), (0, True)])
+def test_a_withdrawal_here_during_a_poll_stands_against_what_is_older(
+    interrupted: Known, later: int, known: bool
+) -> None:
+    ledger, revocations = interrupted
+    revocations.look(SUBJECT, NOW + 1)
+    changed = a_record(subject=SUBJECT, changed_at=CHANGED + 1)
+    ledger.append(changed)
+
+    def meanwhile() -> None:
+        record = withdrawn(later)
+        ledger.append(record)
+        revocations.hold(record, NOW + 60, stored=True)
+
+    ledger.after_changes = meanwhile
+    revocations.look("o" * 22, NOW + 60)
+    assert revocations.seen(SUBJECT) is known
+    revocations.look(SUBJECT, NOW + 60)
+    record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
+    assert record is not None and record.status == "withdrawn"
+
+
+def test_what_is_only_good_for_a_while_is_checked_as_often(ledger: Ledger) -> None:
+    revocations = Revocations(ledger, recheck=7200, max_stale=600)
+    ledger.append(a_record(subject=SUBJECT))
+    revocations.look(SUBJECT, NOW)
+    assert not revocations.due(SUBJECT, NOW + 599) and revocations.due(SUBJECT, NOW + 600)
     revocations.close()
 
 
