@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # As root there is no sandbox to be had; and a test must not be disturbed by what a browser does for itself.
@@ -64,3 +64,25 @@ if __name__ == "__main__":
     if place is None:
         sys.exit(1)
     print(place)
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait until an expression holds, or what it promises, in the page or in one that takes its place; 20 seconds at the most.
+
+    Playwright's own `wait_for_function` takes a promise for true, and asks by `eval`, which a strict policy forbids.
+    """
+    asking = """async () => {
+        for (const end = Date.now() + 20000; Date.now() < end; await new Promise(go => setTimeout(go, 20)))
+            if (await (%s)) return true;
+        return false;
+    }"""
+    for _ in range(4):
+        try:
+            assert page.evaluate(asking % condition), condition
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+            page.wait_for_load_state()
+        else:
+            return
+    raise AssertionError(f"The page is left again and again before this holds: {condition}")

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from consentkit import ConsentManager, Policy, load_policy
 from examples.running_magazine.app import create_app
 from examples.running_magazine.magazine import CSP, HERE
-from tests.browser import launched
+from tests.browser import launched, until
 from tests.front import KEY
 from tests.recorder import Recorder, recording
 from tests.servers import free_port, serving
@@ -191,7 +191,7 @@ def test_each_answer_lets_through_what_it_allows_and_withdrawing_takes_all_of_it
     with page.expect_navigation():
         page.keyboard.press("Enter")
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("async () => !(await indexedDB.databases()).length")
+    until(page, "indexedDB.databases().then(all => !all.length)")
     assert _undeclared(world, page, set(), {}) == []
     assert _visit(world, page) == set()
     assert {one["name"] for one in page.context.cookies(world.base)} <= OWN

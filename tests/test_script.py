@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from consentkit import ConsentManager, Policy
 from consentkit.asgi import ConsentMiddleware, get_consent
+from tests.browser import until
 from tests.front import KEY
 from tests.servers import free_port, serving
 from tests.told import EXAMPLE
@@ -155,10 +156,6 @@ def accept(page: "Page") -> None:
     expect(page.locator("#cookie-consent")).to_have_count(0)
 
 
-def settled(page: "Page", expression: str) -> None:
-    page.wait_for_function(expression)
-
-
 # LB-01, GC-01
 def test_nothing_gated_is_asked_for_before_the_answer_and_all_of_it_in_order_after(
     site: Site, page: "Page"
@@ -186,7 +183,7 @@ def test_nothing_gated_is_asked_for_before_the_answer_and_all_of_it_in_order_aft
     assert not any("/js/" in url for url in asked)
     page.evaluate("window.mark = 1")
     accept(page)
-    settled(page, "log.length == 7")
+    until(page, "log.length == 7")
     assert [one.split()[0] for one in log(page)][:3] == ["slow", "inline", "second"]
     assert log(page)[-2:] == ["cloned", "after"] or log(page)[-2:] == ["cloned", "after the clone"]
     first = page.locator("#first")
@@ -212,7 +209,7 @@ def test_a_vendor_that_differs_from_its_category_is_kept_out_and_one_alone_let_i
     page.evaluate(
         "consentkit.decide({categories: {analytical: true}, vendors: {'google-analytics': false, youtube: true}})"
     )
-    settled(page, "window.log?.length == 2")
+    until(page, "window.log?.length == 2")
     assert log(page) == ["ours", "youtube"]
     assert state(page) == "analytical.~google-analytics.~youtube"
     asked = page.evaluate(
@@ -233,7 +230,7 @@ def test_async_scripts_hold_nobody_up_and_a_broken_one_neither(site: Site, page:
     )
     page.goto(address)
     accept(page)
-    settled(page, "window.log?.length == 2")
+    until(page, "window.log?.length == 2")
     assert log(page) == ["last", "slow"]
 
 
@@ -245,7 +242,7 @@ def test_what_is_put_into_the_page_later_waits_for_the_same_answer(site: Site, p
     page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", late)
     assert log(page) == []
     page.evaluate("consentkit.change({categories: {analytical: true}})")
-    settled(page, "window.log?.length == 2")
+    until(page, "window.log?.length == 2")
     assert state(page) == "analytical.tracking"
 
 
@@ -266,7 +263,7 @@ def test_the_browser_has_its_turn_before_each_of_ten_gated_scripts(site: Site, p
 scheduler.yield = () => (log.push("turn"), pause());</script>"""
     page.goto(site.put(watch + (gate() + "log.push('script')</script>") * 10))
     accept(page)
-    settled(page, "log.length >= 20")
+    until(page, "log.length >= 20")
     assert log(page) == ["turn", "script"] * 10
 
 
@@ -378,10 +375,10 @@ def test_what_was_stored_goes_with_the_consent_and_nothing_else_does(
     address = site.put(gate(data_src="/js/tag") + "</script>")
     page.goto(address)
     accept(page)
-    settled(page, "window.log?.length == 1")
+    until(page, "window.log?.length == 1")
     page.evaluate(STORE)
     page.reload()
-    settled(page, "window.log?.length == 1")
+    until(page, "window.log?.length == 1")
     assert page.evaluate(STORED_NOW) == EVERYTHING
     if how == "withdraws":
         with page.expect_navigation():
@@ -391,7 +388,7 @@ def test_what_was_stored_goes_with_the_consent_and_nothing_else_does(
         page.context.clear_cookies(name="consent")
         page.context.clear_cookies(name="consent-state")
         page.reload()
-    settled(
+    until(
         page,
         "(async () => !localStorage['app'] && !(await caches.keys()).length && (await indexedDB.databases()).length == 1)()",
     )
@@ -456,7 +453,7 @@ def test_a_public_page_is_the_same_for_all_and_finds_the_visitors_state_by_itsel
     texts = [answer.text() for answer in raw if answer is not None]
     assert texts[0] == texts[1] and "data-state" not in texts[0]
     decided.goto(address)
-    settled(decided, "window.log?.length == 1")
+    until(decided, "window.log?.length == 1")
     assert decided.locator("#cookie-consent").count() == 0
     asked: list[str] = []
     undecided.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
@@ -465,9 +462,9 @@ def test_a_public_page_is_the_same_for_all_and_finds_the_visitors_state_by_itsel
     assert undecided.evaluate("document.body.firstElementChild.id") == "cookie-consent"
     assert len([one for one in asked if one.startswith("banner")]) == 1 and log(undecided) == []
     accept(undecided)
-    settled(undecided, "window.log?.length == 1")
+    until(undecided, "window.log?.length == 1")
     undecided.reload()
-    settled(undecided, "window.log?.length == 1")
+    until(undecided, "window.log?.length == 1")
     assert len([one for one in asked if one.startswith("banner")]) == 1
 
 
@@ -520,10 +517,10 @@ def test_another_tab_follows_a_decision(site: Site, page: "Page") -> None:
     other.goto(address)
     accept(page)
     expect(other.locator("#cookie-consent")).to_have_count(0)
-    settled(other, "window.log?.length == 1")
+    until(other, "window.log?.length == 1")
     with other.expect_navigation():
         page.locator(".cookie-consent-withdraw button").dispatch_event("click")
-    settled(other, "consentkit.state == '-'")
+    until(other, "consentkit.state == '-'")
     assert log(other) == []
 
 
@@ -532,13 +529,13 @@ def test_back_shows_no_page_in_which_a_withdrawn_script_runs(site: Site, page: "
     second = site.put("")
     page.goto(first)
     accept(page)
-    settled(page, "window.log?.length == 1")
+    until(page, "window.log?.length == 1")
     page.goto(second)
     page.evaluate("consentkit.withdraw()")
     page.go_back()
     page.wait_for_url(first)
-    settled(page, "window.consentkit?.state == '-'")
-    settled(page, "!window.log")
+    until(page, "window.consentkit?.state == '-'")
+    until(page, "!window.log")
 
 
 # Content-Security-Policy and Trusted Types
@@ -560,14 +557,14 @@ def test_under_a_strict_policy_gated_scripts_run_and_strange_ones_do_not(
     page.goto(address)
     with page.expect_navigation():
         page.click("#cookie-consent-accept-all")
-    settled(page, "window.log?.length == 4")
+    until(page, "window.log?.length == 4")
     assert log(page) == ["own", "tag", "inline", "cloned"]
     page.locator("a.cookie-consent-settings").focus()
     page.keyboard.press("Enter")
     expect(page.locator("dialog")).to_be_visible()
     with page.expect_navigation():
         page.locator("dialog form[action$=withdraw] button").click()
-    settled(page, "window.consentkit?.state == '-'")
+    until(page, "window.consentkit?.state == '-'")
     assert log(page) == ["own"]
 
 
