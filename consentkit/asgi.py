@@ -46,19 +46,19 @@ class ConsentMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         kind = scope["type"]
-        if kind != "http" and kind != "websocket":
+        # Inside itself it stands back. The mark is the scope's: a server might give one state to several requests.
+        if (kind != "http" and kind != "websocket") or scope.get("consentkit") is self.manager:
             await self.app(scope, receive, send)
             return
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}
-        elif "consent" in state and self._is_inside_itself(state["consent"]):
-            await self.app(scope, receive, send)
-            return
         headers = scope.get("headers")
         if headers.__class__ is not list:  # ASGI allows every iterable, and none; ours is read more than once
             headers = list(headers or ())
             scope = {**scope, "headers": headers}
+        marked = scope
+        marked["consentkit"] = self.manager
         served = state["consent"] = _Served()
         served.send = send
         if served.begin(self._shared, scope, headers):
@@ -85,6 +85,7 @@ class ConsentMiddleware:
         finally:
             # Both lead back to it, so that it would wait for the garbage collector.
             served.scope, served.send = over, _nowhere
+            marked.pop("consentkit", None)
 
     def _is_own(self, scope: Scope) -> bool:
         """Say whether a path is ours; most are certainly not, wherever the application is mounted, and are remembered."""
@@ -96,9 +97,6 @@ class ConsentMiddleware:
                 self._elsewhere.clear()
             self._elsewhere.add(path)
         return False
-
-    def _is_inside_itself(self, outer: object) -> bool:
-        return isinstance(outer, Exchange) and outer.manager is self.manager
 
 
 async def _nowhere(message: Message) -> None:

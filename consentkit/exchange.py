@@ -76,12 +76,9 @@ class Exchange(Visit):
         if cookies:
             headers = self._filter_cookies(headers)
         page = html and not any(name == b"hx-request" for name, _ in self.headers)
-        if (
-            page
-            and not self.own
-            and shared.takes_parts(self.scope.get("method", ""), status, headers, self.scope["path"])
-        ):
-            if self.scope.get("method", "") == "GET":
+        method = self.scope.get("method", "")
+        if page and not self.own and shared.takes_parts(method, status, headers, self.scope["path"]):
+            if method == "GET":
                 self._prepare(headers)
                 self._held = headers
                 self.holding = True
@@ -148,7 +145,7 @@ class Exchange(Visit):
         now = self.peek()
         found = list(self.cookies)
         if self.outdated and now.decision is not None:
-            found += shared.manager.cookie.set_cookie(now.decision)
+            found += self.manager.cookie.set_cookie(now.decision)
         if any(name == b"cookie" for name, _ in self.headers):
             found += shared.gate.leftovers(sent_cookie_names(self.headers), self._allows)
         return found

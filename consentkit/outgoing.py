@@ -4,7 +4,7 @@ The gate judges; here is what is remembered of its verdicts, so that most lines 
 """
 
 from consentkit.consent import Consent
-from consentkit.gate import Action, CookieGate, Reason, Verdict
+from consentkit.gate import COMMA, CR, LF, NUL, Action, CookieGate, Reason, Verdict
 from consentkit.lifetimes import read_attributes
 
 __all__ = ["OutgoingCookies"]
@@ -14,9 +14,10 @@ Headers = list[tuple[bytes, bytes]]
 # An Enum's members are slow to reach.
 _PASS, _DROP = Action.PASS, Action.DROP
 _EXPECTED = (Reason.GRANTED, Reason.REQUIRED, Reason.OWN, Reason.DELETION)
-_NUL, _LF, _CR, _COMMA = b"\0\n\r,"  # looking for a number is eight times faster than for a byte string
 _NAMES_REMEMBERED = 2048
 _LONGEST_NAME = 256
+_ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
+"""Stands for every verdict that no lifetime and no consent changes."""
 
 
 class OutgoingCookies:
@@ -52,7 +53,7 @@ class OutgoingCookies:
                 kept.append(header)
                 continue
             verdict = usual.get(value.partition(b"=")[0])
-            if verdict is None or _LF in value or _CR in value or _NUL in value or _COMMA in value:
+            if verdict is None or LF in value or CR in value or NUL in value or COMMA in value:
                 verdict = self._look(value, consent, now, ends)
             elif verdict is _ALWAYS:
                 kept.append(header)
@@ -81,7 +82,3 @@ class OutgoingCookies:
             always = verdict.action is _PASS and not verdict.depends
             consent.memo[name] = _ALWAYS if always else verdict
         return self._gate.set_cookie(value, consent.allows, now, ends)
-
-
-_ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
-"""Stands for every verdict that no lifetime and no consent changes."""

@@ -100,12 +100,12 @@ class Visit(RequestConsent):
         return self.settled is None and manager.standing.due(token, now)
 
     def _unknown_notice(self, values: Iterable[bytes], now: float) -> bool:
-        manager = self.shared.manager
+        manager = self.manager
         return manager.standing.may_learn(now) and any(map(manager.cookie.unknown_notice, values))
 
     def look_up(self) -> None:
         """Ask the ledger what `begin` needs; blocks for a quarter of a second at the most, never raises."""
-        manager = self.shared.manager
+        manager = self.manager
         now = manager.clock()
         token: Token | None = self.token
         values = cookie_values(self.headers, self.shared.cookie_name)
@@ -154,7 +154,7 @@ class Visit(RequestConsent):
 
     def view(self, *, shared_page: bool = False, back: str | None = None) -> View:
         """Describe this visitor on this page; a page for shared caches is described the same for everybody."""
-        manager = self.shared.manager
+        manager = self.manager
         root_path = self.root_path
         if shared_page:
             return View(
@@ -170,6 +170,6 @@ class Visit(RequestConsent):
     def state(self) -> bytes:
         """Name the state of this visitor's pages: two answers with one name look the same to the visitor."""
         if self._state is None or self.changed:
-            language = preferred_language(self.headers, self.shared.manager.policy.languages)
+            language = preferred_language(self.headers, self.manager.policy.languages)
             self._state = self.shared.state(self.peek(), language)
         return self._state

@@ -582,6 +582,21 @@ def test_a_middleware_within_one_of_the_same_manager_stands_back(front: Front) -
     assert set_cookies(client.get("/inner/")) == ["_ga=1"]
 
 
+def test_a_server_that_gives_one_state_to_several_requests_opens_no_door(front: Front) -> None:
+    app = around(front, answers(b"{}", kind=b"application/json", headers=[(b"set-cookie", b"_ga=1")]))
+    state: dict[str, Any] = {}
+    for _ in range(2):
+        assert ask(app, state=state).values(b"set-cookie") == []
+
+
+def test_a_middleware_around_it_may_run_it_again(front: Front) -> None:
+    cycle = Cycle(headers=[])
+    app = around(front, answers(b"{}", kind=b"application/json", headers=[(b"set-cookie", b"_ga=1")]))
+    for _ in range(2):
+        asyncio.run(cycle.run(app))
+    assert [dict(one["headers"]).get(b"set-cookie") for one in cycle.messages[::2]] == [None, None]
+
+
 def test_another_sites_middleware_within_asks_for_itself(front: Front, make_front: MakeFront) -> None:
     other = make_front(site="trailhead", prefix="/choices")
     seen: list[str] = []

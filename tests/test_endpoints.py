@@ -822,7 +822,7 @@ def test_the_gpc_resource_is_as_old_as_the_notice(make_front: MakeFront, tmp_pat
     policy = load_policy(tmp_path / "consent.toml")
     current = Notice.of(policy)
     known = Notice(current.digest, current.facts, published="2026-02-03")
-    policy._notices = (known,)  # type: ignore[attr-defined]
+    policy._notices = (known,)  # type: ignore[attr-defined]  # as a lock with that date has them
     with make_front(policy).client() as client:
         assert date.fromisoformat(client.get("/.well-known/gpc.json").json()["lastUpdate"]) == date(
             2026, 2, 3

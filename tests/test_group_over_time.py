@@ -368,7 +368,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 # XS-03, XS-05, WD-05
 @pytest.mark.timeout(600)
 def test_nothing_is_granted_that_the_model_does_not_grant_and_everything_settles_within_recheck() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis gives it no types
         GroupOverTime,
         settings=settings(
             max_examples=30,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -35,8 +36,8 @@ class Watchdog:
     @contextmanager
     def watch(self, connection: Connection, seconds: float) -> Iterator[None]:
         """Break off what this connection does when the block takes longer."""
-        # psycopg has a file number, which SQLAlchemy does not know of.
-        number = self._begin(connection.connection.driver_connection.fileno(), seconds)  # type: ignore[union-attr]
+        driver: Any = connection.connection.driver_connection  # psycopg's, which has a file number
+        number = self._begin(driver.fileno(), seconds)
         try:
             yield
         finally:
