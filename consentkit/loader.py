@@ -37,21 +37,18 @@ class Loader:
             and not policy.category(tracker.category).required
         ]
         required = " ".join(category.id for category in policy.categories if category.required)
+        undecided = (cookie.state(cookie.terms.undecided(gpc=gpc)) for gpc in (False, True))
+        default, with_gpc = undecided
         self._common = _attributes(
             cookie=cookie.companion,
+            default=default,
+            gpc=with_gpc if with_gpc != default else None,
             notice=cookie.terms.notice.digest,
             required=required,
             google=google_sources(policy) or None,
             group=group or None,
         )
-        undecided = (cookie.state(cookie.terms.undecided(gpc=gpc)) for gpc in (False, True))
-        default, with_gpc = undecided
-        self._public = _attributes(
-            default=default,
-            gpc=with_gpc if with_gpc != default else None,
-            banner="" if asks else None,
-            clear="" if self._stored else None,
-        )
+        self._public = _attributes(banner="" if asks else None, clear="" if self._stored else None)
         self._private: dict[str, str] = {}
 
     def tag(

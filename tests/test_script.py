@@ -507,6 +507,21 @@ def test_a_public_page_minds_global_privacy_control(make_site: Callable[..., Sit
     assert state(page).startswith("-")
 
 
+# Whom the signal has answered for is not stale for want of a cookie
+def test_nobody_is_asked_for_a_state_that_the_page_has(make_site: Callable[..., Site], page: "Page") -> None:
+    honouring = [row if row.get("required") else row | {"honours_gpc": True} for row in EXAMPLE["categories"]]
+    site = make_site(Policy.model_validate(EXAMPLE | {"categories": honouring}))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    address = site.put("")
+    for headers in ({}, {"Sec-GPC": "1"}):
+        page.set_extra_http_headers(headers)
+        page.goto(address)
+        page.evaluate("consentkit.ready")
+        assert page.evaluate("consentkit.state") == ("-" if headers else "-.~")
+    assert not any("/decision" in url for url in asked)
+
+
 # Tabs and history
 
 

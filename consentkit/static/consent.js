@@ -198,13 +198,13 @@
     return response;
   };
 
-  // Whoever has set out for another page already gets there; a page that is still there afterwards (what was fetched
-  // was a file) is read anew then.
-  let leaving = false;
-  global.navigation?.addEventListener("navigate", /** @param {any} event */ ({ destination }) =>
-    leaving = !destination.sameDocument);
-  global.navigation?.addEventListener("navigatesuccess", () => leaving = false);
-  const reload = () => void setTimeout(() => location.reload(), leaving ? 5e3 : 0);
+  // Whoever has just set out for another page gets there; a page that is still there afterwards (it was not to be had)
+  // is read anew then.
+  let left = 0;
+  global.navigation?.addEventListener("navigate", /** @param {any} event */ ({ destination, downloadRequest }) =>
+    left = destination.sameDocument || downloadRequest != null ? 0 : Date.now());
+  global.navigation?.addEventListener("navigatesuccess", () => left = 0);
+  const reload = () => void setTimeout(() => location.reload(), Date.now() - left < 5e3 ? 5e3 : 0);
 
   let busy = false;
   /** @type {(method: string, body?: object, query?: string, told?: boolean) => Promise<Decision>} */
@@ -320,11 +320,12 @@
   const compare = () => companion() != seen && reload();
   channel.onmessage = sync;
   global.cookieStore?.addEventListener("change", sync);
-  addEventListener("pageshow", event => event.persisted && (leaving = false, compare()));
+  addEventListener("pageshow", event => event.persisted && (left = 0, compare()));
   document.addEventListener("prerenderingchange", compare);
   const [visit] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   // Or one that was asked for before a decision and came after it.
-  const stale = data.state != null && (seen ? seen != data.state : !/~$/.test(data.state));
+  const stale = data.state != null &&
+    (seen ? seen != data.state : data.state != data.default && data.state != data.gpc);
   if (stale && visit?.type == "back_forward") {
     items = ["-"];
     location.reload();
