@@ -7,7 +7,7 @@ SHELL := /bin/sh
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
-CATALOGUES := $(wildcard consentkit/locales/*/LC_MESSAGES/*.po)
+CATALOGUES := $(wildcard consentkit/ui/locales/*/LC_MESSAGES/*.po)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
 

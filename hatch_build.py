@@ -32,8 +32,8 @@ class CatalogueBuildHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile into the tree that is being built; `artifacts` in pyproject.toml lets the result in."""
-        compile_catalogues(Path(self.root) / "consentkit")
+        compile_catalogues(Path(self.root) / "consentkit/ui")
 
 
 if __name__ == "__main__":
-    compile_catalogues(Path(__file__).parent / "consentkit")
+    compile_catalogues(Path(__file__).parent / "consentkit/ui")

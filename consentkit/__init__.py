@@ -7,8 +7,11 @@ framework is imported from its adapter, `consentkit.asgi` for one.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from consentkit._version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from consentkit.consent import Consent, ConsentStatus, Decision
+    from consentkit.config.policy_file import load_policy
+    from consentkit.consent.model import Consent, ConsentStatus, Decision
     from consentkit.errors import (
         ConfigurationError,
         ConsentError,
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
         UsageError,
     )
     from consentkit.ledger import Ledger, Record
-    from consentkit.manager import ConsentManager
-    from consentkit.notice import Notice
-    from consentkit.policy import Policy
-    from consentkit.policy_file import load_policy
+    from consentkit.manager.manager import ConsentManager
+    from consentkit.notices.notice import Notice
+    from consentkit.policy.policy import Policy
+    from consentkit.web.request_consent import RequestConsent
 
 __all__ = [
     "ConfigurationError",
@@ -42,6 +45,7 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Record",
+    "RequestConsent",
     "UnknownCategoryError",
     "UnknownSiteError",
     "UnknownVendorError",
@@ -49,18 +53,17 @@ __all__ = [
     "load_policy",
 ]
 
-__version__ = "0.1.0"
-
 _HOMES = {
     "Consent": "consent",
     "ConsentManager": "manager",
     "ConsentStatus": "consent",
     "Decision": "consent",
     "Ledger": "ledger",
-    "Notice": "notice",
+    "Notice": "notices",
     "Policy": "policy",
     "Record": "ledger",
-    "load_policy": "policy_file",
+    "RequestConsent": "web",
+    "load_policy": "config",
 }
 
 

@@ -10,13 +10,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from consentkit.endpoints import Endpoints, local_path_of, refusal
 from consentkit.errors import ConsentRequiredError, MissingMiddlewareError, UsageError
-from consentkit.exchange import Exchange, Exchanges
-from consentkit.manager import ConsentManager
-from consentkit.request import RequestConsent
-from consentkit.threads import in_ledger_thread
-from consentkit.visit import NOWHERE
+from consentkit.manager.manager import ConsentManager
+from consentkit.web.endpoints.router import Endpoints, local_path_of, refusal
+from consentkit.web.exchange import Exchange, Exchanges
+from consentkit.web.request_consent import RequestConsent
+from consentkit.web.threads import in_ledger_thread
+from consentkit.web.visit import NOWHERE
 
 __all__ = ["ConsentMiddleware", "get_consent", "requires_consent"]
 

@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from consentkit.asgi import ConsentMiddleware, get_consent
 from consentkit.errors import ConsentRequiredError
-from consentkit.request import RequestConsent
+from consentkit.web.request_consent import RequestConsent
 
 __all__ = ["ConsentDep", "ConsentMiddleware", "get_consent", "require_consent"]
 

@@ -19,11 +19,12 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from consentkit.errors import ConfigurationError, MissingMiddlewareError
-from consentkit.framing import figure, lies_within
-from consentkit.request import RequestConsent
+from consentkit.enforcement.embeds import figure, lies_within
+from consentkit.errors import ConfigurationError, MissingMiddlewareError, UsageError
+from consentkit.handoff.links import handoff_address
+from consentkit.web.request_consent import RequestConsent
 
-__all__ = ["ConsentExtension", "install"]
+__all__ = ["ConsentExtension", "group_link", "install", "link_to_group"]
 
 
 def install(environment: Environment) -> None:
@@ -110,3 +111,33 @@ def _consent(context: Context) -> RequestConsent:
 
 def _of_request(request: Any) -> Any:
     return getattr(request, "scope", {}).get("state", {}).get("consent")
+
+
+def link_to_group(consent: RequestConsent, address: str) -> str:
+    """Return an address for a link on this visitor's page; the answer then depends on the visitor."""
+    manager = consent.manager
+    if manager.private_key is None:
+        return address
+    led = handoff_address(address, site=manager.site, origins=manager.origins, prefix=manager.prefix)
+    return led if led != address and consent.status.decided else address
+
+
+@pass_context
+def group_link(context: Context, address: str) -> str:
+    """Return what `link_to_group` does, as a Jinja2 filter; takes `consent` or `request` out of the template's context.
+
+    Raises:
+        UsageError: the context has neither.
+    """
+    plain = address.unescape() if isinstance(address, Markup) else address
+    return link_to_group(_consent_in(context), plain)
+
+
+def _consent_in(context: Context) -> RequestConsent:
+    found: Any = context.get("consent")
+    if not isinstance(found, RequestConsent):
+        request: Any = context.get("request")
+        found = getattr(request, "scope", {}).get("state", {}).get("consent")
+    if not isinstance(found, RequestConsent):
+        raise UsageError("group_link needs the visitor's consent: give the template `request` or `consent`.")
+    return found

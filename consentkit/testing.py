@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from consentkit.consent import Choice
-from consentkit.manager import ConsentManager
-from consentkit.occasion import Occasion, Outcome
+from consentkit.consent.model import Choice
+from consentkit.manager.choice import Occasion, Outcome
+from consentkit.manager.manager import ConsentManager
 
 __all__ = ["consenting", "grant", "refuse", "withdraw"]
 

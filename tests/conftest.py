@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers import serving
+from tests.support.servers import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from consentkit import Policy
-    from tests.front import Front
+    from tests.support.front import Front
 
 HERE = Path(__file__).parent
 
@@ -51,7 +51,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for the ledger's answers longer than a visitor would: a busy machine is not a failure."""
-    monkeypatch.setattr("consentkit.revocation.LONGEST_WAIT", 30.0)
+    monkeypatch.setattr("consentkit.manager.revocations.LONGEST_WAIT", 30.0)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def serve() -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
     """A headless Chromium; the tests of one module share it, each in contexts of its own."""
-    from tests.browser import launched
+    from tests.support.browser import launched
 
     with launched() as browser:
         yield browser
@@ -121,7 +121,7 @@ def plain_page(new_page: Callable[..., "Page"]) -> "Page":
 @pytest.fixture
 def make_front(clock: Clock) -> Iterator[Callable[..., "Front"]]:
     """`make_front(policy, ...)` prepares the site of the example, with a ledger in memory; options go to its manager."""
-    from tests.front import fronting
+    from tests.support.front import fronting
 
     with ExitStack() as fronts:
         yield lambda policy=None, **options: fronts.enter_context(fronting(clock, policy, **options))

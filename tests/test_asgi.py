@@ -41,9 +41,9 @@ from consentkit.errors import (
     UnknownVendorError,
     UsageError,
 )
-from consentkit.request import RequestConsent
+from consentkit.web.request_consent import RequestConsent
 from tests.conftest import Clock
-from tests.front import (
+from tests.support.front import (
     CLEARED,
     COMPANION,
     COOKIE,
@@ -57,8 +57,8 @@ from tests.front import (
     sends,
     set_cookies,
 )
-from tests.servers import serving
-from tests.told import tree
+from tests.support.servers import serving
+from tests.support.told import tree
 
 MakeFront = Callable[..., Front]
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}

@@ -8,10 +8,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from consentkit import ConsentManager, Policy
 from consentkit.fastapi import ConsentDep, ConsentMiddleware, get_consent, require_consent
-from consentkit.request import RequestConsent
 from consentkit.testing import grant
+from consentkit.web.request_consent import RequestConsent
 from tests.conftest import Clock
-from tests.sites import managing
+from tests.support.sites import managing
 
 
 @pytest.fixture

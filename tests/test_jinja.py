@@ -11,8 +11,8 @@ from consentkit.errors import (
     UnknownCategoryError,
     UnknownVendorError,
 )
-from tests.front import Front, set_cookies
-from tests.told import tree
+from tests.support.front import Front, set_cookies
+from tests.support.told import tree
 
 VIDEO = "https://www.youtube-nocookie.com/embed/abc"
 BLOCK = '{% consent "social" vendor="youtube" %}video{% else %}link{% endconsent %}'

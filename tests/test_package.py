@@ -13,7 +13,7 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 import pytest
 
 import consentkit
-from tests.servers import free_port, running
+from tests.support.servers import free_port, running
 
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {"starlette", "fastapi", "flask", "django", "uvicorn"}
@@ -80,7 +80,13 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None
         metadata = archive.read(f"consentkit-{consentkit.__version__}.dist-info/METADATA").decode()
     assert names == set(_sources())
     assert "consentkit/py.typed" in names
-    for folder, suffix in {"templates": ".html", "static": ".css", "locales": ".mo", "data": ""}.items():
+    for folder, suffix in {
+        "ui/templates": ".html",
+        "ui/static": ".css",
+        "ui/locales": ".mo",
+        "policy/data": "",
+        "cli/data": "",
+    }.items():
         assert any(name.startswith(f"consentkit/{folder}/") and name.endswith(suffix) for name in names), (
             folder
         )
@@ -89,7 +95,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None
 
 
 def test_the_core_imports_no_web_framework() -> None:
-    code = "import json, sys; from consentkit import *; import consentkit.manager; print(json.dumps([*sys.modules]))"
+    code = "import json, sys; from consentkit import *; import consentkit.manager.manager; print(json.dumps([*sys.modules]))"
     assert not FRAMEWORKS & set(json.loads(_run(sys.executable, "-c", code)))
 
 
@@ -133,7 +139,7 @@ def test_an_empty_environment_has_the_catalogues_and_the_types(python: Path, tmp
     code = (
         "import consentkit, pathlib; from babel.support import Translations as T;"
         "home = pathlib.Path(consentkit.__file__).parent; assert (home / 'py.typed').exists();"
-        "found = sorted(home.glob('locales/*/LC_MESSAGES/*.mo')); assert found;"
+        "found = sorted(home.glob('ui/locales/*/LC_MESSAGES/*.mo')); assert found;"
         "assert all(T(path.open('rb')).info() for path in found); print(home)"
     )
     home = Path(_run(python, "-c", code, cwd=tmp_path).strip())

@@ -5,10 +5,10 @@ from starlette.testclient import TestClient
 
 from consentkit import ConsentManager, Policy
 from consentkit.errors import UnknownCategoryError
-from consentkit.occasion import Outcome
+from consentkit.manager.choice import Outcome
 from consentkit.testing import consenting, grant, refuse, withdraw
 from tests.conftest import Clock
-from tests.sites import managing, site
+from tests.support.sites import managing, site
 
 __all__ = ["consenting"]
 

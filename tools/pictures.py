@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from examples.running_magazine.development import build
-from tests.browser import launched
-from tests.servers import serving
+from tests.support.browser import launched
+from tests.support.servers import serving
 
 PICTURES = Path(__file__).parent.parent / "docs/pictures"
 PORT = 8765

@@ -1,7 +1,7 @@
 """Write the tables of the documentation that follow from the code: keys of the policy, and tests by requirement.
 
 Each stands in its page between two comments, `<!-- table: NAME -->` and `<!-- /table -->`. `make docs` renews them;
-tests/test_docs.py fails where one is out of date.
+tests/docs/test_docs.py fails where one is out of date.
 """
 
 import ast
@@ -16,8 +16,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from consentkit import addresses, declarations, duration, fields, policy, transfers
-from consentkit.cli import app as command_line
+from consentkit.cli.policy import app as command_line
+from consentkit.policy import duration, policy, transfers
+from consentkit.policy import field_types as fields
+from consentkit.policy import models as declarations
+from consentkit.policy import url_types as addresses
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -28,19 +31,19 @@ NAMED_TESTS = 2
 # Where a requirement is shown from outside, as a visitor or an application meets it.
 _FROM_OUTSIDE = (
     *(
-        "test_journey.py",
-        "test_requirements.py",
-        "test_exchange.py",
-        "test_running_magazine.py",
-        "test_looks.py",
+        "journeys/test_journey.py",
+        "docs/test_requirements.py",
+        "web/test_exchange.py",
+        "journeys/test_running_magazine.py",
+        "ui/test_looks.py",
     ),
     *(
-        "test_script.py",
-        "test_pages.py",
-        "test_endpoints.py",
-        "test_group.py",
-        "test_checks.py",
-        "test_policy_file.py",
+        "ui/test_script.py",
+        "ui/test_pages.py",
+        "web/endpoints/test_router.py",
+        "journeys/test_group.py",
+        "policy/test_checks.py",
+        "config/test_policy_file.py",
     ),
 )
 
@@ -161,11 +164,12 @@ def named_commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 def evidence() -> dict[str, list[tuple[str, str]]]:
     """List for each requirement the tests whose comments name it, as file and name; those that show it best come first."""
     found: dict[str, list[tuple[bool, int, int, str, str]]] = {}
-    for path in sorted((ROOT / "tests").glob("test_*.py")):
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        file = path.relative_to(ROOT / "tests").as_posix()
         for name, ids in _named(path.read_text("utf-8")):
-            place = _FROM_OUTSIDE.index(path.name) if path.name in _FROM_OUTSIDE else len(_FROM_OUTSIDE)
+            place = _FROM_OUTSIDE.index(file) if file in _FROM_OUTSIDE else len(_FROM_OUTSIDE)
             for one in ids:
-                found.setdefault(one, []).append((len(ids) > 3, place, len(ids), path.name, name))
+                found.setdefault(one, []).append((len(ids) > 3, place, len(ids), file, name))
     return {one: [(test[-2], test[-1]) for test in sorted(tests)] for one, tests in found.items()}
 
 
@@ -194,7 +198,7 @@ def requirements(page: str) -> str:
 
     def row(match: re.Match[str]) -> str:
         known = tests.get(match[1], [])
-        named = [one for one in re.findall(r"`(test_\w+\.py)::(test_\w+)`", match[3]) if one in known]
+        named = [one for one in re.findall(r"`([\w/]+\.py)::(test_\w+)`", match[3]) if one in known]
         for file, name in known:
             if len(named) < NAMED_TESTS and file not in {one for one, _ in named}:
                 named.append((file, name))

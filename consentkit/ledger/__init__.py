@@ -1,7 +1,7 @@
 """The proof: every decision and the words that were shown, kept in a database that only ever grows."""
 
-from consentkit.ledger.outbox import Outbox
+from consentkit.ledger.ledger import Ledger
 from consentkit.ledger.record import Record
-from consentkit.ledger.store import Ledger
+from consentkit.ledger.spool import Outbox
 
 __all__ = ["Ledger", "Outbox", "Record"]

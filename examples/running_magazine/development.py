@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from consentkit import ConsentManager, Ledger, Policy, load_policy
-from consentkit.keys import new_pair, public_half
+from consentkit.handoff.keys import new_pair, public_half
 
 from .app import create_app
 from .magazine import CSP, HERE

@@ -9,8 +9,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from consentkit import ConsentManager
-from consentkit.group import group_link
-from consentkit.jinja import install
+from consentkit.jinja import group_link, install
 
 from .languages import NAMES, read_words, speak
 

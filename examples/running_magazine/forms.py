@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from consentkit.headers import proves_same_origin
+from consentkit.headers.request import proves_same_origin
 
 __all__ = ["read_form"]
 

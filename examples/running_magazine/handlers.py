@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from consentkit.asgi import get_consent, requires_consent
-from consentkit.headers import local_path
+from consentkit.headers.request import local_path
 
 from .forms import read_form
 from .languages import COOKIE

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from consentkit import ConsentManager
 from consentkit.asgi import get_consent
-from consentkit.headers import preferred_language
+from consentkit.headers.request import preferred_language
 
 from .comments import CommentBook
 from .content import Piece, Shelf, read_shelf

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from consentkit import ConsentManager
 from consentkit.asgi import ConsentMiddleware, get_consent
-from consentkit.headers import preferred_language
+from consentkit.headers.request import preferred_language
 
 from .content import read_shelf
 from .dressing import LINES, dress

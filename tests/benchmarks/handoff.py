@@ -25,9 +25,9 @@ from starlette.applications import Starlette
 
 from consentkit import ConsentManager
 from consentkit.asgi import ConsentMiddleware
-from consentkit.keys import public_half
-from tests.postgres import Server
-from tests.servers import LOCALHOST, free_port, running
+from consentkit.handoff.keys import public_half
+from tests.support.postgres import Server
+from tests.support.servers import LOCALHOST, free_port, running
 
 SITES = ("stride", "trailhead", "shoelab")
 VISITORS = 8
@@ -50,7 +50,7 @@ VACUUM ANALYZE consentkit_records; VACUUM ANALYZE consentkit_links; CHECKPOINT
 def serve(site: str, port: int, database: str) -> None:
     """Run one site."""
     from consentkit import Policy
-    from tests.told import EXAMPLE
+    from tests.support.told import EXAMPLE
 
     rows = [
         {"id": one, "name": one.title(), "origin": f"https://{one}.example", "public_key": public_half(key)}

@@ -23,7 +23,7 @@ import sqlalchemy
 
 from consentkit.ledger import Ledger, Record
 from consentkit.ledger.tables import records, to_row
-from tests.postgres import Server
+from tests.support.postgres import Server
 
 DECIDERS = 64
 SQLITE_TARGET = 5.0

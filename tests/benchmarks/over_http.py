@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from consentkit.asgi import ConsentMiddleware
 from tests.benchmarks.visits import BODY, JSON, KEY, Pairs, Visitor, answering, managing
-from tests.servers import LOCALHOST, free_port, running
+from tests.support.servers import LOCALHOST, free_port, running
 
 __all__ = ["BUDGETS", "REFERENCE", "added_cpu"]
 

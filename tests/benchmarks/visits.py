@@ -27,9 +27,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentkit import ConsentManager, load_policy
 from consentkit.asgi import ConsentMiddleware, get_consent
-from consentkit.consent import Choice
+from consentkit.consent.model import Choice
 from consentkit.ledger.engines import make_engine
-from consentkit.occasion import Occasion
+from consentkit.manager.choice import Occasion
 from tests.benchmarks.counting import WARMING_UP, Cases, run_marked
 
 __all__ = ["PAIRS", "Visitor", "answering", "managing", "visits"]

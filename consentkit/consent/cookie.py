@@ -1,0 +1,181 @@
+"""The cookie that carries a visitor's decision, and its companion that scripts may read.
+
+`tokens` writes and reads the value; here are names, attributes, the choice among several, and the memory of what was
+verified.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+from consentkit.consent.evaluation import Terms
+from consentkit.consent.model import Consent, Decision
+from consentkit.consent.token import LARGEST, SecretKeys, Tokens
+from consentkit.consent.verified import Token
+from consentkit.errors import ConfigurationError
+from consentkit.headers.request import RawHeaders, cookie_values, sends_gpc
+
+__all__ = ["SKEW", "ConsentCookie", "SecretKeys"]
+
+SKEW = 60
+"""Seconds that a cookie may come from the future."""
+_REMEMBERED = 8192
+
+
+class ConsentCookie:
+    """Read and write the consent cookie of one site, without any middleware.
+
+    Attributes:
+        verified: tokens by their value; what was verified once need not be again.
+        name: `__Host-consent` on https, `__Secure-consent` with a Domain, `consent` for development on plain http.
+        companion: the name of the companion cookie.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        keys: SecretKeys,
+        *,
+        secure: bool = True,
+        domain: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Derive the keys once.
+
+        Raises:
+            SecretKeyError: no key, or one under 32 characters.
+            ConfigurationError: a policy with so many vendors that a decision may not fit a cookie.
+        """
+        self.terms = terms
+        self.clock = clock
+        self.domain = domain
+        self.secure = secure
+        prefix = ("__Secure-" if domain else "__Host-") if secure else ""
+        self.name = f"{prefix}consent"
+        self.companion = f"{prefix}consent-state"
+        group = terms.policy.group.id if terms.policy.group else ""
+        self.salt = f"consentkit.cookie.v1|{group}|{domain or terms.site.id}"
+        self.tokens = Tokens(terms, keys, self.salt)
+        self.keys_oldest_first = self.tokens.keys_oldest_first
+        self._key = self.name.encode()
+        self.verified: dict[bytes, Token] = {}
+        attributes = "; Path=/; SameSite=Lax"
+        attributes += f"; Domain={domain}" if domain else ""
+        self._attributes = attributes + ("; Secure" if secure else "")
+        self._refuse_what_does_not_fit()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all cookies of ours on this site, the hand-off's included."""
+        return frozenset({self.name, self.companion, f"{self.name}-tx", f"{self.name}-from"})
+
+    def _refuse_what_does_not_fit(self) -> None:
+        notice = self.terms.notice
+        widest = Decision(
+            granted=frozenset(notice.category_ids),
+            vendors=dict.fromkeys(notice.vendor_ids, False),
+            decided_at=10**10,
+            changed_at=2 * 10**10,
+            notice=notice.digest,
+            subject="s" * 22,
+        )
+        size = len(self.name) + len(self.dumps(widest))
+        companion = len(self.companion) + len(
+            self._written(notice.category_ids, notice.vendor_ids, asking=True)
+        )
+        if max(size, companion) > LARGEST:
+            raise ConfigurationError(
+                f"A decision about {len(notice.vendor_ids)} vendors takes {max(size, companion)} octets and browsers keep "
+                f"{LARGEST}: declare fewer vendors, or give them shorter ids."
+            )
+
+    def read(self, headers: RawHeaders) -> Consent:
+        """Read the consent from raw headers alone, without the ledger: a revocation elsewhere is not seen. Never raises."""
+        now = self.clock()
+        gpc = sends_gpc(headers)
+        token = self.newest(cookie_values(headers, self._key), now)
+        return self.judge(token, now, gpc=gpc)
+
+    def judge(self, token: Token | None, now: float, *, gpc: bool = False) -> Consent:
+        """Judge a verified token, or none; the result is kept until it has to be judged anew."""
+        if token is None:
+            return self.terms.judge(None, now, gpc=gpc)
+        kept = token.consents[gpc]
+        if kept is not None and kept[0] <= now < kept[1].until:
+            return kept[1]
+        consent = self.terms.judge(token.decision, now, gpc=gpc)
+        judged = (now, consent)
+        token.consents = (token.consents[0], judged) if gpc else (judged, token.consents[1])
+        return consent
+
+    def newest(self, values: Iterable[bytes], now: float) -> Token | None:
+        """Choose of several candidates the valid one that changed last; of two of one second, the narrower."""
+        best: Token | None = None
+        for value in values:
+            token = self.verify(value)
+            if token is None or token.changed_at > now + SKEW:
+                continue
+            if best is None or _recency(token) > _recency(best):
+                best = token
+        return best
+
+    def verify(self, value: bytes) -> Token | None:
+        """Verify one value; None for whatever we did not write, or wrote under a notice that is not known here."""
+        found = self.verified.get(value)
+        if found is not None:
+            return found
+        token = self.tokens.read(value)
+        if token is None:
+            return None
+        if len(self.verified) >= _REMEMBERED:
+            # A list of all, since an iterator fails where another thread writes meanwhile.
+            for old in list(self.verified)[: _REMEMBERED // 4]:
+                self.verified.pop(old, None)
+        self.verified[value] = token
+        return token
+
+    def unknown_notice(self, value: bytes) -> str | None:
+        """Name the notice, as cookies do, of a value that we signed under a notice that is not known here."""
+        return self.tokens.unknown_notice(value)
+
+    def dumps(self, decision: Decision) -> str:
+        """Write a decision as a signed token, with the newest key; KeyError where its notice is not known here."""
+        return self.tokens.dumps(decision)
+
+    def set_cookie(self, decision: Decision) -> list[str]:
+        """Give the Set-Cookie values for a decision: ours first, then the companion's.
+
+        Max-Age runs to the end of validity (RFC 6265bis); a decision that has ended gives deletions.
+        """
+        now = self.clock()
+        ends = self.terms.expires(decision)
+        age = max(0, (ends or 0) - int(now))
+        state = self.state(self.terms.judge(decision, now))
+        return [
+            f"{self.name}={self.dumps(decision)}{self._attributes}; HttpOnly; Max-Age={age}",
+            f"{self.companion}={state}{self._attributes}; Max-Age={age}",
+        ]
+
+    def state(self, consent: Consent) -> str:
+        """Write what is on for scripts: category ids, required ones left out, then `~id` for vendors that differ from theirs.
+
+        Then `_` and the notice, as cookies name it, under which that was found: a page that was rendered under another one must
+        not rely on it. `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
+        """
+        on = [category.id for category in self.terms.policy.optional if consent.categories[category.id]]
+        deviating = [
+            vendor
+            for vendor, allowed in consent.vendors.items()
+            if allowed != consent.categories[consent.vendor_category[vendor]]
+        ]
+        return self._written(on, deviating, asking=consent.needs_asking)
+
+    def _written(self, categories: Iterable[str], vendors: Iterable[str], *, asking: bool) -> str:
+        items = [*categories, *(f"~{vendor}" for vendor in vendors)]
+        told = [*items, f"_{self.terms.notice.short}"] if items else ["-"]
+        return ".".join(told) + (".~" if asking else "")
+
+
+def _recency(token: Token) -> tuple[int, int, int, bytes]:
+    """Order tokens: the newest last, of one second the narrowest, and of the rest some, whatever their place in the header."""
+    categories, vendors = token.decision.breadth
+    return token.changed_at, -categories, -vendors, token.raw

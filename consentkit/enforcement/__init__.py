@@ -1,0 +1,1 @@
+"""What an answer lets through: cookies, the Content-Security-Policy, embeds."""

@@ -1,0 +1,1 @@
+"""HTML read as it streams, and markup inserted into it; nothing about consent."""

@@ -1,0 +1,201 @@
+"""One site's consent: policy, keys, ledger and clock in one object, which every adapter is given."""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+
+from consentkit.consent.cookie import ConsentCookie, SecretKeys
+from consentkit.consent.evaluation import Terms
+from consentkit.consent.model import Choice, Consent
+from consentkit.ledger import Ledger, Record
+from consentkit.manager.choice import Occasion, Outcome
+from consentkit.manager.listeners import Listener, Listeners
+from consentkit.manager.options import (
+    Origins,
+    checked_domain,
+    checked_prefix,
+    checked_seconds,
+    chosen_site,
+    served_from,
+)
+from consentkit.manager.recorder import Registrar
+from consentkit.manager.resolver import Standing
+from consentkit.manager.revocations import Revocations
+from consentkit.notices.notice import Notice
+from consentkit.policy.policy import Policy
+
+__all__ = ["ConsentManager"]
+
+
+class ConsentManager:
+    """Ask, remember, prove and forget, for one site of a policy. Nothing connects or starts a thread before it is needed.
+
+    Args:
+        policy: from `load_policy`, with the notices of its `consent.lock`.
+        secret_key: one key or several, newest first, of 32 characters or more.
+        ledger: a database URL, a SQLAlchemy engine, a Ledger, or None: then nothing can be proved.
+        site: id of this site; may be left out while the policy has one.
+        origins: by site id, where it runs in development, in place of the policy's origin.
+        clock: gives seconds since the epoch.
+        prefix: path under which the library answers.
+        cookie_domain: a domain whose sub-domains share one cookie, without a leading dot.
+        recheck: seconds after which withdrawals made elsewhere are seen.
+        max_stale: seconds that a grant stands while the ledger is out of reach.
+        strict: whether cookies that the policy does not declare are dropped too.
+        csp: the site's Content-Security-Policy, opened for the vendors that a visitor granted.
+        banner: whether the banner is put into pages.
+        debug: whether dropped cookies are shown in the browser's console.
+        private_key: of this site, for the hand-off between sites.
+        spool: directory for records that wait for the ledger, so that they survive a restart.
+        templates: folder with templates that replace the library's, each by its name.
+        locales: folder with the site's own catalogues.
+        stylesheets: addresses of style sheets for the library's pages, each loaded after its own.
+        observed: file that the names of undeclared and refused cookies are added to, for `consentkit check --observed`.
+
+    Raises:
+        ConfigurationError: what does not fit together, with the remedy.
+        SecretKeyError: a missing or short key.
+
+    Attributes:
+        terms: what decisions are judged by.
+        cookie: reads and writes the consent cookie, without any middleware too.
+        ledger: the store of records, or None.
+        origins: for each site the origins it is served from, first the canonical one.
+        standing: what the ledger says about a visitor's cookie.
+        registrar: where decisions are taken and recorded.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        secret_key: SecretKeys,
+        ledger: Ledger | str | URL | Engine | None,
+        site: str | None = None,
+        origins: Origins | None = None,
+        clock: Callable[[], float] = time.time,
+        prefix: str = "/consent",
+        cookie_domain: str | None = None,
+        recheck: float = 60,
+        max_stale: float = 3600,
+        strict: bool = False,
+        csp: str | None = None,
+        banner: bool = True,
+        debug: bool = False,
+        private_key: str | None = None,
+        spool: str | Path | None = None,
+        templates: str | Path | None = None,
+        locales: str | Path | None = None,
+        stylesheets: Sequence[str] = (),
+        observed: str | Path | None = None,
+    ) -> None:
+        self.policy, self.clock, self.prefix = policy, clock, checked_prefix(prefix)
+        self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
+        self.private_key = private_key
+        self.templates, self.locales, self.observed = _path(templates), _path(locales), _path(observed)
+        self.stylesheets = tuple(stylesheets)
+        self.site = chosen_site(policy, site)
+        self.origins = served_from(policy, origins or {})
+        canonical = self.origins[self.site][0]
+        self.terms = Terms(policy, self.site, getattr(policy, "notices", ()))
+        self.cookie = ConsentCookie(
+            self.terms,
+            secret_key,
+            secure=canonical.startswith("https:"),
+            domain=checked_domain(cookie_domain, canonical),
+            clock=clock,
+        )
+        self._listeners = Listeners()
+        recheck, max_stale = checked_seconds("recheck", recheck), checked_seconds("max_stale", max_stale)
+        self._connect(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
+
+    def _connect(
+        self,
+        ledger: Ledger | str | URL | Engine | None,
+        *,
+        recheck: float,
+        max_stale: float,
+        spool: str | Path | None,
+    ) -> None:
+        """Put together what depends on the ledger."""
+        self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
+        self._own_ledger = self.ledger if self.ledger is not ledger else None
+        self.revocations: Revocations | None = None
+        if self.ledger is None:
+            warnings.warn(
+                "ConsentManager has no ledger: no consent can be proved to an authority.", stacklevel=3
+            )
+        else:
+            self.revocations = Revocations(self.ledger, recheck=recheck, max_stale=max_stale)
+        self.standing = Standing(self.terms, self.cookie, self.ledger, self.revocations, recheck=recheck)
+        self.registrar = Registrar(
+            self.terms, self.cookie, self.standing, self._listeners, clock=self.clock, spool=spool
+        )
+
+    @property
+    def notice(self) -> Notice:
+        """What visitors are told now."""
+        return self.terms.notice
+
+    @property
+    def group(self) -> str:
+        """Id of the group of sites; empty for a single site."""
+        return self.policy.group.id if self.policy.group else ""
+
+    # Deciding
+
+    def decide(self, before: Consent, choice: Choice, occasion: Occasion, *, merge: bool = False) -> Outcome:
+        """Record a choice, as `Registrar.decide` does; blocks until the record is durable."""
+        return self.registrar.decide(before, choice, occasion, merge=merge)
+
+    def withdraw(self, before: Consent, category: str | None, occasion: Occasion) -> Outcome:
+        """Withdraw everything, or one category, as `Registrar.withdraw` does; blocks."""
+        return self.registrar.withdraw(before, category, occasion)
+
+    def withdraw_subject(self, subject: str) -> Record | None:
+        """Withdraw for a visitor who asks customer service, without the visitor's browser.
+
+        `subject` is the reference of the visitor's records. Returns the record, or None where the ledger knows of nothing that is
+        granted under it. Holds in this process at once and in others within `recheck`. Blocks until it is recorded, or
+        until it is certain that the record has to wait for the ledger.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot be read; nothing was changed.
+        """
+        outcome = self.registrar.withdraw_subject(subject)
+        if outcome is not None and outcome.record is not None and outcome.stored:
+            self.notify(outcome.record)
+        return outcome.record if outcome else None
+
+    # Telling
+
+    def on_change(self, listener: Listener) -> Listener:
+        """Call this with the Record of every change, once it is durable; usable as a decorator.
+
+        What a listener raises is logged: it is never the visitor's problem.
+        """
+        self._listeners.add(listener)
+        return listener
+
+    def notify(self, record: Record) -> None:
+        """Tell the listeners, from a thread without an event loop."""
+        self._listeners.tell(record)
+
+    async def anotify(self, record: Record) -> None:
+        """Tell the listeners, from an event loop."""
+        await self._listeners.atell(record)
+
+    def close(self) -> None:
+        """Deliver what waits, and close what this manager opened."""
+        self.registrar.close()
+        if self.revocations is not None:
+            self.revocations.close()
+        if self._own_ledger is not None:
+            self._own_ledger.close()
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

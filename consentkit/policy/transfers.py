@@ -1,0 +1,192 @@
+"""Where a vendor is, and what makes a transfer of personal data there lawful (GDPR chapter V).
+
+The facts are dated and stand in `data/adequacy.toml`; a policy replaces them with its `adequacy_file`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from consentkit.policy.findings import fault
+
+__all__ = [
+    "COUNTRIES",
+    "EU_TERRITORIES",
+    "SAFEGUARDS",
+    "AdequacyDecision",
+    "Condition",
+    "Country",
+    "Safeguard",
+    "SafeguardName",
+    "TransferData",
+    "is_third_country",
+    "normal_country",
+    "shipped_transfer_data",
+]
+
+_CODES = """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW
+    BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI
+    FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN
+    IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME
+    MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF
+    PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV
+    SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE
+    YT ZA ZM ZW
+"""
+COUNTRIES = frozenset(_CODES.split())
+"""The 249 codes of ISO 3166-1 alpha-2."""
+
+EU_TERRITORIES = frozenset(("AX", "GF", "GP", "MF", "MQ", "RE", "YT"))
+"""Territories of the European Union with a code of their own; they count as EEA only where `adequacy_file` says so."""
+
+_ALIASES = {"EL": "GR", "UK": "GB"}
+
+SafeguardName = Literal[
+    "none_required",
+    "adequacy",
+    "scc",
+    "scc_authority",
+    "bcr",
+    "code_of_conduct",
+    "certification",
+    "ad_hoc_clauses",
+    "art49_explicit_consent",
+]
+Condition = Literal["dpf_certified", "commercial_org"]
+
+
+def _country(value: str) -> str:
+    code = normal_country(value)
+    if code not in COUNTRIES:
+        raise fault(
+            "This is not a country code of ISO 3166-1.", 'Write two capitals, such as "NL", "US" or "GB".'
+        )
+    return code
+
+
+Country = Annotated[
+    str,
+    AfterValidator(_country),
+    Field(description="ISO 3166-1 alpha-2 code, such as NL.", json_schema_extra={"pattern": "^[A-Z]{2}$"}),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Safeguard:
+    """One ground on which personal data may leave the EEA.
+
+    `articles` are those of the GDPR. `iri` is its term in the Data Privacy Vocabulary 2.3. `needs_copy`: visitors are
+    told where to get a copy of it or where to read it (article 13(1)(f)).
+    """
+
+    name: str
+    label: str
+    articles: tuple[str, ...]
+    iri: str | None
+    needs_copy: bool
+
+
+_DPV = "https://w3id.org/dpv/legal/eu/gdpr#"
+SAFEGUARDS: Mapping[str, Safeguard] = MappingProxyType(
+    {
+        row.name: row
+        for row in (
+            Safeguard("none_required", "Within the EEA", (), None, False),
+            Safeguard("adequacy", "Adequacy decision", ("45(3)",), f"{_DPV}A45-3", False),
+            Safeguard("scc", "Standard contractual clauses", ("46(2)(c)",), f"{_DPV}A46-2-c", True),
+            Safeguard(
+                "scc_authority",
+                "Standard contractual clauses of a supervisory authority",
+                ("46(2)(d)",),
+                f"{_DPV}A46-2-d",
+                True,
+            ),
+            Safeguard("bcr", "Binding corporate rules", ("46(2)(b)", "47"), f"{_DPV}A46-2-b", True),
+            Safeguard("code_of_conduct", "Code of conduct", ("46(2)(e)",), f"{_DPV}A46-2-e", True),
+            Safeguard("certification", "Certification", ("46(2)(f)",), f"{_DPV}A46-2-f", True),
+            Safeguard(
+                "ad_hoc_clauses", "Contract approved by an authority", ("46(3)(a)",), f"{_DPV}A46-3-a", True
+            ),
+            Safeguard("art49_explicit_consent", "Explicit consent", ("49(1)(a)",), f"{_DPV}A49-1-a", False),
+        )
+    }
+)
+"""The closed vocabulary, by name; strongest first."""
+
+
+class AdequacyDecision(BaseModel):
+    """One decision of the European Commission under article 45 GDPR."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    country: Country
+    begins: date = Field(alias="from")
+    ends: date | None = Field(default=None, alias="until")
+    condition: Condition | None = None
+    scope: str | None = None
+    contested: str | None = None
+
+    def in_force(self, on: date) -> bool:
+        """Say whether it applies on that day; both its first and its last day count."""
+        return self.begins <= on and (self.ends is None or on <= self.ends)
+
+
+class TransferData(BaseModel):
+    """The EEA and the adequacy decisions as they were known on the day `as_of`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    as_of: date
+    eea: Annotated[tuple[Country, ...], Field(strict=False, min_length=1)]
+    decisions: Annotated[tuple[AdequacyDecision, ...], Field(strict=False)] = ()
+    _members: frozenset[str] = PrivateAttr(default=frozenset())
+
+    def model_post_init(self, context: object) -> None:
+        """Build the look-up once."""
+        self._members = frozenset(self.eea)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "TransferData":
+        for decision in self.decisions:
+            if decision.ends is not None and decision.ends < decision.begins:
+                raise fault(f"The decision for {decision.country} ends before it begins.", "Mend its dates.")
+        return self
+
+    def in_eea(self, country: str) -> bool:
+        """Say whether data that goes there stays within the EEA."""
+        return normal_country(country) in self._members
+
+    def decision(self, country: str, on: date) -> AdequacyDecision | None:
+        """Give the decision that is in force for a country on that day."""
+        code = normal_country(country)
+        return next((one for one in self.decisions if one.country == code and one.in_force(on)), None)
+
+    def decisions_for(self, country: str) -> tuple[AdequacyDecision, ...]:
+        """Give all decisions for a country, in force or not."""
+        code = normal_country(country)
+        return tuple(one for one in self.decisions if one.country == code)
+
+
+def normal_country(code: str) -> str:
+    """Put ISO 3166-1 codes in the place of the two that the European Union writes differently: EL and UK."""
+    return _ALIASES.get(code, code)
+
+
+@cache
+def shipped_transfer_data() -> TransferData:
+    """Read the list that ships with the package, once."""
+    text = files("consentkit.policy").joinpath("data/adequacy.toml").read_text("utf-8")
+    return TransferData.model_validate(tomllib.loads(text))
+
+
+def is_third_country(country: str, data: TransferData | None = None) -> bool:
+    """Say whether a recipient there makes a transfer out of the EEA (GDPR 44)."""
+    return not (data or shipped_transfer_data()).in_eea(country)

@@ -1,0 +1,154 @@
+"""What visitors and programmes send to the decision address, read strictly: whatever is not plain changes nothing."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+
+from consentkit.consent.model import Choice
+from consentkit.errors import InvalidDecisionError
+from consentkit.manager.choice import Surface
+
+__all__ = ["Answer", "read_form", "read_json", "read_query"]
+
+MOST_FIELDS = 1200
+_DEEPEST = 8
+
+Word = Annotated[str, Field(max_length=64)]
+Choices = Literal["accept_all", "reject_all", "save", "change"]
+
+
+class Answer(BaseModel):
+    """What was sent: answers by id, or one of the two buttons, and how they came about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    categories: dict[Word, StrictBool] | None = None
+    vendors: dict[Word, StrictBool] | None = None
+    choice: Choices | None = None
+    notice: Word | None = None
+    language: Word | None = None
+    surface: Surface = "api"
+    next: str | None = None
+
+    def named(self) -> Choice:
+        """Give what it names."""
+        return Choice(categories=self.categories or {}, vendors=self.vendors or {})
+
+    @property
+    def names_something(self) -> bool:
+        """Whether it holds any answer at all."""
+        return self.categories is not None or self.vendors is not None
+
+
+def read_json(body: bytes, *, merge: bool) -> Answer:
+    """Read a JSON body (RFC 8259, UTF-8): no duplicate keys, no NaN, booleans only, nothing unknown, nothing deep.
+
+    Raises:
+        InvalidDecisionError: with the reason, never with what was sent.
+    """
+    try:
+        text = body.decode("utf-8")
+        if text.translate(_BRACKETS).count("[") > _DEEPEST:
+            raise InvalidDecisionError("The body is nested too deeply.")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        answer = Answer.model_validate(value)
+    except ValidationError as error:
+        raise InvalidDecisionError(_reason(error)) from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InvalidDecisionError):
+            raise
+        raise InvalidDecisionError("The body is not valid JSON.") from None
+    if answer.next is not None or answer.choice in ("save", "change"):
+        raise InvalidDecisionError("`next`, `save` and `change` are for forms.")
+    if answer.choice is not None and (merge or answer.names_something):
+        raise InvalidDecisionError("`choice` stands alone: it answers everything.")
+    if answer.choice is None and not answer.names_something:
+        raise InvalidDecisionError("The body has neither `categories`, `vendors` nor `choice`.")
+    return answer
+
+
+_BRACKETS = {ord("{"): "["}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidDecisionError("The body names a key twice.")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise InvalidDecisionError("The body holds a number that JSON does not know.")
+
+
+def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[Answer, str | None]:
+    """Read a form: `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language`, `surface`; each once.
+
+    A form that withdraws may name one `category`, which is returned beside the answer.
+
+    Raises:
+        InvalidDecisionError: with the reason, never with what was sent.
+    """
+    fields = _fields(body)
+    category = fields.pop("category", None) if withdrawal else None
+    values: dict[str, Any] = {}
+    for name, value in fields.items():
+        kind, dot, one = name.partition(".")
+        if dot and kind in _TABLES and not withdrawal:
+            if value not in ("on", "off"):
+                raise InvalidDecisionError("An answer is `on` or `off`.")
+            values.setdefault(_TABLES[kind], {})[one] = value == "on"
+        elif name in _PLAIN and (name != "choice" or not withdrawal):
+            values[name] = value or None
+        else:
+            raise InvalidDecisionError("The form has a field that does not belong there.")
+    if values.get("surface", "api") is None:
+        del values["surface"]
+    try:
+        answer = Answer.model_validate(values)
+    except ValidationError as error:
+        raise InvalidDecisionError(_reason(error)) from None
+    if not withdrawal and answer.choice is None:
+        raise InvalidDecisionError("The form has no `choice`.")
+    if answer.choice in ("accept_all", "reject_all") and answer.names_something:
+        raise InvalidDecisionError("`accept_all` and `reject_all` stand alone: they answer everything.")
+    return answer, category
+
+
+def read_query(query: bytes) -> tuple[Answer, str | None]:
+    """Read the query of a withdrawal: `category`, `notice`, `language`, `surface`; each once.
+
+    Raises:
+        InvalidDecisionError: anything else, since a misspelt `category` would withdraw everything.
+    """
+    return read_form(query, withdrawal=True)
+
+
+_TABLES: Mapping[str, str] = {"category": "categories", "vendor": "vendors"}
+_PLAIN = frozenset({"choice", "next", "notice", "language", "surface"})
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    if body.count(b"&") >= MOST_FIELDS:
+        raise InvalidDecisionError("The form has too many fields.")
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body), errors="strict"
+        )
+    except ValueError:
+        raise InvalidDecisionError("The form is not application/x-www-form-urlencoded in UTF-8.") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise InvalidDecisionError("The form names a field twice.")
+    return fields
+
+
+def _reason(error: ValidationError) -> str:
+    """Say which of our own keys is wrong; a key that was sent is never repeated."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = first["loc"][0] if first["loc"] else ""
+    known = where if where in Answer.model_fields else "body"
+    return f"`{known}` is not what it has to be."

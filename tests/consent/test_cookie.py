@@ -1,0 +1,500 @@
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from http.cookies import SimpleCookie
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from consentkit.consent.cookie import SKEW, ConsentCookie
+from consentkit.consent.evaluation import Terms
+from consentkit.consent.model import Consent, ConsentStatus, Decision
+from consentkit.errors import ConfigurationError, SecretKeyError
+from consentkit.headers.request import RawHeaders
+from consentkit.notices.notice import Notice
+from consentkit.policy.policy import Policy
+from tests.conftest import Clock
+from tests.consent.test_evaluation import seconds
+from tests.support.drawn import MOMENT, decisions_under, policies
+from tests.support.policies import GROUP, SECOND_SITE, add, policy, put
+
+KEY = "a key of at least 32 random characters"
+DAY = 86_400
+SUBJECT = "AZaz09-_AZaz09-_AZaz09"
+OTHERS = tuple(add("categories", id=one) for one in ("tracking", "social", "comfort"))
+VENDORS = (add("vendors", id="video", category="social"), add("vendors", id="adhub", category="tracking"))
+POLICY = policy(*OTHERS, *VENDORS)
+NOTICE = Notice.of(POLICY)
+GRANT = Decision(
+    granted=frozenset({"analytical", "social"}),
+    vendors={"video": False},
+    decided_at=MOMENT,
+    changed_at=MOMENT,
+    notice=NOTICE.digest,
+    subject=SUBJECT,
+)
+REFUSAL = replace(GRANT, granted=frozenset(), vendors={}, subject="")
+DRAWN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def cookie(
+    declared: Policy = POLICY, *, site: str = "stride", keys: Any = KEY, now: float = MOMENT, **more: Any
+) -> ConsentCookie:
+    return ConsentCookie(Terms(declared, site), keys, clock=lambda: now, **more)
+
+
+def sent(*values: str | bytes, name: str = "__Host-consent") -> RawHeaders:
+    pairs = [name.encode() + b"=" + (value.encode() if isinstance(value, str) else value) for value in values]
+    return [(b"cookie", b"; ".join(pairs))]
+
+
+def attributes(line: str) -> dict[str, str]:
+    """Read what stands behind the first semicolon, names in lower case."""
+    return {
+        name.strip().lower(): value
+        for name, _, value in (part.partition("=") for part in line.split(";")[1:])
+    }
+
+
+# Names and attributes. CK-03 to CK-06
+
+
+@pytest.mark.parametrize(
+    ("secure", "domain", "name"),
+    [
+        (True, None, "__Host-consent"),
+        (True, "stride.example", "__Secure-consent"),
+        (False, None, "consent"),
+        (False, "stride.localhost", "consent"),
+    ],
+)
+def test_a_cookie_is_named_and_bounded_by_where_the_site_runs(
+    secure: bool, domain: str | None, name: str
+) -> None:
+    made = cookie(secure=secure, domain=domain)
+    assert (made.name, made.companion) == (name, f"{name}-state")
+    assert {name, f"{name}-state", f"{name}-tx"} <= made.names
+    ours, companion = made.set_cookie(GRANT)
+    assert ours.startswith(f"{name}={made.dumps(GRANT)};") and companion.startswith(f"{name}-state=")
+    for line in (ours, companion):
+        told = attributes(line)
+        assert (told.pop("path"), told.pop("samesite"), told.pop("domain", None)) == ("/", "Lax", domain)
+        assert ("secure" in told) is secure
+        assert ("httponly" in told) is (line is ours)
+        assert set(told) - {"secure", "httponly"} == {"max-age"}
+    assert made.read(sent(made.dumps(GRANT), name=name)).granted == GRANT.granted
+
+
+def test_a_cookie_of_another_name_is_not_ours() -> None:  # CK-05
+    made = cookie()
+    token = made.dumps(GRANT)
+    assert made.read(sent(token)).status == "given"
+    for name in (
+        "__host-consent",
+        "consent",
+        "__Secure-consent",
+        "__Host-consent-state",
+        " \xa0__Host-consent",
+    ):
+        assert made.read(sent(token, name=name)).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("now", "age"),
+    [
+        (0.0, 181 * DAY),
+        (0.999, 181 * DAY),
+        (1, 181 * DAY - 1),
+        (100.5 * DAY, 80.5 * DAY),
+        (181 * DAY - 1, 1),
+        (181 * DAY - 0.5, 1),
+        (181 * DAY, 0),
+        (500 * DAY, 0),
+    ],
+)
+def test_max_age_is_whole_seconds_to_the_end_of_validity(now: float, age: int) -> None:  # CK-02
+    for line in cookie(now=MOMENT + now).set_cookie(GRANT):
+        assert line.endswith(f"; Max-Age={int(age)}")
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_six_months_are_at_most_184_days(moment: int) -> None:  # CK-02
+    made = cookie(now=moment)
+    ours, _ = made.set_cookie(replace(GRANT, decided_at=moment, changed_at=moment))
+    assert 181 * DAY <= int(attributes(ours)["max-age"]) <= 15_897_600
+
+
+def test_a_decision_that_no_calendar_holds_is_deleted() -> None:
+    far = replace(GRANT, decided_at=10**15, changed_at=10**15)
+    assert all(line.endswith("Max-Age=0") for line in cookie().set_cookie(far))
+
+
+@DRAWN
+@given(policies, st.data())
+def test_what_is_set_is_what_is_read(policy: Policy, more: st.DataObject) -> None:
+    made = cookie(policy)
+    decision = more.draw(decisions_under(Notice.of(policy)))
+    made.clock = lambda: decision.changed_at
+    ours, companion = made.set_cookie(decision)
+    for line in (ours, companion):
+        assert re.fullmatch(r"[A-Za-z0-9_.~!-]+", line.split(";")[0].partition("=")[2])  # CK-01
+        (value,) = SimpleCookie(line).values()
+        assert value["path"] == "/"
+    told = made.read(sent(ours.split(";")[0].partition("=")[2]))
+    assert told.decision == decision
+    assert told.status == made.terms.judge(decision, decision.changed_at).status
+
+
+# CK-01
+def test_five_hundred_vendors_fit_where_their_ids_are_short() -> None:
+    rows = [add("vendors", id=f"v{number:03}") for number in range(500)]
+    made = cookie(policy(*rows))
+    notice = made.terms.notice
+    decision = replace(
+        REFUSAL, vendors=dict.fromkeys(notice.vendor_ids, True), notice=notice.digest, subject=SUBJECT
+    )
+    ours, companion = made.set_cookie(replace(decision, vendors={**decision.vendors, "counter": False}))
+    for line in (ours, companion):
+        name, _, value = line.split(";")[0].partition("=")
+        assert len(name) + len(value) <= 4096
+    token = ours.split(";")[0].partition("=")[2]
+    assert made.read(sent(token)).vendors == {"counter": False} | {
+        f"v{number:03}": True for number in range(500)
+    }
+
+
+def test_what_may_not_fit_a_cookie_is_the_developers_mistake() -> None:
+    rows = [add("vendors", id=f"a-vendor-with-a-long-id-{number}") for number in range(500)]
+    with pytest.raises(ConfigurationError, match=r"501 vendors takes 1[0-9]{4} octets"):
+        cookie(policy(*rows))
+
+
+def test_no_choice_is_cut_off_on_the_edge_of_what_fits() -> None:
+    made = None
+    for vendors in range(330, 420):
+        try:
+            made = cookie(policy(*(add("vendors", id=f"vendor-{number:03}") for number in range(vendors))))
+        except ConfigurationError:
+            break
+    assert made is not None and vendors < 419
+    everything = dict.fromkeys(made.terms.notice.vendor_ids, False)
+    widest = replace(
+        GRANT,
+        kind="partial",
+        granted=frozenset({"analytical"}),
+        vendors=everything,
+        notice=made.terms.notice.digest,
+    )
+    _, companion = made.set_cookie(widest)
+    name, _, value = companion.split(";")[0].partition("=")
+    assert 4080 <= len(name) + len(value) <= 4096
+
+
+def test_a_short_key_is_the_developers_mistake() -> None:  # SG-08
+    with pytest.raises(SecretKeyError):
+        cookie(keys="x")
+
+
+# The companion
+
+
+@pytest.mark.parametrize(
+    ("granted", "vendors", "more", "written"),
+    [
+        ({"analytical", "social"}, {}, {}, "analytical.social._{notice}"),
+        (
+            {"analytical", "tracking", "social", "comfort"},
+            {},
+            {},
+            "analytical.tracking.social.comfort._{notice}",
+        ),
+        ({"social"}, {"video": False}, {}, "social.~video._{notice}"),
+        (set(), {"video": True, "adhub": True}, {}, "~video.~adhub._{notice}"),
+        (set(), {"video": True}, {"kind": "partial"}, "~video._{notice}.~"),
+        ({"social"}, {}, {"kind": "partial"}, "social._{notice}.~"),
+        (set(), {}, {}, "-"),
+        (set(), {}, {"kind": "withdrawn"}, "-"),
+        (set(), {}, {"kind": "partial"}, "-.~"),
+        ({"social"}, {}, {"decided_at": MOMENT - 400 * DAY}, "-.~"),
+    ],
+)
+def test_the_companion_tells_scripts_what_is_on(
+    granted: set[str], vendors: dict[str, bool], more: Any, written: str
+) -> None:  # CK-06
+    made = cookie()
+    decision = replace(REFUSAL, granted=frozenset(granted), vendors=vendors, **more)
+    _, companion = made.set_cookie(decision)
+    assert companion.split(";")[0] == f"__Host-consent-state={written.format(notice=NOTICE.short)}"
+    assert SUBJECT not in companion
+
+
+@pytest.mark.parametrize(
+    ("granted", "vendors", "written"),
+    [
+        ({"analytical"}, {}, "analytical._{notice}"),
+        ({"analytical"}, {"counter": False}, "analytical.~counter._{notice}"),
+        (set(), {}, "-"),
+        (set(), {"counter": True}, "~counter._{notice}"),
+    ],
+)
+def test_the_companion_tells_what_is_exempt_apart_from_what_was_objected_to(  # LB-05
+    granted: set[str], vendors: dict[str, bool], written: str
+) -> None:
+    made = cookie(policy(put("categories", 1, exempt=True)))
+    notice = made.terms.notice
+    decision = replace(REFUSAL, granted=frozenset(granted), vendors=vendors, notice=notice.digest)
+    assert made.state(made.terms.judge(decision, MOMENT)) == written.format(notice=notice.short)
+
+
+def test_the_companion_grants_nothing() -> None:
+    made = cookie()
+    _, companion = made.set_cookie(GRANT)
+    value = companion.split(";")[0].partition("=")[2]
+    assert made.read(sent(value, name="__Host-consent-state")).status == "unknown"
+    assert made.read(sent(value)).status == "unknown"
+
+
+# Reading. CK-07, CK-08
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"cookie", b"sec-gpc", b"x"]), st.binary(max_size=120)), max_size=6)
+)
+@example([(b"cookie", b"__Host-consent=" + b"." * 20_000)])
+@example([(b"cookie", b"__Host-consent=\xff\xfe; __Host-consent")])
+def test_any_bytes_at_all_give_a_consent(headers: list[tuple[bytes, bytes]]) -> None:
+    told = cookie().read(headers)
+    assert (told.status, told.granted, told.decision) == ("unknown", frozenset(), None)
+    assert told.asking == ("analytical", "tracking", "social", "comfort")
+
+
+@given(st.data())
+def test_any_bytes_around_a_valid_cookie_give_a_consent(more: st.DataObject) -> None:
+    made = cookie()
+    token = made.dumps(GRANT).encode()
+    before, after = (more.draw(st.binary(max_size=60)) for _ in range(2))
+    told = made.read([(b"cookie", before + b";__Host-consent=" + token + b";" + after)])
+    assert (told.status, told.decision) == ("given", GRANT)
+    place = more.draw(st.integers(0, len(token) - 1))
+    spoilt = token[:place] + more.draw(st.binary(max_size=3)) + token[place + 1 :]
+    if spoilt.strip(b" \t") != token and b";" not in spoilt:
+        assert made.read([(b"cookie", b"__Host-consent=" + spoilt)]).status == "unknown"
+
+
+def test_what_is_read_needs_no_consent_from_another_place() -> None:
+    told: Consent = cookie().read(sent(cookie().dumps(GRANT)))
+    assert (told.status, told.granted) == (ConsentStatus.GIVEN, {"analytical", "social"})
+    assert told.allows("social") and not told.allows("social", "video")
+    assert cookie().read([]).status == "unknown"
+
+
+def test_the_signal_is_read_with_it() -> None:  # SG-05
+    made = cookie(policy(put("categories", 1, honours_gpc=True)))
+    assert made.read([(b"sec-gpc", b"1")]).gpc
+    assert made.read([(b"sec-gpc", b"1")]).asking == ()
+    granted = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=made.terms.notice.digest)
+    told = made.read([*sent(made.dumps(granted)), (b"sec-gpc", b"1")])
+    assert (told.gpc, told.allows("analytical")) == (True, True)
+    assert not made.read(sent(made.dumps(granted))).gpc
+
+
+# CP-01, CP-02, CP-10
+def test_of_several_valid_ones_the_newest_counts_whatever_their_order() -> None:
+    made = cookie(now=MOMENT + 100)
+    values = [
+        made.dumps(GRANT),
+        made.dumps(replace(REFUSAL, changed_at=MOMENT + 3)),
+        made.dumps(replace(GRANT, changed_at=MOMENT + 2)),
+        "garbage",
+        made.dumps(replace(GRANT, changed_at=MOMENT + 100 + SKEW + 1)),
+    ]
+    for order in permutations(values):
+        assert made.read(sent(*order)).status == "refused"
+
+
+def test_among_those_that_changed_at_once_the_narrower_counts() -> None:  # XS-05
+    made = cookie()
+    wider = replace(GRANT, granted=frozenset({"analytical", "tracking", "social"}), vendors={})
+    ordered = [
+        REFUSAL,
+        replace(REFUSAL, vendors={"video": True}, subject=SUBJECT),
+        replace(GRANT, granted=frozenset({"social"})),
+        GRANT,
+        replace(GRANT, vendors={}),
+        wider,
+    ]
+    for number, narrowest in enumerate(ordered):
+        rest = [made.dumps(one) for one in ordered[number:]]
+        for order in (rest, rest[::-1], rest[1:] + rest[:1]):
+            assert made.read(sent(*order)).decision == narrowest
+
+
+@given(st.permutations([{"tracking"}, {"social"}, {"analytical"}, {"comfort"}]))
+def test_the_order_of_the_header_decides_nothing(order: list[set[str]]) -> None:
+    made = cookie()
+    tokens = [made.dumps(replace(GRANT, granted=frozenset(one), vendors={})) for one in order]
+    assert made.read(sent(*tokens)).decision == made.read(sent(*sorted(tokens))).decision
+
+
+def test_eight_candidates_are_looked_at() -> None:
+    made = cookie()
+    token = made.dumps(GRANT)
+    assert made.read(sent(*["x"] * 7, token)).status == "given"
+    assert made.read(sent(*["x"] * 8, token)).status == "unknown"
+
+
+# VA-02, LC-07
+@pytest.mark.parametrize(
+    ("ahead", "status"),
+    [
+        (-1, "given"),
+        (0, "given"),
+        (30, "given"),
+        (60, "given"),
+        (61, "unknown"),
+        (600, "unknown"),
+        (DAY, "unknown"),
+    ],
+)
+def test_a_cookie_from_the_future_does_not_count(ahead: int, status: str) -> None:
+    made = cookie()
+    for decision in (
+        replace(GRANT, decided_at=MOMENT + ahead, changed_at=MOMENT + ahead),
+        replace(GRANT, decided_at=MOMENT - DAY, changed_at=MOMENT + ahead),
+    ):
+        assert made.read(sent(made.dumps(decision))).status == status
+
+
+def test_a_cookie_ends_to_the_second_whatever_the_browser_keeps(clock: Clock) -> None:  # VA-01, VA-02
+    made = cookie()
+    made.clock = clock
+    now = int(clock())
+    token = made.dumps(replace(GRANT, decided_at=now, changed_at=now))
+    clock.seconds = seconds("2027-02-28T12:00:00") - 1
+    assert made.read(sent(token)).status == "given"
+    clock.advance(1)
+    assert made.read(sent(token)).status == "expired"
+    clock.advance(days=4000)
+    assert made.read(sent(token)).status == "expired"
+    # And a clock that was wrong and is put right finds the answer where it was.
+    clock.seconds = float(now)
+    assert made.read(sent(token)).status == "given"
+
+
+# CK-07
+@pytest.mark.parametrize(
+    ("writer", "reader", "counts"),
+    [
+        ({}, {}, True),
+        ({}, {"site": "trailhead"}, False),
+        ({"domain": "media.example"}, {"domain": "media.example"}, True),
+        ({"domain": "media.example"}, {"domain": "media.example", "site": "trailhead"}, True),
+        ({"domain": "media.example"}, {"domain": "other.example"}, False),
+        ({"domain": "media.example"}, {}, False),
+        ({"secure": False}, {}, True),
+        ({}, {"keys": "another key of at least 32 characters"}, False),
+        ({}, {"keys": ["another key of at least 32 characters", KEY]}, True),
+    ],
+)
+def test_a_value_counts_where_it_was_made_for(writer: Any, reader: Any, counts: bool) -> None:
+    shared = policy(*OTHERS, *VENDORS, GROUP, SECOND_SITE)
+    decision = replace(GRANT, notice=Notice.of(shared).digest)
+    one, other = cookie(shared, **writer), cookie(shared, **reader)
+    assert (other.read(sent(one.dumps(decision), name=other.name)).decision == decision) is counts
+
+
+def test_a_value_of_another_group_does_not_count() -> None:  # CK-07
+    alone, grouped = policy(), policy(GROUP)
+    decision = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(alone).digest)
+    terms = Terms(grouped, "stride", [Notice.of(alone)])
+    reader = ConsentCookie(terms, KEY, clock=lambda: MOMENT)
+    assert reader.read(sent(cookie(alone).dumps(decision))).status == "unknown"
+    assert (cookie(alone).salt, reader.salt) == (
+        "consentkit.cookie.v1||stride",
+        "consentkit.cookie.v1|media|stride",
+    )
+    shared = ConsentCookie(terms, KEY, domain="stride.example")
+    assert shared.salt == "consentkit.cookie.v1|media|stride.example"
+
+
+# XS-02, XS-03: with a cookie that sub-domains share, each site asks for itself whether it was listed.
+def test_a_shared_cookie_counts_on_the_sites_that_its_notice_listed() -> None:
+    before, after = policy(GROUP), policy(GROUP, SECOND_SITE)
+    written = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(before).digest)
+    notices = [Notice.of(before)]
+    for decision, there, here in (
+        (written, "given", "invalidated"),
+        (replace(written, granted=frozenset(), subject=""), "refused", "refused"),
+    ):
+        for site, status in (("stride", there), ("trailhead", here)):
+            read = ConsentCookie(Terms(after, site, notices), KEY, domain="example", clock=lambda: MOMENT)
+            assert read.read(sent(read.dumps(decision), name=read.name)).status == status
+
+
+# LC-06
+@pytest.mark.parametrize(
+    ("later", "status"),
+    [
+        (add("vendors", id="newcomer"), "invalidated"),
+        (put("sites", 0, name="Strides"), "given"),
+        (put("controller", address="Elsewhere 1"), "given"),
+        (put("controller", name="Other BV"), "invalidated"),
+        (put("categories", 1, description={"en": "Sell.", "nl": "Verkopen."}), "invalidated"),
+    ],
+)
+def test_a_revision_asks_again_where_it_is_material(later: Callable[[Any], object], status: str) -> None:
+    old = policy()
+    decision = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(old).digest)
+    read = ConsentCookie(Terms(policy(later), "stride", [Notice.of(old)]), KEY, clock=lambda: MOMENT)
+    token = cookie(old).dumps(decision)
+    assert read.read(sent(token)).status == status
+    # An answer under a notice from a later policy than ours says nothing to us.
+    newer = ConsentCookie(Terms(policy(later), "stride"), KEY)
+    ahead = newer.dumps(replace(decision, notice=newer.terms.notice.digest))
+    assert cookie(old).read(sent(ahead)).status == "unknown"
+    assert cookie(old).unknown_notice(ahead.encode()) == newer.terms.notice.short
+
+
+# The memory of what was verified
+
+
+def test_forged_cookies_are_not_remembered() -> None:  # LG-08
+    made = cookie()
+    token = made.dumps(GRANT)
+    for number in range(3000):
+        made.verify(f"{token}{number}".encode())
+        made.verify(token.replace(SUBJECT, f"{number:022}").encode())
+    assert not made.verified
+    found = made.verify(token.encode())
+    assert found is not None and found is made.verify(token.encode())
+    assert list(made.verified) == [token.encode()]
+
+
+def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:  # LG-08
+    made = cookie(now=MOMENT + 20_000)
+    tokens = [made.dumps(replace(REFUSAL, changed_at=MOMENT + second)).encode() for second in range(8193)]
+    found = [made.verify(token) for token in tokens]
+    assert len(made.verified) == 8192 * 3 // 4 + 1
+    assert made.verify(tokens[-1]) is found[-1]
+    again = made.verify(tokens[0])
+    assert found[0] is not None and again is not None
+    assert again is not found[0] and again.decision == found[0].decision
+
+
+def test_what_was_judged_is_kept_until_it_may_be_worth_something_else(clock: Clock) -> None:
+    made = cookie()
+    made.clock = clock
+    token = made.verify(made.dumps(GRANT).encode())
+    assert token is not None
+    clock.seconds = float(MOMENT)
+    told = made.judge(token, clock())
+    assert made.judge(token, clock() + 5) is told
+    assert made.judge(token, clock(), gpc=True) is not told
+    assert made.judge(token, clock(), gpc=True) is made.judge(token, clock() + 5, gpc=True)
+    assert made.judge(token, clock()) is told
+    assert made.judge(token, told.until) is not told
+    assert made.judge(token, told.until).status == "expired"
+    assert made.judge(None, clock()).status == "unknown"

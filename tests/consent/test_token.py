@@ -1,0 +1,407 @@
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256, sha512
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from itsdangerous import Signer
+
+from consentkit.consent.evaluation import Terms
+from consentkit.consent.model import Decision, Kind
+from consentkit.consent.token import LARGEST, SecretKeys, Tokens
+from consentkit.errors import SecretKeyError
+from consentkit.notices.notice import Notice
+from consentkit.policy.policy import Policy
+from tests.support.drawn import MOMENT, decisions_under, policies
+from tests.support.policies import add, drop, policy, put
+
+OLD, NEW, NEWEST = (
+    "an old key of at least 32 characters",
+    b"a new key of at least 32 characters",
+    "k" + "0123456789" * 4,
+)
+SALT = "consentkit.cookie.v1||stride"
+SUBJECT = "AZaz09-_AZaz09-_AZaz09"
+FIVE = tuple(add("categories", id=one) for one in ("tracking", "social", "comfort"))
+VENDORS = (add("vendors", id="video", category="social"), add("vendors", id="adhub", category="tracking"))
+TERMS = Terms(policy(*FIVE, *VENDORS), "stride")
+NOTICE = TERMS.notice
+TOKENS = Tokens(TERMS, NEW, SALT)
+GRANT = Decision(
+    granted=frozenset({"analytical", "social"}),
+    vendors={"video": False, "adhub": True},
+    decided_at=MOMENT,
+    changed_at=MOMENT + 77,
+    notice=NOTICE.digest,
+    subject=SUBJECT,
+)
+REFUSAL = replace(GRANT, granted=frozenset(), vendors={}, changed_at=MOMENT, subject="")
+FIELDS = ["1d", "5", str(MOMENT), "77", NOTICE.short, "6", SUBJECT]
+DRAWN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def stock(*oldest_first: SecretKeys, salt: str = SALT, **options: Any) -> Signer:
+    """Make itsdangerous' own signer, as the contract names it."""
+    return Signer(list(oldest_first), salt, **{"key_derivation": "hmac", "digest_method": sha256} | options)  # type: ignore[arg-type]
+
+
+def minted(*fields: str, signer: Signer | None = None) -> bytes:
+    """Sign any fields with the right key."""
+    return (signer or stock(NEW)).sign(".".join(fields))
+
+
+# CK-07
+
+
+@DRAWN
+@given(policies, st.data())
+def test_every_decision_comes_back_as_it_was_written(policy: Policy, more: st.DataObject) -> None:
+    tokens = Tokens(Terms(policy, "stride"), NEW, SALT)
+    decision = more.draw(decisions_under(Notice.of(policy)))
+    token = tokens.dumps(decision)
+    assert tokens.loads(token.encode()) == decision
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", token)  # CK-01
+    assert stock(NEW).unsign(token).decode() == token.rpartition(".")[0]
+
+
+@DRAWN
+@given(policies, st.data())
+def test_what_the_stock_signer_writes_is_read_and_the_other_way_round(
+    policy: Policy, more: st.DataObject
+) -> None:
+    tokens = Tokens(Terms(policy, "stride"), [NEW, OLD], SALT)
+    decision = more.draw(decisions_under(Notice.of(policy)))
+    signer = stock(OLD, NEW)
+    token = tokens.dumps(decision)
+    assert signer.validate(token)
+    assert signer.sign(signer.unsign(token)).decode() == token
+    assert tokens.loads(signer.sign(signer.unsign(token))) == decision
+
+
+def test_a_token_has_the_fields_of_the_contract() -> None:
+    *fields, signature = TOKENS.dumps(GRANT).split(".")
+    assert fields == FIELDS
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", signature)
+    *fields, _ = TOKENS.dumps(REFUSAL).split(".")
+    assert fields == ["1d", "", str(MOMENT), "", NOTICE.short, "", ""]
+    assert TOKENS.dumps(replace(REFUSAL, kind="withdrawn")).startswith("1w..")
+    assert TOKENS.dumps(replace(GRANT, kind="partial")).startswith("1p.5.")
+
+
+def test_a_grant_about_four_categories_fits_150_bytes() -> None:  # CK-01
+    widest = replace(
+        GRANT,
+        granted=frozenset(NOTICE.category_ids),
+        changed_at=MOMENT + 15_897_600,
+        vendors={"video": False},
+    )
+    assert len(NOTICE.category_ids) == 4
+    assert len(f"__Secure-consent={TOKENS.dumps(widest)}") <= 150
+
+
+# LB-09, WD-03
+@pytest.mark.parametrize("kind", ["decided", "partial", "withdrawn"])
+def test_what_grants_nothing_carries_no_identifier(kind: Any) -> None:
+    written = TOKENS.dumps(replace(REFUSAL, kind=kind, subject=SUBJECT))
+    assert SUBJECT not in written
+    assert TOKENS.loads(written.encode()) == replace(REFUSAL, kind=kind)
+    # Nor does what is merely not objected to.
+    exempt = Tokens(Terms(policy(put("categories", 1, exempt=True)), "stride"), NEW, SALT)
+    notice = Notice.of(policy(put("categories", 1, exempt=True)))
+    kept = replace(REFUSAL, kind=kind, granted=frozenset({"analytical"}), notice=notice.digest)
+    assert exempt.dumps(replace(kept, subject=SUBJECT)) == exempt.dumps(kept)
+    assert exempt.loads(exempt.dumps(kept).encode()) == kept
+
+
+def test_two_visitors_who_refuse_in_one_second_get_the_same_cookie() -> None:  # LB-09
+    assert TOKENS.dumps(REFUSAL) == TOKENS.dumps(replace(REFUSAL, subject="another" * 3))
+
+
+def test_only_what_differs_from_its_category_is_written() -> None:
+    said = replace(GRANT, vendors={"counter": True, "video": True, "adhub": False, "gone": True})
+    assert TOKENS.loads(TOKENS.dumps(said).encode()) == replace(GRANT, vendors={})
+    refused = replace(REFUSAL, vendors={"counter": False, "video": False}, granted=frozenset({"functional"}))
+    assert TOKENS.loads(TOKENS.dumps(refused).encode()) == REFUSAL
+
+
+def test_a_change_is_never_older_than_its_decision() -> None:
+    odd = replace(REFUSAL, changed_at=MOMENT - 5)
+    assert TOKENS.loads(TOKENS.dumps(odd).encode()) == REFUSAL
+
+
+def test_a_decision_under_a_notice_that_is_not_known_cannot_be_written() -> None:
+    with pytest.raises(KeyError):
+        TOKENS.dumps(replace(GRANT, notice="n" * 43))
+
+
+# CK-07, CK-08: whatever is not, to the byte, what we wrote
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_every_flipped_bit_is_noticed(bit: int) -> None:
+    token = TOKENS.dumps(GRANT).encode()
+    for place in range(len(token)):
+        flipped = bytearray(token)
+        flipped[place] ^= 1 << bit
+        assert TOKENS.loads(bytes(flipped)) is None, place
+
+
+def test_every_cut_and_every_addition_is_noticed() -> None:
+    token = TOKENS.dumps(GRANT).encode()
+    for place in range(len(token)):
+        assert TOKENS.loads(token[:place]) is None
+        assert TOKENS.loads(token[place + 1 :]) is None
+    for more in (b"=", b".", b" ", b"\x00", b"A", b"*$", b"\xa0", b"\n", b"%3D", b'"'):
+        assert TOKENS.loads(token + more) is None
+        assert TOKENS.loads(more + token) is None
+        assert TOKENS.loads(token[:-4] + more + token[-4:]) is None
+
+
+@given(st.binary(max_size=200) | st.text("0123456789abcdef.1dpw-_Zz", max_size=200).map(str.encode))
+@example(b"")
+@example(b".")
+@example(b"..")
+@example(b"......." * 600)
+@example(b"1d.5.1.1.x.6.s." + b"A" * 43)
+@example(b"\xff" * 43)
+def test_any_bytes_at_all_are_read_as_nothing(value: bytes) -> None:
+    assert TOKENS.loads(value) is None
+    assert TOKENS.unknown_notice(value) is None
+
+
+@given(st.lists(st.text("0123456789abcdefdpwxyz-_ ", max_size=24), min_size=1, max_size=9))
+@example(["1d", "f", str(MOMENT), "", NOTICE.short, "", SUBJECT])
+def test_any_fields_that_were_signed_read_as_nothing_or_come_back_the_same(
+    fields: list[str],
+) -> None:  # SG-11
+    value = minted(*fields)
+    decision = TOKENS.loads(value)
+    if decision is not None:
+        assert TOKENS.dumps(decision).encode() == value
+
+
+ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def test_only_the_canonical_signature_counts() -> None:
+    token = TOKENS.dumps(GRANT).encode()
+    signer, last = stock(NEW), ALPHABET.index(token[-1:])
+    for spare in range(1, 4):
+        # 43 characters hold 258 bits: the stock signer overlooks the last two, and characters of no alphabet.
+        other = token[:-1] + ALPHABET[last ^ spare : (last ^ spare) + 1]
+        assert signer.validate(other)
+        assert TOKENS.loads(other) is None
+    for other in (token + b"=", token[:-2] + b"*$" + token[-2:]):
+        assert signer.validate(other)
+        assert TOKENS.loads(other) is None
+
+
+def test_the_other_base64_alphabet_does_not_count() -> None:
+    for second in range(40):
+        token = TOKENS.dumps(
+            replace(REFUSAL, decided_at=MOMENT + second, changed_at=MOMENT + second)
+        ).encode()
+        signed, _, signature = token.rpartition(b".")
+        if re.search(rb"[-_]", signature):
+            other = signed + b"." + signature.replace(b"-", b"+").replace(b"_", b"/")
+            assert TOKENS.loads(other) is None
+
+
+def test_answers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentkit.consent.token._REMEMBERED", 2)
+    tokens = Tokens(TERMS, NEW, SALT)
+    kinds: list[Kind] = ["decided", "partial", "withdrawn"]
+    for decision in (GRANT, *(replace(REFUSAL, kind=kind) for kind in kinds), GRANT):
+        assert tokens.loads(tokens.dumps(decision).encode()) == decision
+        assert len(tokens._answers) <= 2
+
+
+# CK-07
+@pytest.mark.parametrize(
+    "signer",
+    [
+        stock(OLD),
+        stock(NEW, salt="consentkit.cookie.v1||trailhead"),
+        stock(NEW, salt="consentkit.cookie.v1|media|stride"),
+        stock(NEW, salt="consentkit.cookie.v2||stride"),
+        stock(NEW, salt="consentkit.cookie.v1|stride|"),
+        stock(NEW, salt="itsdangerous.Signer"),
+        stock(NEW, key_derivation="django-concat"),
+        stock(NEW, key_derivation="concat"),
+        stock(NEW, key_derivation="none"),
+        stock(NEW, digest_method=sha512),
+        Signer(NEW, SALT),
+        Signer(NEW),
+        stock(NEW, sep=":"),
+    ],
+)
+def test_what_was_signed_for_anything_else_does_not_count(signer: Signer) -> None:
+    assert TOKENS.loads(minted(*FIELDS)) == GRANT
+    assert TOKENS.loads(minted(*FIELDS, signer=signer)) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "reads_old", "reads_new"),
+    [(OLD, True, False), ([OLD, NEW], True, True), ([NEW, OLD], True, True), (NEW, False, True)],
+)
+def test_keys_are_rotated_without_losing_an_answer(
+    keys: SecretKeys, reads_old: bool, reads_new: bool
+) -> None:
+    tokens = Tokens(TERMS, keys, SALT)
+    assert (tokens.loads(minted(*FIELDS, signer=stock(OLD))) == GRANT) is reads_old
+    assert (tokens.loads(minted(*FIELDS, signer=stock(NEW))) == GRANT) is reads_new
+    # The first of the list signs, which is the last of itsdangerous' own.
+    newest = keys[0] if isinstance(keys, list) else keys
+    assert stock(newest).validate(tokens.dumps(GRANT))
+    assert tokens.keys_oldest_first[-1] == (newest.encode() if isinstance(newest, str) else newest)
+
+
+def test_a_key_that_was_removed_reads_nothing_anymore() -> None:  # SG-10
+    three = [Tokens(TERMS, keys, SALT) for keys in ([NEW, OLD], [NEWEST, NEW], [NEWEST])]
+    token = three[0].dumps(GRANT).encode()
+    assert [tokens.loads(token) is not None for tokens in three] == [True, True, False]
+
+
+# SG-11: signed by us, and still nonsense
+
+
+def changed(place: int, value: str) -> list[str]:
+    return [*FIELDS[:place], value, *FIELDS[place + 1 :]]
+
+
+NONSENSE = {
+    0: ["", "1", "d", "d1", "1x", "2d", "0d", "01d", "1D", "1dd", "1d ", "11d", "\u00b9d"],
+    1: ["0", "05", "10", "1f", "F", "A", "0x5", "-5", "+5", " 5", "5 ", "5_0", "g", "all", "null", "\u0665"],
+    2: [
+        "",
+        "0",
+        f"0{MOMENT}",
+        f"-{MOMENT}",
+        f"+{MOMENT}",
+        f"{MOMENT}.0",
+        "1e9",
+        "1e400",
+        "NaN",
+        "inf",
+        "now",
+    ],
+    3: ["0", "077", "-77", "+77", "7.7", "1e1", "NaN", "x", "9" * 12, " "],
+    4: ["", "x" * 11, NOTICE.short[:-1], NOTICE.short + "A", NOTICE.digest, NOTICE.short.swapcase()],
+    5: ["0", "06", "8", "F", "-6", "x", "fffff"],
+    6: ["s", "s" * 21, "s" * 23, "s" * 21 + "!", "s" * 21 + " ", "s" * 21 + "\n", "../../../etc/passwd/xx"],
+}
+NONSENSE[1] += ["f" * 16, "f" * 300]
+NONSENSE[2] += ["1_000", "9" * 12, "9" * 400, " 1", "1 ", "\u0661\u0662\u0663"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(changed(place, value) for place, values in NONSENSE.items() for value in values),
+        [*FIELDS, ""],
+        [*FIELDS, "x"],
+        FIELDS[:-1],
+        [],
+        ["{}"],
+        ["1w", "5", str(MOMENT), "", NOTICE.short, "", ""],
+        ["1w", "", str(MOMENT), "", NOTICE.short, "2", ""],
+        ["1w", "", str(MOMENT), "", NOTICE.short, "", SUBJECT],
+        ["1d", "", str(MOMENT), "", NOTICE.short, "", SUBJECT],
+        ["1p", "", str(MOMENT), "", NOTICE.short, "", SUBJECT],
+    ],
+    ids=lambda fields: ".".join(fields)[:80].encode("unicode_escape").decode() or "nothing",
+)
+def test_a_right_signature_makes_no_sense_of_nonsense(fields: list[str]) -> None:
+    assert TOKENS.loads(minted(*fields)) is None
+
+
+def test_a_token_longer_than_a_cookie_is_not_looked_at() -> None:  # CK-01
+    assert TOKENS.loads(minted("1d", "", "1" * LARGEST, "", NOTICE.short, "", "")) is None
+
+
+def test_other_letters_that_were_signed_are_nothing() -> None:
+    assert TOKENS.loads(minted(*changed(6, "é" * 11))) is None
+    assert TOKENS.loads(stock(NEW).sign(b"1d..1.." + b"\xff" * 11 + b"..")) is None
+
+
+# A decision keeps its notice
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: whole["categories"].reverse(),
+        lambda whole: whole["vendors"].reverse(),
+        drop("categories", 1),
+        add("categories", id="metrics"),
+        lambda whole: whole["categories"].insert(1, whole["categories"].pop()),
+    ],
+)
+def test_a_policy_in_another_order_turns_no_consent_into_another(change: Callable[[Any], object]) -> None:
+    whole = policy(*FIVE, *VENDORS)
+    later = policy(*FIVE, *VENDORS, drop("vendors", 0), drop("trackers", 1), change)
+    token = Tokens(Terms(whole, "stride"), NEW, SALT).dumps(GRANT).encode()
+    stands = Terms(later, "stride", [Notice.of(whole)])
+    assert Tokens(stands, NEW, SALT).loads(token) == GRANT
+    assert stands.judge(GRANT, MOMENT).granted == {"analytical", "social"} & {c.id for c in later.categories}
+
+
+def test_a_notice_that_is_not_known_can_be_named() -> None:  # LC-06
+    elsewhere = Terms(policy(), "stride")
+    assert Tokens(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) is None
+    assert Tokens(elsewhere, NEW, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) == NOTICE.short
+    assert Tokens(elsewhere, OLD, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) is None
+    assert TOKENS.unknown_notice(TOKENS.dumps(GRANT).encode()) is None
+    assert TOKENS.unknown_notice(minted(*changed(4, ""))) is None
+    elsewhere.learn(NOTICE)
+    assert Tokens(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) == GRANT
+
+
+# SG-08
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("", "0 characters"),
+        (b"", "0 characters"),
+        ([], "empty"),
+        ((), "empty"),
+        ("x", "1 characters"),
+        ("changeme", "8 characters"),
+        ("k" * 31, "31 characters"),
+        ([NEW, ""], "0 characters"),
+        ([NEW, "short"], "5 characters"),
+        ([None], "NoneType"),
+        ([NEW, 5], "int"),
+        ([[NEW]], "list"),
+    ],
+)
+def test_a_key_that_is_missing_or_short_is_the_developers_mistake(keys: Any, message: str) -> None:
+    with pytest.raises(SecretKeyError, match=message) as raised:
+        Tokens(TERMS, keys, SALT)
+    for secret in ("changeme", "kkkkk", "short"):
+        assert secret not in str(raised.value)
+
+
+def test_a_key_that_looks_like_a_placeholder_is_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # SG-08
+    with caplog.at_level(logging.WARNING, "consentkit.cookie"):
+        Tokens(TERMS, [NEW, OLD], SALT)
+        assert not caplog.records
+        Tokens(TERMS, "abc" * 20, SALT)
+    assert "3 different characters" in caplog.text
+    assert "abcabc" not in caplog.text
+
+
+def test_a_key_is_the_same_as_text_and_as_bytes() -> None:
+    text, raw = "schlüssel-aus-der-umgebung-0123456789", "schlüssel-aus-der-umgebung-0123456789".encode()
+    assert Tokens(TERMS, text, SALT).dumps(GRANT) == Tokens(TERMS, raw, SALT).dumps(GRANT)
+    # As os.environ gives bytes that are no UTF-8.
+    odd = b"\xff\xfe" + raw
+    assert Tokens(TERMS, odd.decode("utf-8", "surrogateescape"), SALT).dumps(GRANT) == Tokens(
+        TERMS, odd, SALT
+    ).dumps(GRANT)

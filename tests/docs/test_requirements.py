@@ -1,0 +1,184 @@
+"""Requirements that cut across modules, each held from outside."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import html5lib
+import pytest
+
+from consentkit import ConsentManager, Policy, Record
+from consentkit.config.policy_file import check_file
+from consentkit.signals.google import google_signals
+from consentkit.testing import grant
+from consentkit.ui.pages import Pages, View
+from tests.conftest import Clock
+from tests.support.sites import managing, site
+from tests.support.told import EXAMPLE
+
+SCRIPT = (Path(__file__).parents[2] / "consentkit/ui/static/consent.js").read_text("utf-8")
+XHTML = "{http://www.w3.org/1999/xhtml}"
+
+
+def client_of(manager: ConsentManager) -> Any:
+    from starlette.testclient import TestClient
+
+    return TestClient(site(manager), base_url="https://stride.example", follow_redirects=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "because"),
+    [
+        ("exempt_and_profiling", "vendors[0].profiling", "profile nobody"),  # LB-05
+        ("exempt_on_other_sites", "trackers[1].third_party", "own domain"),  # LB-05
+        ("exempt_for_too_long", "categories[1].retention", "25 months"),  # LB-05
+        ("exempt_under_another_law", "categories[1].exempt", "DE exempts no analytics"),  # LB-05
+        ("tracker_without_necessity", "trackers[0].necessity", "strictly necessary"),  # LB-06
+        ("tracker_legitimate_interest", "trackers[1].legal_basis", "is no basis"),  # LB-07
+        ("category_combines_without_consent", "categories[0].combines_across_sites", "on consent"),  # LB-08
+        ("exempt_and_combined", "categories[1].combines_across_sites", "on consent"),  # LB-08
+        ("controller_name_empty", "controller.name", "empty"),  # UI-05
+        ("tracker_lifetime_missing", "trackers[1].lifetime", "missing"),  # IN-01
+        ("tracker_of_an_unnamed_third_party", "trackers[1].third_party", "names no vendor"),  # IN-02
+        ("vendor_policy_missing", "vendors[0].policy_url", "missing"),  # IN-03
+        ("vendor_profiling_missing", "vendors[0].profiling", ""),  # IN-04
+        ("authority_missing", "controller.authority", "missing"),  # IN-05
+        ("transfer_without_a_safeguard", "vendors[0].safeguard", "needs a safeguard"),  # TR-02
+        ("transfer_safeguard_unknown", "vendors[0].safeguard", "not known"),  # TR-02
+        ("adequacy_of_no_country", "vendors[0].safeguard", "no adequacy decision for IN"),  # TR-03
+        ("adequacy_without_certification", "vendors[0].dpf_certified", "Data Privacy Framework"),  # TR-04
+        ("adequacy_without_commerce", "vendors[0].commercial_org", "PIPEDA"),  # TR-04
+        ("transfer_clauses_without_a_copy", "vendors[0].safeguard_copy", "a copy"),  # TR-05
+        ("transfer_on_explicit_consent", "vendors[0].safeguard", "49(1)(a)"),  # TR-06
+        ("validity_by_answer", "validity_refused", "as long as a grant"),  # VA-03
+        ("validity_too_long", "validity", "13 months"),  # VA-06
+        ("controllers_differ", "sites[1].controller", "cannot cover"),  # XS-04
+        ("jurisdiction_missing", "jurisdiction", "missing"),  # JU-01
+    ],
+)
+def test_what_the_law_rules_out_is_no_policy(name: str, key: str, because: str) -> None:
+    path = Path(__file__).parents[1] / "faulty_policies" / f"{name}.toml"
+    problems = check_file(path, today=date(2026, 11, 22)).problems
+    assert any(one.key == key and because in one.message for one in problems)
+
+
+# JU-01, LB-03
+@pytest.mark.parametrize("jurisdiction", ["NL", "GB", "US", "JP"])
+def test_whatever_the_jurisdiction_nothing_is_on_before_the_answer(jurisdiction: str, clock: Clock) -> None:
+    there = Policy.model_validate(EXAMPLE | {"jurisdiction": jurisdiction})
+    with managing(there, ledger="sqlite://", clock=clock) as manager:
+        client = client_of(manager)
+        for headers in ({}, {"Accept-Language": "en-US"}, {"X-Country": "US", "CF-IPCountry": "US"}):
+            told = client.get("/consent/decision", headers=headers).json()
+            assert {category for category, on in told["categories"].items() if on} == {"functional"}
+            assert not any(told["vendors"].values())
+            assert told["needs_asking"]
+
+
+# AX-09
+def test_no_page_counts_down(policy: Policy, clock: Clock) -> None:
+    with managing(policy, ledger="sqlite://", clock=clock) as manager:
+        pages = Pages(policy, manager.notice, site="stride")
+        view = View(language="en", consent=manager.terms.undecided())
+        html = "".join(getattr(pages, page)(view) for page in ("banner", "settings", "preferences", "policy"))
+    assert not re.search(r"http-equiv|autofocus|\son\w+=", html)
+    assert "setInterval" not in SCRIPT
+    # Timeouts only give way to the browser, and load a page again that a decision has overtaken.
+    assert all("location.reload()" in one or "go)" in one for one in re.findall(r"setTimeout\(.*", SCRIPT))
+
+
+# WD-04
+def test_who_passes_withdrawals_on_is_told_once_and_after_the_record_is_kept(
+    policy: Policy, ledger_url: str, clock: Clock
+) -> None:
+    told: list[tuple[str, str, list[str]]] = []
+    with managing(policy, ledger=ledger_url, clock=clock) as manager:
+        client = client_of(manager)
+        reference = grant(client, manager, "analytical", "social").record
+
+        @manager.on_change
+        def pass_on(record: Record) -> None:
+            kept = (
+                [one.event for one in manager.ledger.history(record.subject or "")] if manager.ledger else []
+            )
+            told.append((record.subject or "", record.event, kept))
+
+        assert client.delete("/consent/decision").status_code == 200
+        assert reference is not None
+        assert told == [(reference.subject, "withdrawn", ["given", "withdrawn"])]
+
+
+# IN-07
+@pytest.mark.parametrize(
+    ("asked", "language"), [("nl, en;q=0.5", "nl"), ("en-GB, nl;q=0.5", "en"), ("fr", "en")]
+)
+def test_banner_page_and_record_agree_on_the_language(
+    asked: str, language: str, policy: Policy, ledger_url: str, clock: Clock
+) -> None:
+    with managing(policy, ledger=ledger_url, clock=clock) as manager:
+        client = client_of(manager)
+        headers = {"Accept-Language": asked}
+        for path, where in (("/", "section[@id='cookie-consent']"), ("/consent", "body")):
+            root = html5lib.parse(client.get(path, headers=headers).text, namespaceHTMLElements=False)
+            part = root.find(f".//{where}")
+            assert part.get("lang", root.get("lang")) == language
+            fields = {
+                one.get("name"): one.get("value") for one in part.iterfind(".//form//input[@type='hidden']")
+            }
+            answer = client.post("/consent/decision", data=fields | {"choice": "reject_all"}, headers=headers)
+            assert answer.status_code == 303
+            clock.advance(days=1)
+        assert manager.ledger is not None
+        assert [one.language for one in manager.ledger.records()] == [language] * 2
+
+
+# CK-03
+def test_the_server_sets_the_cookie_and_no_script_sets_any(
+    policy: Policy, ledger_url: str, clock: Clock
+) -> None:
+    with managing(policy, ledger=ledger_url, clock=clock) as manager:
+        answer = client_of(manager).post("/consent/decision", json={"choice": "accept_all"})
+        assert answer.headers.get_list("set-cookie")[0].startswith("__Host-consent=")
+    written = re.findall(r"document\.cookie\s*=(?!=)\s*([^;]*;[^;]*)", SCRIPT)
+    assert written and all(re.match(r"`\$\{name\}=; Max-Age=0", one) for one in written)
+
+
+# AX-07
+@pytest.mark.parametrize("language", ["en", "nl"])
+@pytest.mark.parametrize("page", ["banner", "settings", "preferences", "policy", "sites"])
+def test_what_an_element_is_called_holds_what_is_written_on_it(
+    page: str, language: str, policy: Policy, clock: Clock
+) -> None:
+    with managing(policy, ledger="sqlite://", clock=clock) as manager:
+        pages = Pages(policy, manager.notice, site="stride")
+        html = getattr(pages, page)(View(language=language, consent=manager.terms.undecided()))
+    tree = html5lib.parse(html)
+    seen = 0
+    for element in tree.iter():
+        if element.tag in {f"{XHTML}{tag}" for tag in ("a", "button", "summary", "label")}:
+            seen += 1
+            written = " ".join("".join(element.itertext()).split())
+            assert written
+            assert written in element.get("aria-label", written)
+    assert seen
+
+
+ANALYTICS = {"analytics_storage"}
+ADVERTISING = {"ad_storage", "ad_user_data", "ad_personalization", "personalization_storage"}
+ALWAYS = {"functionality_storage", "security_storage"}
+
+
+# GC-04
+@pytest.mark.parametrize("analytical", [False, True])
+@pytest.mark.parametrize("tracking", [False, True])
+@pytest.mark.parametrize("social", [False, True])
+def test_each_signal_follows_its_category_and_social_gives_none(
+    analytical: bool, tracking: bool, social: bool
+) -> None:
+    on = {"functional": True, "analytical": analytical, "tracking": tracking, "social": social}
+    policy = Policy.model_validate(EXAMPLE)
+    told = google_signals(policy, lambda category, vendor: on[category])
+    granted = {signal for signal, word in told.items() if word == "granted"}
+    assert set(told) == ANALYTICS | ADVERTISING | ALWAYS
+    assert granted == ALWAYS | (ANALYTICS if analytical else set()) | (ADVERTISING if tracking else set())

@@ -1,0 +1,419 @@
+"""The Content-Security-Policy that a consent allows."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentkit import Policy
+from consentkit.enforcement.csp import Csp, nonce_of
+from consentkit.errors import ConfigurationError
+from consentkit.policy.policy import Origins
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+STRICT = "default-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
+ALL = frozenset({"google-analytics", "youtube", "adhub"})
+NONE: frozenset[str] = frozenset()
+
+
+def directives(policy: str) -> dict[str, list[str]]:
+    """Read one policy as browsers do."""
+    found: dict[str, list[str]] = {}
+    for part in policy.split(";"):
+        words = part.split()
+        if words:
+            found.setdefault(words[0].lower(), words[1:])
+    return found
+
+
+def with_origins(policy: Policy, vendor_id: str, **origins: tuple[str, ...]) -> Policy:
+    vendors = tuple(
+        vendor.model_copy(update={"origins": Origins(**origins)}) if vendor.id == vendor_id else vendor
+        for vendor in policy.vendors
+    )
+    return policy.model_copy(update={"vendors": vendors})
+
+
+@pytest.mark.parametrize("nothing", [NONE, frozenset({"unknown"})])
+def test_without_consent_the_owners_policy_stands_as_it_is(policy: Policy, nothing: frozenset[str]) -> None:
+    assert Csp(STRICT, policy).header(nothing) == STRICT
+
+
+def test_each_directive_grows_by_the_origins_of_granted_vendors(policy: Policy) -> None:
+    csp = Csp(STRICT, policy)
+    assert (
+        csp.header(frozenset({"youtube"})) == f"{STRICT}; frame-src 'self' https://www.youtube-nocookie.com"
+    )
+    assert directives(csp.header(frozenset({"google-analytics"}))) == directives(STRICT) | {
+        "script-src": ["'self'", "https://www.googletagmanager.com"],
+        "connect-src": ["'self'", "https://*.google-analytics.com"],
+        "img-src": ["'self'", "https://*.google-analytics.com"],
+    }
+    assert directives(csp.header(ALL))["frame-src"] == [
+        "'self'",
+        "https://www.youtube-nocookie.com",
+        "https://frames.adhub.example",
+    ]
+
+
+def test_the_same_consent_gets_the_same_header_from_memory_within_bounds(policy: Policy) -> None:
+    csp = Csp(STRICT, policy)
+    assert csp.header(ALL) is csp.header(frozenset(sorted(ALL)))
+    for number in range(1000):
+        csp.header(frozenset({f"vendor{number}"}))
+    assert len(csp._headers) <= 256
+    assert csp.header(ALL) == Csp(STRICT, policy).header(ALL)
+
+
+@pytest.mark.parametrize(
+    ("owner", "opened"),
+    [
+        # Where one is absent, what stands in for it is written out; where nothing does, nothing is restricted.
+        ("default-src 'none'; form-action 'self'", "img-src https://i.example"),
+        (
+            "default-src https://cdn.example; img-src https://pics.example",
+            "img-src https://pics.example https://i.example",
+        ),
+        ("default-src https://cdn.example", "img-src https://cdn.example https://i.example"),
+        ("script-src 'self'", ""),
+        ("upgrade-insecure-requests", ""),
+        # What allows the origin anyway stays as it is.
+        ("img-src *", "img-src *"),
+        ("img-src data: https:", "img-src data: https:"),
+        ("img-src https://I.example", "img-src https://I.example"),
+        ("default-src *", ""),
+        # What is none of ours stays.
+        ("img-src 'none'", "img-src https://i.example"),
+        ("img-src", "img-src https://i.example"),
+        ("IMG-SRC  'self'\tdata: blob:", "img-src 'self' data: blob: https://i.example"),
+    ],
+)
+def test_opening_is_no_wider_than_the_owners_and_the_vendors_origins(
+    policy: Policy, owner: str, opened: str
+) -> None:
+    vendors = with_origins(policy, "adhub", img=("https://i.example",))
+    found = directives(Csp(owner, vendors).header(frozenset({"adhub"})))
+    expected = opened.split()
+    assert found.get("img-src") == (expected[1:] if expected else None)
+    ours = {"script-src", "style-src", "connect-src", "frame-src"}
+    for name, sources in directives(owner).items():
+        if name not in ("img-src", *ours):
+            assert found[name] == sources
+    assert set(found) - set(directives(owner)) <= {"img-src", *ours}
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner", "expected"),
+    [
+        ("script", "script-src 'self'", {"script-src": 2}),
+        ("script", "script-src 'self'; script-src-elem 'self'", {"script-src": 2, "script-src-elem": 2}),
+        ("script", "script-src 'self'; script-src-attr 'none'", {"script-src": 2, "script-src-attr": 1}),
+        ("style", "style-src 'self'; style-src-elem 'self'", {"style-src": 2, "style-src-elem": 2}),
+        ("style", "default-src 'self'", {"default-src": 1, "style-src": 2}),
+        ("connect", "default-src 'self'", {"default-src": 1, "connect-src": 2}),
+        ("frame", "child-src 'self'; default-src 'none'", {"child-src": 1, "frame-src": 2}),
+        ("frame", "default-src 'self'", {"default-src": 1, "frame-src": 2}),
+        ("font", "default-src 'self'", {"default-src": 1, "font-src": 2}),
+        ("media", "default-src 'self'", {"default-src": 1, "media-src": 2}),
+        ("form", "form-action 'self'", {"form-action": 2}),
+        ("form", "default-src 'self'", {"default-src": 1}),
+    ],
+)
+def test_every_kind_of_origin_opens_its_directive(
+    policy: Policy, kind: str, owner: str, expected: dict[str, int]
+) -> None:
+    vendors = with_origins(policy, "adhub", **{kind: ("https://x.example",)})
+    found = directives(Csp(owner, vendors).header(frozenset({"adhub"})))
+    assert {name: len(sources) for name, sources in found.items() if name in expected} == expected
+    opened = {name for name, sources in found.items() if "https://x.example" in sources}
+    assert opened == {name for name, count in expected.items() if count == 2}
+
+
+def test_nonces_hashes_strict_dynamic_and_reporting_survive(policy: Policy) -> None:
+    kept = (
+        "script-src 'nonce-abc' 'sha256-AAAA=' 'strict-dynamic' 'unsafe-inline' https:; "
+        "report-uri /csp; report-to csp; sandbox allow-scripts allow-forms; upgrade-insecure-requests; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'"
+    )
+    assert Csp(kept, policy).header(ALL) == kept
+    narrow = kept.replace(" https:", "")
+    assert Csp(narrow, policy).header(ALL) == narrow.replace(
+        "'unsafe-inline';", "'unsafe-inline' https://www.googletagmanager.com https://cdn.adhub.example;"
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "needed"),
+    [
+        ("default-src 'none'", {"script-src", "style-src", "connect-src", "frame-src"}),
+        ("default-src 'self'", set()),
+        ("default-src *", set()),
+        ("script-src 'sha256-AAAA='", {"script-src"}),
+        ("script-src 'nonce-abc'; style-src 'none'", {"style-src"}),
+        ("script-src 'nonce-abc'; style-src 'nonce-abc'", set()),
+        ("script-src 'nonce-abc'; style-src 'nonce-other'", {"style-src"}),
+        (
+            "script-src 'self'; script-src-elem 'none'; style-src 'self'; style-src-elem 'none'",
+            {"script-src-elem", "style-src-elem"},
+        ),
+        ("form-action 'none'", {"form-action"}),
+        ("connect-src 'none'; child-src 'none'", {"connect-src", "frame-src"}),
+        ("img-src 'none'; font-src 'none'; media-src 'none'; object-src 'none'", set()),
+    ],
+)
+def test_our_own_parts_are_let_in_where_the_owner_would_keep_them_out(
+    policy: Policy, owner: str, needed: set[str]
+) -> None:
+    before, after = directives(owner), directives(Csp(owner, policy).header(NONE))
+    assert {name for name in after if after[name] != before.get(name)} == needed
+    assert all("'self'" in after[name] and "'none'" not in after[name] for name in needed)
+
+
+def test_a_narrower_source_may_be_given_for_our_assets(policy: Policy) -> None:
+    assets = ["https://stride.example/consent/assets/"]
+    found = directives(
+        Csp("script-src 'sha256-AAAA='; style-src 'self'; connect-src 'none'", policy, assets=assets).header(
+            NONE
+        )
+    )
+    assert found["script-src"] == ["'sha256-AAAA='", *assets]
+    assert found["style-src"] == ["'self'"]
+    assert found["connect-src"] == ["'self'"]
+
+
+def test_no_frame_is_let_in_where_no_vendor_has_one(policy: Policy) -> None:
+    bare = policy.model_copy(update={"vendors": ()})
+    assert "frame-src" not in directives(Csp("default-src 'none'", bare).header(NONE))
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        ("trusted-types app", ["app", "consentkit"]),
+        ("trusted-types 'none'", ["consentkit"]),
+        ("trusted-types consentkit", ["consentkit"]),
+        ("trusted-types *", ["*"]),
+        ("default-src 'self'", None),
+    ],
+)
+def test_the_scripts_trusted_types_policy_is_let_in(
+    policy: Policy, owner: str, expected: list[str] | None
+) -> None:
+    assert directives(Csp(owner, policy).header(NONE)).get("trusted-types") == expected
+
+
+def test_a_nonce_takes_its_place_or_leaves_it(policy: Policy) -> None:
+    csp = Csp("script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'nonce-{nonce}'", policy)
+    assert (
+        csp.header(NONE, "a+b/c==")
+        == "script-src 'nonce-a+b/c==' 'strict-dynamic'; style-src 'nonce-a+b/c=='"
+    )
+    assert directives(csp.header(NONE)) == {
+        "script-src": ["'strict-dynamic'", "'self'"],
+        "style-src": ["'self'"],
+    }
+    assert csp.header(ALL, "x").startswith(
+        "script-src 'nonce-x' 'strict-dynamic' https://www.googletagmanager.com"
+    )
+    assert Csp(STRICT, policy).header(NONE, "x") == STRICT
+
+
+@pytest.mark.parametrize("nonce", ["", "a b", "a'; script-src *", "a\r\nx: y", "é", "a===", "="])
+def test_a_nonce_that_is_none_raises(policy: Policy, nonce: str) -> None:
+    with pytest.raises(ValueError, match="nonce"):
+        Csp("script-src 'nonce-{nonce}'", policy).header(NONE, nonce)
+
+
+@pytest.mark.parametrize(
+    ("owner", "remedy"),
+    [
+        ("", "Write one such as"),
+        ("   ", "Write one such as"),
+        ("default-src 'self',", "Write one such as"),
+        ("script_src 'self'", "Write script-src"),
+        ("img 'self'", "Write img-src"),
+        ("default-src: 'self'", "Write default-src"),
+        ("default-src self", "Write 'self' in single quotes"),
+        ("script-src 'self' nonce-abc", "Write 'nonce-abc' in single quotes"),
+        ("script-src sha256-AAAA=", "Write 'sha256-AAAA=' in single quotes"),
+        ("script-src STRICT-DYNAMIC", "Write 'STRICT-DYNAMIC' in single quotes"),
+        ("default-src 'none' https:", "Keep one or the other"),
+        ("img-src 'self'; IMG-SRC *", "Join them"),
+        ("default-src 'self'\x00", "printable ASCII"),
+        ("default-src \u2018self\u2019", "printable ASCII"),
+    ],
+)
+def test_what_browsers_would_read_otherwise_than_it_looks_is_refused(
+    policy: Policy, owner: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Csp(owner, policy)
+    assert remedy in str(raised.value)
+    assert repr(" ".join(owner.split())) in str(raised.value)
+
+
+def test_a_directive_that_nothing_resembles_is_only_warned_about(
+    policy: Policy, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner = "default-src 'self'; xyzzy-frobnicate 'self'"
+    assert Csp(owner, policy).header(NONE) == owner
+    assert "xyzzy-frobnicate" in caplog.text
+
+
+def test_a_policy_may_be_written_on_several_lines(policy: Policy) -> None:
+    owner = """
+        default-src 'self';
+        script-src  'self' https://a.example;\r\n\timg-src 'self'
+    """
+    assert (
+        Csp(owner, policy).header(NONE)
+        == "default-src 'self'; script-src 'self' https://a.example; img-src 'self'"
+    )
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://a.example; script-src *", "https://a.example, x", "a b", "x\r\ny", "é", ""]
+)
+def test_an_origin_that_would_say_more_than_itself_is_refused(policy: Policy, origin: str) -> None:
+    vendors = tuple(
+        vendor.model_copy(update={"origins": Origins.model_construct(img=(origin,))})
+        for vendor in policy.vendors
+    )
+    with pytest.raises(ConfigurationError, match="no source"):
+        Csp(STRICT, policy.model_copy(update={"vendors": vendors}))
+
+
+def test_a_responses_own_policies_are_opened_one_by_one(policy: Policy) -> None:
+    csp = Csp(STRICT, policy)
+    values = [b"frame-src 'none', default-src 'self';", b"upgrade-insecure-requests", b"img-src *", b""]
+    merged = csp.merge_into(values, ["youtube"])
+    assert merged == [
+        b"frame-src 'self' https://www.youtube-nocookie.com, "
+        b"default-src 'self'; frame-src 'self' https://www.youtube-nocookie.com",
+        *values[1:],
+    ]
+    assert all(after is before for after, before in zip(merged[1:], values[1:], strict=True))
+
+
+def test_a_policy_with_odd_bytes_is_opened_around_them(policy: Policy) -> None:
+    value = b"script-src 'self' \xff\xa0x; \xe9-src y; report-uri /\x85"
+    assert Csp(STRICT, policy).merge_into([value], NONE) == [value]
+    opened = Csp(STRICT, policy).merge_into([value], ALL)
+    assert opened == [value.replace(b"x;", b"x https://www.googletagmanager.com https://cdn.adhub.example;")]
+
+
+@pytest.mark.parametrize(
+    ("values", "nonce"),
+    [
+        ([], None),
+        ([b""], None),
+        ([b"default-src 'self'"], None),
+        ([b"script-src 'nonce-Abc+/_-=='"], "Abc+/_-=="),
+        ([b"default-src 'self', script-src 'self' 'NONCE-x' 'nonce-y'"], "x"),
+        ([b"default-src 'nonce-d'"], "d"),
+        ([b"default-src 'nonce-d'; script-src 'self'"], None),
+        ([b"script-src 'nonce-s'; script-src-elem 'nonce-e'"], "e"),
+        ([b"script-src 'self'; script-src 'nonce-ignored'"], None),
+        ([b"style-src 'nonce-s'"], None),
+        ([b"script-src 'nonce-'", b"script-src 'nonce-{nonce}'", b"script-src 'nonce-ok'"], "ok"),
+        ([b"script-src 'nonce-a\"onload=x'"], None),
+    ],
+)
+def test_the_nonce_for_scripts_is_found(values: list[bytes], nonce: str | None) -> None:
+    assert nonce_of(values) == nonce
+
+
+sources = st.lists(
+    st.sampled_from(
+        [
+            "'self'",
+            "'none'",
+            "*",
+            "https:",
+            "data:",
+            "https://a.example",
+            "'nonce-abc'",
+            "'sha256-AA=='",
+            "'strict-dynamic'",
+            "''",
+        ]
+    ),
+    max_size=3,
+).map(" ".join)
+names = st.sampled_from(
+    [
+        "default-src",
+        "script-src",
+        "Script-Src-Elem",
+        "style-src",
+        "connect-src",
+        "img-src",
+        "frame-src",
+        "child-src",
+        "form-action",
+        "report-uri",
+        "sandbox",
+        "x-unknown",
+        "worker-src",
+    ]
+)
+policies = st.lists(st.tuples(names, sources).map(" ".join) | st.just(""), max_size=6).map(";".join)
+
+
+@given(st.lists(policies, min_size=1, max_size=3), st.sets(st.sampled_from(sorted(ALL))))
+def test_nothing_is_lost_and_nothing_added_but_origins_of_the_granted(
+    policy: Policy, texts: list[str], granted: set[str]
+) -> None:
+    csp = Csp(STRICT, policy)
+    (value,) = csp.merge_into([",".join(texts).encode()], granted)
+    opened = value.decode().split(",")
+    assert len(opened) == len(texts)
+    allowed = {"'self'"}
+    for vendor_id in granted:
+        origins = policy.vendor(vendor_id).origins
+        allowed |= {*origins.script, *origins.connect, *origins.img, *origins.frame}
+    for text, after in zip(map(directives, texts), map(directives, opened), strict=True):
+        assert set(text) <= set(after)
+        for name, found in after.items():
+            fallback = ["child-src", "default-src"] if name == "frame-src" else ["default-src"]
+            before = next((text[one] for one in (name, *fallback) if one in text), [])
+            assert {*found} - {*before} <= allowed
+            assert {*before} - {*found} <= {"'none'"}
+            assert name in text or any(one in text for one in fallback)
+    assert csp.merge_into([value], granted) == [value]
+
+
+@given(st.binary(max_size=100))
+def test_no_header_raises_or_gains_a_line(policy: Policy, value: bytes) -> None:
+    (merged,) = Csp(STRICT, policy).merge_into([value], ALL)
+    assert merged.count(b"\n") <= value.count(b"\n")
+    assert merged.count(b",") == value.count(b",")
+    nonce_of([value])
+
+
+# Issue: shown in a real browser
+@pytest.mark.parametrize("granted", [False, True])
+def test_chromium_loads_a_vendors_script_only_when_granted(
+    policy: Policy, new_page: Callable[..., "Page"], granted: bool
+) -> None:
+    vendor = "google-analytics"
+    header = Csp("default-src 'none'", policy).header(frozenset({vendor} if granted else ()))
+    page = new_page()
+    asked: list[str] = []
+
+    def answer(route: "Route") -> None:
+        asked.append(route.request.url)
+        if route.request.url == "https://stride.example/":
+            body = "<!doctype html><script src=https://www.googletagmanager.com/gtag.js></script><img src=https://px.adhub.example/>"
+            route.fulfill(body=body, headers={"Content-Type": "text/html", "Content-Security-Policy": header})
+        else:
+            route.fulfill(body="")
+
+    page.route("**/*", answer)
+    page.goto("https://stride.example/")
+    scripts = [url for url in asked if url != "https://stride.example/"]
+    assert scripts == (["https://www.googletagmanager.com/gtag.js"] if granted else [])

@@ -1,0 +1,135 @@
+"""What is remembered of the gate's verdicts changes none of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentkit.consent.evaluation import Terms
+from consentkit.consent.model import Consent, Decision
+from consentkit.enforcement.cookie_gate import Action, CookieGate, Reason
+from consentkit.enforcement.set_cookie import Headers, OutgoingCookies
+from tests.support.front import a_policy
+
+NOW = 1_800_000_000
+ENDS = NOW + 1000
+POLICY = a_policy()
+TERMS = Terms(POLICY, "stride")
+OWN = frozenset({"__Host-consent"})
+JSON = (b"content-type", b"application/json")
+
+
+def consent(*granted: str, **vendors: bool) -> Consent:
+    decision = Decision(
+        granted=frozenset(granted),
+        vendors={vendor.replace("_", "-"): allowed for vendor, allowed in vendors.items()},
+        decided_at=NOW - 5,
+        changed_at=NOW - 5,
+        notice=TERMS.notice.digest,
+        subject="s" * 22,
+    )
+    return TERMS.judge(decision, NOW)
+
+
+CONSENTS = [
+    consent(),
+    consent("analytical"),
+    consent("analytical", google_analytics=False),
+    consent("analytical", "tracking", "social"),
+]
+GATES = [CookieGate(POLICY, own_names=OWN, strict=strict) for strict in (False, True)]
+
+
+def lines(*values: bytes) -> Headers:
+    return [JSON, *((b"set-cookie", value) for value in values)]
+
+
+# HT-05, VA-07
+names = st.sampled_from(
+    [
+        b"_ga",
+        b"_ga_x",
+        b" _ga",
+        b"=_ga",
+        b"_GA",
+        b"watched",
+        b"seen_ads",
+        b"session",
+        b"__Host-consent",
+        b"",
+        b"a\n",
+        b"a,_ga",
+    ]
+)
+ends = st.sampled_from(
+    [
+        b"",
+        b"; Max-Age=10",
+        b"; Max-Age=5000",
+        b"; Max-Age=0",
+        b"; Path=/; Max-Age=-1",
+        b"; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+    ]
+)
+values = st.builds(
+    lambda name, equals, end: name + equals + end,
+    names,
+    st.sampled_from([b"=1", b"", b"=1\r", b"=,_ga=2"]),
+    ends,
+)
+
+
+@given(
+    st.lists(values, max_size=6),
+    st.sampled_from(CONSENTS),
+    st.sampled_from(GATES),
+    st.sampled_from([None, ENDS, NOW - 1]),
+)
+def test_a_line_is_judged_the_second_time_as_the_first_and_as_by_the_gate_alone(
+    given_lines: list[bytes], allowed: Consent, gate: CookieGate, until: int | None
+) -> None:
+    verdicts = [gate.set_cookie(value, allowed.allows, NOW, until) for value in given_lines]
+    left = [
+        verdict.value or value
+        for value, verdict in zip(given_lines, verdicts, strict=True)
+        if verdict.action is not Action.DROP
+    ]
+    fresh = allowed.of(allowed.decision, until, NOW)
+    fresh.memo = {}
+    for _ in range(2):
+        kept, depends, noticed = OutgoingCookies(gate).filter(lines(*given_lines), fresh, NOW, until)
+        assert kept == lines(*left)
+        assert depends == any(verdict.depends for verdict in verdicts)
+        expected = [one for one in verdicts if one.action is not Action.PASS]
+        assert [one for one in noticed if one.action is not Action.PASS] == [
+            one for one in expected if one.reason is not Reason.DELETION
+        ]
+
+
+def test_a_name_that_always_passes_is_noticed_once() -> None:
+    cookies, allowed = OutgoingCookies(GATES[0]), consent()
+    allowed.memo = {}
+    once = cookies.filter(lines(b"new=1"), allowed, NOW, None)
+    again = cookies.filter(lines(b"new=2"), allowed, NOW, None)
+    assert [verdict.reason for verdict in once[2]] == [Reason.UNDECLARED] and again[2] == ()
+
+
+def test_a_header_in_other_letter_case_is_a_cookie_all_the_same() -> None:
+    kept, depends, _ = OutgoingCookies(GATES[0]).filter(
+        [(b"Set-Cookie", b"_ga=1"), (b"x-set-cook", b"_ga=1")], consent(), NOW, None
+    )
+    assert kept == [(b"x-set-cook", b"_ga=1")] and depends
+
+
+def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentkit.enforcement.set_cookie._NAMES_REMEMBERED", 3)
+    cookies, allowed = OutgoingCookies(GATES[0]), consent()
+    allowed.memo = {}
+    for number in range(10):
+        cookies.filter(lines(b"c%d=1" % number, b"x" * (300 + number) + b"=1"), allowed, NOW, None)
+    assert len(allowed.memo) <= 3
+
+
+def test_those_who_answer_alike_share_what_is_remembered() -> None:
+    first, second = consent("social"), consent("social")
+    assert first is not second and first.memo is second.memo
+    assert first.memo is not consent("analytical").memo

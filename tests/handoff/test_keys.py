@@ -1,0 +1,151 @@
+import base64
+import builtins
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from consentkit.errors import ConfigurationError
+from consentkit.handoff.keys import PrivateKey, PublicKey, new_pair, public_half, sign_token, verify_token
+
+# Of no use anywhere else. Fixed, since test names are made of them.
+PRIVATE, PUBLIC = "mokyik1UVWz_rVvNDaXFQaOtewUtAYAUp3HgLTmg2Ng", "VGUJmJGJDCgNG_EFbNa7RYOmSE_DAO-gp_Jc7bAF6io"
+ANOTHER = "HgeDH-fo-Z3cqRxQ8yLKFzRqX1xfJhrNMaFiULfOeUU"
+CLAIMS = {"typ": "consent-handoff", "sub": "s" * 22, "iat": 1}
+
+
+def packed(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def signed(header: dict[str, Any], payload: object = CLAIMS) -> str:
+    """Sign with the right key whatever the header says."""
+    message = f"{packed(header)}.{packed(payload)}"
+    key = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(PRIVATE + "="))
+    return f"{message}.{base64.urlsafe_b64encode(key.sign(message.encode())).rstrip(b'=').decode()}"
+
+
+def verify(token: str) -> dict[str, Any] | None:
+    return verify_token(token, PublicKey.read(PUBLIC))
+
+
+def test_what_a_site_signs_the_holder_of_its_public_key_reads() -> None:
+    assert verify(sign_token(CLAIMS, PrivateKey.read(PRIVATE, PublicKey.read(PUBLIC)))) == CLAIMS
+
+
+def test_keys_are_written_as_the_raw_32_bytes_and_no_two_pairs_are_alike() -> None:
+    assert len(PRIVATE) == len(PUBLIC) == 43
+    raw = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(PRIVATE + "="))
+    assert base64.urlsafe_b64decode(PUBLIC + "=") == raw.public_key().public_bytes_raw()
+    assert public_half(PRIVATE) == PUBLIC
+    assert new_pair() != new_pair()
+
+
+@pytest.mark.parametrize(
+    "key", ["", "short", "*" * 43, PUBLIC + "=", PUBLIC[:-1], PUBLIC[:-1] + "é", "A" * 44, PUBLIC[:42] + "B"]
+)
+def test_a_key_in_any_other_form_is_refused_with_the_remedy(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="consentkit group key"):
+        PublicKey.read(key)
+    with pytest.raises(ConfigurationError, match="consentkit group key"):
+        PrivateKey.read(key, None)
+
+
+def test_a_private_key_has_to_fit_the_public_one_of_its_site() -> None:
+    with pytest.raises(ConfigurationError, match=f"{PUBLIC}.*has none"):
+        PrivateKey.read(PRIVATE, None)
+    with pytest.raises(ConfigurationError, match=f"{PUBLIC}.*has '{ANOTHER}'"):
+        PrivateKey.read(PRIVATE, PublicKey.read(ANOTHER))
+
+
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
+
+    def without_cryptography(name: str, *rest: Any, **named: Any) -> Any:
+        if name.startswith("cryptography"):
+            raise ImportError(name)
+        return original(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without_cryptography)
+    with pytest.raises(ConfigurationError, match=r"consentkit\[group\]"):
+        PublicKey.read(PUBLIC)
+    with pytest.raises(ConfigurationError, match=r"consentkit\[group\]"):
+        PrivateKey.read(PRIVATE, None)
+    with pytest.raises(ConfigurationError, match=r"consentkit\[group\]"):
+        new_pair()
+
+
+def with_the_public_key_as_a_secret() -> str:
+    message = f"{packed({'alg': 'HS256', 'typ': 'JWT'})}.{packed(CLAIMS)}"
+    secret = base64.urlsafe_b64decode(PUBLIC + "=")
+    mac = hmac.new(secret, message.encode(), hashlib.sha256).digest()
+    return f"{message}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+GOOD = signed({"alg": "EdDSA"})
+
+
+# XS-06
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "..",
+        "a.b.c",
+        GOOD + ".",
+        GOOD[:-4] + "AAAA",
+        GOOD.rsplit(".", 1)[0] + ".",
+        jwt.encode(CLAIMS, None, algorithm="none"),
+        f"{packed({'alg': 'none'})}.{packed(CLAIMS)}.{GOOD.rsplit('.', 1)[1]}",
+        with_the_public_key_as_a_secret(),
+        jwt.encode(CLAIMS, PUBLIC, algorithm="HS256"),
+        signed({"alg": "HS256"}),
+        signed({"alg": "none"}),
+        signed({"alg": "ES256"}),
+        signed({"alg": ["EdDSA"]}),
+        signed({}),
+        signed({"alg": "EdDSA", "b64": False, "crit": ["b64"]}),
+        signed({"alg": "EdDSA"}, ["not", "claims"]),
+        signed({"alg": "EdDSA"}, "text"),
+        signed({"alg": "EdDSA"}, None),
+        "ÿ." + GOOD,
+        GOOD + "\n",
+        " " + GOOD,
+        GOOD + "==",
+        GOOD.replace(".", "=.", 1),
+    ],
+)
+def test_what_this_key_did_not_sign_as_claims_with_this_algorithm_is_nothing(token: str) -> None:
+    assert verify(token) is None
+
+
+# HO-17
+def test_what_another_site_signed_is_nothing_whatever_key_it_names() -> None:
+    private, public = new_pair()
+    other = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(private + "="))
+    for header in (
+        {},
+        {"kid": PUBLIC},
+        {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": public}},
+        {"jku": "https://stride.example/keys.json", "x5u": "https://stride.example/key.pem"},
+    ):
+        assert verify(jwt.encode(CLAIMS, other, algorithm="EdDSA", headers=header)) is None
+
+
+def test_what_a_header_says_about_keys_does_not_matter() -> None:
+    assert verify(signed({"alg": "EdDSA", "kid": "../../etc/passwd", "jwk": {"kty": "OKP"}})) == CLAIMS
+
+
+def test_claims_that_no_parser_can_hold_are_nothing() -> None:
+    key = PrivateKey.read(PRIVATE, PublicKey.read(PUBLIC)).key
+    for payload in (b"[" * 5_000, b"{", b"\xff", b'{"iat": ' + b"9" * 5000 + b"}"):
+        assert verify(jwt.PyJWS().encode(payload, key, algorithm="EdDSA")) is None
+
+
+def test_a_token_longer_than_any_of_ours_is_not_even_parsed() -> None:
+    for length, read in ((1_000, True), (8_000, False)):
+        assert (verify(signed({"alg": "EdDSA"}, {"longest": "x" * length})) is not None) is read

@@ -1,0 +1,98 @@
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consentkit import ConsentManager, Ledger
+from consentkit.handoff.token import HandoffRefusal
+from consentkit.handoff.transaction import Transactions
+from tests.conftest import Clock
+from tests.support.family import IDS, a_family
+
+
+@pytest.fixture
+def managers(ledger_url: str, clock: Clock) -> Iterator[dict[str, ConsentManager]]:
+    ledger = Ledger(ledger_url)
+    with a_family(ledger, clock) as family:
+        yield {site: family[site].manager for site in IDS}
+    ledger.close()
+
+
+@pytest.fixture
+def transactions(managers: dict[str, ConsentManager]) -> Transactions:
+    return Transactions(managers["trailhead"])
+
+
+# XS-06
+def test_a_transaction_is_read_by_the_site_that_began_it_for_two_minutes(
+    managers: dict[str, ConsentManager], transactions: Transactions, clock: Clock
+) -> None:
+    begun = transactions.begin("stride", "/shoes?size=42")
+    value = transactions.dumps([begun])
+    assert transactions.loads(value.encode()) == (begun,)
+    assert (begun.issuer, begun.back, len(begun.secret), len(begun.state)) == (
+        "stride",
+        "/shoes?size=42",
+        22,
+        43,
+    )
+    assert begun.state not in value
+    with pytest.raises(HandoffRefusal, match=r"transaction\Z"):
+        Transactions(managers["shoelab"]).loads(value.encode())
+    clock.advance(120)
+    assert transactions.loads(value.encode())
+    for seconds in (1, -200):
+        clock.advance(seconds)
+        with pytest.raises(HandoffRefusal, match="transaction over"):
+            transactions.loads(value.encode())
+
+
+def test_what_was_tampered_with_is_none(transactions: Transactions) -> None:
+    value = transactions.dumps([transactions.begin("stride", "/")])
+    packed, signature = value.split(".")
+    other = "E" if value.endswith("A") else "A"
+    for spoilt in (
+        value[:-1] + other,
+        value + "A",
+        "",
+        ".",
+        packed,
+        f".{signature}",
+        "\u00e9",
+        f"x.{signature}",
+    ):
+        with pytest.raises(HandoffRefusal, match=r"transaction\Z"):
+            transactions.loads(spoilt.encode())
+    for signed in ("bm90aGluZw", "W10", "WzFd", "W1sxXV0", "bnVsbA"):
+        with pytest.raises(HandoffRefusal, match="transaction"):
+            transactions.loads(transactions._signer.sign(signed))
+
+
+def test_each_tab_has_its_own_and_the_oldest_are_forgotten(transactions: Transactions, clock: Clock) -> None:
+    tabs = [transactions.begin("stride", f"/{number}") for number in range(6)]
+    assert transactions.loads(transactions.dumps(tabs).encode()) == tuple(tabs[:4])
+    late = transactions.begin("shoelab", "/late")
+    clock.advance(100)
+    newest = transactions.begin("stride", "/newest")
+    value = transactions.dumps([newest, late])
+    clock.advance(21)
+    assert transactions.loads(value.encode()) == (newest,), "the other one is over"
+    assert transactions.dumps([]) == ""
+
+
+# CK-08
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=1023), min_size=1, max_size=6
+    )
+)
+def test_however_long_the_pages_are_browsers_keep_the_cookie_and_the_newest_is_in_it(
+    transactions: Transactions, pages: list[str]
+) -> None:
+    begun = [transactions.begin("stride", f"/{page}") for page in pages]
+    value = transactions.dumps(begun)
+    assert len(f"__Host-consent-tx={value}") <= 4096
+    kept = transactions.loads(value.encode())
+    assert kept == tuple(begun[: len(kept)]) and 1 <= len(kept) <= 4

@@ -1,0 +1,77 @@
+"""Which responses are whole documents that people look at."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentkit.headers.content import is_encoded, takes_parts
+
+HTML = (b"content-type", b"text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "takes"),
+    [
+        ("GET", 200, True),
+        ("HEAD", 200, True),
+        ("POST", 200, False),
+        ("", 200, False),
+        ("GET", 201, False),
+        ("GET", 206, False),
+        ("GET", 304, False),
+        ("GET", 404, False),
+        ("GET", 500, False),
+    ],
+)
+def test_only_a_page_that_was_asked_for_and_is_there_takes_parts(
+    method: str, status: int, takes: bool
+) -> None:
+    assert takes_parts(method, status, [HTML]) is takes
+
+
+@pytest.mark.parametrize(
+    ("content_type", "takes"),
+    [
+        (b"text/html", True),
+        (b"Text/HTML ; Charset=UTF-8", True),
+        (b'text/html; charset="utf8"', True),
+        (b"text/html; level=1; charset=utf-8", True),
+        (b"text/html; charset=iso-8859-1", False),
+        (b"text/html; charset=utf-16; charset=utf-8", False),
+        (b"text/html; charset=", False),
+        (b"text/html-sandboxed", False),
+        (b"text/htmlx", False),
+        (b"application/xhtml+xml", False),
+    ],
+)
+def test_only_html_in_utf8_takes_parts(content_type: bytes, takes: bool) -> None:
+    assert takes_parts("GET", 200, [(b"Content-Type", content_type)]) is takes
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "takes"),
+    [
+        (b"Content-Range", b"bytes 0-1/2", False),
+        (b"content-disposition", b"Attachment; filename=x.html", False),
+        (b"content-disposition", b" attachment", False),
+        (b"content-disposition", b"inline; filename=attachment.html", True),
+        (b"x-other", b"attachment", True),
+    ],
+)
+def test_a_part_and_an_attachment_take_none(name: bytes, value: bytes, takes: bool) -> None:
+    assert takes_parts("GET", 200, [HTML, (name, value)]) is takes
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encoded"),
+    [(b"gzip", True), (b"br", True), (b"identity", False), (b" Identity ", False), (b"", False)],
+)
+def test_encoded_is_what_cannot_be_read(encoding: bytes, encoded: bool) -> None:
+    assert is_encoded([HTML, (b"Content-Encoding", encoding)]) is encoded
+    assert not is_encoded([HTML])
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"content-type", b"content-disposition", b"x"]), st.binary())))
+def test_no_header_raises(headers: list[tuple[bytes, bytes]]) -> None:
+    takes_parts("GET", 200, headers)
+    is_encoded(headers)

@@ -1,0 +1,167 @@
+"""Tags too long to be held back, and what is held back at all."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consentkit.html.inserter import Injector
+from consentkit.html.tokenizer import LIMIT
+
+LONG = "x" * (LIMIT + 100)
+PIECES = (b"[head]", b"[start]", b"[end]")
+
+
+def fed(document: bytes, step: int) -> tuple[bytes, int]:
+    """Feed a document in steps; return what came out, and how much was held back at the most."""
+    injector = Injector(*PIECES)
+    out, held = b"", 0
+    for start, end in pairwise([*range(0, len(document), step), len(document)]):
+        out += injector.feed(document[start:end], True)
+        held = max(held, end + sum(len(piece) for piece in PIECES if piece in out) - len(out))
+    return out + injector.feed(b"", False), held
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        f"<html>[head]<body>[start]<img src='data:{LONG}></body>'>x[end]</body>",
+        f'<html>[head]<body>[start]<img alt="" src="data:{LONG}></body>" title=\'</body>\'>x[end]</body>',
+        f"<html>[head]<body>[start]<img src=data:{LONG}/>x[end]</body>",
+        f"<html>[head]<body>[start]<img src=data:{LONG} title='</body>'>x[end]</body>",
+        f"<html>[head]<body>[start]<img src='{LONG}' title='</body>' alt=\"{LONG}</body>\">x[end]</body>",
+        f"<html>[head]<body>[start]<img src='{LONG}'title='</body>'alt={LONG}>x[end]</body>",
+        f"<html>[head]<body>[start]<svg><image href='{LONG}'/><title/></svg>x[end]</body>",
+        f"<html>[head]<body>[start]<svg><desc x='{LONG}' /></svg>x[end]</body>",
+        f"<html>[head]<body>[start]<svg><desc x={LONG}/></body></desc></svg>x[end]</body>",
+        f"<html>[head]<body>[start]<script src='data:{LONG}'></body></script x='{LONG}'>x[end]</body>",
+        f"<html>[head]<body style='{LONG}'>[start]x[end]</body>",
+        f"<html lang='{LONG}'>[head]<body>[start]x[end]</body>",
+        f"<html>[head]<link href='{LONG}'><p title='{LONG}'>x[end]</body x='{LONG}'>".replace(
+            "<p", "[start]<p"
+        ),
+        f"<!doctype {LONG}>[head]<!-- {LONG} --><body>[start]<!-- {LONG} --><script>{LONG}</script>[end]</body>".replace(
+            f"[head]<!-- {LONG} -->", f"<!-- {LONG} -->[head]"
+        ),
+    ],
+)
+@pytest.mark.parametrize("step", [LIMIT // 3, LIMIT, 10**6])
+def test_a_long_tag_goes_out_before_its_end_has_come(expected: str, step: int) -> None:
+    document = expected
+    for piece in PIECES:
+        document = document.replace(piece.decode(), "")
+    out, held = fed(document.encode(), step)
+    assert out.decode() == expected
+    assert held <= LIMIT
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (f"<html><body><p {LONG}{LONG}></body>", f"<html>[head]<body>[start]<p {LONG}{LONG}></body>"),
+        (f"<html><body><{LONG}{LONG}></body>", f"<html>[head]<body>[start]<{LONG}{LONG}></body>"),
+        (f"<{LONG}", f"<{LONG}"),
+        (f"<div title='{LONG}{LONG}'></div>", f"<div title='{LONG}{LONG}'></div>"),
+    ],
+)
+def test_names_longer_than_the_limit_end_the_search(document: str, expected: str) -> None:
+    out, held = fed(document.encode(), 1000)
+    assert out.decode() == expected
+    assert held <= LIMIT + 1000
+    injector = Injector(*PIECES)
+    injector.feed(document.encode(), True)
+    assert injector.complete is document.startswith("<html>")
+
+
+@pytest.mark.parametrize("ending", ["", " y", " y=", " y=z", " y='z", "/"])
+@pytest.mark.parametrize("step", [1000, 10**6])
+def test_an_unfinished_long_tag_at_the_end_stays_as_it_is(ending: str, step: int) -> None:
+    document = f"<html><body><p x='{LONG}'{ending}"
+    assert fed(document.encode(), step)[0].decode() == f"<html>[head]<body>[start]<p x='{LONG}'{ending}"
+
+
+@pytest.mark.parametrize(
+    ("chunk", "held"),
+    [
+        ("text", ""),
+        ("a <", "<"),
+        ("</", "</"),
+        ("<a href='x' ", "<a href='x' "),
+        ("<a>", ""),
+        ("<!", "<!"),
+        ("<!-", "<!-"),
+        ("<!--", "<!--"),
+        ("<!---", "<!---"),
+        ("<!-- text", ""),
+        ("<!-- text -", "-"),
+        ("<!-- text --!", "--!"),
+        ("<!x text", ""),
+        ("<!doct", "<!doct"),
+        ("<script>let a = 1 <", "<"),
+        ("<script>let a = 1 < 2", ""),
+        ("<script>a --", "--"),
+        ("<script>'</scr", "</scr"),
+        ("<style>a > b", ""),
+        ("<textarea></text", "</text"),
+        ("<svg><![CDATA", "<![CDATA"),
+        ("<svg><![CDATA[ ]]", "]]"),
+        ("<![CDATA", ""),
+    ],
+)
+def test_no_more_is_held_back_than_may_become_a_token(chunk: str, held: str) -> None:
+    injector = Injector(*PIECES)
+    injector.feed(b"<html><body>", True)
+    assert injector.feed(chunk.encode(), True).decode() == chunk.removesuffix(held)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.sampled_from(["x", " ", "=", "'", '"', "/", "a=b", "a='", "<", "x" * LIMIT])),
+    st.integers(1, 9000),
+)
+def test_long_tags_do_not_depend_on_the_chunks(parts: list[str], step: int) -> None:
+    document = f"<html><body><p y='{LONG}' {''.join(parts)}></p><i x='>\">'>x</body>".encode()
+    whole = Injector(*PIECES).feed(document, False)
+    out = fed(document, step)[0]
+    assert out.replace(b"[end]", b"") == whole.replace(b"[end]", b"")
+    # Only names that alone are longer than the limit make a difference: they end the search where they come in pieces.
+    assert out == whole or max(map(len, document.split(b"'")[2:])) > LIMIT - 100
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<",
+        "<a ",
+        "<a x='",
+        "<!--",
+        "<svg>",
+        "</x>",
+        "<svg><g>",
+        "<template>",
+        "<script>",
+        "<script><!--",
+        "a=",
+        "<p>",
+        "</",
+        "<!",
+        "<svg></x>",
+        "<svg><desc><b>",
+        "<math><mi>",
+        "<title>",
+        "<a x=y/>",
+        "<svg><a/>",
+        "<![CDATA[",
+        "--!",
+        "<p class=own>",
+        "\0",
+        "<a\n",
+    ],
+)
+def test_repetition_costs_no_more_than_its_length(part: str) -> None:
+    # What grows with the square would take minutes here.
+    document = f"<html><body>{part * 20_000}{'</x>' * 20_000}".encode()
+    out = Injector(*PIECES, unless_class=b"own").feed(document, False)
+    assert out.startswith(b"<html>[head]<body>[start]")
+    assert len(out) <= len(document) + sum(map(len, PIECES))

@@ -1,0 +1,285 @@
+"""The example in a real browser, with every other host of the world recorded: what each answer lets through, and nothing else."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from consentkit import ConsentManager, Policy, load_policy
+from examples.running_magazine.app import create_app
+from examples.running_magazine.magazine import CSP, HERE
+from tests.support.browser import launched, until
+from tests.support.front import KEY
+from tests.support.recorder import Recorder, recording
+from tests.support.servers import free_port, serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NewPage = Callable[..., "Page"]
+HAMSTRINGS = "/articles/hamstrings"
+PAGES = ("/", HAMSTRINGS, "/shoes")
+OPTIONAL = ("analytical", "tracking", "social")
+# Whom the example's templates call by name; the others of the policy have no tag, or work on the server alone.
+CALLED = {
+    *("google-analytics", "matomo", "ab-tasty", "google-ad-manager", "criteo", "adhub"),
+    *("youtube", "facebook"),
+}
+OWN = {"consent", "consent-state"}
+STORED = """async () => ({
+  local_storage: Object.keys(localStorage),
+  session_storage: Object.keys(sessionStorage),
+  indexed_db: (await indexedDB.databases()).map(one => one.name),
+  cache_storage: await caches.keys(),
+})"""
+
+
+@dataclass
+class World:
+    base: str
+    policy: Policy
+    recorder: Recorder
+    browser: "Browser"
+
+    def vendors(self, hosts: set[str]) -> set[str]:
+        """Name the vendors that the hosts belong to; a host of nobody's stands for itself."""
+        found = set()
+        for host in hosts:
+            owners = {
+                vendor.id
+                for vendor in self.policy.vendors
+                for _, origins in vendor.origins
+                if any(fnmatchcase(f"https://{host}", origin) for origin in origins)
+            }
+            found |= owners or {host}
+        return found
+
+    def allowed(self, categories: Mapping[str, bool], vendors: Mapping[str, bool]) -> set[str]:
+        return {
+            vendor.id
+            for vendor in self.policy.vendors
+            if vendors.get(vendor.id, categories.get(vendor.category, False))
+        }
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        recorder = stack.enter_context(recording(folder))
+        port = free_port()
+        origin = f"http://stride.localhost:{port}"
+        manager = ConsentManager(
+            load_policy(HERE / "consent.toml"),
+            secret_key=KEY,
+            ledger=f"sqlite:///{folder / 'consent.db'}",
+            site="stride",
+            origins={"stride": origin},
+            csp=CSP,
+        )
+        stack.callback(manager.close)
+        stack.enter_context(serving(create_app(manager, origin), port=port))
+        browser = stack.enter_context(launched(*recorder.arguments))
+        yield World(origin, manager.policy, recorder, browser)
+
+
+@pytest.fixture
+def open_page(world: World) -> Iterator[NewPage]:
+    with ExitStack() as contexts:
+
+        def new(*, javascript: bool = True, **options: Any) -> "Page":
+            context = world.browser.new_context(
+                java_script_enabled=javascript, ignore_https_errors=True, **options
+            )
+            contexts.callback(context.close)
+            context.set_default_timeout(60_000)
+            return context.new_page()
+
+        yield new
+
+
+def _visit(world: World, page: "Page") -> set[str]:
+    """Look at the pages; returns whose hosts were asked for."""
+    world.recorder.taken()
+    for path in PAGES:
+        page.goto(world.base + path, wait_until="load")
+        for frame in page.locator("iframe").all():
+            frame.scroll_into_view_if_needed()
+        page.wait_for_load_state("networkidle")
+    return world.vendors(world.recorder.taken())
+
+
+def _decide(page: "Page", categories: Mapping[str, bool], vendors: Mapping[str, bool]) -> None:
+    """Answer as a script of the site might; where something was granted, the page is read anew."""
+    answer = """async body => { await fetch("/consent/decision",
+        { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }) }"""
+    body = {"categories": dict(categories), "vendors": dict(vendors)}
+    if not {**categories, **vendors}:
+        page.evaluate(answer, body)
+        return
+    with page.expect_navigation():
+        page.evaluate(f"body => void ({answer})(body)", body)
+
+
+def _undeclared(world: World, page: "Page", allowed: set[str], categories: Mapping[str, bool]) -> list[str]:
+    """List what is stored and neither ours, nor functional, nor allowed."""
+    stored = page.evaluate(STORED) | {
+        "cookie": [one["name"] for one in page.context.cookies(world.base) if one["name"] not in OWN]
+    }
+
+    def is_allowed(kind: str, name: str) -> bool:
+        matching = [one for one in world.policy.trackers if one.kind == kind and one.matches(name)]
+        return bool(matching) and all(
+            world.policy.category(one.category).required
+            or (one.vendor in allowed if one.vendor else categories.get(one.category, False))
+            for one in matching
+        )
+
+    return [
+        f"{kind} {name}" for kind, names in stored.items() for name in names if not is_allowed(kind, name)
+    ]
+
+
+STATES: dict[str, tuple[dict[str, bool], dict[str, bool]]] = {
+    "refused": ({}, {}),
+    **{category: ({category: True}, {}) for category in OPTIONAL},
+    "one vendor": ({}, {"criteo": True}),
+    "all but one": (dict.fromkeys(OPTIONAL, True), {"adhub": False}),
+    "accepted": (dict.fromkeys(OPTIONAL, True), {}),
+}
+COOKIES = {
+    "analytical": {"_ga", "_ga_STRIDE", "_pk_id.1", "_pk_ses.1", "ABTasty", "ABTastySession", "stride-entry"},
+    "tracking": {"__gads", "cto_bundle"},
+    "social": set[str](),
+    "one vendor": {"cto_bundle"},
+    "refused": set[str](),
+}
+COOKIES["all but one"] = COOKIES["accepted"] = COOKIES["analytical"] | COOKIES["tracking"]
+
+
+# LB-01, LB-02, LB-09, LB-10, GC-01, WD-03, WD-05
+@pytest.mark.parametrize("state", STATES)
+def test_each_answer_lets_through_what_it_allows_and_withdrawing_takes_all_of_it_back(
+    world: World, open_page: NewPage, state: str
+) -> None:
+    categories, vendors = STATES[state]
+    page = open_page()
+    assert _visit(world, page) == set()
+    assert _undeclared(world, page, set(), {}) == [] and page.context.cookies() == []
+    _decide(page, categories, vendors)
+    allowed = world.allowed(categories, vendors)
+    assert _visit(world, page) == allowed & CALLED
+    page.goto(world.base + HAMSTRINGS)
+    page.wait_for_load_state("networkidle")
+    if "social" in categories:
+        page.locator("button[data-like]").click()
+        assert page.evaluate("localStorage.length") == 1
+    assert {one["name"] for one in page.context.cookies(world.base)} - OWN == COOKIES[state]
+    assert _undeclared(world, page, allowed, categories) == []
+    if not allowed:
+        assert page.locator(".cookie-consent-withdraw").count() == 0
+        return
+    button = page.locator(".cookie-consent-withdraw button")
+    button.focus()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    page.wait_for_load_state("networkidle")
+    until(page, "indexedDB.databases().then(all => !all.length)")
+    assert _undeclared(world, page, set(), {}) == []
+    assert _visit(world, page) == set()
+    assert {one["name"] for one in page.context.cookies(world.base)} <= OWN
+
+
+# LB-01, LB-10, WD-01
+def test_without_javascript_nothing_is_asked_for_unanswered_and_a_placeholder_works(
+    world: World, open_page: NewPage
+) -> None:
+    page = open_page(javascript=False)
+    assert _visit(world, page) == set()
+    page.goto(world.base + "/")
+    page.click("#cookie-consent-reject-all")
+    assert _visit(world, page) == set()
+    page.goto(world.base + HAMSTRINGS)
+    frame = page.frame_locator("iframe").first
+    frame.locator(".cookie-consent-once button").press("Enter")
+    expect(frame.locator("iframe")).to_have_count(1)
+    page.wait_for_load_state("networkidle")
+    assert world.vendors(world.recorder.taken()) == {"youtube"}
+    assert _visit(world, page) == set()
+    page.goto(world.base + HAMSTRINGS)
+    page.frame_locator("iframe").first.locator("form[target=_top] button").press("Enter")
+    page.wait_for_url("**/articles/hamstrings#consent-embed-*")
+    assert _visit(world, page) == {"youtube"}
+    page.locator(".cookie-consent-withdraw button").press("Enter")
+    page.wait_for_load_state("networkidle")
+    assert _visit(world, page) == set()
+
+
+# The server's policy holds where a template forgot to ask
+def test_a_tag_that_slipped_into_a_template_does_not_load(world: World, open_page: NewPage) -> None:
+    page = open_page()
+    page.goto(world.base + "/")
+    world.recorder.taken()
+    page.evaluate(
+        """() => new Promise(done => {
+            const script = Object.assign(document.createElement("script"), { src: "https://cdn.adhub.example/tag.js" });
+            script.onload = script.onerror = done;
+            document.head.append(script);
+        })"""
+    )
+    assert world.recorder.taken() == set()
+
+
+# UI-02, UI-08, AX-02
+def test_the_keyboard_rejects_within_three_stops(world: World, open_page: NewPage) -> None:
+    page = open_page()
+    page.goto(world.base + "/")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "cookie-consent-reject-all":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    assert page.evaluate("consentkit.state") == "-"
+
+
+def _faults(page: "Page") -> list[tuple[str, list[str]]]:
+    # It measures the colours that the style sheet names, not those that the system forces.
+    forced = page.evaluate("matchMedia('(forced-colors: active)').matches")
+    rules = {"color-contrast": {"enabled": not forced}}
+    found = Axe().run(page, options={"rules": rules}).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+
+
+# AX-01, AX-04, AX-05, AX-06
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"viewport": {"width": 1280, "height": 800}},
+        {"viewport": {"width": 320, "height": 700}, "color_scheme": "dark"},
+        {"viewport": {"width": 768, "height": 800}, "forced_colors": "active"},
+    ],
+    ids=["wide", "narrow and dark", "forced colours"],
+)
+def test_axe_finds_nothing_in_any_state(world: World, open_page: NewPage, look: dict[str, Any]) -> None:
+    page = open_page(**look)
+    page.goto(world.base + HAMSTRINGS)
+    page.locator("iframe").first.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert _faults(page) == [], "banner and placeholder"
+    page.locator("a.cookie-consent-settings").press("Enter")
+    expect(page.locator("dialog")).to_be_visible()
+    assert _faults(page) == [], "dialog"
+    with page.expect_navigation():
+        page.locator("dialog button[value=accept_all]").press("Enter")
+    page.wait_for_load_state("networkidle")
+    assert _faults(page) == [], "after the answer"
+    page.goto(world.base + "/consent/policy")
+    assert _faults(page) == [], "policy"

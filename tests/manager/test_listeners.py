@@ -1,0 +1,56 @@
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from consentkit.ledger import Record
+from consentkit.manager.listeners import Listeners
+from tests.support.records import a_record
+
+
+def test_listeners_are_told_in_order_and_a_failing_one_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[str, str]] = []
+    listeners = Listeners()
+
+    def first(record: Record) -> None:
+        told.append(("first", record.id))
+
+    def faulty(record: Record) -> None:
+        raise ValueError("their fault")
+
+    async def last(record: Record) -> None:
+        told.append(("last", record.id))
+
+    async def faulty_later(record: Record) -> None:
+        raise ValueError("their fault, later")
+
+    for listener in (first, faulty, faulty_later, last):
+        listeners.add(listener)
+    record = a_record()
+    with caplog.at_level(logging.ERROR):
+        listeners.tell(record)
+        asyncio.run(listeners.atell(record))
+    assert told == [("first", record.id), ("last", record.id)] * 2
+    assert len(caplog.records) == 4
+
+
+def test_a_sync_listener_does_not_hold_up_the_event_loop() -> None:
+    where: list[threading.Thread] = []
+    listeners = Listeners()
+    listeners.add(lambda record: where.append(threading.current_thread()))
+    asyncio.run(listeners.atell(a_record()))
+    assert where and where[0] is not threading.current_thread()
+
+
+def test_what_is_called_and_gives_something_to_await_is_awaited() -> None:
+    told: list[str] = []
+
+    async def later(record: Record) -> None:
+        told.append(record.id)
+
+    listeners = Listeners()
+    listeners.add(lambda record: later(record))
+    record = a_record()
+    asyncio.run(listeners.atell(record))
+    assert told == [record.id]

@@ -1,0 +1,334 @@
+import asyncio
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consentkit import ConsentManager, Ledger, Policy
+from consentkit.consent.model import Choice, ConsentStatus
+from consentkit.errors import (
+    ConfigurationError,
+    InvalidDecisionError,
+    LedgerUnavailableError,
+    SecretKeyError,
+    UnknownCategoryError,
+    UnknownNoticeError,
+    UnknownSiteError,
+    UnknownVendorError,
+)
+from consentkit.ledger import Record
+from consentkit.manager.choice import Occasion, Outcome
+from tests.conftest import Clock
+from tests.support.records import another_process_holds
+from tests.support.sites import KEY, managing
+
+EVERYTHING = {"analytical": True, "tracking": True, "social": True}
+API = Occasion()
+
+
+@pytest.fixture
+def manager(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[ConsentManager]:
+    with managing(policy, ledger=ledger_url, clock=clock) as made:
+        yield made
+
+
+def choose(manager: ConsentManager, *outcomes: Outcome, merge: bool = False, **answers: bool) -> Outcome:
+    """Decide over what the last outcome left; names with `v_` are vendors'."""
+    vendors = {name[2:]: answer for name, answer in answers.items() if name.startswith("v_")}
+    categories = {name: answer for name, answer in answers.items() if not name.startswith("v_")}
+    before = outcomes[-1].consent if outcomes else manager.terms.undecided()
+    return manager.decide(before, Choice(categories=categories, vendors=vendors), API, merge=merge)
+
+
+def cookie_header(outcome: Outcome) -> list[tuple[bytes, bytes]]:
+    """What the browser sends after an outcome."""
+    return [(b"cookie", "; ".join(cookie.split(";")[0] for cookie in outcome.cookies).encode())]
+
+
+def records(manager: ConsentManager) -> list[Record]:
+    assert manager.ledger is not None
+    return list(manager.ledger.records())
+
+
+# RC-01, RC-08
+def test_a_decision_is_recorded_with_all_that_proves_it(manager: ConsentManager, clock: Clock) -> None:
+    outcome = manager.decide(
+        manager.terms.undecided(),
+        Choice(categories={"analytical": True}, vendors={"youtube": True}),
+        Occasion(surface="banner", choice="save", language="nl", gpc=True),
+    )
+    (record,) = records(manager)
+    assert record.to_json() == (outcome.record or record).to_json()
+    assert record.event == record.status == "given"
+    assert record.subject and len(record.subject) == 22
+    assert (record.site, record.group, record.jurisdiction) == ("stride", "hardlopen", "NL")
+    assert (record.surface, record.choice, record.language, record.gpc) == ("banner", "save", "nl", True)
+    assert record.notice == manager.notice.digest
+    assert record.categories == {"analytical": True, "tracking": False, "social": False}
+    assert record.vendors == {"youtube": True}
+    assert record.at == record.decided_at == record.changed_at == int(clock())
+    assert record.expires_at == int(outcome.consent.expires or 0)
+    assert manager.ledger is not None
+    assert manager.ledger.notice(manager.notice.digest) == manager.notice.content
+
+
+# WD-03, WD-07, LB-09, RC-04
+def test_a_visitors_history_keeps_every_event_under_one_reference(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    given = choose(manager, **EVERYTHING)
+    clock.advance(10)
+    narrowed = choose(manager, given, merge=True, tracking=False)
+    clock.advance(10)
+    gone = manager.withdraw(narrowed.consent, None, API)
+    assert gone.reference is not None and manager.ledger is not None
+    history = manager.ledger.history(gone.reference)
+    assert [record.event for record in history] == ["given", "changed", "withdrawn"]
+    assert history[0].categories == EVERYTHING
+    assert gone.consent.status is ConsentStatus.WITHDRAWN and not gone.consent.granted
+    assert gone.reference not in "".join(gone.cookies)
+    assert given.consent.decision is not None and given.consent.decision.subject == gone.reference
+
+
+def test_withdrawing_where_nothing_is_granted_changes_nothing(manager: ConsentManager) -> None:
+    undecided = manager.terms.undecided()
+    for before in (
+        undecided,
+        choose(manager, analytical=False).consent,
+        choose(manager, social=True).consent,
+    ):
+        outcome = manager.withdraw(before, "tracking", API)
+        assert outcome == Outcome(consent=before)
+    assert len(records(manager)) == 2
+
+
+# WD-03
+def test_withdrawing_one_category_leaves_the_others_and_their_end(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    given = choose(manager, **EVERYTHING)
+    clock.advance(days=30)
+    outcome = manager.withdraw(given.consent, "social", API)
+    assert outcome.consent.granted == {"analytical", "tracking"}
+    assert outcome.consent.vendors["youtube"] is False
+    assert outcome.consent.expires_at == given.consent.expires_at
+    last = manager.withdraw(manager.withdraw(outcome.consent, "tracking", API).consent, "analytical", API)
+    assert last.consent.status is ConsentStatus.WITHDRAWN
+
+
+# WD-03: a vendor's exception is withdrawn with its category
+def test_a_vendor_alone_is_withdrawn_with_its_category(manager: ConsentManager) -> None:
+    alone = choose(manager, merge=True, v_youtube=True)
+    assert alone.consent.allows("social", "youtube") and not alone.consent.allows("social")
+    assert alone.consent.needs_asking
+    assert manager.withdraw(alone.consent, "social", API).consent.status is ConsentStatus.WITHDRAWN
+
+
+# VA-04: "the decision in force repeated within an hour adds no record and no cookie; later it is a renewal"
+def test_a_repeated_decision_is_news_only_after_an_hour(manager: ConsentManager, clock: Clock) -> None:
+    given = choose(manager, **EVERYTHING)
+    clock.advance(3599)
+    again = choose(manager, given, **EVERYTHING)
+    assert again.record is None and again.cookies == ()
+    clock.advance(1)
+    renewed = choose(manager, given, **EVERYTHING)
+    assert renewed.record is not None and renewed.record.event == "renewed"
+    assert renewed.record.subject == (given.record or renewed.record).subject
+    assert (renewed.consent.expires or 0) > (given.consent.expires or 0)
+    clock.advance(days=2)
+    assert choose(manager, renewed, merge=True, tracking=True).record is None, (
+        "a change that changes nothing is no news"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ({"elsewhere": True}, UnknownCategoryError),
+        ({"v_elsewhere": True}, UnknownVendorError),
+        ({"functional": False}, InvalidDecisionError),
+        ({"tracking": "off"}, InvalidDecisionError),
+        ({"tracking": 1}, InvalidDecisionError),
+        ({"v_youtube": "on"}, InvalidDecisionError),
+    ],
+)
+def test_a_choice_that_the_policy_cannot_express_changes_nothing(
+    manager: ConsentManager, answers: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        choose(manager, **answers)
+    assert records(manager) == []
+
+
+def test_a_required_category_can_be_named_and_not_be_withdrawn(manager: ConsentManager) -> None:
+    given = choose(manager, functional=True, social=True)
+    assert given.consent.granted == {"social"}
+    with pytest.raises(InvalidDecisionError):
+        manager.withdraw(given.consent, "functional", API)
+    with pytest.raises(UnknownCategoryError):
+        manager.withdraw(given.consent, "elsewhere", API)
+
+
+def test_a_notice_that_nobody_published_is_refused(manager: ConsentManager) -> None:
+    with pytest.raises(UnknownNoticeError):
+        manager.decide(
+            manager.terms.undecided(), Choice(categories={}, vendors={}), Occasion(notice="x" * 43)
+        )
+    with pytest.raises(UnknownNoticeError):
+        manager.registrar.shown("y" * 43)
+
+
+def test_a_notice_that_another_process_published_is_learned_from_the_ledger(
+    policy: Policy, manager: ConsentManager, ledger_url: str, clock: Clock
+) -> None:
+    other = policy.model_copy(update={"vendors": policy.vendors[:2], "trackers": policy.trackers[:2]})
+    other.model_post_init(None)
+    with managing(other, ledger=ledger_url, clock=clock) as elsewhere:
+        outcome = choose(elsewhere, analytical=True)
+    assert manager.registrar.shown(elsewhere.notice.digest).digest == elsewhere.notice.digest
+    token = manager.cookie.newest([outcome.cookies[0].split(";")[0].partition("=")[2].encode()], clock())
+    assert token is not None
+
+
+# SG-08
+@pytest.mark.parametrize("key", ["", "short", [], ["k" * 31], ["k" * 40, "short"], b"x" * 31, [42]])
+def test_a_key_that_would_protect_nothing_is_refused(policy: Policy, key: object) -> None:
+    with pytest.raises(SecretKeyError), warnings.catch_warnings(action="ignore"):
+        ConsentManager(policy, secret_key=key, ledger=None, site="stride")  # type: ignore[arg-type]
+
+
+def test_a_site_has_to_be_one_of_the_policys(policy: Policy) -> None:
+    with pytest.raises(ConfigurationError, match="site is missing"):
+        ConsentManager(policy, secret_key=KEY, ledger=None)
+    with pytest.raises(UnknownSiteError):
+        ConsentManager(policy, secret_key=KEY, ledger=None, site="elsewhere")
+
+
+# RC-10
+def test_without_a_ledger_a_warning_says_that_nothing_can_be_proved(policy: Policy, clock: Clock) -> None:
+    with pytest.warns(UserWarning, match="no consent can be proved"):
+        manager = ConsentManager(policy, secret_key=KEY, ledger=None, site="stride", clock=clock)
+    outcome = choose(manager, analytical=True)
+    assert manager.cookie.read(cookie_header(outcome)).granted == {"analytical"}
+    assert manager.withdraw_subject("x") is None
+    assert manager.withdraw(outcome.consent, None, API).consent.status is ConsentStatus.WITHDRAWN
+    manager.close()
+
+
+def test_customer_service_withdraws_without_the_browser(manager: ConsentManager, clock: Clock) -> None:
+    told: list[Record] = []
+    manager.on_change(told.append)
+    given = choose(manager, **EVERYTHING)
+    assert given.record is not None and given.record.subject is not None
+    clock.advance(5)
+    record = manager.withdraw_subject(given.record.subject)
+    assert record is not None and (record.event, record.status) == ("withdrawn", "withdrawn")
+    assert told == [record]
+    token = manager.cookie.newest([given.cookies[0].split(";")[0].partition("=")[2].encode()], clock())
+    assert token is not None
+    if manager.standing.due(token, clock()) and manager.revocations is not None:
+        manager.revocations.look(token.decision.subject, clock())
+    consent, outdated = manager.standing.judge(token, clock())
+    assert consent.status is ConsentStatus.WITHDRAWN and outdated
+    assert manager.withdraw_subject(given.record.subject) is None, "nothing is granted any more"
+    assert manager.withdraw_subject("nobody") is None
+
+
+# RC-10, LG-09: the ledger is written first
+def test_while_the_ledger_is_locked_nothing_widens_and_everything_narrows(
+    policy: Policy, tmp_path: Path, clock: Clock
+) -> None:
+    database = tmp_path / "locked.db"
+    told = threading.Event()
+    with managing(
+        policy,
+        ledger=Ledger(f"sqlite:///{database}", lock_timeout=1.0),
+        clock=clock,
+        spool=tmp_path / "spool",
+    ) as manager:
+        given = choose(manager, **EVERYTHING)
+        clock.advance(10)
+        manager.on_change(lambda record: told.set())
+        with another_process_holds(f"sqlite:///{database}"):
+            with pytest.raises(LedgerUnavailableError):
+                choose(manager, analytical=True)
+            narrowed = choose(manager, given, merge=True, tracking=False)
+            assert not narrowed.consent.allows("tracking") and not narrowed.stored
+            with pytest.raises(LedgerUnavailableError):
+                choose(manager, narrowed, merge=True, tracking=True)
+            refused = choose(manager, analytical=False)
+            assert refused.consent.status is ConsentStatus.REFUSED and refused.cookies and not refused.stored
+            gone = manager.withdraw(given.consent, None, API)
+            assert gone.consent.status is ConsentStatus.WITHDRAWN and not gone.stored
+            assert list((tmp_path / "spool").glob("*.json"))
+            token = manager.cookie.newest(
+                [given.cookies[0].split(";")[0].partition("=")[2].encode()], clock()
+            )
+            assert manager.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN, (
+                "at once, in this process"
+            )
+        assert told.wait(30), "whoever listens is told once it is durable"
+        assert gone.record is not None and gone.reference is not None and manager.ledger is not None
+    with managing(policy, ledger=Ledger(f"sqlite:///{database}"), clock=clock) as again:
+        assert gone.record.id in {record.id for record in records(again)}
+
+
+def test_what_waits_in_the_spool_holds_after_a_restart(policy: Policy, tmp_path: Path, clock: Clock) -> None:
+    database = tmp_path / "locked.db"
+    options = {"clock": clock, "spool": tmp_path / "spool"}
+    first = ConsentManager(
+        policy,
+        secret_key=KEY,
+        site="stride",
+        ledger=Ledger(f"sqlite:///{database}", lock_timeout=1.0),
+        **options,  # type: ignore[arg-type]
+    )
+    given = choose(first, **EVERYTHING)
+    token_text = given.cookies[0].split(";")[0].partition("=")[2].encode()
+    with another_process_holds(f"sqlite:///{database}"):
+        first.withdraw(given.consent, None, API)
+        first.close()
+        ledger = Ledger(f"sqlite:///{database}", lock_timeout=1.0)
+        second = ConsentManager(policy, secret_key=KEY, site="stride", ledger=ledger, **options)  # type: ignore[arg-type]
+        token = second.cookie.newest([token_text], clock())
+        assert second.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN
+    second.close()
+    ledger.close()
+
+
+# LG-09: no withdrawal is refused, by whomever
+def test_customer_service_withdraws_while_the_ledger_is_locked(
+    policy: Policy, tmp_path: Path, clock: Clock
+) -> None:
+    database = f"sqlite:///{tmp_path / 'locked.db'}"
+    with managing(policy, ledger=Ledger(database, lock_timeout=1.0), clock=clock) as manager:
+        given = choose(manager, **EVERYTHING)
+        clock.advance(5)
+        told = threading.Event()
+        manager.on_change(lambda record: told.set())
+        assert given.record is not None and given.record.subject is not None
+        with another_process_holds(database):
+            record = manager.withdraw_subject(given.record.subject)
+            assert record is not None and not told.is_set()
+            token = manager.cookie.newest(
+                [given.cookies[0].split(";")[0].partition("=")[2].encode()], clock()
+            )
+            assert manager.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN
+        assert told.wait(30)
+
+
+def test_listeners_are_told_from_an_event_loop_too(manager: ConsentManager) -> None:
+    told: list[str] = []
+
+    @manager.on_change
+    async def listen(record: Record) -> None:
+        told.append(record.event)
+
+    outcome = choose(manager, analytical=True)
+    assert outcome.record is not None
+    asyncio.run(manager.anotify(outcome.record))
+    manager.notify(outcome.record)
+    assert told == ["given", "given"]

@@ -1,0 +1,302 @@
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from consentkit import ConsentManager, Ledger, Policy
+from consentkit.consent.model import Choice, ConsentStatus
+from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger import Record
+from consentkit.manager.choice import Occasion, Outcome
+from consentkit.manager.propagation import Reach
+from tests.conftest import Clock
+from tests.support.records import a_record
+from tests.support.sites import managing
+from tests.support.told import policy_of, rows
+
+EVERYTHING = Choice(categories={"analytical": True, "tracking": True, "social": True}, vendors={})
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    ledger = Ledger(ledger_url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def here(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManager]:
+    with managing(policy, ledger=ledger, clock=clock) as manager:
+        yield manager
+
+
+@pytest.fixture
+def there(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManager]:
+    with managing(policy, ledger=ledger, clock=clock, site="trailhead") as manager:
+        yield manager
+
+
+def accept(manager: ConsentManager) -> Outcome:
+    return manager.decide(manager.terms.undecided(), EVERYTHING, Occasion())
+
+
+def subject(outcome: Outcome) -> str:
+    assert outcome.record is not None and outcome.record.subject is not None
+    return outcome.record.subject
+
+
+# XS-03
+def test_a_withdrawal_reaches_every_linked_pseudonym_in_one_go(
+    here: ConsentManager, there: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    mine, theirs, stranger = accept(here), accept(there), accept(there)
+    ledger.link(subject(mine), subject(theirs), int(clock()))
+    clock.advance(5)
+    here.withdraw(mine.consent, None, Occasion())
+    echo = ledger.newest(subject(theirs))
+    assert echo is not None and (echo.event, echo.status, echo.site) == ("withdrawn", "withdrawn", "stride")
+    assert echo.choice == "handoff" and not any(echo.categories.values())
+    untouched = ledger.newest(subject(stranger))
+    assert untouched is not None and untouched.status == ConsentStatus.GIVEN
+
+
+@pytest.mark.parametrize(
+    ("categories", "vendors", "left_categories", "left_vendors", "status"),
+    [
+        ({"tracking": False}, {}, {"analytical": True, "tracking": False, "social": True}, {}, "given"),
+        (
+            {},
+            {"youtube": False},
+            {"analytical": True, "tracking": True, "social": True},
+            {"youtube": False},
+            "given",
+        ),
+        (
+            {"analytical": False, "tracking": False, "social": False},
+            {"youtube": True},
+            {"analytical": False, "tracking": False, "social": False},
+            {"youtube": True},
+            "given",
+        ),
+        (
+            {"analytical": False, "tracking": False, "social": False},
+            {},
+            {"analytical": False, "tracking": False, "social": False},
+            {},
+            "refused",
+        ),
+    ],
+)
+def test_a_narrowing_leaves_what_both_grant(
+    here: ConsentManager,
+    there: ConsentManager,
+    ledger: Ledger,
+    clock: Clock,
+    categories: dict[str, bool],
+    vendors: dict[str, bool],
+    left_categories: dict[str, bool],
+    left_vendors: dict[str, bool],
+    status: str,
+) -> None:
+    mine, theirs = accept(here), accept(there)
+    ledger.link(subject(theirs), subject(mine), int(clock()))
+    clock.advance(5)
+    here.decide(mine.consent, Choice(categories=categories, vendors=vendors), Occasion(), merge=True)
+    echo = ledger.newest(subject(theirs))
+    assert echo is not None
+    assert (echo.categories, echo.vendors, echo.status) == (left_categories, left_vendors, status)
+    assert echo.decided_at == (theirs.record or echo).decided_at or status == "refused"
+
+
+def test_what_widens_reaches_nobody_else(
+    here: ConsentManager, there: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    mine = here.decide(here.terms.undecided(), Choice(categories={"social": True}, vendors={}), Occasion())
+    theirs = there.decide(
+        there.terms.undecided(), Choice(categories={"social": True}, vendors={}), Occasion()
+    )
+    ledger.link(subject(mine), subject(theirs), int(clock()))
+    clock.advance(5)
+    here.decide(mine.consent, EVERYTHING, Occasion())
+    newest = ledger.newest(subject(theirs))
+    assert newest is not None and newest.id == (theirs.record or newest).id
+
+
+def test_a_record_delivered_twice_has_the_same_echoes(
+    here: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    mine, theirs = accept(here), accept(here)
+    ledger.link(subject(mine), subject(theirs), int(clock()))
+    reach = Reach(ledger, here.terms)
+    gone = a_record(
+        subject=subject(mine), status="withdrawn", event="withdrawn", categories={}, notice=here.notice.digest
+    )
+    reach.append(gone)
+    count = len(list(ledger.records()))
+    reach.append(gone)
+    assert len(list(ledger.records())) == count
+
+
+def test_a_linked_grant_under_a_notice_that_is_not_known_here_is_ended(
+    here: ConsentManager, ledger: Ledger
+) -> None:
+    mine = accept(here)
+    foreign = a_record(
+        subject="f" * 22, notice="u" * 43, categories={"other": True}, vendors={"somebody": True}
+    )
+    ledger.append(foreign)
+    ledger.link(subject(mine), "f" * 22, 1)
+    here.withdraw(mine.consent, None, Occasion())
+    echo = ledger.newest("f" * 22)
+    assert echo is not None and echo.status == "withdrawn" and echo.vendors == {}
+
+
+class Interrupted(Ledger):
+    """A ledger at which something else happens right before, or right after, records are written."""
+
+    before: Callable[[], object] | None = None
+    after: Callable[[], object] | None = None
+
+    def append(self, *records: Record) -> None:
+        before, self.before = self.before, None
+        if before is not None:
+            before()
+        super().append(*records)
+        after, self.after = self.after, None
+        if after is not None:
+            after()
+
+
+@pytest.fixture
+def interrupted(ledger_url: str) -> Iterator[Interrupted]:
+    ledger = Interrupted(ledger_url)
+    yield ledger
+    ledger.close()
+
+
+def imported(manager: ConsentManager, subject: str, at: int, **changes: object) -> Record:
+    return a_record(
+        event="imported",
+        choice="handoff",
+        subject=subject,
+        notice=manager.notice.digest,
+        decided_at=at,
+        changed_at=at,
+        vendors={},
+        **changes,
+    )
+
+
+# WD-05
+def test_a_grant_that_arrives_while_it_is_taken_back_is_taken_back_too(
+    here: ConsentManager, interrupted: Interrupted, clock: Clock
+) -> None:
+    mine = accept(here)
+    interrupted.link(subject(mine), "H" * 22, int(clock()))
+    arriving = imported(here, "H" * 22, int(clock()))
+    interrupted.before = lambda: Ledger.append(interrupted, arriving)
+    gone = a_record(
+        subject=subject(mine), status="withdrawn", event="withdrawn", categories={}, notice=here.notice.digest
+    )
+    Reach(interrupted, here.terms).append(gone)
+    echo = interrupted.newest("H" * 22)
+    assert echo is not None and echo.status == "withdrawn"
+
+
+# WD-05
+@pytest.mark.parametrize(
+    ("left", "status"),
+    [({"analytical": False, "tracking": False, "social": True}, "given"), ({}, "withdrawn")],
+)
+def test_a_grant_that_arrives_after_it_was_taken_back_is_taken_back_too(
+    here: ConsentManager, ledger: Ledger, clock: Clock, left: dict[str, bool], status: str
+) -> None:
+    mine = accept(here)
+    ledger.link(subject(mine), "H" * 22, int(clock()))
+    issued_at = int(clock())
+    clock.advance(5)
+    if left:
+        here.decide(mine.consent, Choice(categories=left, vendors={}), Occasion())
+    else:
+        here.withdraw(mine.consent, None, Occasion())
+    Reach(ledger, here.terms).append(imported(here, "H" * 22, issued_at))
+    newest = ledger.newest("H" * 22)
+    assert newest is not None and newest.status == status
+    assert {category for category, on in newest.categories.items() if on} == {c for c in left if left[c]}
+
+
+def test_a_choice_that_is_brought_takes_nothing_back_that_was_given_after_it(
+    here: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    earlier = int(clock())
+    clock.advance(5)
+    mine = accept(here)
+    ledger.link(subject(mine), "H" * 22, int(clock()))
+    nothing = {"analytical": False, "tracking": False, "social": False}
+    for kept, record in (
+        ({}, imported(here, "H" * 22, earlier, categories={**nothing, "social": True})),
+        (nothing, imported(here, "H" * 22, int(clock()) + 5, categories={**nothing, "tracking": True})),
+    ):
+        Reach(ledger, here.terms).append(record)
+        newest = ledger.newest(subject(mine))
+        assert newest is not None
+        assert newest.categories == ({**kept, "tracking": True} if kept else dict.fromkeys(nothing, True))
+
+
+# RC-10
+def test_a_narrowing_that_cannot_look_again_waits_and_a_grant_stands(
+    here: ConsentManager, interrupted: Interrupted, ledger_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = accept(here)
+    reach = Reach(interrupted, here.terms)
+    interrupted.after = interrupted.close
+    changed = a_record(subject=subject(mine), event="changed", notice=here.notice.digest)
+    reach.append(changed)
+    assert "could not be seen" in caplog.text
+    again = Interrupted(ledger_url)
+    again.after = again.close
+    gone = a_record(subject=subject(mine), event="withdrawn", status="withdrawn", categories={}, vendors={})
+    with pytest.raises(LedgerUnavailableError):
+        Reach(again, here.terms).append(gone)
+    newest = here.ledger.newest(subject(mine)) if here.ledger else None
+    assert newest is not None and newest.status == "withdrawn", (
+        "it is stored; what delivers it again is told once"
+    )
+
+
+def test_where_only_what_is_exempt_is_left_nothing_is_given(ledger: Ledger, clock: Clock) -> None:
+    policy = policy_of(categories=rows("categories", analytical={"exempt": True}))
+    with (
+        managing(policy, ledger=ledger, clock=clock) as here,
+        managing(policy, ledger=ledger, clock=clock, site="trailhead") as there,
+    ):
+        mine, theirs = accept(here), accept(there)
+        ledger.link(subject(mine), subject(theirs), int(clock()))
+        clock.advance(5)
+        here.decide(mine.consent, Choice(categories={"analytical": True}, vendors={}), Occasion())
+        echo = ledger.newest(subject(theirs))
+        assert echo is not None and (echo.status, echo.categories["analytical"]) == ("refused", True)
+
+
+def test_a_choice_that_is_brought_stays_as_wide_as_it_was_made_after_all_others(
+    here: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    mine = here.decide(here.terms.undecided(), Choice(categories={"social": True}, vendors={}), Occasion())
+    ledger.link(subject(mine), "H" * 22, int(clock()))
+    Reach(ledger, here.terms).append(imported(here, "H" * 22, int(clock()) + 5))
+    newest = ledger.newest("H" * 22)
+    assert newest is not None and all(newest.categories.values())
+
+
+# XS-05
+def test_what_is_brought_is_not_narrowed_by_what_it_narrowed_itself(
+    here: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    mine = here.decide(
+        here.terms.undecided(), Choice(categories={"analytical": True}, vendors={}), Occasion()
+    )
+    ledger.link(subject(mine), "H" * 22, int(clock()))
+    social = {"analytical": False, "tracking": False, "social": True}
+    Reach(ledger, here.terms).append(imported(here, "H" * 22, int(clock()) + 5, categories=social))
+    newest, echo = ledger.newest("H" * 22), ledger.newest(subject(mine))
+    assert newest is not None and newest.categories == social
+    assert echo is not None and echo.status == "refused"

@@ -1,0 +1,222 @@
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consentkit import ConsentManager, Ledger, Policy
+from consentkit.consent import transitions as decisions
+from consentkit.consent.cookie import ConsentCookie
+from consentkit.consent.evaluation import Terms
+from consentkit.consent.model import Choice, Consent, ConsentStatus
+from consentkit.consent.verified import Token
+from consentkit.manager.choice import Occasion, Outcome
+from consentkit.manager.resolver import Standing
+from consentkit.notices.notice import Notice
+from tests.conftest import Clock
+from tests.support.drawn import decisions_under, policies
+from tests.support.records import a_record
+from tests.support.sites import managing
+
+BOTH = Choice(categories={"analytical": True, "tracking": True}, vendors={})
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    ledger = Ledger(ledger_url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def manager(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManager]:
+    with managing(policy, ledger=ledger, clock=clock) as made:
+        yield made
+
+
+def accept(manager: ConsentManager) -> Outcome:
+    return manager.decide(manager.terms.undecided(), BOTH, Occasion())
+
+
+def token_of(manager: ConsentManager, outcome: Outcome) -> Token:
+    token = manager.cookie.verify(outcome.cookies[0].split(";")[0].partition("=")[2].encode())
+    assert token is not None
+    return token
+
+
+def seen(manager: ConsentManager, token: Token) -> tuple[ConsentStatus, set[str], bool]:
+    """Ask the ledger as a request does, and judge."""
+    now = manager.clock()
+    if manager.standing.due(token, now) and manager.revocations is not None:
+        manager.revocations.look(token.decision.subject, now)
+    consent, outdated = manager.standing.judge(token, now)
+    settled = manager.standing.settle(token, now)
+    assert settled is None or (allowed(settled) == allowed(consent) and not outdated)
+    return consent.status, set(consent.granted), outdated
+
+
+def allowed(consent: Consent) -> tuple[dict[str, bool], dict[str, bool]]:
+    return dict(consent.categories), dict(consent.vendors)
+
+
+# Where much is settled without judging, nothing else may come of it
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(policies, policies, st.data())
+def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, more: st.DataObject) -> None:
+    notice = Notice.of(before)
+    terms = Terms(after, "stride", [notice, Notice.of(after)])
+    cookie = ConsentCookie(terms, "a key that the tests of the standing sign with")
+    standing = Standing(terms, cookie, None, None, recheck=60)
+    decisions = [more.draw(decisions_under(notice)) for _ in range(3)]
+    for decision in decisions * 2:
+        token = cookie.verify(cookie.dumps(decision).encode())
+        assert token is not None
+        ends = terms.expires(decision) or 0
+        for now in (decision.decided_at, ends - 1, ends, ends + 1):
+            for gpc in (False, True):
+                consent, _ = standing.judge(token, now, gpc=gpc)
+                settled = standing.settle(token, now)
+                assert (settled is None) is (now >= ends)
+                assert settled is None or allowed(settled) == allowed(consent)
+                assert settled is None or (now < token.until and token.ends == ends)
+
+
+def test_a_grant_that_the_ledger_knows_counts(manager: ConsentManager) -> None:
+    token = token_of(manager, accept(manager))
+    assert seen(manager, token) == (ConsentStatus.GIVEN, {"analytical", "tracking"}, False)
+    assert not manager.standing.due(token, manager.clock())
+    assert not manager.standing.due(None, manager.clock())
+
+
+# 7(1): what cannot be demonstrated is no consent
+def test_a_grant_that_the_ledger_has_no_record_of_counts_for_nothing(
+    policy: Policy, manager: ConsentManager, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with managing(policy, ledger=f"sqlite:///{tmp_path / 'lost.db'}", clock=clock) as other:
+        outcome = accept(other)
+    assert seen(manager, token_of(manager, outcome)) == (ConsentStatus.UNKNOWN, set(), False)
+    assert "has no record" in caplog.text
+
+
+# A grant that leads to no record could be neither proved nor withdrawn
+def test_a_grant_without_a_pseudonym_counts_for_nothing_and_a_refusal_needs_none(
+    manager: ConsentManager,
+) -> None:
+    for choice, status in (
+        (BOTH, ConsentStatus.UNKNOWN),
+        (Choice(categories={}, vendors={}), ConsentStatus.REFUSED),
+    ):
+        decision = decisions.replace(choice, manager.notice, int(manager.clock()))
+        outcome = Outcome(
+            consent=manager.terms.undecided(), cookies=tuple(manager.cookie.set_cookie(decision))
+        )
+        assert seen(manager, token_of(manager, outcome)) == (status, set(), False)
+
+
+# "a broader one after narrowing is worth nothing"
+def test_a_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    broad = accept(manager)
+    clock.advance(5)
+    narrow = manager.decide(
+        broad.consent, Choice(categories={"tracking": False}, vendors={}), Occasion(), merge=True
+    )
+    assert seen(manager, token_of(manager, broad)) == (ConsentStatus.GIVEN, {"analytical"}, True)
+    assert seen(manager, token_of(manager, narrow)) == (ConsentStatus.GIVEN, {"analytical"}, False)
+
+
+# A narrowing whose record waits in another process
+def test_a_cookie_that_is_newer_than_its_record_grants_what_both_do(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    broad = accept(manager)
+    clock.advance(5)
+    change = Choice(categories={"tracking": False, "social": True}, vendors={})
+    decision = decisions.merge(manager.terms, broad.consent, change, manager.notice, int(clock()))
+    decision, _ = decisions.with_subject(manager.terms, broad.consent, decision)
+    unrecorded = Outcome(consent=broad.consent, cookies=tuple(manager.cookie.set_cookie(decision)))
+    assert seen(manager, token_of(manager, unrecorded)) == (ConsentStatus.GIVEN, {"analytical"}, False)
+
+
+def test_a_record_under_a_notice_that_is_not_known_grants_nothing(
+    manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    outcome = accept(manager)
+    assert outcome.record is not None
+    ledger.append(a_record(subject=outcome.record.subject, notice="u" * 43, changed_at=int(clock()) + 5))
+    assert seen(manager, token_of(manager, outcome)) == (ConsentStatus.UNKNOWN, set(), False)
+
+
+# HO-14: afterwards nothing is granted, and no banner for a fault of ours
+def test_without_the_ledger_a_grant_ends_after_max_stale_without_a_banner(
+    manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    token = token_of(manager, accept(manager))
+    assert seen(manager, token)[0] is ConsentStatus.GIVEN
+    ledger.close()
+    clock.advance(3600)
+    assert seen(manager, token)[0] is ConsentStatus.GIVEN
+    clock.advance(1)
+    consent, outdated = manager.standing.judge(token, clock())
+    assert (consent.status, set(consent.granted), outdated) == (ConsentStatus.UNKNOWN, set(), False)
+    assert not consent.needs_asking
+
+
+def test_a_grant_that_was_never_checked_stands_while_the_ledger_is_away(
+    policy: Policy, manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    outcome = accept(manager)
+    ledger.close()
+    with managing(policy, ledger=ledger, clock=clock) as restarted:
+        assert seen(restarted, token_of(restarted, outcome))[0] is ConsentStatus.GIVEN
+
+
+def test_notices_are_read_once_and_again_after_recheck(
+    manager: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    other = dict(manager.notice.content or {}, records_kept="P1Y")
+    standing = manager.standing
+    standing.learn_notices(clock())
+    digest = Notice.from_content(other).digest
+    ledger.store_notice(digest, other)
+    ledger.store_notice("x" * 43, other)
+    standing.learn_if_unknown(digest, clock())
+    assert digest not in manager.terms.notices
+    clock.advance(60)
+    standing.learn_if_unknown(digest, clock())
+    assert digest in manager.terms.notices
+    assert "x" * 43 not in manager.terms.notices, "its digest is not that of its content"
+    standing.learn_notices(clock())
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"categories": 1}', '"text"'])
+def test_a_damaged_notice_in_the_ledger_is_logged_and_the_others_are_read(
+    manager: ConsentManager,
+    ledger: Ledger,
+    ledger_url: str,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    content: str,
+) -> None:
+    ledger.store_notice("d" * 43, {})
+    with sqlite3.connect(ledger_url.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE consentkit_notices SET content = ?", (content,))
+    database.close()
+    other = dict(manager.notice.content or {}, records_kept="P1Y")
+    ledger.store_notice(Notice.from_content(other).digest, other)
+    manager.standing.learn_notices(clock())
+    assert "could not be read" in caplog.text
+    assert Notice.from_content(other).digest in manager.terms.notices
+    assert manager.standing.may_learn(clock() + 60) and not manager.standing.may_learn(clock())
+
+
+def test_notices_that_cannot_be_read_are_asked_for_again_later(
+    manager: ConsentManager, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.close()
+    manager.standing.learn_if_unknown("u" * 43, clock())
+    assert "notices could not be read" in caplog.text
+    assert manager.standing.may_learn(clock() + 60)

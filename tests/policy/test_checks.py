@@ -1,0 +1,289 @@
+from datetime import date
+from typing import Any
+
+import pytest
+
+from consentkit.policy import checks
+from consentkit.policy.findings import Finding
+from consentkit.policy.policy import Policy
+from consentkit.policy.transfers import TransferData
+from tests.support.policies import GROUP, SECOND_SITE, Change, add, data, drop, policy, put
+
+TODAY = date(2026, 11, 22)
+KEY, OTHER_KEY = "A" * 43, "E" * 43
+EXEMPT = put("categories", 1, exempt=True, retention="P25M")
+PROCESSOR = put("vendors", 0, role="processor", retention="P25M")
+PHONE_BOOK = {"country": "US", "safeguard": "adequacy", "dpf_certified": True}
+
+
+def findings(*changes: Change, today: date = TODAY) -> list[Finding]:
+    return checks.findings(policy(*changes), today=today)
+
+
+def told(*changes: Change, today: date = TODAY) -> list[str]:
+    """What is said about a policy, as `warning: path: message`."""
+    return [
+        f"{'warning' if one.warning else 'problem'}: {'.'.join(map(str, one.path))}: {one.message}"
+        for one in findings(*changes, today=today)
+    ]
+
+
+def test_a_good_policy_is_told_nothing() -> None:
+    assert told() == []
+    assert told(GROUP, SECOND_SITE) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        # VA-06, VA-03
+        ([put(validity="P7M")], "validity", "six months"),
+        ([put(validity="P13M")], "validity", "six months"),
+        ([put(validity="P3M")], "validity", "sooner"),
+        # RC-09
+        ([put(records_kept="P10Y")], "records_kept", "five years"),
+        # JU-01
+        ([put(jurisdiction="US")], "jurisdiction", "rules of the EEA"),
+        ([put(jurisdiction="GB")], "jurisdiction", "rules of the EEA"),
+        # XS-01, XS-04, LB-08
+        ([GROUP], "group", "one site"),
+        (
+            [GROUP, SECOND_SITE, put("group", joint_controllers=True)],
+            "group.joint_controllers",
+            "same controller",
+        ),
+        ([GROUP, SECOND_SITE, put("sites", 1, name="STRIDE")], "sites.1.name", "sites[0]"),
+        ([GROUP, SECOND_SITE, put("sites", 1, public_key=KEY)], "sites.0.public_key", "no key"),
+        ([put("sites", 0, origin="http://stride.localhost:8000")], "sites.0.origin", "development"),
+        (
+            [put("categories", 1, combines_across_sites=True)],
+            "categories.1.combines_across_sites",
+            "one site",
+        ),
+        # LB-05
+        ([EXEMPT, PROCESSOR, drop("categories", 1, "retention")], "categories.1.retention", "25 months"),
+        # LB-06
+        ([add("vendors", id="bank", category="functional")], "vendors.1.category", "always on"),
+        (
+            [
+                add("vendors", id="bank", category="functional"),
+                add("trackers", name="pay", category="functional", vendor="bank", necessity="security"),
+            ],
+            "trackers.2.vendor",
+            "always on",
+        ),
+        # SG-02
+        (
+            [put("vendors", 0, profiling=True), put("categories", 1, honours_gpc=False)],
+            "categories.1.honours_gpc",
+            "Sec-GPC is ignored",
+        ),
+        # IN-01
+        ([add("vendors", id="other")], "vendors.1", "no tracker"),
+        ([add("categories", id="empty")], "categories.2", "nothing to agree to"),
+        # VA-07, RFC 6265bis
+        ([put("trackers", 1, lifetime="P7M")], "trackers.1.lifetime", "outlives the consent"),
+        ([put("trackers", 0, lifetime="P2Y")], "trackers.0.lifetime", "400 days"),
+        (
+            [put("trackers", 1, kind="indexed_db", lifetime="session")],
+            "trackers.1.lifetime",
+            "outlives the session",
+        ),
+        ([put("trackers", 1, kind="session_storage")], "trackers.1.lifetime", "ends with the tab"),
+        # TR-01 to TR-04
+        ([put("vendors", 0, safeguard="adequacy")], "vendors.0.safeguard", "in the EEA"),
+        ([put("vendors", 0, **PHONE_BOOK)], "vendors.0.safeguard", "may fall"),
+        ([put("vendors", 0, dpf_certified=True)], "vendors.0.dpf_certified", "changes nothing"),
+        (
+            [put("vendors", 0, country="CH", safeguard="adequacy", commercial_org=True)],
+            "vendors.0.commercial_org",
+            "changes nothing",
+        ),
+        # HT-05
+        (
+            [put("vendors", 0, origins={"script": ["https://stride.example"]})],
+            "vendors.0.origins.script.0",
+            "covers a site",
+        ),
+        (
+            [
+                put("vendors", 0, origins={"img": ["https://*.media.example"]}),
+                put("sites", 0, origin="https://stride.media.example"),
+            ],
+            "vendors.0.origins.img.0",
+            "covers a site",
+        ),
+    ],
+)
+def test_what_is_lawful_but_unwise_is_a_warning(changes: list[Change], path: str, message: str) -> None:
+    said = told(*changes)
+    assert any(one.startswith(f"warning: {path}: ") and message in one for one in said), said
+    assert not [one for one in said if one.startswith("problem")]
+
+
+def test_a_policy_that_asks_nothing_is_a_warning() -> None:
+    said = told(drop("categories", 1), drop("vendors"), drop("trackers", 1))
+    assert said == ["warning: categories: Every category is required: visitors are asked nothing."]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [put(validity="P180D")],
+        [put(validity="P184D")],
+        [put("trackers", 1, lifetime="P6M")],
+        [put("trackers", 0, lifetime="P13M")],
+        [put("trackers", 1, kind="local_storage")],
+        [put("trackers", 1, kind="session_storage", lifetime="session")],
+        [EXEMPT, PROCESSOR, put("trackers", 1, lifetime="P13M")],
+        [EXEMPT, drop("vendors"), drop("trackers", 1, "vendor")],
+        [put("vendors", 0, country="IE", safeguard="scc")],
+        [put("vendors", 0, country="CH", safeguard="adequacy")],
+        [put("vendors", 0, country="CA", safeguard="adequacy", commercial_org=True)],
+        [put("vendors", 0, country="SG", safeguard="bcr", safeguard_copy="legal@counter.example")],
+        [put("trackers", 1, domain=".stride.example"), put("sites", 0, origin="https://www.stride.example")],
+        [put("trackers", 1, third_party=True, domain=".counter.example")],
+        [put("trackers", 1, third_party=True, name="consent")],
+        [put("trackers", 1, kind="local_storage", name="consent")],
+        [add("trackers", name="visits", kind="local_storage")],
+        [add("trackers", name="visits", vendor="counter", domain=".stride.example")],
+        [add("trackers", name="visits*", vendor="counter")],
+        [put("trackers", 1, third_party=True), add("trackers", name="visits")],
+        [GROUP, SECOND_SITE, put("categories", 1, combines_across_sites=True)],
+        [GROUP, SECOND_SITE, put("sites", 0, public_key=KEY), put("sites", 1, public_key=OTHER_KEY)],
+        [GROUP, SECOND_SITE, put("sites", 1, controller=data()["controller"])],
+        [put("vendors", 0, origins={"script": ["https://*.counter.example"]})],
+    ],
+    ids=range(24),
+)
+def test_what_is_in_order_is_passed_over(changes: list[Change]) -> None:
+    assert told(*changes) == []
+
+
+def test_different_controllers_with_an_arrangement_are_in_order() -> None:
+    # XS-04
+    other = data()["controller"] | {"name": "Other BV"}
+    assert (
+        told(GROUP, SECOND_SITE, put("group", joint_controllers=True), put("sites", 1, controller=other))
+        == []
+    )
+
+
+def test_a_controller_of_its_own_needs_a_group_that_says_so() -> None:
+    # XS-04
+    other = data()["controller"] | {"name": "Other BV"}
+    (said,) = told(GROUP, SECOND_SITE, put("sites", 1, controller=other))
+    assert said.startswith("problem: sites.1.controller: The site has a controller of its own")
+
+
+@pytest.mark.parametrize(
+    ("country", "today", "message"),
+    [
+        # TR-03
+        ("BR", date(2026, 1, 25), "begins on 2026-01-26"),
+        ("BR", date(2026, 1, 26), None),
+        ("GB", date(2031, 12, 28), "ended on 2031-12-27"),
+        ("GB", date(2026, 11, 22), None),
+        ("IN", date(2026, 11, 22), "There is no adequacy decision for IN"),
+    ],
+)
+def test_adequacy_is_judged_on_the_day(country: str, today: date, message: str | None) -> None:
+    said = [
+        one
+        for one in told(put("vendors", 0, country=country, safeguard="adequacy"), today=today)
+        if one.startswith("problem")
+    ]
+    assert [message in one for one in said] == ([True] if message else [])
+
+
+def test_a_decision_that_ends_before_consent_does_is_a_warning() -> None:
+    # TR-03
+    said = told(put("vendors", 0, country="GB", safeguard="adequacy"), today=date(2031, 8, 1))
+    assert any("ends on 2031-12-27, before consent given today does" in one for one in said)
+    calm = told(put("vendors", 0, country="GB", safeguard="adequacy"), today=date(2031, 6, 27))
+    assert not any("before consent" in one for one in calm)
+
+
+@pytest.mark.parametrize(
+    ("today", "message"),
+    [
+        # TR-07
+        (date(2026, 11, 21), "still to come"),
+        (date(2026, 11, 22), None),
+        (date(2027, 11, 22), None),
+        (date(2027, 11, 23), "more than 12 months ago"),
+    ],
+)
+def test_an_old_list_of_decisions_is_a_warning(today: date, message: str | None) -> None:
+    said = told(today=today)
+    assert [message in one for one in said] == ([True] if message else [])
+    assert all(one.startswith("warning: adequacy_file: ") for one in said)
+
+
+def test_a_list_of_ones_own_is_what_counts() -> None:
+    own = policy(put("vendors", 0, country="DE"))
+    own._transfer_data = TransferData.model_validate({"as_of": TODAY, "eea": ["NL"], "decisions": []})
+    (finding,) = checks.findings(own, today=TODAY)
+    assert "DE is outside the EEA" in finding.message
+
+
+def many_vendors(count: int, letters: int) -> Policy:
+    rows = [
+        data()["vendors"][0] | {"id": f"v{number:0{letters - 1}}", "name": f"Vendor {number}"}
+        for number in range(count)
+    ]
+    return policy(put(vendors=rows), drop("trackers", 1))
+
+
+def test_a_decision_about_five_hundred_vendors_fits_or_is_refused() -> None:
+    # CK-01
+    for policy_ in (many_vendors(500, 4), many_vendors(500, 10)):
+        signed, companion = checks.cookie_sizes(policy_)
+        problems = [one for one in checks.findings(policy_, today=TODAY) if not one.warning]
+        assert signed <= 4096
+        assert (companion > 4096) is bool(problems)
+        assert all("octets" in one.message and one.path == ("vendors",) for one in problems)
+
+
+def test_too_many_categories_are_refused_as_well() -> None:
+    # CK-01
+    rows = [data()["categories"][1] | {"id": f"category-{number:050}"} for number in range(100)]
+    problems = [
+        one for one in findings(put(categories=rows), drop("vendors"), drop("trackers")) if not one.warning
+    ]
+    assert [one.path for one in problems] == [("categories",)]
+
+
+def test_the_signed_cookie_of_four_categories_stays_small() -> None:
+    # CK-01, DESIGN: at most 150 octets of value
+    assert checks.cookie_sizes(policy())[0] - len("__Secure-consent=") <= 150
+
+
+def test_an_exempt_category_whose_retention_cannot_be_read_is_not_told_about_it() -> None:
+    spoilt = policy(EXEMPT, PROCESSOR, drop("categories", 1, "retention"))
+    assert checks.findings(spoilt, today=TODAY, bad=frozenset({("categories", 1, "retention")})) == []
+
+
+def test_parts_that_are_fillers_are_passed_over() -> None:
+    spoilt = policy(
+        put(validity="P14M", jurisdiction="US", records_kept="P10Y", languages=["fr"]),
+        put("vendors", 0, country="US", category="nowhere"),
+        put("trackers", 0, category="nowhere", domain=".other.example"),
+        GROUP,
+    )
+    bad: frozenset[tuple[Any, ...]] = frozenset(
+        {("validity",), ("jurisdiction",), ("records_kept",), ("languages",), ("group",), ("vendors", 0)}
+        | {("trackers", 0), ("trackers", 1, "vendor"), ("controller",)}
+    )
+    assert [one.path for one in checks.findings(spoilt, today=TODAY) if not one.warning] != []
+    assert [one.path for one in checks.findings(spoilt, today=TODAY, bad=bad) if not one.warning] == []
+
+
+@pytest.mark.parametrize("section", ["sites", "categories", "vendors", "trackers"])
+def test_a_section_that_is_a_filler_causes_nothing_else(section: str) -> None:
+    rows = {"sites": data()["sites"], "categories": [data()["categories"][0]]}
+    changes = [put(**{section: rows.get(section, [])})]
+    if section != "trackers":
+        changes.append(put("trackers", 0, domain=".stride.example"))
+    said = checks.findings(policy(*changes), today=TODAY, bad=frozenset({(section,)}))
+    assert [one for one in said if not one.warning] == []

@@ -1,0 +1,204 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from consentkit.policy.url_types import (
+    Domain,
+    Email,
+    Reference,
+    SiteOrigin,
+    Url,
+    VendorOrigin,
+    host_of,
+    is_local,
+)
+
+
+def accepts(kind: Any, value: str) -> bool:
+    try:
+        return bool(TypeAdapter(kind).validate_python(value, strict=True) == value)
+    except ValidationError as error:
+        assert error.errors()[0]["ctx"]["remedy"]
+        return False
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://vendor.example",
+        "https://vendor.example/privacy?lang=en#cookies",
+        "HTTPS://vendor.example/@handle",
+        "https://münchen.example/",
+        "https://vendor.example:8443/",
+        "https://[::1]/",
+    ],
+)
+def test_whole_https_addresses_are_taken(value: str) -> None:
+    assert accepts(Url, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        # HT-05
+        "",
+        "vendor.example",
+        "//vendor.example",
+        "/privacy",
+        "http://vendor.example",
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        "java\nscript:alert(1)",
+        " https://vendor.example",
+        "data:text/html,x",
+        "https://",
+        "https:///privacy",
+        "https:vendor.example",
+        "https://me@vendor.example",
+        "https://me:secret@vendor.example",
+        "https://vendor.example/a b",
+        'https://vendor.example/"><script>',
+        "https://vendor.example/'x'\\",
+        "https://vendor.example:0/",
+        "https://vendor.example:99999/",
+        "https://vendor.example:x/",
+        "https://[::1",
+        "https://vendor.example/\u202e",
+        "https://vendor.example/" + "x" * 500,
+    ],
+)
+def test_other_addresses_are_refused(value: str) -> None:
+    assert not accepts(Url, value)
+
+
+@given(st.text(max_size=60) | st.text(max_size=40).map(lambda tail: f"https://{tail}"))
+def test_no_address_makes_anything_else_happen(value: str) -> None:
+    for kind in (Url, Reference, SiteOrigin, VendorOrigin, Email, Domain):
+        if accepts(kind, value) and kind is Url:
+            assert value.lower().startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("https://vendor.example/scc", True),
+        ("legal@vendor.example", True),
+        ("Vendor Ltd, 1 Street, Singapore", True),
+        ("By post: Vendor Ltd,\n1 Street", True),
+        ("javascript:alert(1)", False),
+        (" javascript:alert(1)", False),
+        ("http://vendor.example/scc", False),
+        ("see ftp://vendor.example", False),
+        ("", False),
+    ],
+)
+def test_a_copy_is_on_the_web_by_mail_or_by_post(value: str, taken: bool) -> None:
+    # TR-05
+    assert accepts(Reference, value) is taken
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("https://stride.example", True),
+        ("https://stride.example:8443", True),
+        ("https://xn--mnchen-3ya.example", True),
+        ("http://localhost:8000", True),
+        ("http://stride.localhost", True),
+        ("https://localhost", True),
+        ("https://192.0.2.1", True),
+        ("http://stride.example", False),
+        ("http://localhost.example", False),
+        ("http://notlocalhost", False),
+        ("https://stride.example/", False),
+        ("https://stride.example?x", False),
+        ("https://stride.example#x", False),
+        ("https://stride.example:443", False),
+        ("http://localhost:80", False),
+        ("https://stride.example:0", False),
+        ("https://stride.example:65536", False),
+        ("https://stride.example:", False),
+        ("https://Stride.example", False),
+        ("HTTPS://stride.example", False),
+        ("https://münchen.example", False),
+        ("https://*.stride.example", False),
+        ("https://me@stride.example", False),
+        ("https://stride..example", False),
+        ("https://-stride.example", False),
+        ("https://" + "a" * 64 + ".example", False),
+        ("https://" + "a." * 127 + "example", False),
+        ("wss://stride.example", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_a_site_is_an_origin_as_browsers_send_it(value: str, taken: bool) -> None:
+    assert accepts(SiteOrigin, value) is taken
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("https://cdn.vendor.example", True),
+        ("https://*.vendor.example", True),
+        ("https://*.vendor.example:8443", True),
+        ("https://*", False),
+        ("https://*.com", False),
+        ("https://cdn.*.example", False),
+        ("https://*cdn.vendor.example", False),
+        ("http://cdn.vendor.example", False),
+        ("http://localhost", False),
+        ("https:", False),
+        ("*", False),
+        ("'unsafe-inline'", False),
+        ("https://cdn.vendor.example;", False),
+        ("https://cdn.vendor.example https://x.example", False),
+        ("https://cdn.vendor.example,", False),
+        ("data:", False),
+    ],
+)
+def test_a_vendors_origin_opens_nothing_else(value: str, taken: bool) -> None:
+    assert accepts(VendorOrigin, value) is taken
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("privacy@media.example", True),
+        ("Privacy+1@Media.example", True),
+        ("zoë@media.example", True),
+        ("privacy@media", False),
+        ("privacy at media.example", False),
+        ("Privacy <privacy@media.example>", False),
+        ("a@b.example,c@d.example", False),
+        ("a@b@c.example", False),
+        ("privacy@media.example\nBcc: x@y.example", False),
+        ("a@" + "b." * 130 + "example", False),
+        ("", False),
+    ],
+)
+def test_an_e_mail_address_is_one(value: str, taken: bool) -> None:
+    assert accepts(Email, value) is taken
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        (".stride.example", True),
+        ("stride.example", True),
+        ("Stride.example", False),
+        ("..x", False),
+        (".", False),
+        ("a;b", False),
+    ],
+)
+def test_a_domain_is_one(value: str, taken: bool) -> None:
+    assert accepts(Domain, value) is taken
+
+
+def test_hosts_are_found_in_origins() -> None:
+    assert host_of("https://stride.example:8443") == "stride.example"
+    assert is_local("localhost") and is_local("a.localhost") and not is_local("localhost.example")

@@ -1,0 +1,238 @@
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import run
+
+import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from markupsafe import Markup
+
+import consentkit
+from consentkit.errors import ConfigurationError
+from consentkit.policy.duration import Duration
+from consentkit.ui.i18n import LOCALES, Wording, direction
+
+ROOT = Path(consentkit.__file__).parent.parent
+HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+CATALOGUES = sorted(LOCALES.glob("*/LC_MESSAGES/consentkit.po"))
+PLACEHOLDER = re.compile(r"%\(\w+\)s")
+
+
+def catalogue(folder: Path, language: str, body: str, *, compiled: bool = False) -> Path:
+    path = folder / language / "LC_MESSAGES" / "consentkit.po"
+    path.parent.mkdir(parents=True)
+    path.write_text(HEADER + body, "utf-8")
+    if compiled:
+        with path.open("rb") as source, path.with_suffix(".mo").open("wb") as target:
+            write_mo(target, read_po(source))
+        path.unlink()
+    return folder
+
+
+def messages(path: Path) -> dict[str, str]:
+    with path.open("rb") as lines:
+        found = {}
+        for message in read_po(lines):
+            texts = (message.id, message.string)
+            ours, theirs = (one if isinstance(one, str) else "\0".join(one) for one in texts)
+            found[ours] = "" if message.fuzzy else theirs
+        return {ours: theirs for ours, theirs in found.items() if ours}
+
+
+def test_the_template_for_translators_is_what_the_sources_say(tmp_path: Path) -> None:
+    found = tmp_path / "found.pot"
+    keywords = ("-k", "mark", "-k", "say", "-k", "fill", "-k", "counted:1,2")
+    run(
+        (
+            sys.executable,
+            "-m",
+            "babel.messages.frontend",
+            "-q",
+            "extract",
+            "-F",
+            "babel.cfg",
+            *keywords,
+            "-o",
+            found,
+            ".",
+        ),
+        cwd=ROOT,
+        check=True,
+    )
+    assert messages(LOCALES / "consentkit.pot").keys() == messages(found).keys()
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_a_catalogue_is_complete(path: Path) -> None:  # IN-07
+    translated = messages(path)
+    assert translated.keys() == messages(LOCALES / "consentkit.pot").keys()
+    assert [ours for ours, theirs in translated.items() if not all(theirs.split("\0"))] == []
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_a_translation_keeps_every_placeholder_and_invents_none(path: Path) -> None:
+    for ours, theirs in messages(path).items():
+        assert set(PLACEHOLDER.findall(theirs)) == set(PLACEHOLDER.findall(ours))
+        for form in theirs.split("\0"):
+            assert set(PLACEHOLDER.findall(form)) >= set(PLACEHOLDER.findall(ours.split("\0")[0]))
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_no_text_is_left_in_english(path: Path) -> None:  # IN-07
+    alike = {ours for ours, theirs in messages(path).items() if ours == theirs}
+    # Words that Dutch has taken over whole.
+    assert alike <= {
+        "Contact",
+        "Cookie",
+        "Cookies",
+        "Global Privacy Control",
+        "Sites",
+        "article %(articles)s GDPR",
+    }
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
+def test_a_translation_ends_as_the_english_text_does(path: Path) -> None:
+    ends = [
+        (ours, theirs)
+        for ours, theirs in messages(path).items()
+        if (ours[-1] in ".:?") != (theirs[-1] in ".:?")
+    ]
+    assert ends == []
+
+
+@pytest.mark.parametrize(
+    ("language", "all_yes", "all_no"),
+    [("en", "Accept all", "Reject all"), ("nl", "Alles accepteren", "Alles weigeren")],
+)
+def test_accepting_and_rejecting_weigh_the_same_in_words(
+    language: str, all_yes: str, all_no: str
+) -> None:  # UI-02, UI-06
+    words = Wording(language)
+    assert (words.say("Accept all"), words.say("Reject all")) == (all_yes, all_no)
+    for accept, reject in (("Accept", "Reject"), ("Accept all", "Reject all")):
+        yes, no = words.say(accept), words.say(reject)
+        assert len(yes.split()) == len(no.split())
+        assert 0.6 < len(no) / len(yes) < 1.6
+        # The same words but for the verb, and both begin as a button does.
+        assert len(set(yes.split()) ^ set(no.split())) == 2
+        assert yes[0].isupper() and no[0].isupper()
+
+
+def test_every_catalogue_is_held_to_this() -> None:
+    assert [path.parts[-3] for path in CATALOGUES] == ["nl"]
+
+
+@pytest.mark.parametrize("path", [*CATALOGUES, LOCALES / "consentkit.pot"], ids=lambda path: path.parts[-3])
+def test_no_wording_praises_pities_or_claims_a_legitimate_interest(path: Path) -> None:  # UI-06, LB-07
+    text = "\n".join((*messages(path), *messages(path).values())).lower()
+    banned = ("optimal", "better experience", "jammer", "sorry", "unfortunately", "helaas", "don't want")
+    assert not [word for word in (*banned, "legitimate interest", "gerechtvaardigd belang") if word in text]
+
+
+@pytest.mark.parametrize(
+    ("asked", "language", "reject"),
+    [
+        ("en", "en", "Reject all"),
+        ("en-GB", "en-GB", "Reject all"),
+        ("nl", "nl", "Alles weigeren"),
+        ("nl-BE", "nl-BE", "Alles weigeren"),
+        ("xx", "en", "Reject all"),
+    ],
+)
+def test_words_are_english_where_no_catalogue_has_the_language(
+    asked: str, language: str, reject: str
+) -> None:
+    words = Wording(asked)
+    assert (words.language, words.say("Reject all")) == (language, reject)
+    assert words.direction == "ltr"
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_site_brings_its_own_words_and_ours_fill_the_gaps(tmp_path: Path, compiled: bool) -> None:
+    folder = catalogue(tmp_path, "nl_BE", 'msgid "Yes"\nmsgstr "Jawel"\n', compiled=compiled)
+    words = Wording("nl-BE", (folder, LOCALES))
+    assert [words.say("Yes"), words.say("No")] == ["Jawel", "Nee"]
+
+
+def test_a_language_written_from_right_to_left_says_so(tmp_path: Path) -> None:
+    folder = catalogue(tmp_path, "ar", 'msgid "Yes"\nmsgstr "نعم"\n')
+    assert (Wording("ar", (folder,)).direction, direction("ar"), direction("nl")) == ("rtl", "rtl", "ltr")
+
+
+def test_the_primary_language_decides_whether_a_text_needs_a_language_of_its_own() -> None:
+    assert Wording("nl").speaks("nl-BE")
+    assert not Wording("nl").speaks("en")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('msgid "Yes"\nmsgstr "%(who)s"\n', "placeholder"),
+        ('msgid "Yes"\nmsgstr "100%"\n', "placeholder"),
+        (
+            'msgid "%(num)s third party"\nmsgid_plural "%(num)s third parties"\nmsgstr[0] "%(x)s"\nmsgstr[1] ""\n',
+            "placeholder",
+        ),
+        ("msgid unquoted\n", "Mend the catalogue"),
+    ],
+)
+def test_a_faulty_catalogue_is_refused_before_anybody_sees_it(tmp_path: Path, body: str, told: str) -> None:
+    folder = catalogue(tmp_path, "de", body)
+    with pytest.raises(ConfigurationError, match=told):
+        Wording("de", (folder,))
+
+
+def test_a_damaged_compiled_catalogue_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "de" / "LC_MESSAGES" / "consentkit.mo"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a catalogue")
+    with pytest.raises(ConfigurationError, match="Compile"):
+        Wording("de", (tmp_path,))
+
+
+def test_neither_a_catalogue_nor_a_value_brings_markup_in(tmp_path: Path) -> None:  # HT-05
+    body = 'msgid "Our site"\nmsgid_plural "Our %(num)s sites"\nmsgstr[0] "<b>"\nmsgstr[1] "<i>%(num)s"\n\n'
+    words = Wording(
+        "de", (catalogue(tmp_path, "de", body + 'msgid "Back to %(site)s"\nmsgstr "<p>%(site)s"\n'),)
+    )
+    assert words.fill("Back to %(site)s", site="<script>") == "&lt;p&gt;&lt;script&gt;"
+    assert words.fill("Back to %(site)s", site=Markup("<em>")) == "&lt;p&gt;<em>"
+    assert words.counted("Our site", "Our %(num)s sites", 2) == "&lt;i&gt;2"
+    assert words.joined(["<a>", Markup("<b>"), "c"]) == "&lt;a&gt;, <b> und c"
+
+
+@pytest.mark.parametrize(
+    ("iso", "english", "dutch"),
+    [
+        ("P6M", "6 months", "6 maanden"),
+        ("P13M", "13 months", "13 maanden"),
+        ("P1Y", "1 year", "1 jaar"),
+        ("P24M", "2 years", "2 jaar"),
+        ("P90D", "90 days", "90 dagen"),
+        ("P1DT2H", "1 day, 2 hours", "1 dag en 2 uur"),
+        ("PT30M", "30 minutes", "30 minuten"),
+        ("PT1S", "1 second", "1 seconde"),
+        ("session", "until you close the browser", "tot je de browser sluit"),
+    ],
+)
+def test_a_lifetime_is_told_in_words(iso: str, english: str, dutch: str) -> None:  # IN-01
+    lifetime = iso if iso == "session" else Duration.parse(iso)
+    assert [Wording(language).lifetime(lifetime) for language in ("en", "nl")] == [english, dutch]
+
+
+def test_countries_and_days_are_told_as_the_language_tells_them() -> None:
+    english, dutch, day = Wording("en"), Wording("nl"), datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    assert [english.country("US"), dutch.country("US"), english.country("Q1")] == [
+        "United States",
+        "Verenigde Staten",
+        "Q1",
+    ]
+    assert [english.date(day), dutch.date(day)] == ["22 November 2026", "22 november 2026"]
+
+
+def test_a_language_that_nobody_writes_is_written_as_english_is(tmp_path: Path) -> None:
+    words = Wording("qaa", (catalogue(tmp_path, "qaa", 'msgid "Yes"\nmsgstr "Yip"\n'),))
+    assert (words.language, words.say("Yes"), words.country("NL")) == ("qaa", "Yip", "Netherlands")

@@ -1,0 +1,275 @@
+"""What only a browser knows of the pages: sizes, colours, order of focus, and what axe-core finds."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from consentkit.consent.model import Consent
+from tests.support.told import OPTIONAL, consent, decision, pages, policy_of, rows, view
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+POLICY = policy_of(
+    categories=rows("categories", social={"honours_gpc": False}),
+    vendors=[*rows("vendors"), rows("vendors")[0] | {"id": "long", "name": "x" * 90}],
+)
+PAGES = pages(POLICY)
+UNDECIDED = consent(POLICY, gpc=True)
+GIVEN = consent(POLICY, decision(POLICY, OPTIONAL, {"youtube": False}))
+OLD = policy_of(vendors=rows("vendors", adhub={"profiling": False}))
+AGAIN = consent(policy_of(), decision(OLD), earlier=(OLD,))
+ADDRESS = "http://stride.test/"
+NewPage = Callable[..., "Page"]
+
+ARTICLE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1"><title>Hamstrings</title>
+<style>:root {{ color-scheme: light dark }} body {{ background: Canvas }} p {{ margin: 3rem 0 }}
+button {{ background: orange; color: yellow; text-transform: uppercase; padding: 0 }} ul {{ list-style: square }}</style>
+{head}</head>
+<body>{banner}<main><h1>Stretching the hamstrings properly</h1>{links}</main>{settings}</body></html>"""
+
+
+def article(seen: Consent, language: str = "en") -> str:
+    shown, made = view(seen, language), PAGES if seen is not AGAIN else pages(policy_of())
+    links = "".join(
+        f'<p>Twice a week, <a href="/{number}">exercise {number}</a>.</p>' for number in range(30)
+    )
+    head, banner, settings = made.head(shown), made.banner(shown), made.settings(shown)
+    return ARTICLE.format(head=head, banner=banner, settings=settings, links=links)
+
+
+STATES: dict[str, Callable[[str], str]] = {
+    "banner": lambda language: article(UNDECIDED, language),
+    "banner again": lambda language: article(AGAIN, language),
+    "arrival": lambda language: article(GIVEN, language).replace(
+        "<body>", f"<body>{PAGES.arrival(view(GIVEN, language), 'trailhead')}"
+    ),
+    "article": lambda language: article(GIVEN, language),
+    "preferences undecided": lambda language: PAGES.preferences(view(UNDECIDED, language)),
+    "preferences decided": lambda language: PAGES.preferences(view(GIVEN, language)),
+    "policy": lambda language: PAGES.policy(view(GIVEN, language)),
+    "sites": lambda language: PAGES.sites(view(GIVEN, language)),
+    "error": lambda language: PAGES.error(view(UNDECIDED, language), 503),
+    "needs consent": lambda language: PAGES.needs_consent(view(UNDECIDED, language), "social", "youtube"),
+}
+
+
+def show(page: "Page", html: str, *, rtl: bool = False) -> "Page":
+    """Serve one page and its style sheet from a made-up origin."""
+    if rtl:
+        html = html.replace('dir="ltr"', 'dir="rtl"').replace("<html ", '<html dir="rtl" ', 1)
+
+    def answer(route: "Route") -> None:
+        name = route.request.url.rsplit("/", 1)[1]
+        kind, body = PAGES.assets.get(name, ("text/html; charset=utf-8", html.encode()))
+        route.fulfill(body=body, content_type=kind)
+
+    page.route("**/*", answer)
+    page.goto(ADDRESS)
+    return page
+
+
+def overflow(page: "Page") -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "language", "widths"), [("light", "nl", (320, 768)), ("dark", "en", (1280, 640))]
+)
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    new_page: NewPage, state: str, scheme: str, language: str, widths: tuple[int, int]
+) -> None:  # AX-01, AX-05, AX-06
+    first, second = widths
+    size = {"width": first, "height": 700}
+    page = show(new_page(viewport=size, color_scheme=scheme), STATES[state](language))
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert overflow(page) <= 0
+    page.set_viewport_size(size | {"width": second})
+    assert overflow(page) <= 0
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_right_to_left_is_as_good(new_page: NewPage, state: str) -> None:
+    page = show(new_page(viewport={"width": 320, "height": 700}), STATES[state]("en"), rtl=True)
+    assert overflow(page) <= 0
+    assert page.evaluate("getComputedStyle(document.querySelector('main')).direction") == "rtl"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (320, 640), (320, 256)])
+@pytest.mark.parametrize("seen", [UNDECIDED, AGAIN], ids=["first", "again"])
+def test_reject_looks_like_accept_and_is_within_three_tab_stops(
+    new_page: NewPage, seen: Consent, width: int, height: int
+) -> None:  # UI-02, AX-06
+    page = show(new_page(viewport={"width": width, "height": height}), article(seen))
+    styles = page.evaluate(
+        """() => ["accept", "reject"].map(which => {
+            const style = getComputedStyle(document.querySelector(`.cookie-consent-${which}-all`));
+            const leave = ["inline-size", "width", "perspective-origin", "transform-origin"];
+            return Object.fromEntries([...style].filter(name => !leave.includes(name)).map(name => [name, style[name]]));
+        })"""
+    )
+    assert styles[0] == styles[1]
+    boxes = [page.locator(f"#cookie-consent-{which}-all").bounding_box() for which in ("accept", "reject")]
+    assert boxes[0] and boxes[1]
+    assert (boxes[0]["width"], boxes[0]["height"]) == pytest.approx(
+        (boxes[1]["width"], boxes[1]["height"]), abs=1
+    )
+    reached = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id"))
+    assert "cookie-consent-reject-all" in reached
+
+
+def test_the_buttons_stay_in_sight_while_the_text_scrolls(new_page: NewPage) -> None:  # AX-06
+    page = show(new_page(viewport={"width": 320, "height": 640}), article(UNDECIDED, "nl"))
+    for which in ("accept", "reject"):
+        box = page.locator(f"#cookie-consent-{which}-all").bounding_box()
+        assert box and box["y"] + box["height"] <= 640
+    banner = page.locator("#cookie-consent").bounding_box()
+    assert banner and banner["height"] <= 321
+
+
+@pytest.mark.parametrize("state", [state for state in STATES if state != "banner again"])
+def test_targets_are_large_enough(new_page: NewPage, state: str) -> None:  # AX-04
+    page = show(new_page(viewport={"width": 320, "height": 700}), STATES[state]("en"))
+    small = page.evaluate(
+        """() => [...document.querySelectorAll(
+                "button, label, summary, #cookie-consent a, nav a, .cookie-consent-button")]
+            .map(one => [one.outerHTML, one.getBoundingClientRect()])
+            .filter(([, box]) => box.height > 0 && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
+    )
+    assert small == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (320, 640)])
+def test_no_focused_link_hides_behind_the_banner(new_page: NewPage, width: int, height: int) -> None:  # AX-03
+    page = show(new_page(viewport={"width": width, "height": height}), article(UNDECIDED))
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll("main a, .cookie-consent-settings")].filter(link => {
+            link.focus();
+            const box = link.getBoundingClientRect(), top = document.querySelector("#cookie-consent").getBoundingClientRect().top;
+            return box.top >= top - 1;
+        }).map(link => link.href)"""
+    )
+    assert hidden == []
+    page.evaluate("scrollTo(0, 1e6)")
+    settings = page.locator(".cookie-consent-settings").bounding_box()
+    banner = page.locator("#cookie-consent").bounding_box()
+    assert settings and banner and settings["y"] + settings["height"] <= banner["y"]
+
+
+def test_on_a_very_low_screen_the_banner_stands_in_the_flow(
+    new_page: NewPage,
+) -> None:  # AX-06: 1280 x 1024 at 400 %
+    page = show(new_page(viewport={"width": 320, "height": 256}), article(UNDECIDED))
+    assert page.evaluate("getComputedStyle(document.querySelector('#cookie-consent')).position") == "static"
+    assert page.evaluate("getComputedStyle(document.documentElement).paddingBottom") == "0px"
+    assert overflow(page) <= 0
+
+
+def test_nothing_steals_the_focus_or_the_page(new_page: NewPage) -> None:  # AX-01, AX-02, LB-04
+    page = show(new_page(viewport={"width": 1280, "height": 800}), article(UNDECIDED))
+    assert page.evaluate("document.activeElement === document.body")
+    page.mouse.wheel(0, 500)
+    page.wait_for_function("scrollY > 0")
+    page.keyboard.press("Escape")
+    assert page.url == ADDRESS
+    assert page.locator("#cookie-consent").is_visible()
+
+
+def test_in_print_there_is_the_policy_and_no_banner(new_page: NewPage) -> None:
+    page = show(new_page(), article(UNDECIDED))
+    page.emulate_media(media="print")
+    assert not page.locator("#cookie-consent").is_visible()
+    assert page.evaluate("getComputedStyle(document.documentElement).paddingBottom") == "0px"
+    page = show(new_page(), PAGES.policy(view(GIVEN)))
+    page.emulate_media(media="print")
+    assert not page.locator("footer").is_visible()
+    assert page.locator("h1").is_visible()
+    kept = page.evaluate(
+        """() => ["h2", "h3", "tr", "[id^=vendor]"].map(one => {
+            const style = getComputedStyle(document.querySelector(`main ${one}`));
+            return [one, style.breakAfter, style.breakInside];
+        })"""
+    )
+    assert kept == [
+        ["h2", "avoid", "auto"],
+        ["h3", "avoid", "auto"],
+        ["tr", "auto", "avoid"],
+        ["[id^=vendor]", "auto", "avoid"],
+    ]
+    assert page.locator("main").evaluate("one => parseFloat(getComputedStyle(one).fontSize)") < 14
+
+
+def contrast(one: str, other: str) -> float:
+    def light(colour: str) -> float:
+        channels = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def colours(page: "Page", selector: str) -> Any:
+    """Return an element's colours of text, background and upper edge."""
+    return page.evaluate(
+        """selector => { const style = getComputedStyle(document.querySelector(selector));
+            return [style.color, style.backgroundColor, style.borderTopColor] }""",
+        selector,
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_keep_edges_and_words(new_page: NewPage, scheme: str) -> None:  # AX-05
+    page = show(new_page(forced_colors="active", color_scheme=scheme), article(UNDECIDED))
+    _, surface, _ = colours(page, "#cookie-consent")
+    label, button, _ = colours(page, "#cookie-consent-reject-all")
+    # Behind a word the browser paints the surface's colour, whatever the button's is.
+    assert min(contrast(label, button), contrast(label, surface)) >= 4.5
+    edges = page.evaluate(
+        """() => [".cookie-consent", ".cookie-consent-button"].map(
+            one => getComputedStyle(document.querySelector(one)).borderTopStyle)"""
+    )
+    assert edges == ["solid", "solid"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_contrast_in_both_themes(new_page: NewPage, scheme: str) -> None:  # AX-05, UI-02
+    page = show(new_page(color_scheme=scheme), article(UNDECIDED))
+
+    text, surface, line = colours(page, "#cookie-consent")
+    assert contrast(text, surface) >= 4.5
+    assert contrast(line, surface) >= 3
+    label, button, _ = colours(page, "#cookie-consent-reject-all")
+    assert contrast(label, button) >= 4.5
+    assert contrast(button, surface) >= 3
+
+
+def test_a_site_gives_the_pages_its_own_looks(new_page: NewPage) -> None:
+    own = "<style>:root { --consent-font: monospace; --consent-accent: rgb(0, 0, 128); --consent-text: rgb(9, 9, 9);"
+    own += " --consent-background: rgb(255, 250, 240); --consent-border: rgb(1, 2, 3); --consent-radius: 0px }</style></head>"
+    page = show(new_page(), article(UNDECIDED).replace("</head>", own))
+    look = page.evaluate(
+        """() => { const one = getComputedStyle(document.querySelector("#cookie-consent")),
+                        two = getComputedStyle(document.querySelector("#cookie-consent-accept-all"));
+            return [one.fontFamily, one.color, one.backgroundColor, one.borderTopColor,
+                two.backgroundColor, two.borderRadius] }"""
+    )
+    assert look == [
+        "monospace",
+        "rgb(9, 9, 9)",
+        "rgb(255, 250, 240)",
+        "rgb(1, 2, 3)",
+        "rgb(0, 0, 128)",
+        "0px",
+    ]

@@ -1,0 +1,593 @@
+"""The script in a real browser: gates, decisions without a reload, what is taken back, public pages, several tabs."""
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from consentkit import ConsentManager, Policy
+from consentkit.asgi import ConsentMiddleware, get_consent
+from tests.support.browser import until
+from tests.support.front import KEY
+from tests.support.servers import free_port, serving
+from tests.support.told import EXAMPLE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+NewPage = Callable[..., "Page"]
+
+STORED = [
+    {"name": "reading-list", "kind": "local_storage", "category": "social"},
+    {"name": "app*", "kind": "local_storage", "category": "tracking"},
+    {"name": "app-settings", "kind": "local_storage", "category": "functional", "necessity": "session"},
+    {"name": "seen", "kind": "session_storage", "category": "analytical"},
+    {"name": "profiles", "kind": "indexed_db", "category": "tracking"},
+    {"name": "adverts", "kind": "cache_storage", "category": "tracking"},
+    {"name": "kept", "kind": "indexed_db", "category": "functional", "necessity": "session"},
+    {"name": "_ga*", "kind": "cookie", "category": "analytical", "vendor": "google-analytics"},
+    {"name": "visits", "kind": "cookie", "category": "analytical", "path": "/deep"},
+]
+COMMON = {"lifetime": "P1M", "purpose": {"en": "Is tested.", "nl": "Wordt getest."}}
+POLICY = Policy.model_validate(
+    EXAMPLE
+    | {
+        "trackers": [
+            *(row for row in EXAMPLE["trackers"] if row["name"] not in ("_ga*", "reading-list")),
+            *(COMMON | row for row in STORED),
+        ]
+    }
+)
+CSP = (
+    "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+GATED = """
+<script>window.log = []; new PerformanceObserver(list => list.getEntries().forEach(entry => {
+  if (entry.hadRecentInput) return;
+  window[entry.entryType] = (window[entry.entryType] || 0) + (entry.value || 0);
+})).observe({entryTypes: ["layout-shift"]});</script>
+"""
+
+
+@dataclass
+class Site:
+    """A running site; a test puts its pages at addresses of its own."""
+
+    base: str
+    manager: ConsentManager
+    pages: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    held: threading.Event = field(default_factory=threading.Event)
+
+    def put(self, body: str, *, head: str = "", **headers: str) -> str:
+        """Add a page and return its address."""
+        path = f"/page-{len(self.pages)}"
+        html = f"<!doctype html><html lang=en><head><title>Run</title>{head}</head>"
+        html += f"<body><main><h1>Run</h1>{body}</main></body></html>"
+        self.pages[path] = (html, {name.replace("_", "-"): value for name, value in headers.items()})
+        return self.base + path
+
+
+def _app(site: Site) -> Starlette:
+    async def page(request: Request) -> Response:
+        html, headers = site.pages.get(request.url.path) or ("<!doctype html><title>-</title>", {})
+        if "reads" in headers:
+            get_consent(request).allows("social")
+        if request.url.path == "/release":
+            site.held.set()
+        if "held" in headers:
+            await run_in_threadpool(site.held.wait, 60)
+        nonce = request.state.consent.nonce if "{nonce}" in html else ""
+        return HTMLResponse(html.replace("{nonce}", nonce), headers=headers)
+
+    async def script(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name == "slow":
+            import anyio
+
+            await anyio.sleep(0.3)
+        body = f"window.log = (window.log || []).concat({json.dumps(name)});"
+        return Response(body, media_type="text/javascript")
+
+    return Starlette(routes=[Route("/js/{name}", script), Route("/{path:path}", page)])
+
+
+@pytest.fixture(scope="module")
+def make_site() -> Iterator[Callable[..., Site]]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        made: dict[str, Site] = {}
+
+        def make(policy: Policy = POLICY, **options: Any) -> Site:
+            key = repr((id(policy), options))
+            if key in made:
+                return made[key]
+            port = free_port()
+            origin = f"http://stride.localhost:{port}"
+            manager = ConsentManager(
+                policy,
+                secret_key=KEY,
+                ledger=f"sqlite:///{folder / f'{port}.db'}",
+                site="stride",
+                origins={"stride": origin},
+                **options,
+            )
+            stack.callback(manager.close)
+            site = made[key] = Site(origin, manager)
+            stack.enter_context(serving(ConsentMiddleware(_app(site), manager), port=port))
+            return site
+
+        yield make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site()
+
+
+def gate(category: str = "analytical", **attributes: str) -> str:
+    written = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+    return f'<script type="text/plain" data-category="{category}"{written}>'
+
+
+def state(page: "Page") -> str:
+    return str(page.evaluate("consentkit.state")).partition("._")[0]
+
+
+def log(page: "Page") -> list[str]:
+    return list(page.evaluate("window.log || []"))
+
+
+def accept(page: "Page") -> None:
+    page.click("#cookie-consent-accept-all")
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+
+
+# LB-01, GC-01
+def test_nothing_gated_is_asked_for_before_the_answer_and_all_of_it_in_order_after(
+    site: Site, page: "Page"
+) -> None:
+    address = site.put(
+        GATED
+        + gate(data_src="/js/slow", crossorigin="anonymous", data_mine="1", id="first")
+        + "</script>"
+        + gate()
+        + "log.push('inline')</script>"
+        + gate(data_src="/js/second")
+        + "</script>"
+        + gate(data_type="module")
+        + "log.push('module ' + import.meta.url.length)</script>"
+        + gate("tracking", data_vendor="adhub", data_src="/js/tracking")
+        + "</script>"
+        + '<template data-category="social" data-vendor="youtube"><p id="clone">Video</p><script src="/js/cloned"></script>'
+        "<script>log.push('after the clone')</script></template>"
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.evaluate("consentkit.ready")
+    assert log(page) == [] and page.locator("#clone").count() == 0
+    assert not any("/js/" in url for url in asked)
+    page.evaluate("window.mark = 1")
+    accept(page)
+    until(page, "log.length == 7")
+    assert [one.split()[0] for one in log(page)][:3] == ["slow", "inline", "second"]
+    assert log(page)[-2:] == ["cloned", "after"] or log(page)[-2:] == ["cloned", "after the clone"]
+    first = page.locator("#first")
+    assert first.get_attribute("crossorigin") == "anonymous"
+    assert first.get_attribute("data-mine") == "1"
+    assert page.locator("#clone").count() == 1
+    assert page.evaluate("window.mark") == 1, "the page was loaded anew"
+
+
+# LB-09: one vendor's answer is not its category's
+def test_a_vendor_that_differs_from_its_category_is_kept_out_and_one_alone_let_in(
+    site: Site, page: "Page"
+) -> None:
+    address = site.put(
+        gate(data_vendor="google-analytics", data_src="/js/ga")
+        + "</script>"
+        + gate(data_src="/js/ours")
+        + "</script>"
+        + gate("social", data_vendor="youtube", data_src="/js/youtube")
+        + "</script>"
+    )
+    page.goto(address)
+    page.evaluate(
+        "consentkit.decide({categories: {analytical: true}, vendors: {'google-analytics': false, youtube: true}})"
+    )
+    until(page, "window.log?.length == 2")
+    assert log(page) == ["ours", "youtube"]
+    assert state(page) == "analytical.~google-analytics.~youtube"
+    asked = page.evaluate(
+        "[['analytical'], ['analytical', 'google-analytics'], ['social'], ['social', 'youtube'], ['functional'], ['nothing']]"
+        ".map(one => consentkit.allows(...one))"
+    )
+    assert asked == [True, False, False, True, True, False]
+
+
+def test_async_scripts_hold_nobody_up_and_a_broken_one_neither(site: Site, page: "Page") -> None:
+    address = site.put(
+        gate(data_src="/js/slow", **{"async": ""})
+        + "</script>"
+        + gate(data_src="http://127.0.0.1:9/never")
+        + "</script>"
+        + gate(data_src="/js/last")
+        + "</script>"
+    )
+    page.goto(address)
+    accept(page)
+    until(page, "window.log?.length == 2")
+    assert log(page) == ["last", "slow"]
+
+
+def test_what_is_put_into_the_page_later_waits_for_the_same_answer(site: Site, page: "Page") -> None:
+    page.goto(site.put(""))
+    late = gate(data_src="/js/late") + "</script>"
+    page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", late)
+    page.evaluate("consentkit.decide({categories: {tracking: true}})")
+    page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", late)
+    assert log(page) == []
+    page.evaluate("consentkit.change({categories: {analytical: true}})")
+    until(page, "window.log?.length == 2")
+    assert state(page) == "analytical.tracking"
+
+
+@pytest.mark.parametrize("headers", [{}, {"cache_control": "public, max-age=600"}], ids=["private", "public"])
+def test_nothing_moves_when_the_banner_comes_or_goes(
+    site: Site, page: "Page", headers: dict[str, str]
+) -> None:
+    page.goto(site.put(GATED + "<p>Stretch.</p>" * 80, **headers))
+    expect(page.locator("#cookie-consent")).to_be_visible()
+    page.click("#cookie-consent-reject-all")
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    assert page.evaluate("window['layout-shift'] || 0") == 0
+
+
+# No task holds two of them, however slow they are; what lies between is the browser's.
+def test_the_browser_has_its_turn_before_each_of_ten_gated_scripts(site: Site, page: "Page") -> None:
+    watch = """<script>window.log = []; const pause = scheduler.yield.bind(scheduler);
+scheduler.yield = () => (log.push("turn"), pause());</script>"""
+    page.goto(site.put(watch + (gate() + "log.push('script')</script>") * 10))
+    accept(page)
+    until(page, "log.length >= 20")
+    assert log(page) == ["turn", "script"] * 10
+
+
+# GC-02, GC-03, GC-05, GC-06
+def test_google_is_told_the_default_first_and_every_change_after(site: Site, page: "Page") -> None:
+    page.goto(
+        site.put(
+            "",
+            head="<script>window.dataLayer = window.dataLayer || []; dataLayer.push({event: 'theirs'})</script>",
+        )
+    )
+    page.evaluate("consentkit.decide({categories: {analytical: true}})")
+    entries = page.evaluate(
+        "dataLayer.map(one => Object.prototype.toString.call(one) == '[object Arguments]' ? [...one] : one)"
+    )
+    assert [one[:2] for one in entries[:3]] == [
+        ["consent", "default"],
+        ["set", "ads_data_redaction"],
+        ["set", "url_passthrough"],
+    ]
+    assert entries[3] == {"event": "theirs"}
+    assert entries[4][:2] == ["consent", "update"]
+    assert set(entries[0][2]) == set(entries[4][2]) and len(entries[0][2]) == 7
+    assert {name for name, value in entries[4][2].items() if value == "granted"} == {
+        *("analytics_storage", "functionality_storage", "security_storage")
+    }
+    assert entries[1][2] is True and entries[2][2] is False
+
+
+def test_decisions_raise_an_event_and_return_what_was_decided(site: Site, page: "Page") -> None:
+    page.goto(site.put(""))
+    page.evaluate("document.addEventListener('consentchange', event => window.told = event.detail)")
+    given = page.evaluate("consentkit.decide('accept_all')")
+    assert given["status"] == "given" == page.evaluate("told.status")
+    assert page.locator(".cookie-consent-withdraw").count() == 1
+    withdrawn = page.evaluate("consentkit.withdraw('tracking')")
+    assert withdrawn["status"] == "given" and withdrawn["categories"]["tracking"] is False
+    assert page.evaluate("consentkit.withdraw()")["reference"]
+    assert page.locator(".cookie-consent-withdraw").count() == 0
+    refused = page.evaluate("consentkit.change({categories: {nonsense: true}}).catch(error => error.message)")
+    assert refused == "consentkit: 400"
+    assert [record.surface for record in site.manager.ledger.records()][-3:] == ["api"] * 3  # type: ignore[union-attr]
+
+
+# AX-01, AX-02, LB-04
+def test_the_preference_centre_is_a_dialog_that_decides_nothing_by_itself(site: Site, page: "Page") -> None:
+    address = site.put("")
+    page.goto(address)
+    posted: list[str] = []
+    page.on("request", lambda request: request.method != "GET" and posted.append(request.url))
+    opener = page.locator("a.cookie-consent-settings")
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog")
+    expect(dialog).to_be_visible()
+    assert dialog.get_attribute("aria-labelledby") == dialog.locator("h1").get_attribute("id")
+    assert page.evaluate("document.querySelector('dialog').contains(document.activeElement)")
+    assert dialog.evaluate("one => one.matches(':modal')")
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert opener.evaluate("one => one == document.activeElement")
+    assert posted == [] and state(page) == "-.~"
+    page.click(".cookie-consent-manage")
+    page.check('#category-social input[name="category.social"][value="on"]')
+    page.locator("#category-analytical summary").click()
+    page.check('input[name="vendor.google-analytics"][value="on"]')
+    assert posted == []
+    page.click('dialog button[value="save"]')
+    expect(dialog).to_have_count(0)
+    assert state(page) == "social.~google-analytics"
+    assert page.url == address and page.locator("#cookie-consent").count() == 0
+
+
+STORE = """async () => {
+  for (const name of ["reading-list", "app", "app-theme", "app-settings", "unknown"]) localStorage.setItem(name, 1);
+  sessionStorage.setItem("seen", 1);
+  await Promise.all(["profiles", "kept"].map(name => new Promise(go => {
+    const request = indexedDB.open(name);
+    request.onsuccess = () => (request.result.close(), go());
+  })));
+  await caches.open("adverts");
+  document.cookie = "_ga=1; Path=/";
+  document.cookie = "_ga_X=1; Path=/; Domain=stride.localhost";
+  document.cookie = "mine=1; Path=/";
+}"""
+STORED_NOW = """async () => [
+  Object.keys(localStorage).sort(), Object.keys(sessionStorage), (await indexedDB.databases()).map(one => one.name).sort(),
+  await caches.keys(), document.cookie.split("; ").map(one => one.split("=")[0]).filter(one => !one.startsWith("consent")).sort(),
+]"""
+EVERYTHING = [
+    *(
+        ["app", "app-settings", "app-theme", "reading-list", "unknown"],
+        ["seen"],
+        ["kept", "profiles"],
+        ["adverts"],
+    ),
+    ["_ga", "_ga_X", "mine"],
+]
+FUNCTIONAL = [["app-settings", "unknown"], [], ["kept"], [], ["mine"]]
+
+
+# LB-02, WD-03, WD-05, WD-06
+@pytest.mark.parametrize("how", ["withdraws", "expires"])
+def test_what_was_stored_goes_with_the_consent_and_nothing_else_does(
+    site: Site, page: "Page", how: str
+) -> None:
+    address = site.put(gate(data_src="/js/tag") + "</script>")
+    page.goto(address)
+    accept(page)
+    until(page, "window.log?.length == 1")
+    page.evaluate(STORE)
+    page.reload()
+    until(page, "window.log?.length == 1")
+    assert page.evaluate(STORED_NOW) == EVERYTHING
+    if how == "withdraws":
+        with page.expect_navigation():
+            page.locator(".cookie-consent-withdraw button").dispatch_event("click")
+        assert log(page) == []
+    else:
+        page.context.clear_cookies(name="consent")
+        page.context.clear_cookies(name="consent-state")
+        page.reload()
+    until(
+        page,
+        "(async () => !localStorage['app'] && !(await caches.keys()).length && (await indexedDB.databases()).length == 1)()",
+    )
+    left = page.evaluate(STORED_NOW)
+    assert left[:4] == FUNCTIONAL[:4]
+    assert left[4] == FUNCTIONAL[4] or (how == "expires" and "_ga" not in left[4])
+
+
+def test_a_page_that_reads_the_consent_is_loaded_anew_and_one_that_refuses_is_not(
+    site: Site, page: "Page"
+) -> None:
+    page.goto(site.put("", reads="1"))
+    page.evaluate("window.mark = 1")
+    page.click("#cookie-consent-reject-all")
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    assert page.evaluate("window.mark") == 1
+    with page.expect_navigation():
+        page.evaluate("void consentkit.change({categories: {social: true}})")
+    assert page.evaluate("window.mark") is None and state(page) == "social"
+
+
+def test_who_is_on_the_way_to_another_page_is_not_called_back(site: Site, page: "Page") -> None:
+    following = site.put("<p>Arrived</p>", held="1")
+    page.goto(site.put(f'<a href="{following}">Next</a>', reads="1"))
+    site.held.clear()
+    page.evaluate(
+        """() => {
+            // A reload would have begun by then.
+            document.addEventListener("consentchange", () => setTimeout(() => fetch("/release"), 100));
+            document.querySelector("main a").click();
+            consentkit.decide({categories: {social: true}});
+        }"""
+    )
+    expect(page.get_by_text("Arrived")).to_be_visible()
+    assert state(page) == "social"
+
+
+def test_a_decision_that_cannot_be_fetched_is_posted_as_a_plain_form(site: Site, page: "Page") -> None:
+    address = site.put("")
+    page.goto(address)
+    page.route(
+        "**/decision",
+        lambda route: route.abort() if route.request.resource_type == "fetch" else route.continue_(),
+    )
+    with page.expect_navigation():
+        page.click("#cookie-consent-reject-all")
+    assert page.url == address and state(page) == "-"
+    assert page.locator("#cookie-consent").count() == 0
+
+
+# Public pages
+
+
+def test_a_public_page_is_the_same_for_all_and_finds_the_visitors_state_by_itself(
+    site: Site, new_page: NewPage
+) -> None:
+    address = site.put(gate(data_src="/js/tag") + "</script>", cache_control="public, max-age=600")
+    decided, undecided = new_page(), new_page()
+    decided.goto(site.put(""))
+    accept(decided)
+    raw = [one.goto(address) for one in (decided, new_page())]
+    texts = [answer.text() for answer in raw if answer is not None]
+    assert texts[0] == texts[1] and "data-state" not in texts[0]
+    decided.goto(address)
+    until(decided, "window.log?.length == 1")
+    assert decided.locator("#cookie-consent").count() == 0
+    asked: list[str] = []
+    undecided.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    undecided.goto(address)
+    expect(undecided.locator("#cookie-consent")).to_be_visible()
+    assert undecided.evaluate("document.body.firstElementChild.id") == "cookie-consent"
+    assert len([one for one in asked if one.startswith("banner")]) == 1 and log(undecided) == []
+    accept(undecided)
+    until(undecided, "window.log?.length == 1")
+    undecided.reload()
+    until(undecided, "window.log?.length == 1")
+    assert len([one for one in asked if one.startswith("banner")]) == 1
+
+
+# IN-06: a grant under another notice is worth what the server says
+def test_an_answer_under_another_notice_runs_nothing_on_a_public_page_unasked(
+    site: Site, page: "Page"
+) -> None:
+    address = site.put(gate(data_src="/js/tag") + "</script>", cache_control="public, max-age=600")
+    page.context.add_cookies(
+        [{"name": "consent-state", "value": "analytical._AAAAAAAAAAA", "url": site.base}]
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    expect(page.locator("#cookie-consent")).to_be_visible()
+    assert log(page) == [] and any(url.endswith("/consent/decision") for url in asked)
+    page.click("#cookie-consent-reject-all")
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    page.reload()
+    page.evaluate("consentkit.ready")
+    assert log(page) == [] and state(page) == "-"
+
+
+# SG-01: the browser's own property counts where no header is read
+def test_a_public_page_minds_global_privacy_control(make_site: Callable[..., Site], page: "Page") -> None:
+    exempt = [
+        row | ({"exempt": True, "honours_gpc": True, "retention": "P6M"} if row["id"] == "analytical" else {})
+        for row in EXAMPLE["categories"]
+    ]
+    rows = [row | {"profiling": False, "signal": None} for row in EXAMPLE["vendors"]]
+    policy = Policy.model_validate(EXAMPLE | {"categories": exempt, "vendors": rows})
+    site = make_site(policy)
+    address = site.put("", cache_control="public, max-age=600")
+    page.goto(address)
+    assert state(page).startswith("analytical")
+    page.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
+    )
+    page.goto(address + "?again")
+    assert state(page).startswith("-")
+
+
+# Whom the signal has answered for is not stale for want of a cookie
+def test_nobody_is_asked_for_a_state_that_the_page_has(make_site: Callable[..., Site], page: "Page") -> None:
+    honouring = [row if row.get("required") else row | {"honours_gpc": True} for row in EXAMPLE["categories"]]
+    site = make_site(Policy.model_validate(EXAMPLE | {"categories": honouring}))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    address = site.put("")
+    for headers in ({}, {"Sec-GPC": "1"}):
+        page.set_extra_http_headers(headers)
+        page.goto(address)
+        page.evaluate("consentkit.ready")
+        assert page.evaluate("consentkit.state") == ("-" if headers else "-.~")
+    assert not any("/decision" in url for url in asked)
+
+
+# Tabs and history
+
+
+def test_another_tab_follows_a_decision(site: Site, page: "Page") -> None:
+    address = site.put(gate(data_src="/js/tag") + "</script>")
+    page.goto(address)
+    other = page.context.new_page()
+    other.goto(address)
+    accept(page)
+    expect(other.locator("#cookie-consent")).to_have_count(0)
+    until(other, "window.log?.length == 1")
+    with other.expect_navigation():
+        page.locator(".cookie-consent-withdraw button").dispatch_event("click")
+    until(other, "consentkit.state == '-'")
+    assert log(other) == []
+
+
+def test_back_shows_no_page_in_which_a_withdrawn_script_runs(site: Site, page: "Page") -> None:
+    first = site.put(gate(data_src="/js/tag") + "</script>")
+    second = site.put("")
+    page.goto(first)
+    accept(page)
+    until(page, "window.log?.length == 1")
+    page.goto(second)
+    page.evaluate("consentkit.withdraw()")
+    page.go_back()
+    page.wait_for_url(first)
+    until(page, "window.consentkit?.state == '-'")
+    until(page, "!window.log")
+
+
+# Content-Security-Policy and Trusted Types
+
+
+def test_under_a_strict_policy_gated_scripts_run_and_strange_ones_do_not(
+    make_site: Callable[..., Site], page: "Page"
+) -> None:
+    site = make_site(csp=CSP)
+    address = site.put(
+        '<script nonce="{nonce}">window.log = ["own"]</script>'
+        '<script>window.log.push("without a nonce")</script>'
+        + gate(data_src="/js/tag")
+        + "</script>"
+        + gate()
+        + "log.push('inline')</script>"
+        + '<template data-category="social"><b id="clone"></b><script>log.push("cloned")</script></template>'
+    )
+    page.goto(address)
+    with page.expect_navigation():
+        page.click("#cookie-consent-accept-all")
+    until(page, "window.log?.length == 4")
+    assert log(page) == ["own", "tag", "inline", "cloned"]
+    page.locator("a.cookie-consent-settings").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog")).to_be_visible()
+    with page.expect_navigation():
+        page.locator("dialog form[action$=withdraw] button").click()
+    until(page, "window.consentkit?.state == '-'")
+    assert log(page) == ["own"]
+
+
+def test_a_dropped_cookie_is_shown_in_the_console_while_debugging(
+    make_site: Callable[..., Site], page: "Page"
+) -> None:
+    site = make_site(debug=True)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(site.put("", set_cookie="_ga=1; Path=/"))
+    assert any("_ga: refused (analytical)" in one for one in said)

@@ -1,0 +1,91 @@
+from typing import Any
+
+import pytest
+
+from consentkit.consent.cookie import ConsentCookie
+from consentkit.consent.evaluation import Terms
+from consentkit.consent.model import Consent
+from consentkit.policy.policy import Policy
+from consentkit.ui.script_tag import Loader
+from tests.support.told import EXAMPLE, OPTIONAL, consent, decision, policy_of, rows, tree
+
+KEY = "a key that the tests of the loader sign with"
+
+
+def loader(policy: Policy, **options: Any) -> Loader:
+    cookie = ConsentCookie(Terms(policy, "stride", ()), KEY)
+    return Loader(policy, cookie, **({"src": "/consent/assets/consent.js", "asks": True} | options))
+
+
+def attributes(policy: Policy, seen: Consent | None = None, **options: Any) -> dict[str, str]:
+    (script,) = tree(loader(policy).tag("en", consent=seen, **options)).iter("script")
+    return {name: value for name, value in script.items() if name.startswith("data-")}
+
+
+def test_a_private_page_carries_the_visitors_state() -> None:
+    policy = policy_of()
+    known = attributes(policy, consent(policy, decision(policy, vendors={"youtube": False})))
+    assert known["data-state"].startswith("analytical.tracking.social.~youtube._")
+    assert known["data-cookie"] == "__Host-consent-state" and known["data-required"] == "functional"
+    assert known["data-google"] == "analytical:google-analytics,tracking"
+    assert not known.keys() & {"data-banner", "data-reload", "data-debug"}
+    public = attributes(policy)
+    assert (known["data-default"], known["data-gpc"]) == (public["data-default"], public["data-gpc"])
+    assert len(known["data-notice"]) == 43
+
+
+def test_a_public_page_carries_what_holds_for_everybody() -> None:
+    known = attributes(policy_of())
+    assert known["data-default"] == "-.~" and "data-state" not in known
+    assert known.keys() >= {"data-banner", "data-clear"}
+    assert known["data-gpc"] == "-", "the signal refuses all of it, so that nobody has to ask"
+    heedless = [row | {"honours_gpc": False} for row in EXAMPLE["categories"] if not row.get("required")]
+    assert "data-gpc" not in attributes(policy_of(categories=[EXAMPLE["categories"][0], *heedless]))
+
+
+# SG-05
+def test_a_signal_of_the_browser_that_changes_something_has_a_state_of_its_own() -> None:
+    exempt = rows("categories", analytical={"exempt": True, "honours_gpc": True})
+    known = attributes(policy_of(categories=exempt))
+    assert known["data-default"].startswith("analytical._") and known["data-gpc"] == "-"
+
+
+@pytest.mark.parametrize(
+    ("granted", "clears"), [(frozenset[str](), True), (frozenset({"analytical"}), True), (OPTIONAL, False)]
+)
+def test_who_may_have_stored_something_that_is_not_allowed_is_told(
+    granted: frozenset[str], clears: bool
+) -> None:
+    policy = policy_of()
+    seen = consent(policy, decision(policy, granted))
+    assert ("data-clear" in attributes(policy, seen)) is clears
+    bare = policy_of(trackers=[row for row in EXAMPLE["trackers"] if row["kind"] == "cookie"])
+    assert "data-clear" not in attributes(bare, consent(bare)) and "data-clear" not in attributes(bare)
+
+
+def test_what_is_special_about_a_page_is_written_too() -> None:
+    policy = policy_of()
+    made = loader(policy, asks=False)
+    tag = made.tag(
+        "nl",
+        root_path="/app",
+        nonce="abc",
+        consent=consent(policy),
+        reload="social:youtube",
+        dropped=['_ga: "refused"', "x"],
+    )
+    (script,) = tree(tag).iter("script")
+    assert script.get("src") == "/app/consent/assets/consent.js" and script.get("nonce") == "abc"
+    assert script.get("data-reload") == "social:youtube" and script.get("data-language") == "nl"
+    assert script.get("data-debug") == '_ga: "refused", x'
+    assert "data-banner" not in made.tag("en")
+
+
+def test_the_memory_of_states_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentkit.ui.script_tag._REMEMBERED", 1)
+    policy = policy_of()
+    made = loader(policy)
+    tags = [
+        made.tag("en", consent=consent(policy, decision(policy, one))) for one in (OPTIONAL, frozenset[str]())
+    ]
+    assert tags[0] != tags[1] == made.tag("en", consent=consent(policy, decision(policy, frozenset())))

@@ -1,0 +1,912 @@
+"""One request and its response: what the application sees, and what leaves."""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from consentkit.headers import caching
+from consentkit.notices.notice import Notice
+from consentkit.web.exchange import LONGEST_DOUBT, Exchange
+from consentkit.web.request_consent import RequestConsent
+from tests.support.front import CLEARED, COMPANION, COOKIE, DOCUMENT, EVERYTHING, Front, Headers, a_policy
+from tests.support.records import another_process_holds
+from tests.support.told import rows, tree
+
+MakeFront = Callable[..., Front]
+Do = Callable[[RequestConsent], object]
+HTML = (b"content-type", b"text/html; charset=utf-8")
+JSON = (b"content-type", b"application/json")
+PAGE = DOCUMENT.encode()
+GONE = b"Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+STRICT = "default-src 'none'; script-src 'self' 'nonce-{nonce}'; frame-src 'self'"
+CASES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+@dataclass
+class Passed:
+    """What the application saw, and what left."""
+
+    seen: Headers
+    headers: Headers
+    chunks: list[bytes]
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.chunks)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def values(self, name: bytes) -> list[bytes]:
+        return caching.values(self.headers, name)
+
+    @property
+    def caching(self) -> tuple[list[bytes], list[bytes]]:
+        return self.values(b"cache-control"), self.values(b"vary")
+
+
+def passed(
+    front: Front,
+    headers: Sequence[tuple[bytes, bytes]] = (HTML,),
+    body: bytes | Sequence[bytes] = PAGE,
+    *,
+    sent: Sequence[tuple[bytes, bytes]] = (),
+    method: str = "GET",
+    status: int = 200,
+    path: str = "/stretching",
+    own: bool = False,
+    do: Do = lambda consent: None,
+) -> Passed:
+    """Be an adapter: let a request and its answer pass through an exchange."""
+    asked, _, query = path.partition("?")
+    exchange = Exchange()
+    scope = {"method": method, "path": asked, "query_string": query.encode()}
+    if exchange.begin(front.shared, scope, list(sent)):
+        exchange.look_up()
+    exchange.own = own
+    seen = list(exchange.request_headers())
+    do(exchange)
+    left = exchange.start(status, list(headers))
+    chunks = [body] if isinstance(body, bytes) else list(body)
+    out: list[bytes] = []
+    for place, chunk in enumerate(chunks, 1):
+        out.append(exchange.body(chunk, place < len(chunks)))
+        if exchange.holding and (out[-1] or place == len(chunks)):
+            left = exchange.release(len(out[-1]) if place == len(chunks) else None)
+    return Passed(seen, left, out)
+
+
+AT_HOME = {"method": "GET", "path": "/"}
+
+
+def reads(consent: RequestConsent) -> None:
+    consent.allows("social")
+
+
+def cookie(front: Front, **categories: bool) -> tuple[bytes, bytes]:
+    """Decide, and give the Cookie header of the browser that did."""
+    return b"cookie", f"{COOKIE}={front.cookie(front.client(), **categories)}".encode()
+
+
+def also(header: tuple[bytes, bytes], *names: str) -> tuple[bytes, bytes]:
+    """Add cookies to a Cookie header."""
+    return header[0], b"; ".join([header[1], *(f"{name}=1".encode() for name in names)])
+
+
+# What no consent has a part in
+
+
+# HT-03
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ([JSON], b"{}", 200),
+        ([JSON, (b"cache-control", b"public, max-age=60"), (b"etag", b'"1"')], b"{}", 200),
+        ([(b"content-type", b"text/event-stream")], b"data: 1\n\n", 200),
+        ([(b"location", b"/a")], b"", 302),
+        ([(b"etag", b'"1"')], b"", 304),
+        ([], b"", 204),
+        ([(b"set-cookie", b"other=1")], b"", 200),
+        ([(b"set-cookie", b"session=1"), (b"set-cookie", b"_ga=; Max-Age=0")], b"", 200),
+        ([HTML, (b"etag", b'"1"')], b"not found", 404),
+        ([HTML], PAGE, 500),
+    ],
+)
+@pytest.mark.parametrize("granted", [None, {}, EVERYTHING])
+def test_what_no_consent_has_a_part_in_passes_byte_for_byte(
+    front: Front, headers: Headers, body: bytes, status: int, granted: dict[str, bool] | None
+) -> None:
+    sent = [(b"accept", b"*/*")] + ([cookie(front, **granted)] if granted is not None else [])
+    answer = passed(front, headers, body, status=status, sent=sent)
+    assert (answer.headers, answer.body, answer.seen) == (headers, body, sent)
+
+
+# HT-03
+@pytest.mark.parametrize(
+    "body",
+    [b"<p>One</p>", b"\n  <li>two</li>", b"", b"text", b"<!-- x --><div>3</div>", b"<body>no</body>"],
+)
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_fragment_is_left_alone_headers_and_all(front: Front, body: bytes, cut: bool) -> None:
+    headers = [
+        HTML,
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"max-age=60"),
+        (b"etag", b'"1"'),
+    ]
+    chunks = [body[at : at + 1] for at in range(len(body))] if cut else body
+    answer = passed(front, headers, chunks or b"", sent=[(b"cookie", b"_ga=1")])
+    assert (answer.headers, answer.body) == (headers, body)
+
+
+def test_a_long_doubt_is_given_up(front: Front) -> None:
+    begins = b"<!--" + b"x" * LONGEST_DOUBT + b"-->"
+    answer = passed(front, body=[begins[:9], begins[9:], b"<p>", b"</p>"])
+    assert answer.chunks == [b"", begins, b"<p>", b"</p>"]
+    assert answer.caching[0] == [b"private, no-cache"]
+
+
+def test_a_fragment_whose_handler_asked_is_the_visitors_own(front: Front) -> None:
+    answer = passed(front, [HTML, (b"content-length", b"2")], b"<p", do=reads)
+    assert answer.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC, Accept-Language"])
+    assert (answer.values(b"content-length"), answer.body) == ([b"2"], b"<p")
+
+
+# The cookie gate
+
+
+# LB-01, HT-03
+def test_the_gate_drops_what_is_not_granted_and_keeps_the_rest_in_order(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = [
+        (b"X-First", b"1"),
+        (b"Set-Cookie", b"session=1; HttpOnly"),
+        (b"set-cookie", b"_ga=1; Path=/"),
+        (b"SET-COOKIE", b"other=1"),
+        (b"set-cookie", b"_GA_x=1"),
+        (b"set-cookie", b"watched=1"),
+        (b"set-cookie", b"seen_ads=; Max-Age=0"),
+        JSON,
+    ]
+    with caplog.at_level(logging.WARNING, "consentkit"):
+        answers = [passed(front, given, b"{}") for _ in range(3)]
+    private = [(b"cache-control", b"private, no-cache"), (b"vary", b"Cookie, Sec-GPC")]
+    assert answers[0].headers == [given[0], given[1], given[3], given[6], JSON, *private]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Set-Cookie '_ga' dropped: refused, category 'analytical'.",
+        "Set-Cookie 'other' let through: undeclared. Declare it in the policy.",
+        "Set-Cookie '_GA_x' dropped: refused, category 'analytical'.",
+        "Set-Cookie 'watched' dropped: refused, category 'social'.",
+    ]
+
+
+# HT-01, HT-03
+@pytest.mark.parametrize(
+    ("granted", "passes"),
+    [(None, False), ({}, False), ({"social": True}, False), ({"analytical": True}, True)],
+)
+def test_a_cookie_that_a_consent_decides_about_makes_the_answer_private(
+    front: Front, granted: dict[str, bool] | None, passes: bool
+) -> None:
+    sent = [cookie(front, **granted)] if granted is not None else []
+    answer = passed(front, [JSON, (b"set-cookie", b"_ga=1")], b"{}", sent=sent)
+    assert answer.values(b"set-cookie") == ([b"_ga=1"] if passes else [])
+    assert answer.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC"])
+
+
+# LB-09
+def test_a_vendors_cookie_follows_the_vendors_answer(front: Front) -> None:
+    client = front.client()
+    client.post("/consent/decision", json={"categories": EVERYTHING, "vendors": {"google-analytics": False}})
+    sent = [(b"cookie", f"{COOKIE}={client.cookies[COOKIE]}".encode())]
+    lines = [(b"set-cookie", b"_ga=1"), (b"set-cookie", b"watched=1")]
+    assert passed(front, lines, b"", sent=sent).values(b"set-cookie") == [b"watched=1"]
+
+
+# VA-07
+def test_a_cookie_that_would_outlive_the_consent_is_shortened(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = [cookie(front, **EVERYTHING)]
+    front.clock.advance(days=180)
+    with caplog.at_level(logging.WARNING, "consentkit"):
+        answer = passed(front, [(b"set-cookie", b"_ga=1; Max-Age=31536000")], b"", sent=sent)
+    (line,) = answer.values(b"set-cookie")
+    assert b"Max-Age=86400" in line
+    assert "'_ga' shortened: clamped, category 'analytical'" in caplog.text
+
+
+def test_a_line_that_breaks_lines_is_dropped_and_said(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "consentkit"):
+        answer = passed(front, [(b"set-cookie", b"other=1\r\nset-cookie: _ga=1")], b"")
+    assert answer.headers == []
+    assert "'other' dropped: broken" in caplog.text
+
+
+# IN-08
+def test_strict_mode_drops_what_is_undeclared(
+    make_front: MakeFront, caplog: pytest.LogCaptureFixture
+) -> None:
+    front = make_front(strict=True)
+    with caplog.at_level(logging.WARNING, "consentkit"):
+        answer = passed(front, [(b"set-cookie", b"other=1"), (b"set-cookie", b"session=1")], b"")
+    assert answer.headers == [(b"set-cookie", b"session=1")]
+    assert "'other' dropped: undeclared. Declare it" in caplog.text
+
+
+def test_a_decision_in_a_handler_counts_for_its_own_cookies(front: Front) -> None:
+    line = (b"set-cookie", b"watched=1")
+
+    def accept(consent: RequestConsent) -> None:
+        consent.decide({"social": True})
+
+    def refuse(consent: RequestConsent) -> None:
+        consent.decide({})
+
+    assert b"watched=1" in passed(front, [line], b"", do=accept).values(b"set-cookie")
+    sent = [cookie(front, social=True)]
+    assert b"watched=1" not in passed(front, [line], b"", sent=sent, do=refuse).values(b"set-cookie")
+
+
+# LB-01, LB-02
+@pytest.mark.parametrize(
+    ("cookies", "shown"),
+    [
+        (b"session=1; _ga=1; other=2; watched=3", [b"session=1; other=2"]),
+        (b"_ga=1", []),
+        (b"session=1", [b"session=1"]),
+        (b"", [b""]),
+    ],
+)
+def test_the_application_sees_no_cookie_that_is_not_granted(
+    front: Front, cookies: bytes, shown: list[bytes]
+) -> None:
+    sent = [(b"host", b"stride.example"), (b"cookie", cookies), (b"x-empty", b"")]
+    seen = passed(front, sent=sent).seen
+    assert caching.values(seen, b"cookie") == shown
+    assert [header for header in seen if header[0] != b"cookie"] == [sent[0], sent[2]]
+
+
+def test_hiding_cookies_does_not_make_an_answer_depend_on_the_consent(front: Front) -> None:
+    answer = passed(front, [JSON, (b"cache-control", b"max-age=60")], b"{}", sent=[(b"cookie", b"_ga=1")])
+    assert answer.headers == [JSON, (b"cache-control", b"max-age=60")]
+
+
+# Leftovers
+
+
+# WD-05
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_leftovers_are_expired_on_documents(front: Front, method: str, status: int) -> None:
+    sent = [(b"cookie", b"_ga=1; watched=2; session=3; other=4; _ga_X=5")]
+    answer = passed(front, [HTML, (b"cache-control", b"max-age=60")], sent=sent, method=method, status=status)
+    assert answer.values(b"set-cookie") == [
+        b"_ga=; %b; Path=/; SameSite=Lax" % GONE,
+        b"watched=; %b; Path=/videos; Domain=.stride.example; SameSite=Lax" % GONE,
+        b"_ga_X=; %b; Path=/; SameSite=Lax" % GONE,
+    ]
+    assert answer.values(b"cache-control") == [b"private, no-store"]
+
+
+# WD-05
+@pytest.mark.parametrize(
+    ("headers", "more"),
+    [
+        ([JSON], []),
+        ([HTML, (b"cache-control", b"public")], []),
+        ([HTML, (b"surrogate-control", b"max-age=60")], []),
+        ([HTML], [(b"hx-request", b"true")]),
+    ],
+)
+def test_leftovers_are_expired_on_nothing_else(front: Front, headers: Headers, more: Headers) -> None:
+    answer = passed(front, headers, sent=[(b"cookie", b"_ga=1"), *more])
+    assert answer.values(b"set-cookie") == []
+
+
+# WD-05
+def test_only_what_was_sent_and_is_not_granted_is_left_over(front: Front) -> None:
+    assert passed(front).values(b"set-cookie") == []
+    sent = [also(cookie(front, analytical=True), "_ga", "watched", COMPANION)]
+    (line,) = passed(front, sent=sent).values(b"set-cookie")
+    assert line.startswith(b"watched=;")
+
+
+# Caching
+
+
+# HT-01, HT-02
+def test_an_answer_whose_handler_asked_is_the_visitors_own(front: Front) -> None:
+    given = [
+        JSON,
+        (b"Cache-Control", b"max-age=60"),
+        (b"Vary", b"Accept-Encoding"),
+        (b"Last-Modified", b"x"),
+        (b"ETag", b'W/"1"'),
+    ]
+    answer = passed(front, given, b"{}", do=reads)
+    assert answer.caching == ([b"private, no-cache"], [b"Accept-Encoding, Cookie, Sec-GPC"])
+    assert answer.values(b"last-modified") == []
+    assert re.fullmatch(rb'W/"1~ck\.[0-9a-f]{18}"', answer.values(b"etag")[0])
+    assert answer.body == b"{}"
+
+
+# HT-02
+def test_what_nobody_varies_by_is_not_named(make_front: MakeFront) -> None:
+    silent = {one: {"honours_gpc": False} for one in EVERYTHING}
+    front = make_front(a_policy(languages=["en"], categories=rows("categories", **silent)))
+    assert passed(front, do=reads).values(b"vary") == [b"Cookie"]
+
+
+def states(front: Front) -> list[Headers]:
+    """List what browsers send to which a page looks different."""
+    client = front.client()
+    client.post("/consent/decision", json={"vendors": {"youtube": True}})
+    one_vendor = (b"cookie", f"{COOKIE}={client.cookies[COOKIE]}".encode())
+    given = cookie(front, **EVERYTHING)
+    front.clock.advance(1)
+    return [
+        [],
+        [(b"sec-gpc", b"1")],
+        [(b"accept-language", b"nl")],
+        [cookie(front, social=False)],
+        [cookie(front, social=True)],
+        [one_vendor],
+        [given],
+        [cookie(front, **EVERYTHING)],
+    ]
+
+
+# HT-01
+def test_the_tag_of_each_state_is_worth_something_in_that_state_alone(front: Front) -> None:
+    each = states(front)
+    tags = [passed(front, [HTML, (b"etag", b'"1"')], sent=sent).values(b"etag")[0] for sent in each]
+    assert len(set(tags)) == len(tags)
+    for sent, tag in zip(each, tags, strict=True):
+        again = passed(front, [HTML, (b"etag", b'"1"')], sent=[*sent, (b"if-none-match", tag)])
+        assert caching.values(again.seen, b"if-none-match") == [b'"1"']
+        assert again.values(b"etag") == [tag]
+        every = (b"if-none-match", b", ".join(other for other in tags if other != tag))
+        assert caching.values(passed(front, sent=[*sent, every]).seen, b"if-none-match") == []
+
+
+# HT-01
+def test_another_look_of_our_parts_is_another_state(make_front: MakeFront) -> None:
+    technical = rows("vendors", youtube={"origins": {"frame": ["https://video.example"]}})
+    fronts = [
+        make_front(),
+        make_front(banner=False),
+        make_front(csp="default-src 'self'"),
+        make_front(a_policy(records_kept="P3Y")),
+        make_front(a_policy(vendors=technical)),
+    ]
+    tags = {passed(front, [HTML, (b"etag", b'"1"')]).values(b"etag")[0] for front in fronts}
+    assert len(tags) == len(fronts)
+
+
+def test_writes_reach_the_application_with_its_own_tag(front: Front) -> None:
+    tag = passed(front, [JSON, (b"etag", b'"1"')], b"", do=reads).values(b"etag")[0]
+    sent = [(b"if-match", tag), cookie(front, **EVERYTHING)]
+    assert caching.values(passed(front, sent=sent, method="PUT").seen, b"if-match") == [b'"1"']
+    assert passed(front, sent=[(b"if-match", b"*")], method="PUT").seen == [(b"if-match", b"*")]
+
+
+# HT-01, HT-04
+def test_a_304_carries_the_state_and_no_policy_with_a_nonce(front: Front) -> None:
+    tag = passed(front, [HTML, (b"etag", b'"1"')]).values(b"etag")[0]
+    given = [
+        (b"etag", b'"1"'),
+        (b"last-modified", b"x"),
+        (b"content-security-policy", b"script-src 'nonce-abc'"),
+        (b"vary", b"Origin"),
+    ]
+    answer = passed(front, given, b"", status=304, sent=[(b"if-none-match", tag)])
+    assert answer.values(b"etag") == [tag]
+    assert answer.caching == ([b"private, no-cache"], [b"Origin, Cookie, Sec-GPC, Accept-Language"])
+    assert answer.values(b"content-security-policy") + answer.values(b"last-modified") == []
+    assert passed(front, given, b"", status=304, sent=[(b"if-none-match", b'"1"')]).headers == given
+
+
+# CK-01, WD-03
+def test_a_decision_in_a_handler_leaves_with_its_answer(front: Front) -> None:
+    def accept(consent: RequestConsent) -> None:
+        consent.decide(EVERYTHING)
+
+    given = [JSON, (b"cache-control", b"public, max-age=60"), (b"expires", b"x"), (b"pragma", b"x")]
+    answer = passed(front, given, b"{}", do=accept)
+    assert [line.partition(b"=")[0].decode() for line in answer.values(b"set-cookie")] == [COOKIE, COMPANION]
+    assert answer.caching == ([b"private, no-store"], [])
+    assert answer.values(b"expires") + answer.values(b"pragma") + answer.values(b"clear-site-data") == []
+
+
+# WD-03, WD-05, WD-06
+@pytest.mark.parametrize(
+    ("do", "narrows"),
+    [
+        (lambda consent: consent.withdraw(), True),
+        (lambda consent: consent.withdraw("social"), True),
+        (lambda consent: consent.withdraw("tracking"), False),
+        (lambda consent: consent.decide({}), True),
+        (lambda consent: consent.change(vendors={"youtube": False}), True),
+        (lambda consent: consent.change({"tracking": True}), False),
+        (lambda consent: consent.decide({"social": False, "tracking": True}), True),
+        (lambda consent: (consent.withdraw(), consent.decide(EVERYTHING)), True),
+    ],
+)
+def test_an_answer_that_takes_something_away_empties_the_caches(front: Front, do: Do, narrows: bool) -> None:
+    sent = [cookie(front, social=True)]
+    front.clock.advance(1)
+    answer = passed(front, [JSON], b"{}", sent=sent, do=do)
+    assert answer.values(b"clear-site-data") == ([CLEARED.encode()] if narrows else [])
+
+
+# WD-05
+def test_a_withdrawal_expires_what_was_sent_whatever_the_answer_is(front: Front) -> None:
+    sent = [also(cookie(front, **EVERYTHING), "_ga", "seen_ads")]
+    front.clock.advance(1)
+    answer = passed(front, [(b"location", b"/")], b"", status=303, sent=sent, do=lambda one: one.withdraw())
+    names = [line.partition(b"=")[0] for line in answer.values(b"set-cookie")]
+    assert names == [COOKIE.encode(), COMPANION.encode(), b"_ga", b"seen_ads"]
+
+
+# Public pages
+
+
+PUBLIC: list[Headers] = [
+    [(b"cache-control", b"public, max-age=60")],
+    [(b"cache-control", b"s-maxage=60")],
+    [(b"cdn-cache-control", b"max-age=60")],
+    [(b"surrogate-control", b"max-age=60")],
+]
+
+
+# HT-01
+@pytest.mark.parametrize("public", PUBLIC)
+def test_a_public_page_is_the_same_for_every_visitor(front: Front, public: Headers) -> None:
+    given = [HTML, *public, (b"etag", b'"1"'), (b"last-modified", b"x"), (b"vary", b"Accept-Encoding")]
+    visitors = [*states(front), [(b"cookie", b"_ga=1; watched=1")], [(b"referer", b"https://evil.example")]]
+    pages = [passed(front, given, sent=sent) for sent in visitors]
+    pages.append(passed(front, given, sent=visitors[-1], path="/elsewhere?q=1"))
+    assert len({(tuple(page.headers), page.body) for page in pages}) == 1
+    page = pages[0]
+    assert page.headers == [*given, (b"content-length", b"%d" % len(page.body))]
+    assert b'href="/consent"' in page.body and b"/consent/assets/" in page.body
+    assert b"cookie-consent-accept-all" not in page.body and b"/withdraw" not in page.body
+
+
+# HT-01
+@pytest.mark.parametrize("public", PUBLIC)
+def test_private_wins_where_a_public_page_depends_on_the_consent(
+    front: Front, public: Headers, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "consentkit"):
+        for _ in range(2):
+            answer = passed(front, [HTML, *public], do=reads, path="/mixed\n")
+    assert answer.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC, Accept-Language"])
+    assert answer.values(b"cdn-cache-control") + answer.values(b"surrogate-control") == []
+    assert b"cookie-consent-accept-all" in answer.body
+    (warning,) = caplog.messages
+    assert warning == r"'/mixed\n' is marked public but depends on the consent: sent as private."
+
+
+# HT-01
+def test_private_wins_where_a_public_answer_sets_a_cookie_that_needs_consent(front: Front) -> None:
+    given = [JSON, PUBLIC[0][0], (b"set-cookie", b"_ga=1")]
+    assert passed(front, given, b"{}").caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC"])
+    others = [JSON, PUBLIC[0][0], (b"set-cookie", b"session=1")]
+    assert passed(front, others, b"{}").headers == others
+
+
+@pytest.mark.parametrize("do", [reads, lambda consent: consent.nonce])
+def test_a_public_page_that_asked_while_it_streamed_is_private(make_front: MakeFront, do: Do) -> None:
+    exchange = Exchange()
+    exchange.begin(make_front(csp=STRICT).shared, AT_HOME, [])
+    exchange.start(200, [HTML, PUBLIC[0][0]])
+    assert exchange.holding
+    do(exchange)
+    exchange.body(PAGE[:80], True)
+    assert caching.values(exchange.release(None), b"cache-control") == [b"private, no-cache"]
+
+
+# Injection
+
+
+# UI-01, UI-05, WD-02
+def test_a_document_gets_a_banner_first_and_a_settings_link_last(front: Front) -> None:
+    answer = passed(front, path="/stretching?page=2")
+    page = tree(answer.text)
+    body = page.find("body")
+    assert page.find("head/link").get("href") == front.shared.pages.asset_url("consent.css")
+    assert page.find("head")[-1].tag == "title"
+    assert body[0].get("id") == "cookie-consent"
+    assert body[-1].find("a[@class='cookie-consent-settings']").get("href") == "/consent"
+    assert {field.get("value") for field in body.iter("input") if field.get("name") == "next"} == {
+        "/stretching?page=2"
+    }
+    assert answer.values(b"content-length") == [b"%d" % len(answer.body)]
+    assert answer.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC, Accept-Language"])
+    assert b'action="/consent/withdraw"' not in answer.body
+
+
+# UI-08, WD-01, WD-02
+@pytest.mark.parametrize(("granted", "withdrawable"), [({}, False), ({"social": True}, True)])
+def test_who_has_answered_is_not_asked_and_can_withdraw_at_one_click(
+    front: Front, granted: dict[str, bool], withdrawable: bool
+) -> None:
+    answer = passed(front, sent=[cookie(front, **granted)])
+    assert b'id="cookie-consent"' not in answer.body
+    assert b"cookie-consent-settings" in answer.body
+    assert (b'action="/consent/withdraw"' in answer.body) is withdrawable
+    assert answer.caching[0] == [b"private, no-cache"]
+
+
+# IN-07
+def test_our_parts_speak_the_visitors_language(front: Front) -> None:
+    answer = passed(front, sent=[(b"accept-language", b"nl")])
+    assert tree(answer.text).find(".//section[@id='cookie-consent']").get("lang") == "nl"
+
+
+def test_the_banner_can_be_left_to_the_site(make_front: MakeFront) -> None:
+    answer = passed(make_front(banner=False))
+    assert b'id="cookie-consent"' not in answer.body and b"cookie-consent-settings" in answer.body
+
+
+def test_a_site_that_places_the_settings_itself_gets_no_other(front: Front) -> None:
+    page = PAGE.replace(b"<h1>", b'<a class="cookie-consent-settings" href="/consent">Cookies</a><h1>')
+    assert passed(front, body=page).body.count(b"cookie-consent-settings") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "sent"),
+    [
+        ("POST", 200, [], []),
+        ("GET", 404, [], []),
+        ("GET", 206, [(b"content-range", b"bytes 0-9/10")], []),
+        ("GET", 200, [(b"content-range", b"bytes 0-9/10")], []),
+        ("GET", 200, [(b"content-disposition", b"attachment")], []),
+        ("GET", 200, [], [(b"hx-request", b"true")]),
+        ("GET", 200, [(b"content-encoding", b"gzip")], []),
+    ],
+)
+def test_what_is_no_whole_document_is_spared(
+    front: Front, method: str, status: int, headers: Headers, sent: Headers
+) -> None:
+    given = [HTML, (b"content-length", b"%d" % len(PAGE)), *headers]
+    answer = passed(front, given, method=method, status=status, sent=sent)
+    assert (answer.headers, answer.body) == (given, PAGE)
+
+
+@pytest.mark.parametrize("kind", [b"text/html; charset=latin-1", b"application/xhtml+xml", b"text/plain"])
+def test_what_is_not_html_in_utf8_is_spared(front: Front, kind: bytes) -> None:
+    given = [(b"content-type", kind)]
+    assert passed(front, given).headers == given
+    assert passed(front, given).body == PAGE
+
+
+def test_an_encoded_answer_is_warned_about_once(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "consentkit"):
+        for path in ("/a", "/b"):
+            passed(front, [HTML, (b"content-encoding", b"br")], path=path)
+    (warning,) = caplog.messages
+    assert "'/a' arrives encoded" in warning and "compressing middleware after ConsentMiddleware" in warning
+
+
+# HT-04
+def test_our_tags_take_over_the_nonce_of_the_answer(front: Front) -> None:
+    policy = (b"Content-Security-Policy", b"style-src 'nonce-abc123'; script-src 'nonce-abc123'")
+    link = tree(passed(front, [HTML, policy]).text).find(".//link")
+    assert link.get("nonce") == "abc123"
+    assert tree(passed(front).text).find(".//link").get("nonce") is None
+
+
+def test_what_describes_other_bytes_than_those_that_leave_goes(front: Front) -> None:
+    given = [
+        HTML,
+        (b"content-length", b"9"),
+        (b"accept-ranges", b"bytes"),
+        (b"content-digest", b"sha-256=:x:"),
+    ]
+    answer = passed(front, given, [PAGE[:20], PAGE[20:]])
+    assert [name for name, _ in answer.headers] == [b"content-type", b"cache-control", b"vary"]
+    head = passed(front, [HTML, (b"content-length", b"9")], b"", method="HEAD")
+    assert head.values(b"content-length") == []
+    assert head.caching == answer.caching
+
+
+def test_a_coding_of_the_transfer_is_the_applications_own(front: Front) -> None:
+    answer = passed(front, [HTML, (b"Transfer-Encoding", b"chunked")])
+    assert answer.values(b"content-length") == []
+
+
+# The Content-Security-Policy
+
+
+VIDEO, ADS = b"https://www.youtube-nocookie.com", b"https://frames.adhub.example"
+
+
+@pytest.fixture
+def guarded(make_front: MakeFront) -> Front:
+    """A site with a strict policy."""
+    return make_front(csp=STRICT)
+
+
+# HT-04, LB-10
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_the_policy_is_opened_for_granted_vendors_on_every_page(
+    guarded: Front, method: str, status: int
+) -> None:
+    sent = [cookie(guarded, social=True)]
+    (refused,) = passed(guarded, method=method, status=status).values(b"content-security-policy")
+    answer = passed(guarded, sent=sent, method=method, status=status)
+    (granted,) = answer.values(b"content-security-policy")
+    assert VIDEO not in refused and VIDEO in granted and ADS not in granted
+    assert re.search(rb"'nonce-[\w-]{22}'", granted)
+    assert answer.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC, Accept-Language"])
+
+
+# HT-04
+def test_our_tags_and_the_applications_share_the_nonce_of_the_answer(guarded: Front) -> None:
+    seen: list[str] = []
+    answer = passed(guarded, do=lambda consent: seen.append(consent.nonce))
+    page = tree(answer.text)
+    assert page.find(".//link").get("nonce") == page.find(".//script").get("nonce") == seen[0]
+    assert f"'nonce-{seen[0]}'".encode() in answer.values(b"content-security-policy")[0]
+    passed(guarded, do=lambda consent: seen.append(consent.nonce))
+    assert seen[1] != seen[0]
+
+
+# HT-04
+def test_a_policy_of_the_answer_is_opened_in_its_place(guarded: Front) -> None:
+    given = [
+        HTML,
+        (b"Content-Security-Policy", b"default-src 'self'; script-src 'nonce-abc'"),
+        (b"content-security-policy-report-only", b"frame-src 'none'"),
+        (b"x-other", b"1"),
+    ]
+    answer = passed(guarded, given, sent=[cookie(guarded, social=True)])
+    enforced, reported = answer.headers[1], answer.headers[2]
+    assert enforced[0] == b"Content-Security-Policy" and VIDEO in enforced[1]
+    assert reported[0] == b"content-security-policy-report-only" and VIDEO in reported[1]
+    assert tree(answer.text).find(".//script").get("nonce") == "abc"
+
+
+# HT-01, HT-04
+def test_a_public_page_is_opened_for_all_that_are_declared(guarded: Front) -> None:
+    pages = [
+        passed(guarded, [HTML, PUBLIC[0][0]], sent=sent) for sent in ([], [cookie(guarded, social=True)])
+    ]
+    assert (pages[0].headers, pages[0].body) == (pages[1].headers, pages[1].body)
+    (policy,) = pages[0].values(b"content-security-policy")
+    assert VIDEO in policy and ADS in policy and b"nonce" not in policy
+    asked = passed(guarded, [HTML, PUBLIC[0][0]], do=lambda consent: consent.nonce)
+    assert asked.caching[0] == [b"private, no-cache"]
+    assert ADS not in asked.values(b"content-security-policy")[0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "sent"),
+    [
+        ([JSON], b"{}", 200, []),
+        ([HTML], b"<p>fragment", 200, []),
+        ([HTML], PAGE, 200, [(b"hx-request", b"true")]),
+    ],
+)
+def test_what_is_no_page_gets_no_policy(
+    guarded: Front, headers: Headers, body: bytes, status: int, sent: Headers
+) -> None:
+    assert passed(guarded, headers, body, status=status, sent=sent).headers == headers
+
+
+# HT-04
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_304_leaves_the_policy_of_the_page_that_was_kept(guarded: Front, marked: bool) -> None:
+    tag = passed(guarded, [HTML, (b"etag", b'"1"')]).values(b"etag")[0] if marked else b'"1"'
+    given = [(b"etag", b'"1"'), (b"content-security-policy", b"default-src 'self'")]
+    answer = passed(guarded, given, b"", status=304, sent=[(b"if-none-match", tag)])
+    assert answer.values(b"content-security-policy") == []
+    assert answer.values(b"etag") == [tag]
+
+
+def test_what_was_dropped_is_shown_to_developers_who_ask(make_front: MakeFront) -> None:
+    front = make_front(debug=True, strict=True)
+    given = [
+        HTML,
+        *((b"set-cookie", line) for line in (b"_ga=1", b"other=1", b"session=1", b"watched=; Max-Age=0")),
+    ]
+    script = tree(passed(front, given).text).find(".//script")
+    assert script.get("data-debug") == "_ga: refused (analytical), other: undeclared"
+    assert tree(passed(make_front(), given).text).find(".//script").get("data-debug") is None
+
+
+@CASES
+@given(cuts=st.sets(st.integers(1, len(PAGE) - 1), max_size=8))
+def test_how_a_document_was_cut_makes_no_difference(front: Front, cuts: set[int]) -> None:
+    places = [0, *sorted(cuts), len(PAGE)]
+    chunks = [PAGE[at:end] for at, end in pairwise(places)]
+    assert passed(front, body=chunks).body == passed(front).body
+
+
+def test_a_body_may_be_a_view_of_memory(front: Front) -> None:
+    views: Any = [memoryview(PAGE[:30]), memoryview(PAGE[30:])]
+    assert passed(front, body=views).body == passed(front).body
+
+
+@pytest.mark.parametrize("kind", [b"text/html", b"Text/HTML", b"tEXT/html; charset=utf-8", b"TEXT/html"])
+def test_a_page_is_a_page_in_whatever_letters(front: Front, kind: bytes) -> None:
+    assert b'id="cookie-consent"' in passed(front, [(b"Content-Type", kind)]).body
+
+
+def test_a_body_that_goes_another_way_keeps_its_headers(front: Front) -> None:
+    given = [HTML, (b"content-length", b"9"), (b"etag", b'"1"')]
+    exchange = Exchange()
+    exchange.begin(front.shared, AT_HOME, [])
+    exchange.start(200, list(given))
+    assert exchange.rewrites
+    assert exchange.spare() == given
+    assert not (exchange.rewrites or exchange.holding)
+
+
+@CASES
+@given(
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    *(
+                        b"content-type",
+                        b"Set-Cookie",
+                        b"cache-control",
+                        b"etag",
+                        b"vary",
+                        b"content-encoding",
+                    ),
+                    *(b"content-disposition", b"content-security-policy", b"cdn-cache-control", b"x"),
+                ]
+            ),
+            st.one_of(
+                st.binary(max_size=30), st.sampled_from([b"text/html", b"public", b"_ga=1", b'"1"', b"*"])
+            ),
+        ),
+        max_size=6,
+    ),
+    body=st.lists(st.binary(max_size=40) | st.just(PAGE), min_size=1, max_size=4),
+    status=st.sampled_from([200, 204, 206, 304, 404, 500]),
+    sent=st.lists(
+        st.tuples(
+            st.sampled_from([b"cookie", b"if-none-match", b"if-match", b"accept-language", b"sec-gpc"]),
+            st.binary(max_size=40) | st.sampled_from([b'"1~ck.x"', b"_ga=1; session=2", b"1"]),
+        ),
+        max_size=4,
+    ),
+    method=st.sampled_from(["GET", "HEAD", "POST"]),
+)
+def test_no_answer_of_an_application_is_an_error_of_ours(
+    front: Front, headers: Headers, body: list[bytes], status: int, sent: Headers, method: str
+) -> None:
+    answer = passed(front, headers, body, status=status, sent=sent, method=method)
+    assert not [line for line in answer.values(b"set-cookie") if re.match(rb"(?i)[\s=]*_ga=1", line)]
+    assert answer.body.replace(b"".join(body), b"") is not None
+    if answer.values(b"set-cookie") and b"".join(body) != answer.body:
+        assert not caching.is_public(answer.headers)
+
+
+# The ledger
+
+
+# WD-03, CK-08
+def test_a_grant_is_looked_up_when_it_is_seen_first_and_then_believed(
+    make_front: MakeFront, ledger_url: str
+) -> None:
+    first, second = make_front(ledger=ledger_url), make_front(ledger=ledger_url)
+    sent = [cookie(first, **EVERYTHING)]
+    exchange = Exchange()
+    assert exchange.begin(second.shared, AT_HOME, sent)
+    exchange.look_up()
+    assert exchange.allows("social")
+    assert not Exchange().begin(second.shared, AT_HOME, sent)
+    assert not Exchange().begin(second.shared, AT_HOME, [])
+    assert not Exchange().begin(second.shared, AT_HOME, [(b"cookie", b"consent=x")])
+
+
+# WD-03
+def test_a_withdrawal_elsewhere_is_found_and_mended_on_the_next_document(
+    make_front: MakeFront, ledger_url: str
+) -> None:
+    here, there = make_front(ledger=ledger_url), make_front(ledger=ledger_url)
+    client = here.client()
+    sent = [also((b"cookie", f"{COOKIE}={here.cookie(client, **EVERYTHING)}".encode()), "_ga")]
+    assert passed(there, sent=sent).values(b"set-cookie") == []
+    here.clock.advance(61)
+    client.delete("/consent/decision")
+    assert passed(there, [JSON], b"{}", sent=sent, do=reads).values(b"set-cookie") == []
+    page = passed(there, sent=sent)
+    ours, companion, leftover = page.values(b"set-cookie")
+    assert ours.startswith(f"{COOKIE}=1w.".encode())
+    assert companion.startswith(f"{COMPANION}=-;".encode())
+    assert leftover.startswith(b"_ga=;")
+    assert page.values(b"cache-control") == [b"private, no-store"]
+    assert b'id="cookie-consent"' not in page.body
+    assert passed(there, [HTML, PUBLIC[0][0]], sent=sent).values(b"set-cookie") == []
+
+
+# VA-05
+def test_a_notice_that_another_process_published_is_learned(make_front: MakeFront, ledger_url: str) -> None:
+    older = a_policy(records_kept="P3Y")
+    assert Notice.of(older).digest != Notice.of(a_policy()).digest
+    renewed = make_front(ledger=ledger_url)
+    sent = [cookie(make_front(older, ledger=ledger_url), **EVERYTHING)]
+    exchange = Exchange()
+    assert exchange.begin(renewed.shared, AT_HOME, sent)
+    exchange.look_up()
+    assert exchange.status == "given"
+    forged = (b"cookie", sent[0][1][:-1] + b"!")
+    assert not Exchange().begin(renewed.shared, AT_HOME, [forged])
+
+
+# VA-05, CK-08
+def test_a_notice_that_nobody_published_stays_unknown(make_front: MakeFront, ledger_url: str) -> None:
+    sent = [cookie(make_front(a_policy(records_kept="P3Y")), **EVERYTHING)]
+    exchange = Exchange()
+    assert exchange.begin(make_front(ledger=ledger_url).shared, AT_HOME, sent)
+    exchange.look_up()
+    assert exchange.status == "unknown"
+
+
+def test_a_ledger_that_is_away_holds_nobody_up(make_front: MakeFront, ledger_url: str) -> None:
+    first, second = make_front(ledger=ledger_url), make_front(ledger=ledger_url)
+    sent = [cookie(first, **EVERYTHING)]
+    with another_process_holds(ledger_url):
+        assert b'id="cookie-consent"' not in passed(second, sent=sent).body
+
+
+@pytest.mark.parametrize(
+    ("scope", "target"),
+    [
+        ({"path": "/a b", "raw_path": b"/a%20b", "query_string": b"q=%C3%A4"}, "/a%20b?q=%C3%A4"),
+        ({"path": "/ä b"}, "/%C3%A4%20b"),
+        ({"path": "/", "raw_path": None, "query_string": b""}, "/"),
+    ],
+)
+def test_the_address_that_was_asked_for_is_known(front: Front, scope: dict[str, Any], target: str) -> None:
+    exchange = Exchange()
+    exchange.begin(front.shared, scope, [])
+    assert exchange.target() == target
+
+
+# Over a whole visit
+
+
+# LB-01, LB-03, LB-04, UI-07
+def test_a_visitor_who_does_nothing_grants_nothing(front: Front) -> None:
+    client: TestClient = front.client()
+    for _ in range(5):
+        page = client.get("/")
+        front.clock.advance(days=30)
+        assert "cookie-consent-accept-all" in page.text
+        assert "set-cookie" not in page.headers
+    assert front.records() == []
+
+
+# UI-08, VA-01, VA-02, VA-03, VA-04
+@pytest.mark.parametrize("categories", [EVERYTHING, {}])
+def test_an_answer_stands_for_six_months_and_no_visit_prolongs_it(
+    front: Front, categories: dict[str, bool]
+) -> None:
+    client = front.client()
+    token = front.cookie(client, **categories)
+    for _ in range(181):
+        page = client.get("/", headers={"Cookie": f"{COOKIE}={token}"})
+        assert 'id="cookie-consent"' not in page.text and "set-cookie" not in page.headers
+        front.clock.advance(days=1)
+    assert 'id="cookie-consent"' in client.get("/", headers={"Cookie": f"{COOKIE}={token}"}).text

@@ -1,0 +1,173 @@
+"""What a page leaves with beside its text: the site's Content-Security-Policy, and what the script is told."""
+
+from collections.abc import Callable
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from consentkit.errors import ConfigurationError
+from tests.support.front import DOCUMENT, Front
+from tests.support.told import tree
+
+STRICT = "default-src 'none'; script-src 'self'; frame-src 'self'"
+WITH_NONCE = "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'"
+CSP = "content-security-policy"
+HUB = "https://cdn.adhub.example"
+TAG = "https://www.googletagmanager.com"
+Make = Callable[..., Front]
+
+
+def page(**headers: str) -> Callable[[Request], object]:
+    async def page(request: Request) -> Response:
+        return HTMLResponse(
+            DOCUMENT, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+    return page
+
+
+def script(response: "Response") -> dict[str, str]:
+    return dict(next(tree(response.text).iter("script")).items())
+
+
+def test_a_policy_that_browsers_would_read_otherwise_is_refused_at_the_start(make_front: Make) -> None:
+    with pytest.raises(ConfigurationError, match="csp"):
+        _ = make_front(csp="script-src self").shared
+
+
+def test_the_sites_policy_is_opened_for_whom_the_visitor_grants_and_nobody_else(make_front: Make) -> None:
+    client = make_front(csp=STRICT).client(page())
+    before = client.get("/page").headers[CSP]
+    assert (
+        before.startswith("default-src 'none'; script-src 'self'; frame-src 'self'")
+        and "https:" not in before
+    )
+    client.post("/consent/decision", json={"categories": {"tracking": True}})
+    after = client.get("/page").headers[CSP]
+    assert HUB in after and "https://frames.adhub.example" in after and TAG not in after
+    client.delete("/consent/decision")
+    assert client.get("/page").headers[CSP] == before
+
+
+def test_an_answers_own_policy_stands_in_its_place_and_is_opened_too(make_front: Make) -> None:
+    own = "script-src 'self' 'sha256-abc='; report-uri /reports"
+    client = make_front(csp=STRICT).client(
+        page(content_security_policy=own, content_security_policy_report_only="script-src 'self'")
+    )
+    client.post("/consent/decision", json={"categories": {"tracking": True}})
+    headers = client.get("/page").headers
+    assert headers[CSP] == f"script-src 'self' 'sha256-abc=' {HUB}; report-uri /reports"
+    assert headers[f"{CSP}-report-only"] == f"script-src 'self' {HUB}"
+    reported = make_front(csp=STRICT).client(page(content_security_policy_report_only="script-src 'self'"))
+    assert reported.get("/page").headers[CSP].startswith(STRICT)
+
+
+def test_without_one_an_answers_own_policy_is_left_alone(make_front: Make) -> None:
+    client = make_front().client(page(content_security_policy="script-src 'self'"))
+    client.post("/consent/decision", json={"categories": {"tracking": True}})
+    assert client.get("/page").headers[CSP] == "script-src 'self'"
+
+
+def test_only_pages_carry_it(make_front: Make) -> None:
+    async def data(request: Request) -> Response:
+        return JSONResponse({})
+
+    async def gone(request: Request) -> Response:
+        return HTMLResponse(DOCUMENT, 404)
+
+    async def elsewhere(request: Request) -> Response:
+        return RedirectResponse("/")
+
+    client = make_front(csp=STRICT).client(data, gone, elsewhere, page())
+    assert CSP not in client.get("/data").headers and CSP not in client.get("/elsewhere").headers
+    assert client.get("/gone").headers[CSP].startswith(STRICT)
+    assert client.head("/page").headers[CSP] == client.get("/page").headers[CSP]
+    assert CSP not in client.get("/page", headers={"hx-request": "true"}).headers
+    assert "googletagmanager" not in client.get("/consent").headers[CSP]
+
+
+def test_each_answer_has_a_nonce_of_its_own_which_handlers_and_our_tags_share(make_front: Make) -> None:
+    async def mine(request: Request) -> Response:
+        nonce = request.state.consent.nonce
+        return HTMLResponse(DOCUMENT.replace("</head>", f'<script nonce="{nonce}"></script></head>'))
+
+    client = make_front(csp=WITH_NONCE).client(mine, page())
+    first, second = client.get("/mine"), client.get("/mine")
+    for answer in (first, second):
+        nonces = {element.get("nonce") for element in tree(answer.text).iter() if element.get("nonce")}
+        (nonce,) = nonces
+        assert answer.headers[CSP].count(f"'nonce-{nonce}'") == 2
+    assert first.headers[CSP] != second.headers[CSP]
+    tags = [element for element in tree(client.get("/page").text).iter() if element.get("nonce")]
+    assert [element.tag for element in tags] == ["script", "link"]
+
+
+# Public pages: the same for everybody, so the script alone holds there
+def test_a_public_page_is_opened_for_all_that_are_declared(make_front: Make) -> None:
+    client = make_front(csp=STRICT).client(page(cache_control="public, max-age=60"))
+    undecided = client.get("/page")
+    client.post("/consent/decision", json={"categories": {"social": True}})
+    decided = client.get("/page")
+    assert HUB in decided.headers[CSP] and TAG in decided.headers[CSP]
+    assert (undecided.text, undecided.headers[CSP]) == (decided.text, decided.headers[CSP])
+    assert decided.headers["cache-control"] == "public, max-age=60"
+    assert "data-state" not in script(decided) and "data-reload" not in script(decided)
+
+
+def test_a_public_page_that_was_given_a_nonce_is_nobody_elses(make_front: Make) -> None:
+    async def mine(request: Request) -> Response:
+        html = DOCUMENT.replace("<title>", f'<script nonce="{request.state.consent.nonce}"></script><title>')
+        return HTMLResponse(html, headers={"cache-control": "public"})
+
+    answer = make_front(csp=WITH_NONCE).client(mine).get("/mine")
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
+def test_a_shared_policy_has_no_nonce(make_front: Make) -> None:
+    answer = make_front(csp=WITH_NONCE).client(page(cache_control="public")).get("/page")
+    assert "nonce" not in answer.headers[CSP] and "nonce" not in script(answer)
+
+
+# A browser applies the policy of a 304 to the page that it kept, which has the old nonce
+def test_an_answer_that_nothing_changed_carries_no_policy_of_ours(make_front: Make) -> None:
+    async def kept(request: Request) -> Response:
+        if request.headers.get("if-none-match") == '"one"':
+            return HTMLResponse("", 304, headers={"etag": '"one"'})
+        return HTMLResponse(DOCUMENT, headers={"etag": '"one"'})
+
+    client = make_front(csp=WITH_NONCE).client(kept)
+    first = client.get("/kept")
+    again = client.get("/kept", headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304 and CSP not in again.headers
+
+
+def test_the_script_is_told_when_only_the_server_can_follow(make_front: Make) -> None:
+    async def reads(request: Request) -> Response:
+        request.state.consent.allows("social")
+        return HTMLResponse(DOCUMENT)
+
+    plain = make_front().client(reads, page())
+    assert "data-reload" not in script(plain.get("/page"))
+    assert script(plain.get("/reads"))["data-reload"] == ""
+    assert script(make_front(csp=STRICT).client(page()).get("/page"))["data-reload"] == ""
+
+
+# What is dropped is seen while developing, and only then
+def test_dropped_cookies_are_told_to_the_script_in_debug(make_front: Make) -> None:
+    setting = page(set_cookie="_ga=1; Path=/")
+    told = script(make_front(debug=True, strict=True).client(setting).get("/page"))
+    assert told["data-debug"] == "_ga: refused (analytical)"
+    assert "data-debug" not in script(make_front().client(setting).get("/page"))
+    strange = script(make_front(debug=True, strict=True).client(page(set_cookie="odd=1")).get("/page"))
+    assert strange["data-debug"] == "odd: undeclared"
+
+
+def test_the_settings_can_be_fetched_alone(make_front: Make) -> None:
+    client = make_front().client()
+    assert "cookie-consent-withdraw" not in client.get("/consent/settings").text
+    client.post("/consent/decision", json={"choice": "accept_all"})
+    answer = client.get("/consent/settings?next=/here")
+    assert 'value="/here"' in answer.text and "cookie-consent-withdraw" in answer.text
+    assert answer.headers["cache-control"] == "private, no-store"
+    assert client.get("/consent/decision").headers["consent-state"].startswith("analytical.tracking.social._")

@@ -1,0 +1,177 @@
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import trio
+
+from consentkit import ConsentManager, ConsentStatus, Policy
+from consentkit.errors import (
+    BlockingCallError,
+    ResponseStartedError,
+    UnknownCategoryError,
+    UnknownVendorError,
+)
+from consentkit.ledger import Record
+from consentkit.web.request_consent import RequestConsent
+from tests.conftest import Clock
+from tests.support.sites import managing
+
+
+@pytest.fixture
+def manager(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[ConsentManager]:
+    with managing(policy, ledger=ledger_url, clock=clock) as made:
+        yield made
+
+
+@pytest.fixture
+def consent(manager: ConsentManager) -> RequestConsent:
+    return RequestConsent.of(manager, [(b"accept-language", b"nl"), (b"sec-gpc", b"1")])
+
+
+# LB-03
+def test_whoever_never_answered_is_allowed_what_is_required_and_nothing_else(consent: RequestConsent) -> None:
+    assert not consent.accessed
+    assert consent.allows("functional") and consent.accessed
+    assert not any(consent.allows(category) for category in ("analytical", "tracking", "social"))
+    assert not consent.allows("social", vendor="youtube")
+    assert consent.status is ConsentStatus.UNKNOWN and consent.granted == frozenset()
+    assert consent.decided_at is consent.expires_at is consent.notice is None
+    assert not consent.needs_asking, "the signal has refused all that could be asked"
+    assert consent.gpc and consent.language() == "nl" and consent.target() is None
+    assert consent.categories["functional"] and not consent.vendors["youtube"]
+    assert "unknown" in repr(consent)
+
+
+def test_the_consent_has_the_facts_of_the_decision(manager: ConsentManager, clock: Clock) -> None:
+    consent = RequestConsent.of(manager, [])
+    assert consent.needs_asking
+    consent.decide({"social": True})
+    assert consent.decided_at == datetime(2026, 8, 31, 12, tzinfo=UTC)
+    assert consent.expires_at == datetime(2027, 2, 28, 12, tzinfo=UTC)
+    assert consent.notice == manager.notice.digest and not consent.gpc and not consent.needs_asking
+
+
+def test_looking_without_asking_does_not_mark_the_answer(consent: RequestConsent) -> None:
+    assert consent.peek() is consent.peek()
+    assert not consent.accessed
+    assert consent.consent is consent.peek() and consent.accessed
+
+
+def test_ids_that_the_policy_lacks_raise(consent: RequestConsent) -> None:
+    for vendor in (None, "youtube"):
+        with pytest.raises(UnknownCategoryError, match="elsewhere"):
+            consent.allows("elsewhere", vendor)
+    with pytest.raises(UnknownVendorError, match="youtube"):
+        consent.allows("analytical", vendor="youtube")
+
+
+def test_sync_code_decides_changes_and_withdraws(consent: RequestConsent, manager: ConsentManager) -> None:
+    told: list[Record] = []
+    manager.on_change(told.append)
+    consent.decide({"analytical": True}, vendors={"youtube": True})
+    assert consent.changed and consent.granted == {"analytical"} and consent.allows("social", "youtube")
+    assert len(consent.cookies) == 2
+    consent.change(vendors={"youtube": False})
+    assert not consent.allows("social", "youtube") and consent.narrowed
+    reference = consent.withdraw()
+    assert consent.status is ConsentStatus.WITHDRAWN
+    assert [(record.event, record.subject, record.gpc, record.language) for record in told] == [
+        ("given", reference, True, "nl"),
+        ("changed", reference, True, "nl"),
+        ("withdrawn", reference, True, "nl"),
+    ]
+
+
+def test_async_code_does_the_same_on_asyncio(consent: RequestConsent) -> None:
+    async def choose() -> str | None:
+        await consent.adecide({"analytical": True, "tracking": True})
+        await consent.achange({"tracking": False})
+        assert consent.granted == {"analytical"}
+        assert await consent.awithdraw("tracking") is None
+        return await consent.awithdraw()
+
+    assert asyncio.run(choose())
+    assert consent.status is ConsentStatus.WITHDRAWN
+
+
+def test_and_on_trio(consent: RequestConsent) -> None:
+    async def choose() -> None:
+        with pytest.raises(BlockingCallError):
+            consent.decide({"analytical": True})
+        await consent.adecide({"analytical": True})
+
+    trio.run(choose)
+    assert consent.granted == {"analytical"}
+    consent.withdraw()
+
+
+@pytest.mark.parametrize("call", ["decide", "change", "withdraw"])
+def test_a_blocking_call_on_an_event_loop_raises_and_names_the_other(
+    consent: RequestConsent, call: str
+) -> None:
+    async def handler() -> None:
+        arguments = () if call == "withdraw" else ({"analytical": True},)
+        getattr(consent, call)(*arguments)
+
+    with pytest.raises(BlockingCallError, match=f"await consent.a{call}"):
+        asyncio.run(handler())
+    assert not consent.changed
+
+
+def test_deciding_after_the_response_has_started_raises_before_anything_is_written(
+    consent: RequestConsent, manager: ConsentManager
+) -> None:
+    consent.started = True
+    with pytest.raises(ResponseStartedError):
+        consent.decide({"analytical": True})
+    with pytest.raises(ResponseStartedError):
+        asyncio.run(consent.adecide({"analytical": True}))
+    assert manager.ledger is not None and list(manager.ledger.records()) == []
+
+
+def test_a_repeated_decision_marks_nothing_as_changed(
+    consent: RequestConsent, manager: ConsentManager
+) -> None:
+    consent.decide({"analytical": True})
+    again = RequestConsent.of(
+        manager, [], manager.cookie.verify(consent.cookies[0].split(";")[0].partition("=")[2].encode())
+    )
+    again.decide({"analytical": True})
+    assert not again.changed and again.cookies == ()
+    asyncio.run(again.adecide({"analytical": True}))
+    assert not again.changed
+
+
+# WD-03
+def test_what_is_asked_after_the_status_agrees_with_it(
+    manager: ConsentManager, consent: RequestConsent
+) -> None:
+    consent.decide({"social": True})
+    token = manager.cookie.verify(consent.cookies[0].split(";")[0].partition("=")[2].encode())
+    assert token is not None and manager.revocations is not None
+    manager.revocations.look(token.subject, manager.clock())
+    later = RequestConsent.of(manager, [], token)
+    assert later.allows("social")
+    manager.withdraw_subject(token.subject)
+    assert later.status is ConsentStatus.WITHDRAWN and not later.allows("social")
+
+
+# VA-07
+def test_every_visitor_has_an_end_of_their_own_beside_whoever_answers_alike(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    ends = []
+    for _ in range(3):
+        first = RequestConsent.of(manager, [])
+        first.decide({"social": True})
+        token = manager.cookie.verify(first.cookies[0].split(";")[0].partition("=")[2].encode())
+        assert token is not None and manager.revocations is not None
+        manager.revocations.look(token.subject, manager.clock())
+        again = RequestConsent.of(manager, [], token)
+        assert again.alike().allows("social")
+        token.answer.standing = None  # as another thread may have it, that settles the same
+        assert again.ends == token.ends == manager.terms.expires(token.decision)
+        ends.append(again.ends)
+        clock.advance(days=30)
+    assert len(set(ends)) == 3
