@@ -1,5 +1,5 @@
 """`python -m consentkit` is the command line."""
 
-from consentkit.cli.policy import main
+from consentkit.cli import main
 
 main()

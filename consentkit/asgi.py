@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from consentkit.errors import ConsentRequiredError, MissingMiddlewareError, UsageError
-from consentkit.manager.manager import ConsentManager
+from consentkit.manager import ConsentManager
 from consentkit.web.endpoints.router import Endpoints, local_path_of, refusal
-from consentkit.web.exchange import Exchange, Exchanges
+from consentkit.web.exchange import Exchange, SiteServices
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.threads import in_ledger_thread
 from consentkit.web.visit import NOWHERE
@@ -38,7 +38,7 @@ class ConsentMiddleware:
     def __init__(self, app: ASGIApp, manager: ConsentManager) -> None:
         self.app = app
         self.manager = manager
-        self._shared = Exchanges(manager)
+        self._shared = SiteServices(manager)
         self._endpoints = Endpoints(self._shared)
         self._prefix = manager.prefix
         self._elsewhere: set[str] = set()

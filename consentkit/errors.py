@@ -35,7 +35,7 @@ __all__ = [
     "LedgerUnavailableError",
     "MissingMiddlewareError",
     "PolicyError",
-    "Problem",
+    "PolicyProblem",
     "ResponseStartedError",
     "SecretKeyError",
     "UnknownCategoryError",
@@ -56,7 +56,7 @@ class ConfigurationError(ConsentError):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PolicyProblem:
     """One thing that is wrong, or unwise, in a policy file.
 
     `line` counts from 1 and is None where the problem has no place of its own; `key` is the dotted path
@@ -80,7 +80,7 @@ class Problem:
 class PolicyError(ConfigurationError):
     """Report every problem of a policy file at once; `problems` holds them in the order of the file."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[PolicyProblem, ...]) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 

@@ -19,9 +19,9 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from consentkit.enforcement.embeds import figure, lies_within
+from consentkit.enforcement import figure, is_within
 from consentkit.errors import ConfigurationError, MissingMiddlewareError, UsageError
-from consentkit.handoff.links import handoff_address
+from consentkit.handoff import handoff_address
 from consentkit.web.request_consent import RequestConsent
 
 __all__ = ["ConsentExtension", "group_link", "install", "link_to_group"]
@@ -87,7 +87,7 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
     """
     consent = _consent(context)
     found = consent.manager.policy.vendor(vendor)
-    if not lies_within(url, found.origins.frame):
+    if not is_within(url, found.origins.frame):
         raise ConfigurationError(
             f"consent_embed: {url!r} does not lie within the frame origins of vendor {vendor!r}: declare its origin under "
             "`origins.frame` in the policy, or embed an address that lies there."

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from consentkit.consent.model import Choice
-from consentkit.manager.choice import Occasion, Outcome
-from consentkit.manager.manager import ConsentManager
+from consentkit.consent import Choice
+from consentkit.manager import ChoiceContext, ConsentManager, Outcome
 
 __all__ = ["consenting", "grant", "refuse", "withdraw"]
 
@@ -23,7 +22,7 @@ def grant(client: Any, manager: ConsentManager, *categories: str, vendors: tuple
         UnknownIdError: the policy lacks one of them.
     """
     choice = Choice(categories=dict.fromkeys(categories, True), vendors=dict.fromkeys(vendors, True))
-    outcome = manager.decide(manager.terms.undecided(), choice, Occasion())
+    outcome = manager.decide(manager.evaluator.undecided(), choice, ChoiceContext())
     _keep(client, outcome)
     return outcome
 
@@ -35,7 +34,7 @@ def refuse(client: Any, manager: ConsentManager) -> Outcome:
 
 def withdraw(client: Any, manager: ConsentManager, before: Outcome) -> Outcome:
     """Let a client that granted something withdraw all of it."""
-    outcome = manager.withdraw(before.consent, None, Occasion(choice="withdraw"))
+    outcome = manager.withdraw(before.consent, None, ChoiceContext(choice="withdraw"))
     _keep(client, outcome)
     return outcome
 

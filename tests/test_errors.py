@@ -4,7 +4,13 @@ import re
 import pytest
 
 from consentkit import errors
-from consentkit.errors import ConsentError, ConsentRequiredError, PolicyError, Problem, UnknownCategoryError
+from consentkit.errors import (
+    ConsentError,
+    ConsentRequiredError,
+    PolicyError,
+    PolicyProblem,
+    UnknownCategoryError,
+)
 
 
 def classes() -> dict[str, type[Exception]]:
@@ -28,7 +34,7 @@ def test_the_tree_that_is_drawn_is_the_tree_that_is() -> None:
 
 
 def test_all_of_them_are_offered_and_end_in_error() -> None:
-    assert set(errors.__all__) == {*classes(), "Problem"}
+    assert set(errors.__all__) == {*classes(), "PolicyProblem"}
     assert all(name.endswith("Error") and issubclass(one, ConsentError) for name, one in classes().items())
 
 
@@ -36,17 +42,17 @@ def test_all_of_them_are_offered_and_end_in_error() -> None:
     ("problem", "words"),
     [
         (
-            Problem("a.toml", 3, "vendors[2].country", '"XX"', "No country.", "Name one."),
+            PolicyProblem("a.toml", 3, "vendors[2].country", '"XX"', "No country.", "Name one."),
             'a.toml:3: vendors[2].country = "XX": No country. Name one.',
         ),
-        (Problem("a.toml", None, "", "", "It is empty.", ""), "a.toml: It is empty."),
+        (PolicyProblem("a.toml", None, "", "", "It is empty.", ""), "a.toml: It is empty."),
         (
-            Problem("a.toml", 1, "schema", "", "It is missing.", "Write it."),
+            PolicyProblem("a.toml", 1, "schema", "", "It is missing.", "Write it."),
             "a.toml:1: schema: It is missing. Write it.",
         ),
     ],
 )
-def test_a_problem_reads_like_a_compilers(problem: Problem, words: str) -> None:
+def test_a_problem_reads_like_a_compilers(problem: PolicyProblem, words: str) -> None:
     assert str(problem) == words
     assert str(PolicyError((problem, problem))) == f"{words}\n{words}"
 

@@ -177,3 +177,35 @@ def test_locked_requirements_name_hashes_and_no_host() -> None:
         assert len(pinned) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE))
         assert text.count("--hash=sha256:") >= len(pinned)
         assert "://" not in text
+
+
+FOLDERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"web"}
+# The checks of a policy run where it is loaded, with each problem's line, and are no part of the policy itself.
+OPEN_INSIDE = {"consentkit.policy.checks"}
+
+
+def test_a_folder_imports_the_face_of_another_and_none_of_its_modules() -> None:
+    reached = set()
+    for path in modules():
+        own = path.relative_to(PACKAGE).parts[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.module or path == PACKAGE / "__init__.py":
+                continue
+            names = node.module.split(".")
+            inside = len(names) > 2 and names[0] == "consentkit" and names[1] in FOLDERS
+            if inside and names[1] != own and node.module not in OPEN_INSIDE:
+                reached.add(f"{relative(path)}: {node.module}")
+    assert not reached
+
+
+def test_a_face_lists_what_it_imports() -> None:
+    for folder in sorted(FOLDERS):
+        tree = ast.parse((PACKAGE / folder / "__init__.py").read_text("utf-8"))
+        imported = {
+            name.asname or name.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom)
+            for name in node.names
+        }
+        listed = next((node.value for node in tree.body if isinstance(node, ast.Assign)), ast.List(elts=[]))
+        assert imported == set(ast.literal_eval(listed)), folder

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from consentkit.notices.changes import Change
+from consentkit.notices import Change
 
 __all__ = ["difference", "in_words"]
 

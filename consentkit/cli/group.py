@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from consentkit.cli.group_check import check_keys, check_policy, check_running
-from consentkit.config.policy_file import PolicyFile, check_file
+from consentkit.config import PolicyFile, check_file
 from consentkit.errors import ConfigurationError, UnknownSiteError
-from consentkit.handoff.keys import new_pair
+from consentkit.handoff import new_pair
 
 __all__ = ["group"]
 

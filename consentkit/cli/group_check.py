@@ -14,12 +14,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from consentkit.config.policy_file import LOCK, PolicyFile
-from consentkit.errors import ConfigurationError, Problem
-from consentkit.handoff.keys import public_half
-from consentkit.policy.url_types import is_local
+from consentkit.config import LOCK, PolicyFile
+from consentkit.errors import ConfigurationError, PolicyProblem
+from consentkit.handoff import public_half
+from consentkit.policy import is_local
 
-__all__ = ["Answer", "check_keys", "check_policy", "check_running", "get"]
+__all__ = ["Response", "check_keys", "check_policy", "check_running", "get"]
 
 LARGEST_DIFFERENCE = 30
 """Seconds that clocks may differ, the skew that a token is allowed."""
@@ -28,7 +28,7 @@ _LARGEST_BODY = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a site answered; header names are in lower case, `took` is in seconds."""
 
     status: int
@@ -37,10 +37,10 @@ class Answer:
     took: float = 0.0
 
 
-Fetch = Callable[[str, Mapping[str, str]], Answer]
+Fetch = Callable[[str, Mapping[str, str]], Response]
 
 
-def check_policy(policy: PolicyFile) -> Iterator[Problem]:
+def check_policy(policy: PolicyFile) -> Iterator[PolicyProblem]:
     """Find what a policy alone tells: sites without a key, and sites that the locked notice does not list."""
     file = str(policy.path)
     if policy.group is None or len(policy.sites) < 2:
@@ -69,7 +69,7 @@ def check_policy(policy: PolicyFile) -> Iterator[Problem]:
             )
 
 
-def check_keys(policy: PolicyFile, private: Mapping[str, str]) -> Iterator[Problem]:
+def check_keys(policy: PolicyFile, private: Mapping[str, str]) -> Iterator[PolicyProblem]:
     """Hold private keys, by site, against the policy's public ones."""
     for site, key in private.items():
         public, name = policy.site(site).public_key, f"sites.{site}.public_key"
@@ -90,9 +90,9 @@ def check_running(
     prefix: str = "/consent",
     fetch: Fetch | None = None,
     clock: Callable[[], float] = time.time,
-) -> Iterator[Problem]:
+) -> Iterator[PolicyProblem]:
     """Ask the running sites at these origins, by id, for what they say of themselves and of each other."""
-    asking = _Asking(policy, origins, prefix, fetch or get, clock)
+    asking = SiteProbe(policy, origins, prefix, fetch or get, clock)
     for site in origins:
         yield from asking.overview(site)
     yield from asking.notices()
@@ -103,7 +103,7 @@ def check_running(
                 yield from asking.hand_off(issuer, audience)
 
 
-class _Asking:
+class SiteProbe:
     """One round over all sites; `told` is each one's overview, `ahead` by how many seconds its clock is."""
 
     def __init__(
@@ -122,7 +122,7 @@ class _Asking:
         self.told: dict[str, dict[str, Any]] = {}
         self._ahead: dict[str, float] = {}
 
-    def overview(self, site: str) -> Iterator[Problem]:
+    def overview(self, site: str) -> Iterator[PolicyProblem]:
         """Ask a site which sites it knows, and hold that against the policy."""
         address = f"{self._origins[site]}{self._prefix}/sites.json"
         try:
@@ -152,7 +152,7 @@ class _Asking:
                     site, "origin", origin, reason, "Deploy the same policy and `origins` everywhere."
                 )
 
-    def notices(self) -> Iterator[Problem]:
+    def notices(self) -> Iterator[PolicyProblem]:
         """Compare what visitors are told: a grant counts elsewhere only under a notice that is known there."""
         for site, told in self.told.items():
             if told["notice"] != (known := self._digest):
@@ -165,7 +165,7 @@ class _Asking:
     def _digest(self) -> str:
         return self._policy.notices[-1].digest
 
-    def clocks(self) -> Iterator[Problem]:
+    def clocks(self) -> Iterator[PolicyProblem]:
         """Compare the clocks, this machine's among them: a token from a site that is far off counts nowhere."""
         known = sorted([0.0, *self._ahead.values()])
         middle = known[len(known) // 2]
@@ -175,7 +175,7 @@ class _Asking:
                 reason = f"Its clock is {difference} {'ahead' if ahead > middle else 'behind'}."
                 yield self._wrong(site, "clock", "", reason, "Let all hosts keep time by NTP.")
 
-    def hand_off(self, issuer: str, audience: str) -> Iterator[Problem]:
+    def hand_off(self, issuer: str, audience: str) -> Iterator[PolicyProblem]:
         """Go from site to site as a visitor without a choice does, and see whether the way leads back."""
         start = f"{self._origins[audience]}{self._prefix}/handoff/start?iss={quote(issuer)}&next=%2F"
         visit = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
@@ -200,15 +200,15 @@ class _Asking:
                 return
             address = leads
 
-    def _wrong(self, site: str, what: str, value: str, message: str, remedy: str) -> Problem:
+    def _wrong(self, site: str, what: str, value: str, message: str, remedy: str) -> PolicyProblem:
         return _problem(self._origins[site], f"{site}.{what}", value, message, remedy)
 
 
-def _problem(file: str, key: str, value: str, message: str, remedy: str) -> Problem:
-    return Problem(file, None, key, value, message, remedy)
+def _problem(file: str, key: str, value: str, message: str, remedy: str) -> PolicyProblem:
+    return PolicyProblem(file, None, key, value, message, remedy)
 
 
-def get(address: str, headers: Mapping[str, str]) -> Answer:
+def get(address: str, headers: Mapping[str, str]) -> Response:
     """Make one GET request without following a redirect; names under `localhost` are this machine.
 
     Raises:
@@ -230,6 +230,6 @@ def get(address: str, headers: Mapping[str, str]) -> Answer:
         response = connection.getresponse()
         body = response.read(_LARGEST_BODY)
         found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, body, time.monotonic() - begun)
+        return Response(response.status, found, body, time.monotonic() - begun)
     finally:
         connection.close()

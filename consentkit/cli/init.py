@@ -26,9 +26,9 @@ from consentkit.cli.scaffold import (
     new_key,
     policy_text,
 )
-from consentkit.config.policy_file import LOCK, PolicyFile, check_file
+from consentkit.config import LOCK, PolicyFile, check_file
 from consentkit.errors import ConfigurationError, PolicyError
-from consentkit.notices.lock import Lock, lock, write_lock
+from consentkit.notices import Lock, add_notice_to_lock, write_lock
 
 __all__ = ["init"]
 
@@ -139,7 +139,7 @@ def _policy(answers: Answers) -> PolicyFile:
 
 def _write_policy(directory: Path, answers: Answers) -> None:
     """Write policy and lock."""
-    locked, _ = lock(_policy(answers), Lock(), datetime.now(UTC).date())
+    locked, _ = add_notice_to_lock(_policy(answers), Lock(), datetime.now(UTC).date())
     directory.mkdir(parents=True, exist_ok=True)
     (directory / POLICY).write_text(policy_text(answers), "utf-8")
     write_lock(directory / LOCK, locked)

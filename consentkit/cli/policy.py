@@ -10,13 +10,10 @@ from typing import Annotated
 
 from consentkit._version import __version__
 from consentkit.cli.change_report import difference
-from consentkit.config.policy_file import LOCK, PolicyFile, check_file
-from consentkit.enforcement.cookie_gate import CookieGate
-from consentkit.enforcement.observations import read_sightings
-from consentkit.errors import ConfigurationError, Problem
-from consentkit.notices.changes import Change
-from consentkit.notices.lock import lock as add_to_lock
-from consentkit.notices.lock import write_lock
+from consentkit.config import LOCK, PolicyFile, check_file
+from consentkit.enforcement import CookieGate, read_sightings
+from consentkit.errors import ConfigurationError, PolicyProblem
+from consentkit.notices import Change, add_notice_to_lock, write_lock
 
 try:
     import typer
@@ -93,23 +90,25 @@ def check(
     raise typer.Exit(1 if problems else 0)
 
 
-def _behind(path: Path, policy: PolicyFile) -> tuple[Problem, ...]:
+def _behind(path: Path, policy: PolicyFile) -> tuple[PolicyProblem, ...]:
     """Say what has changed since the policy was locked."""
-    _, changes = add_to_lock(policy, policy.lock, _today())
+    _, changes = add_notice_to_lock(policy, policy.lock, _today())
     reason = " ".join(("The policy has changed since it was locked.", *_told(policy, changes)))
     return (
-        Problem(str(path.parent / LOCK), None, "", "", reason, "Run `consentkit lock`, and commit the file."),
+        PolicyProblem(
+            str(path.parent / LOCK), None, "", "", reason, "Run `consentkit lock`, and commit the file."
+        ),
     )
 
 
-def _unlocked(path: Path) -> Problem:
+def _unlocked(path: Path) -> PolicyProblem:
     reason = "There is no lock: answers to this notice will not be known once it changes."
-    return Problem(
+    return PolicyProblem(
         str(path.parent / LOCK), None, "", "", reason, "Run `consentkit lock`, and commit the file."
     )
 
 
-def _seen(file: Path, policy: PolicyFile) -> list[Problem]:
+def _seen(file: Path, policy: PolicyFile) -> list[PolicyProblem]:
     """Name the cookies that the site sets and the policy does not declare (REQUIREMENTS IN-08)."""
     try:
         names = read_sightings(file.read_text("utf-8", "replace").splitlines())
@@ -120,7 +119,9 @@ def _seen(file: Path, policy: PolicyFile) -> list[Problem]:
     reason = "The site sets this cookie and the policy does not declare it."
     remedy = "Declare it under [[trackers]], or stop setting it."
     return [
-        Problem(str(file), None, name, "", reason, remedy) for name in names if gate.classify(name) is None
+        PolicyProblem(str(file), None, name, "", reason, remedy)
+        for name in names
+        if gate.classify(name) is None
     ]
 
 
@@ -128,7 +129,7 @@ def _told(policy: PolicyFile, changes: Iterable[Change]) -> list[str]:
     return difference(changes, [category.id for category in policy.consent_needed])
 
 
-def _print(problems: Iterable[Problem], kind: str, colour: str) -> None:
+def _print(problems: Iterable[PolicyProblem], kind: str, colour: str) -> None:
     for problem in problems:
         place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
         key = f"{problem.key} = {problem.value}" if problem.value else problem.key
@@ -139,7 +140,10 @@ def _print(problems: Iterable[Problem], kind: str, colour: str) -> None:
 
 
 def _summary(
-    path: Path, problems: tuple[Problem, ...], warnings: tuple[Problem, ...], policy: PolicyFile | None
+    path: Path,
+    problems: tuple[PolicyProblem, ...],
+    warnings: tuple[PolicyProblem, ...],
+    policy: PolicyFile | None,
 ) -> None:
     counted = f"{_count(len(problems), 'problem')}, {_count(len(warnings), 'warning')}"
     if policy is None or problems:
@@ -186,7 +190,7 @@ def lock(
         raise typer.Exit(1)
     policy = report.policy
     try:
-        locked, changes = add_to_lock(policy, policy.lock, _today(), editorial=reason.strip())
+        locked, changes = add_notice_to_lock(policy, policy.lock, _today(), editorial=reason.strip())
     except ConfigurationError as error:
         err.print(f"[bold red]{escape(str(error))}[/]")
         raise typer.Exit(1) from None

@@ -8,17 +8,13 @@ from pathlib import Path
 from pydantic import PrivateAttr, ValidationError
 
 from consentkit.config import schema_errors as shape
-from consentkit.config.toml_document import TomlSource
+from consentkit.config.toml_document import TomlDocument
 from consentkit.config.toml_positions import KeyPath
-from consentkit.errors import PolicyError, Problem
-from consentkit.notices.lock import Lock, read_lock
-from consentkit.notices.notice import Notice
-from consentkit.policy import checks
-from consentkit.policy.findings import Finding
-from consentkit.policy.policy import Policy
-from consentkit.policy.transfers import TransferData
+from consentkit.errors import PolicyError, PolicyProblem
+from consentkit.notices import Lock, Notice, read_lock
+from consentkit.policy import Finding, Policy, TransferData, checks
 
-__all__ = ["PolicyFile", "Report", "check_file", "load_policy"]
+__all__ = ["CheckReport", "PolicyFile", "check_file", "load_policy"]
 
 
 log = logging.getLogger("consentkit")
@@ -31,7 +27,7 @@ class PolicyFile(Policy):
     """A policy that was read from a file and passed every check."""
 
     _path: Path = PrivateAttr(default=Path("consent.toml"))
-    _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+    _warnings: tuple[PolicyProblem, ...] = PrivateAttr(default=())
     _lock: Lock = PrivateAttr(default_factory=Lock)
     _notices: tuple[Notice, ...] = PrivateAttr(default=())
 
@@ -41,7 +37,7 @@ class PolicyFile(Policy):
         return self._path
 
     @property
-    def warnings(self) -> tuple[Problem, ...]:
+    def warnings(self) -> tuple[PolicyProblem, ...]:
         """What is lawful but unwise, in the order of the file."""
         return self._warnings
 
@@ -63,12 +59,12 @@ class PolicyFile(Policy):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """What a check of a policy file found; there is a policy where there are no problems."""
 
     policy: PolicyFile | None
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    problems: tuple[PolicyProblem, ...] = ()
+    warnings: tuple[PolicyProblem, ...] = ()
 
 
 def load_policy(path: str | Path, *, today: date | None = None) -> PolicyFile:
@@ -90,13 +86,13 @@ def load_policy(path: str | Path, *, today: date | None = None) -> PolicyFile:
     return policy
 
 
-def check_file(path: str | Path, *, today: date | None = None) -> Report:
+def check_file(path: str | Path, *, today: date | None = None) -> CheckReport:
     """Check a policy file, and the lock beside it, without raising."""
     path = Path(path)
     try:
-        source = TomlSource.read(path)
+        source = TomlDocument.read(path)
     except PolicyError as error:
-        return Report(None, error.problems)
+        return CheckReport(None, error.problems)
     locked, of_the_lock = _lock_beside(path)
     transfer_data, of_the_list = _transfer_data(path, source)
     policy, found = _policy(
@@ -105,16 +101,16 @@ def check_file(path: str | Path, *, today: date | None = None) -> Report:
     problems = source.problems(one for one in found if not one.warning) + of_the_list + of_the_lock
     warnings = source.problems(one for one in found if one.warning)
     if problems:
-        return Report(None, problems, warnings)
+        return CheckReport(None, problems, warnings)
     policy._path = path
     policy._warnings = warnings
     policy._lock = locked
     policy._notices = locked.comparable_with(Notice.of(policy))
-    return Report(policy, (), warnings)
+    return CheckReport(policy, (), warnings)
 
 
 def _policy(
-    source: TomlSource, transfer_data: TransferData | None, today: date, *, unlisted: bool
+    source: TomlDocument, transfer_data: TransferData | None, today: date, *, unlisted: bool
 ) -> tuple[PolicyFile, list[Finding]]:
     """Build the policy, with fillers for what is wrong, and collect what is wrong with it.
 
@@ -126,29 +122,29 @@ def _policy(
         policy = PolicyFile.model_validate(source.data)
     except ValidationError as error:
         found = shape.findings(error)
-        data, bad = shape.mended(source.data, found)
+        data, bad = shape.with_placeholders(source.data, found)
         policy = PolicyFile.model_validate(data)
     if unlisted:
         bad |= {("adequacy_file",), ("jurisdiction",)}
         bad |= {("vendors", index, "country") for index in range(len(policy.vendors))}
     policy._transfer_data = transfer_data
-    return policy, found + checks.findings(policy, today=today, bad=bad)
+    return policy, found + checks.findings(policy, today=today, placeholder_paths=bad)
 
 
-def _lock_beside(path: Path) -> tuple[Lock, tuple[Problem, ...]]:
+def _lock_beside(path: Path) -> tuple[Lock, tuple[PolicyProblem, ...]]:
     try:
         return read_lock(path.parent / LOCK), ()
     except PolicyError as error:
         return Lock(), error.problems
 
 
-def _transfer_data(path: Path, source: TomlSource) -> tuple[TransferData | None, tuple[Problem, ...]]:
+def _transfer_data(path: Path, source: TomlDocument) -> tuple[TransferData | None, tuple[PolicyProblem, ...]]:
     """Read the file that `adequacy_file` names, beside the policy; without one, the shipped list stands."""
     name = source.data.get("adequacy_file")
     if not isinstance(name, str) or not name.strip():
         return None, ()
     try:
-        listed = TomlSource.read(path.parent / name)
+        listed = TomlDocument.read(path.parent / name)
     except PolicyError as error:
         reasons = " ".join(problem.message for problem in error.problems)
         finding = Finding(

@@ -12,10 +12,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from consentkit.policy.findings import Finding, KeyPath
-from consentkit.policy.policy import Category, Policy, Site, Tracker, Vendor
+from consentkit.policy import Category, Finding, KeyPath, Policy, Site, Tracker, Vendor
 
-__all__ = ["findings", "mended"]
+__all__ = ["findings", "with_placeholders"]
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "sites": Site,
@@ -189,7 +188,9 @@ def _toml_type(value: object) -> str:
             return "a date or time"
 
 
-def mended(data: Mapping[str, Any], found: Iterable[Finding]) -> tuple[dict[str, Any], frozenset[KeyPath]]:
+def with_placeholders(
+    data: Mapping[str, Any], found: Iterable[Finding]
+) -> tuple[dict[str, Any], frozenset[KeyPath]]:
     """Copy a policy's data with fillers for what is wrong; give the paths that hold fillers, or lack what stood there."""
     copy = {key: _shallow(value) for key, value in data.items()}
     bad: set[KeyPath] = set()

@@ -10,11 +10,10 @@ from typing import Any
 
 from consentkit.config import toml_positions as toml_lines
 from consentkit.config.toml_positions import KeyPath
-from consentkit.errors import PolicyError, Problem
-from consentkit.policy.field_types import escaped
-from consentkit.policy.findings import Finding
+from consentkit.errors import PolicyError, PolicyProblem
+from consentkit.policy import Finding, escaped
 
-__all__ = ["TomlSource"]
+__all__ = ["TomlDocument"]
 
 LARGEST = 1 << 20
 """Octets that a file may have: far more than the largest policy needs, far less than would hold up the start."""
@@ -25,7 +24,7 @@ _ENDLESS_KEY = re.compile(
 )
 
 
-class TomlSource:
+class TomlDocument:
     """The text of one file, its data, and where its keys stand.
 
     Attributes:
@@ -44,7 +43,7 @@ class TomlSource:
         self.data = self._parsed()
 
     @classmethod
-    def read(cls, path: Path) -> "TomlSource":
+    def read(cls, path: Path) -> "TomlDocument":
         """Read and parse a file.
 
         Raises:
@@ -104,12 +103,12 @@ class TomlSource:
     def _lines(self) -> dict[KeyPath, int]:
         return toml_lines.scan(self._text)
 
-    def problems(self, findings: Iterable[Finding]) -> tuple[Problem, ...]:
+    def problems(self, findings: Iterable[Finding]) -> tuple[PolicyProblem, ...]:
         """Place findings on lines, in the order of the file; those of the file as a whole first."""
         placed = [(toml_lines.line_of(self._lines, one.path), one) for one in findings]
         placed.sort(key=lambda pair: pair[0] or 0)
         return tuple(
-            Problem(
+            PolicyProblem(
                 self.file, line, shown_path(one.path), self._shown_value(one.path), one.message, one.remedy
             )
             for line, one in placed
@@ -158,4 +157,4 @@ def shown_value(value: object) -> str:
 
 
 def _refused(file: str, message: str, remedy: str, line: int | None = None) -> PolicyError:
-    return PolicyError((Problem(file, line, "", "", message, remedy),))
+    return PolicyError((PolicyProblem(file, line, "", "", message, remedy),))

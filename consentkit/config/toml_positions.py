@@ -9,7 +9,7 @@ import tomllib
 from bisect import bisect_right
 from contextlib import suppress
 
-from consentkit.policy.findings import KeyPath
+from consentkit.policy import KeyPath
 
 __all__ = ["KeyPath", "line_of", "scan"]
 

@@ -1,7 +1,18 @@
 """What a visitor decided and what that allows now; the signed cookie that carries it."""
 
-from consentkit.consent.cookie import ConsentCookie
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.cookie import SKEW, ConsentCookie, SecretKeys
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision
+from consentkit.consent.verified import VerifiedToken
 
-__all__ = ["Choice", "Consent", "ConsentCookie", "ConsentStatus", "Decision", "Terms"]
+__all__ = [
+    "SKEW",
+    "Choice",
+    "Consent",
+    "ConsentCookie",
+    "ConsentStatus",
+    "Decision",
+    "Evaluator",
+    "SecretKeys",
+    "VerifiedToken",
+]

@@ -7,12 +7,12 @@ verified.
 import time
 from collections.abc import Callable, Iterable
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
-from consentkit.consent.token import LARGEST, SecretKeys, Tokens
-from consentkit.consent.verified import Token
+from consentkit.consent.token import LARGEST, SecretKeys, TokenCodec
+from consentkit.consent.verified import VerifiedToken
 from consentkit.errors import ConfigurationError
-from consentkit.headers.request import RawHeaders, cookie_values, sends_gpc
+from consentkit.headers import RawHeaders, cookie_values, sends_gpc
 
 __all__ = ["SKEW", "ConsentCookie", "SecretKeys"]
 
@@ -32,7 +32,7 @@ class ConsentCookie:
 
     def __init__(
         self,
-        terms: Terms,
+        evaluator: Evaluator,
         keys: SecretKeys,
         *,
         secure: bool = True,
@@ -45,19 +45,19 @@ class ConsentCookie:
             SecretKeyError: no key, or one under 32 characters.
             ConfigurationError: a policy with so many vendors that a decision may not fit a cookie.
         """
-        self.terms = terms
+        self.evaluator = evaluator
         self.clock = clock
         self.domain = domain
         self.secure = secure
         prefix = ("__Secure-" if domain else "__Host-") if secure else ""
         self.name = f"{prefix}consent"
         self.companion = f"{prefix}consent-state"
-        group = terms.policy.group.id if terms.policy.group else ""
-        self.salt = f"consentkit.cookie.v1|{group}|{domain or terms.site.id}"
-        self.tokens = Tokens(terms, keys, self.salt)
+        group = evaluator.policy.group.id if evaluator.policy.group else ""
+        self.salt = f"consentkit.cookie.v1|{group}|{domain or evaluator.site.id}"
+        self.tokens = TokenCodec(evaluator, keys, self.salt)
         self.keys_oldest_first = self.tokens.keys_oldest_first
         self._key = self.name.encode()
-        self.verified: dict[bytes, Token] = {}
+        self.verified: dict[bytes, VerifiedToken] = {}
         attributes = "; Path=/; SameSite=Lax"
         attributes += f"; Domain={domain}" if domain else ""
         self._attributes = attributes + ("; Secure" if secure else "")
@@ -69,7 +69,7 @@ class ConsentCookie:
         return frozenset({self.name, self.companion, f"{self.name}-tx", f"{self.name}-from"})
 
     def _refuse_what_does_not_fit(self) -> None:
-        notice = self.terms.notice
+        notice = self.evaluator.notice
         widest = Decision(
             granted=frozenset(notice.category_ids),
             vendors=dict.fromkeys(notice.vendor_ids, False),
@@ -93,23 +93,23 @@ class ConsentCookie:
         now = self.clock()
         gpc = sends_gpc(headers)
         token = self.newest(cookie_values(headers, self._key), now)
-        return self.judge(token, now, gpc=gpc)
+        return self.evaluate(token, now, gpc=gpc)
 
-    def judge(self, token: Token | None, now: float, *, gpc: bool = False) -> Consent:
+    def evaluate(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> Consent:
         """Judge a verified token, or none; the result is kept until it has to be judged anew."""
         if token is None:
-            return self.terms.judge(None, now, gpc=gpc)
+            return self.evaluator.evaluate(None, now, gpc=gpc)
         kept = token.consents[gpc]
         if kept is not None and kept[0] <= now < kept[1].until:
             return kept[1]
-        consent = self.terms.judge(token.decision, now, gpc=gpc)
+        consent = self.evaluator.evaluate(token.decision, now, gpc=gpc)
         judged = (now, consent)
         token.consents = (token.consents[0], judged) if gpc else (judged, token.consents[1])
         return consent
 
-    def newest(self, values: Iterable[bytes], now: float) -> Token | None:
+    def newest(self, values: Iterable[bytes], now: float) -> VerifiedToken | None:
         """Choose of several candidates the valid one that changed last; of two of one second, the narrower."""
-        best: Token | None = None
+        best: VerifiedToken | None = None
         for value in values:
             token = self.verify(value)
             if token is None or token.changed_at > now + SKEW:
@@ -118,7 +118,7 @@ class ConsentCookie:
                 best = token
         return best
 
-    def verify(self, value: bytes) -> Token | None:
+    def verify(self, value: bytes) -> VerifiedToken | None:
         """Verify one value; None for whatever we did not write, or wrote under a notice that is not known here."""
         found = self.verified.get(value)
         if found is not None:
@@ -147,21 +147,21 @@ class ConsentCookie:
         Max-Age runs to the end of validity (RFC 6265bis); a decision that has ended gives deletions.
         """
         now = self.clock()
-        ends = self.terms.expires(decision)
+        ends = self.evaluator.expires(decision)
         age = max(0, (ends or 0) - int(now))
-        state = self.state(self.terms.judge(decision, now))
+        state = self.companion_value(self.evaluator.evaluate(decision, now))
         return [
             f"{self.name}={self.dumps(decision)}{self._attributes}; HttpOnly; Max-Age={age}",
             f"{self.companion}={state}{self._attributes}; Max-Age={age}",
         ]
 
-    def state(self, consent: Consent) -> str:
+    def companion_value(self, consent: Consent) -> str:
         """Write what is on for scripts: category ids, required ones left out, then `~id` for vendors that differ from theirs.
 
         Then `_` and the notice, as cookies name it, under which that was found: a page that was rendered under another one must
         not rely on it. `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
         """
-        on = [category.id for category in self.terms.policy.optional if consent.categories[category.id]]
+        on = [category.id for category in self.evaluator.policy.optional if consent.categories[category.id]]
         deviating = [
             vendor
             for vendor, allowed in consent.vendors.items()
@@ -171,11 +171,11 @@ class ConsentCookie:
 
     def _written(self, categories: Iterable[str], vendors: Iterable[str], *, asking: bool) -> str:
         items = [*categories, *(f"~{vendor}" for vendor in vendors)]
-        told = [*items, f"_{self.terms.notice.short}"] if items else ["-"]
+        told = [*items, f"_{self.evaluator.notice.short}"] if items else ["-"]
         return ".".join(told) + (".~" if asking else "")
 
 
-def _recency(token: Token) -> tuple[int, int, int, bytes]:
+def _recency(token: VerifiedToken) -> tuple[int, int, int, bytes]:
     """Order tokens: the newest last, of one second the narrowest, and of the rest some, whatever their place in the header."""
     categories, vendors = token.decision.breadth
     return token.changed_at, -categories, -vendors, token.raw

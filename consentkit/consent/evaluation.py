@@ -9,18 +9,17 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from consentkit.consent.model import Consent, ConsentStatus, Decision
-from consentkit.notices.changes import Change, Coverage, coverage
-from consentkit.notices.notice import Notice
-from consentkit.policy.policy import Policy
+from consentkit.notices import Change, Coverage, Notice, coverage
+from consentkit.policy import Policy
 
-__all__ = ["Terms"]
+__all__ = ["Evaluator"]
 
 log = logging.getLogger("consentkit")
 
 _REMEMBERED = 2048
 
 
-class Terms:
+class Evaluator:
     """Judge decisions for one site of a policy.
 
     Attributes:
@@ -66,7 +65,7 @@ class Terms:
             return plain
         return Notice(plain.digest, locked.facts, plain.content, published=locked.published)
 
-    def learn(self, notice: Notice) -> None:
+    def add_notice(self, notice: Notice) -> None:
         """Add a notice that was published elsewhere or earlier; what is known stays as it is, a full text aside.
 
         One that cannot be compared with the present notice, such as a later version of this library may have stored, is left
@@ -121,7 +120,7 @@ class Terms:
         kept = self._undecided.get(gpc) if now < self.first_lapse else None
         if kept is None:
             asking, lapsed, unknown = self._unanswered(gpc), self._lapsed(now), ConsentStatus.UNKNOWN
-            kept = self._standing(None, unknown, frozenset(), {}, gpc=gpc, asking=asking, lapsed=lapsed)
+            kept = self._resolver(None, unknown, frozenset(), {}, gpc=gpc, asking=asking, lapsed=lapsed)
             if not lapsed:
                 self._undecided[gpc] = kept
         return kept.of(None, None, float("inf"))
@@ -130,7 +129,7 @@ class Terms:
         """Give the consent of a visitor whose grant cannot be checked: nothing granted, and no banner for a fault of ours."""
         refused = {vendor: False for vendor, allowed in decision.vendors.items() if not allowed}
         lapsed = self._lapsed(now)
-        return self._standing(
+        return self._resolver(
             decision, ConsentStatus.UNKNOWN, frozenset(), refused, gpc=gpc, asking=(), lapsed=lapsed
         )
 
@@ -140,26 +139,26 @@ class Terms:
             return ()
         return self.needing
 
-    def judge(self, decision: Decision | None, now: float, *, gpc: bool = False) -> Consent:
+    def evaluate(self, decision: Decision | None, now: float, *, gpc: bool = False) -> Consent:
         """Say what a decision under a known notice is worth at `now`."""
         if decision is None:
             return self.undecided(gpc=gpc, now=now)
         ends = self.expires(decision)
         if ends is None or now >= min(ends, self.first_lapse):
-            return self._judge(decision, ends, now, gpc=gpc)
+            return self._evaluate(decision, ends, now, gpc=gpc)
         # As long as it has not ended and nothing has lapsed, only the answer matters, and many visitors give the same.
         answer = (gpc, decision.kind, decision.notice, decision.granted, tuple(decision.vendors.items()))
         judged = self._judged.get(answer)
         if judged is None:
             if len(self._judged) >= _REMEMBERED:
                 self._judged.clear()
-            judged = self._judged[answer] = self._judge(decision, ends, now, gpc=gpc)
+            judged = self._judged[answer] = self._evaluate(decision, ends, now, gpc=gpc)
         return judged.of(decision, ends, min(ends, self.first_lapse))
 
-    def _judge(self, decision: Decision, ends: int | None, now: float, *, gpc: bool) -> Consent:
+    def _evaluate(self, decision: Decision, ends: int | None, now: float, *, gpc: bool) -> Consent:
         lapsed = self._lapsed(now)
         if ends is None or now >= ends:
-            return self._standing(
+            return self._resolver(
                 decision,
                 ConsentStatus.EXPIRED,
                 frozenset(),
@@ -170,8 +169,8 @@ class Terms:
                 lapsed=lapsed,
             )
         covers = self.covers(decision.notice)
-        standing = covers.categories - self.stale(decision, now) if covers.site else frozenset[str]()
-        granted = decision.granted & standing
+        resolver = covers.categories - self.stale(decision, now) if covers.site else frozenset[str]()
+        granted = decision.granted & resolver
         vendors = {
             vendor: allowed
             for vendor, allowed in decision.vendors.items()
@@ -182,7 +181,7 @@ class Terms:
         asking = self._asking(decision, covers, granted, lost)
         if status is ConsentStatus.INVALIDATED and not covers.site:
             asking = self._unanswered(gpc)
-        return self._standing(
+        return self._resolver(
             decision,
             status,
             granted,
@@ -252,7 +251,7 @@ class Terms:
             again = frozenset(self.needing) - granted
         return tuple(category for category in self.needing if category in again)
 
-    def _standing(
+    def _resolver(
         self,
         decision: Decision | None,
         status: ConsentStatus,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from consentkit.errors import UnknownCategoryError, UnknownVendorError
-from consentkit.notices.changes import Change
+from consentkit.notices import Change
 
 __all__ = ["Choice", "Consent", "ConsentStatus", "Decision", "Kind"]
 

@@ -15,13 +15,13 @@ from typing import Final
 
 from itsdangerous import Signer
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Decision, Kind
-from consentkit.consent.verified import Answer, Token
+from consentkit.consent.verified import AnswerCache, VerifiedToken
 from consentkit.errors import SecretKeyError
-from consentkit.notices.notice import SHORT, Notice
+from consentkit.notices import SHORT, Notice
 
-__all__ = ["LARGEST", "SecretKeys", "Tokens"]
+__all__ = ["LARGEST", "SecretKeys", "TokenCodec"]
 
 log = logging.getLogger("consentkit.cookie")
 
@@ -42,24 +42,24 @@ _DOT = b"."[0]
 _ZERO = b"0"[0]
 
 
-class Tokens:
+class TokenCodec:
     """Write tokens with the newest key, and read those of all keys.
 
     Attributes:
         keys_oldest_first: as itsdangerous takes them.
     """
 
-    def __init__(self, terms: Terms, keys: SecretKeys, salt: str) -> None:
+    def __init__(self, evaluator: Evaluator, keys: SecretKeys, salt: str) -> None:
         """Derive the keys once; they are given newest first.
 
         Raises:
             SecretKeyError: no key, or one under 32 characters.
         """
-        self._terms = terms
+        self._evaluator = evaluator
         newest_first = _checked(keys)
         self.keys_oldest_first = newest_first[::-1]
         signer = Signer(self.keys_oldest_first, salt, key_derivation="hmac", digest_method=sha256)
-        self._answers: dict[tuple[bytes, bytes, bytes, bytes], Answer] = {}
+        self._answers: dict[tuple[bytes, bytes, bytes, bytes], AnswerCache] = {}
         self._keys = tuple(_Key(signer.derive_key(key)) for key in newest_first)
 
     def dumps(self, decision: Decision) -> str:
@@ -68,7 +68,7 @@ class Tokens:
         Raises:
             KeyError: the decision's notice is not known here.
         """
-        notice = self._terms.notices[decision.notice]
+        notice = self._evaluator.notices[decision.notice]
         deviating = [
             vendor
             for vendor, allowed in decision.vendors.items()
@@ -83,7 +83,7 @@ class Tokens:
                 str(after or ""),
                 notice.short,
                 _mask(notice.vendor_ids, deviating),
-                decision.subject if self._terms.grants(decision) else "",
+                decision.subject if self._evaluator.grants(decision) else "",
             )
         )
         return f"{signed}.{self._keys[0].sign(signed.encode()).decode()}"
@@ -93,7 +93,7 @@ class Tokens:
         token = self.read(value)
         return token.decision if token else None
 
-    def read(self, value: bytes) -> Token | None:
+    def read(self, value: bytes) -> VerifiedToken | None:
         """Read a token as `loads` does, with the decision left to be worked out when somebody needs it."""
         fields = self._fields(value)
         if fields is None:
@@ -109,7 +109,7 @@ class Tokens:
         answer = self._answers.get(written) or self._read(written)
         if answer is None or (subject and not answer.grants):
             return None
-        token = Token()
+        token = VerifiedToken()
         token.raw = value
         token.answer = answer
         token.decided_at = decided_at
@@ -120,10 +120,10 @@ class Tokens:
         token.consents = (None, None)
         return token
 
-    def _read(self, written: tuple[bytes, bytes, bytes, bytes]) -> Answer | None:
+    def _read(self, written: tuple[bytes, bytes, bytes, bytes]) -> AnswerCache | None:
         """Read what was answered, which many visitors have in common; None for what makes no sense, or not here."""
         head, mask, short, vendors = written
-        kind, notice = _KINDS.get(head), self._terms.known(short.decode("ascii", "replace"))
+        kind, notice = _KINDS.get(head), self._evaluator.known(short.decode("ascii", "replace"))
         if kind is None or notice is None or len(short) != SHORT:
             return None
         choice = _choice(notice, _bits(mask), _bits(vendors))
@@ -133,19 +133,19 @@ class Tokens:
         decision = Decision(
             kind=kind, granted=granted, vendors=deviating, decided_at=0, changed_at=0, notice=notice.digest
         )
-        grants = self._terms.grants(decision)
+        grants = self._evaluator.grants(decision)
         if kind == "withdrawn" and grants:
             return None
         if len(self._answers) >= _REMEMBERED:
             self._answers.clear()
-        found = self._answers[written] = Answer(kind, granted, deviating, notice.digest, grants)
+        found = self._answers[written] = AnswerCache(kind, granted, deviating, notice.digest, grants)
         return found
 
     def unknown_notice(self, value: bytes) -> str | None:
         """Name the notice, as cookies do, of a value that we signed under a notice that is not known here."""
         fields = self._fields(value)
         short = fields[4].decode("ascii", "replace") if fields else ""
-        return short if short and not self._terms.known(short) else None
+        return short if short and not self._evaluator.known(short) else None
 
     def _fields(self, value: bytes) -> list[bytes] | None:
         """Check the signature, in constant time and in its one canonical form, and split."""

@@ -4,11 +4,10 @@ import secrets
 from collections.abc import Container, Mapping
 from dataclasses import replace as copy
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision, Kind
 from consentkit.errors import InvalidDecisionError
-from consentkit.notices.changes import coverage
-from consentkit.notices.notice import Notice
+from consentkit.notices import Notice, coverage
 
 __all__ = ["check", "everything", "holds", "merge", "narrower", "replace", "with_subject", "withdraw"]
 
@@ -21,7 +20,7 @@ def everything(shown: Notice, *, allowed: bool) -> Choice:
     return Choice(categories=dict.fromkeys(shown.category_ids, allowed), vendors={})
 
 
-def check(terms: Terms, choice: Choice, shown: Notice | None = None) -> None:
+def check(evaluator: Evaluator, choice: Choice, shown: Notice | None = None) -> None:
     """Refuse a choice that neither the policy nor the notice that was shown can express.
 
     What an older page still offered and the policy no longer has is no mistake of the visitor's.
@@ -34,7 +33,7 @@ def check(terms: Terms, choice: Choice, shown: Notice | None = None) -> None:
     for one, answer in (*choice.categories.items(), *choice.vendors.items()):
         if type(answer) is not bool:
             raise InvalidDecisionError(f"The answer for {one!r} is {answer!r}: give True or False.")
-    policy = terms.policy
+    policy = evaluator.policy
     old_categories = shown.category_ids if shown else ()
     old_vendors = shown.vendor_ids if shown else ()
     for category, allowed in choice.categories.items():
@@ -55,23 +54,23 @@ def replace(choice: Choice, shown: Notice, now: int) -> Decision:
     return _decision(granted, choice.vendors, shown, kind="decided", decided_at=now, changed_at=now)
 
 
-def merge(terms: Terms, consent: Consent, choice: Choice, shown: Notice, now: int) -> Decision:
+def merge(evaluator: Evaluator, consent: Consent, choice: Choice, shown: Notice, now: int) -> Decision:
     """Change what a choice names and nothing else; `expires_at` stays where there was a decision.
 
     The notice becomes the one that was shown; of the older grants only what still stands under that is taken along. Where
     the banner still has something to ask, the decision is a partial one.
     """
     # Nobody has to agree to what is exempt: it stays as it is, on or off, whatever notice it was told in.
-    exempt = shown.exempt_ids.intersection(terms.exempt)
+    exempt = shown.exempt_ids.intersection(evaluator.exempt)
     before = {category for category in exempt if consent.categories[category]}
-    base = _standing_answer(terms, consent)
+    base = _standing_answer(evaluator, consent)
     if base is None:
         granted = _answered(choice, shown, before)
         vendors = _objections(consent, exempt) | dict(choice.vendors)
-        kind: Kind = "decided" if set(terms.needing) <= set(choice.categories) else "partial"
+        kind: Kind = "decided" if set(evaluator.needing) <= set(choice.categories) else "partial"
         return _decision(granted, vendors, shown, kind=kind, decided_at=now, changed_at=now)
-    kept = coverage(terms.notices[base.notice], shown, terms.site.id, terms.site.origin)
-    stale = terms.stale(base, now)
+    kept = coverage(evaluator.notices[base.notice], shown, evaluator.site.id, evaluator.site.origin)
+    stale = evaluator.stale(base, now)
     before |= base.granted & kept.categories - stale - exempt
     granted = _answered(choice, shown, before)
     vendors = {
@@ -89,14 +88,18 @@ def merge(terms: Terms, consent: Consent, choice: Choice, shown: Notice, now: in
         decided_at=base.decided_at,
         changed_at=max(now, base.changed_at),
     )
-    return copy(merged, kind="withdrawn") if base.kind == "withdrawn" and not terms.grants(merged) else merged
+    return (
+        copy(merged, kind="withdrawn")
+        if base.kind == "withdrawn" and not evaluator.grants(merged)
+        else merged
+    )
 
 
-def _standing_answer(terms: Terms, consent: Consent) -> Decision | None:
+def _standing_answer(evaluator: Evaluator, consent: Consent) -> Decision | None:
     """Give the decision that a change builds on; one that this site was no part of is none, nor one that counts no more."""
     decision = consent.decision
     if consent.status is ConsentStatus.INVALIDATED and decision is not None:
-        return decision if terms.covers(decision.notice).site else None
+        return decision if evaluator.covers(decision.notice).site else None
     return decision if consent.status.decided else None
 
 
@@ -133,39 +136,39 @@ def holds(consent: Consent, category: str | None) -> bool:
     )
 
 
-def withdraw(terms: Terms, consent: Consent, category: str | None, now: int) -> Decision:
+def withdraw(evaluator: Evaluator, consent: Consent, category: str | None, now: int) -> Decision:
     """Take everything back, or one category with all its vendors; what leaves nothing granted is a withdrawal of all."""
     kept, vendors = frozenset[str](), dict[str, bool]()
     if category is not None:
-        refused = {vendor.id: False for vendor in terms.policy.vendors_of(category)}
+        refused = {vendor.id: False for vendor in evaluator.policy.vendors_of(category)}
         choice = Choice(categories={category: False}, vendors=refused)
-        rest = merge(terms, consent, choice, terms.notice, now)
-        if terms.grants(rest):
+        rest = merge(evaluator, consent, choice, evaluator.notice, now)
+        if evaluator.grants(rest):
             return rest
         kept, vendors = rest.granted, dict(rest.vendors)
     at = max(now, consent.decision.changed_at if consent.decision else now)
-    return _decision(kept, vendors, terms.notice, kind="withdrawn", decided_at=at, changed_at=at)
+    return _decision(kept, vendors, evaluator.notice, kind="withdrawn", decided_at=at, changed_at=at)
 
 
-def with_subject(terms: Terms, before: Consent, after: Decision) -> tuple[Decision, str]:
+def with_subject(evaluator: Evaluator, before: Consent, after: Decision) -> tuple[Decision, str]:
     """Give a decision the pseudonym that it may carry; and name the one that it ends, if any.
 
     What grants something carries 128 random bits, the same as before while the decision stands; what grants nothing
     carries none, so that a refusal leads from no browser to any record (REQUIREMENTS LB-09).
     """
-    standing = before.decision if before.status is not ConsentStatus.EXPIRED else None
-    subject = standing.subject if standing is not None else ""
-    if not terms.grants(after):
+    resolver = before.decision if before.status is not ConsentStatus.EXPIRED else None
+    subject = resolver.subject if resolver is not None else ""
+    if not evaluator.grants(after):
         return copy(after, subject=""), subject
     return copy(after, subject=subject or after.subject or secrets.token_urlsafe(16)), ""
 
 
-def narrower(terms: Terms, one: Decision, other: Decision) -> Decision:
+def narrower(evaluator: Evaluator, one: Decision, other: Decision) -> Decision:
     """Keep of two decisions of one visitor what both allow, with the earlier end; `one` has the newer answer.
 
     It is how a narrowing counts whose record still waits in another process.
     """
-    notice, old = terms.notices[one.notice], terms.notices[other.notice]
+    notice, old = evaluator.notices[one.notice], evaluator.notices[other.notice]
     both = {
         vendor: _allows(one, vendor, notice) and _allows(other, vendor, old) for vendor in notice.vendor_ids
     }

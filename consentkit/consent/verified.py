@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from consentkit.consent.model import Consent, Decision, Kind
 
-__all__ = ["Answer", "Token"]
+__all__ = ["AnswerCache", "VerifiedToken"]
 
 
-class Answer:
+class AnswerCache:
     """What the tokens of many visitors have in common: all but the time and the pseudonym.
 
     Attributes:
@@ -17,7 +17,7 @@ class Answer:
         standing: what the answer is worth to whoever gave it, as long as that has not ended; see Standing.
     """
 
-    __slots__ = ("granted", "grants", "kind", "notice", "recorded", "standing", "vendors")
+    __slots__ = ("granted", "grants", "kind", "notice", "recorded", "shared_consent", "vendors")
 
     def __init__(
         self, kind: Kind, granted: frozenset[str], vendors: Mapping[str, bool], notice: str, grants: bool
@@ -28,10 +28,10 @@ class Answer:
         self.notice = notice
         self.grants = grants
         self.recorded: Mapping[str, bool] | None = None
-        self.standing: Consent | None = None
+        self.shared_consent: Consent | None = None
 
 
-class Token:
+class VerifiedToken:
     """A token that was verified, and what is remembered of it. Times are whole seconds since the epoch.
 
     Attributes:
@@ -61,7 +61,7 @@ class Token:
     )
 
     raw: bytes
-    answer: Answer
+    answer: AnswerCache
     decided_at: int
     changed_at: int
     subject: str

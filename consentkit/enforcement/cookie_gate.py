@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from consentkit.headers.cookie_expiry import clamp, deletion, lifetime
-from consentkit.policy.policy import Policy, Tracker
+from consentkit.headers import clamp, deletion, lifetime
+from consentkit.policy import Policy, Tracker
 
 __all__ = ["Action", "Allows", "CookieGate", "Reason", "Verdict", "permitted"]
 
@@ -137,7 +137,7 @@ class CookieGate:
             return known.broken
         if COMMA in value and _JOINED.search(value):
             return self._judge_joined(value, known, allows, now, ends)
-        return known.free or self._judge(value, known, allows, now, ends)
+        return known.free or self._evaluate(value, known, allows, now, ends)
 
     def usual(self, name: bytes, allows: Allows) -> Verdict:
         """Give the verdict on a plain line that sets a cookie of this name and says nothing about its end."""
@@ -230,7 +230,7 @@ class CookieGate:
         loose = name.translate(_NO_NAME).strip(_AROUND_NAMES).lower()
         return found or _best(loose, self._folded_by_name, self._folded_by_prefix)
 
-    def _judge(self, value: bytes, known: _Known, allows: Allows, now: float, ends: int | None) -> Verdict:
+    def _evaluate(self, value: bytes, known: _Known, allows: Allows, now: float, ends: int | None) -> Verdict:
         """Judge a cookie that is not free."""
         life = lifetime(value)
         if life is not None and life.deletes(now):
@@ -257,7 +257,7 @@ class CookieGate:
             return b""
 
         cleaned = _JOINED.sub(cut, value)
-        verdict = known.free or self._judge(cleaned, known, allows, now, ends)
+        verdict = known.free or self._evaluate(cleaned, known, allows, now, ends)
         if not refused or verdict.action is Action.DROP:
             return verdict
         return refused[0]._replace(

@@ -7,7 +7,7 @@ verified, and counts as none.
 
 from consentkit.enforcement.cookie_gate import CookieGate
 
-__all__ = ["SentCookies"]
+__all__ = ["CookieHeaderCache"]
 
 LONGEST = 4096
 """Octets of the longest header that is remembered."""
@@ -20,7 +20,7 @@ Place = tuple[int, int]
 _HARMLESS, _OURS, _ODD = 1, 2, 3
 
 
-class SentCookies:
+class CookieHeaderCache:
     """Remember Cookie headers.
 
     Attributes:
@@ -37,7 +37,7 @@ class SentCookies:
         self._kinds: dict[bytes, int] = {}
         self.places: dict[int, Place] = {}
 
-    def learn(self, header: bytes) -> Place | None:
+    def remember(self, header: bytes) -> Place | None:
         """Find our cookie in a header; None where it has to be read whole, as it is odd, or holds something to hide."""
         if len(header) > LONGEST:
             return None

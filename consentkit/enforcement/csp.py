@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 from consentkit.errors import ConfigurationError
-from consentkit.policy.policy import Policy
+from consentkit.policy import Policy
 
-__all__ = ["Csp", "nonce_of"]
+__all__ = ["ContentSecurityPolicy", "nonce_of"]
 
 log = logging.getLogger("consentkit.csp")
 
@@ -68,7 +68,7 @@ _PLACE_OF_NONCE = "'nonce-{nonce}'"
 _REMEMBERED = 256
 
 
-class Csp:
+class ContentSecurityPolicy:
     """Open one policy, or those that responses bring along, for what is granted.
 
     `owner_policy` is the value of a Content-Security-Policy header, on as many lines as is handy; `'nonce-{nonce}'`

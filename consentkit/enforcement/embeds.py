@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-__all__ = ["figure", "lies_within"]
+__all__ = ["figure", "is_within"]
 
 LONGEST_ADDRESS = 2048
 # Read by hand: what a browser and a parser could read differently (backslashes, white space, user names, `//`, other
@@ -23,7 +23,7 @@ _FIGURE = Markup(
 )
 
 
-def lies_within(address: str, origins: Iterable[str]) -> bool:
+def is_within(address: str, origins: Iterable[str]) -> bool:
     """Say whether an https address has one of the origins; `https://*.example.com` stands for its sub-domains."""
     match = _ADDRESS.fullmatch(address) if len(address) <= LONGEST_ADDRESS else None
     if match is None:

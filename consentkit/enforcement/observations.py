@@ -7,7 +7,7 @@ from pathlib import Path
 
 from consentkit.enforcement.cookie_gate import Action, Reason, Verdict
 
-__all__ = ["Sightings", "read_sightings"]
+__all__ = ["ObservedCookies", "read_sightings"]
 
 log = logging.getLogger("consentkit")
 
@@ -15,7 +15,7 @@ MOST = 1024
 """Cookies, and warnings, that are told apart; what comes after them is not reported."""
 
 
-class Sightings:
+class ObservedCookies:
     """Remember what was reported.
 
     Attributes:

@@ -3,11 +3,11 @@
 The gate judges; here is what is remembered of its verdicts, so that most lines need no closer look.
 """
 
-from consentkit.consent.model import Consent
+from consentkit.consent import Consent
 from consentkit.enforcement.cookie_gate import COMMA, CR, LF, NUL, Action, CookieGate, Reason, Verdict
-from consentkit.headers.cookie_expiry import read_attributes
+from consentkit.headers import read_attributes
 
-__all__ = ["OutgoingCookies"]
+__all__ = ["SetCookieFilter"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,7 +20,7 @@ _ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
 """Stands for every verdict that no lifetime and no consent changes."""
 
 
-class OutgoingCookies:
+class SetCookieFilter:
     """Hold Set-Cookie lines against a consent."""
 
     __slots__ = ("_gate",)

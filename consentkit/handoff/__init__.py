@@ -3,5 +3,15 @@
 from consentkit.handoff.handoff import Handoff
 from consentkit.handoff.keys import new_pair, public_half
 from consentkit.handoff.links import handoff_address
+from consentkit.handoff.token import HandoffRefusal
+from consentkit.handoff.transaction import TRANSACTION_SECONDS, Transaction
 
-__all__ = ["Handoff", "handoff_address", "new_pair", "public_half"]
+__all__ = [
+    "TRANSACTION_SECONDS",
+    "Handoff",
+    "HandoffRefusal",
+    "Transaction",
+    "handoff_address",
+    "new_pair",
+    "public_half",
+]

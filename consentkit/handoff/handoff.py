@@ -15,14 +15,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from consentkit.consent import Choice, Consent, ConsentStatus, Decision
 from consentkit.consent import transitions as decisions
-from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision
 from consentkit.errors import LedgerError
 from consentkit.handoff.keys import PrivateKey, PublicKey, sign_token, verify_token
 from consentkit.handoff.token import HandoffRefusal, claims_of, read_claims
 from consentkit.handoff.transaction import Transaction, Transactions
-from consentkit.manager.choice import Occasion, Outcome
-from consentkit.manager.manager import ConsentManager
+from consentkit.manager import ChoiceContext, ConsentManager, Outcome
 
 __all__ = ["Handoff"]
 
@@ -112,7 +111,7 @@ class Handoff:
     def _names(self, issuer: str, audience: str, state: str) -> dict[str, str]:
         return {"iss": issuer, "aud": audience, "grp": self._manager.group, "st": state}
 
-    def take_over(self, before: Consent, claims: Mapping[str, Any], occasion: Occasion) -> Outcome:
+    def take_over(self, before: Consent, claims: Mapping[str, Any], context: ChoiceContext) -> Outcome:
         """Use the token up, merge its choice with the visitor's own here, and record it; blocks.
 
         Raises:
@@ -121,19 +120,19 @@ class Handoff:
         manager = self._manager
         if manager.ledger is None:
             raise HandoffRefusal("no ledger")
-        manager.standing.learn_if_unknown(claims["notice"], manager.clock())
+        manager.resolver.learn_if_unknown(claims["notice"], manager.clock())
         try:
             if not manager.ledger.use_once(f"{claims['iss']}.{claims['jti']}", claims["exp"]):
                 raise HandoffRefusal("used before")
             imported = self._decision(claims)
             before = self._rechecked(before)
-            if manager.terms.grants(imported):
+            if manager.evaluator.grants(imported):
                 imported = replace(imported, subject=self._joined(before, claims["sub"]))
             local = before.decision if before.status.decided else None
             if local is not None and not _wins(imported, local):
                 return Outcome(consent=before)
             self._refuse_what_was_taken_back(imported)
-            return manager.registrar.take_over(before, imported, occasion)
+            return manager.recorder.take_over(before, imported, context)
         except LedgerError:
             raise HandoffRefusal("ledger") from None
 
@@ -156,24 +155,24 @@ class Handoff:
         for newest in ledger.newest_linked(imported.subject):
             if newest.changed_at < imported.changed_at:
                 continue
-            known = manager.standing.decision_of(newest)
-            left = decisions.narrower(manager.terms, imported, known) if known is not None else None
+            known = manager.resolver.decision_of(newest)
+            left = decisions.narrower(manager.evaluator, imported, known) if known is not None else None
             if left is None or (left.granted, left.vendors) != (imported.granted, imported.vendors):
                 raise HandoffRefusal("taken back since")
 
     def _decision(self, claims: Mapping[str, Any]) -> Decision:
         """Turn claims into a decision: grants only under a notice that is known and covers this site."""
-        terms = self._manager.terms
+        evaluator = self._manager.evaluator
         categories, vendors = claims["categories"], claims["vendors"]
-        notice = terms.notices.get(claims["notice"])
-        shown = notice or terms.notice
+        notice = evaluator.notices.get(claims["notice"])
+        shown = notice or evaluator.notice
         decision = decisions.replace(
             Choice(categories=categories, vendors=vendors), shown, claims["decided_at"]
         )
         if notice is None and self._may_grant(categories, vendors):
             raise HandoffRefusal("notice")
-        if terms.grants(decision):
-            if not terms.covers(shown.digest).site:
+        if evaluator.grants(decision):
+            if not evaluator.covers(shown.digest).site:
                 raise HandoffRefusal("site not covered")
             if "sub" not in claims:
                 raise HandoffRefusal("sub")
@@ -182,13 +181,13 @@ class Handoff:
         if claims.get("partial") is True and decision.kind == "decided":
             decision = replace(decision, kind="partial")
         decision = replace(decision, changed_at=max(claims["decided_at"], claims["changed_at"]))
-        if (terms.expires(decision) or 0) <= self._manager.clock():
+        if (evaluator.expires(decision) or 0) <= self._manager.clock():
             raise HandoffRefusal("expired")
         return decision
 
     def _may_grant(self, categories: Mapping[str, bool], vendors: Mapping[str, bool]) -> bool:
         """Say whether an answer under a notice that is not known may grant more than what nobody has to agree to."""
-        needing = set(self._manager.terms.needing)
+        needing = set(self._manager.evaluator.needing)
         harmless = {category.id for category in self._manager.policy.categories} - needing
         return any(allowed and one not in harmless for one, allowed in categories.items()) or any(
             vendors.values()
@@ -217,7 +216,7 @@ class Handoff:
         if decision is None or not consent.status.decided:
             raise HandoffRefusal("no choice")
         now = int(manager.clock())
-        told = manager.terms.notices[decision.notice].category_ids
+        told = manager.evaluator.notices[decision.notice].category_ids
         claims = claims_of(consent, decision, told, self._names(manager.site, audience, state), now)
         if decision.subject and manager.ledger is not None:
             manager.ledger.link(decision.subject, claims["sub"], now)
@@ -229,15 +228,15 @@ class Handoff:
         if decision is None or not decision.subject or not consent.status.decided:
             return consent
         newest = manager.ledger.newest(decision.subject) if manager.ledger is not None else None
-        known = manager.standing.decision_of(newest) if newest is not None else None
+        known = manager.resolver.decision_of(newest) if newest is not None else None
         if known is None:
-            return manager.terms.undecided(gpc=consent.gpc, now=manager.clock())
+            return manager.evaluator.undecided(gpc=consent.gpc, now=manager.clock())
         if known.changed_at < decision.changed_at:
-            known = decisions.narrower(manager.terms, decision, known)
-            known = known if manager.terms.grants(known) else replace(known, subject="")
+            known = decisions.narrower(manager.evaluator, decision, known)
+            known = known if manager.evaluator.grants(known) else replace(known, subject="")
         elif known.changed_at == decision.changed_at and replace(known, kind=decision.kind) == decision:
             return consent
-        return manager.terms.judge(known, manager.clock(), gpc=consent.gpc)
+        return manager.evaluator.evaluate(known, manager.clock(), gpc=consent.gpc)
 
     def _address(self, site: str) -> str:
         """Build another site's address from the policy's list; no request ever names one."""

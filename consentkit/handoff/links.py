@@ -9,7 +9,7 @@ stays what it was, so that nothing is carried before there is anything to carry.
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from consentkit.headers.request import local_path
+from consentkit.headers import local_path
 
 __all__ = ["handoff_address"]
 

@@ -10,8 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from consentkit.consent.cookie import SKEW
-from consentkit.consent.model import Consent, Decision
+from consentkit.consent import SKEW, Consent, Decision
 from consentkit.handoff.keys import PublicKey, verify_token
 
 __all__ = ["HandoffRefusal", "claims_of", "read_claims"]

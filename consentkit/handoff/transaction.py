@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from itsdangerous import BadSignature, Signer
 
 from consentkit.handoff.token import HandoffRefusal
-from consentkit.manager.manager import ConsentManager
+from consentkit.manager import ConsentManager
 
 __all__ = ["TRANSACTION_SECONDS", "Transaction", "Transactions"]
 

@@ -1,5 +1,7 @@
 """HTTP header fields, read and written; nothing about consent."""
 
+from consentkit.headers.content import is_encoded, takes_parts
+from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes
 from consentkit.headers.request import (
     RawHeaders,
     cookie_values,
@@ -13,11 +15,17 @@ from consentkit.headers.request import (
 
 __all__ = [
     "RawHeaders",
+    "clamp",
     "cookie_values",
+    "deletion",
     "header_values",
+    "is_encoded",
+    "lifetime",
     "local_path",
     "preferred_language",
     "proves_same_origin",
+    "read_attributes",
     "sends_gpc",
     "sent_cookie_names",
+    "takes_parts",
 ]

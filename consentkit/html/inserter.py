@@ -9,9 +9,9 @@ import re
 from enum import IntEnum
 
 from consentkit.html.patterns import BODY_CONTENT, HEAD_CONTENT, SPACE, UNITS, classes
-from consentkit.html.tokenizer import LIMIT, Mode, Scanner, end_of
+from consentkit.html.tokenizer import LIMIT, Mode, Tokenizer, end_of
 
-__all__ = ["Injector"]
+__all__ = ["Inserter"]
 
 _BETWEEN = re.compile(rb"[" + SPACE + rb"]*+")
 _HEAD_TAGS = frozenset(b"base basefont bgsound link meta noframes script style template title".split())
@@ -29,7 +29,7 @@ class _Phase(IntEnum):
     IN_BODY = 4
 
 
-class Injector(Scanner):
+class Inserter(Tokenizer):
     """Insert pieces of markup into one HTML document whose bytes arrive in chunks.
 
     `head` goes to the beginning of the head, `body_start` to the beginning of the body, `body_end` before the body's end,

@@ -20,7 +20,7 @@ from consentkit.html.patterns import (
     raw_text_end,
 )
 
-__all__ = ["LIMIT", "Mode", "Scanner", "end_of"]
+__all__ = ["LIMIT", "Mode", "Tokenizer", "end_of"]
 
 LIMIT = 16 * 1024
 """Bytes of an unfinished tag that are held back at the most."""
@@ -66,7 +66,7 @@ _QUOTED_VALUE_ENDS = {quote: re.compile(quote) for quote in (b'"', b"'")}
 _BARE_VALUE_END = re.compile(rb"[" + SPACE + rb">]")
 
 
-class Scanner(ABC):
+class Tokenizer(ABC):
     """Walk through one document whose bytes arrive in chunks; subclasses know what to look for.
 
     `_mode` is `OVER` once nothing more is looked for.

@@ -2,6 +2,6 @@
 
 from consentkit.ledger.ledger import Ledger
 from consentkit.ledger.record import Record
-from consentkit.ledger.spool import Outbox
+from consentkit.ledger.spool import Spool
 
-__all__ = ["Ledger", "Outbox", "Record"]
+__all__ = ["Ledger", "Record", "Spool"]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from consentkit.errors import ConfigurationError, LedgerUnavailableError
 from consentkit.ledger.engines import checked, in_memory, make_engine
-from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, Addition, schema
+from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, InsertIgnore, schema
 from consentkit.ledger.watchdog import Watchdog
 
 __all__ = ["Database", "broke_off"]
@@ -176,7 +176,7 @@ class Database:
         if not connection.dialect.has_table(connection, schema.name):
             self._begin(connection)
             METADATA.create_all(connection)
-            Addition(schema, self.dialect).run(connection, [{"version": SCHEMA_VERSION}])
+            InsertIgnore(schema, self.dialect).run(connection, [{"version": SCHEMA_VERSION}])
             connection.exec_driver_sql("COMMIT")
         version = connection.execute(sqlalchemy.select(sqlalchemy.func.max(schema.c.version))).scalar()
         if version != SCHEMA_VERSION:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Time
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger.connections import Database, broke_off
-from consentkit.ledger.tables import Addition
+from consentkit.ledger.tables import InsertIgnore
 
 __all__ = ["Writer"]
 
@@ -36,7 +36,7 @@ class _Job:
 
     __slots__ = ("addition", "done", "error", "inserted", "rows", "state")
 
-    def __init__(self, addition: Addition, rows: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, addition: InsertIgnore, rows: Sequence[dict[str, Any]]) -> None:
         self.addition = addition
         self.rows = rows
         self.inserted = 0
@@ -73,7 +73,7 @@ class Writer:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def insert(self, addition: Addition, rows: Sequence[dict[str, Any]]) -> int:
+    def insert(self, addition: InsertIgnore, rows: Sequence[dict[str, Any]]) -> int:
         """Add rows and say how many were new, once they are durable.
 
         Raises:
@@ -205,7 +205,7 @@ def _gather(batch: list[_Job], queue: SimpleQueue[_Job | None]) -> None:
 
 
 def _insert(connection: Connection, batch: list[_Job]) -> None:
-    rows: dict[Addition, list[dict[str, Any]]] = {}
+    rows: dict[InsertIgnore, list[dict[str, Any]]] = {}
     for job in batch:
         rows.setdefault(job.addition, []).extend(job.rows)
     for addition, values in rows.items():

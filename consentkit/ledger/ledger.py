@@ -16,7 +16,7 @@ from consentkit.ledger import tables
 from consentkit.ledger.connections import Database
 from consentkit.ledger.group_commit import Writer
 from consentkit.ledger.record import Record, check_text
-from consentkit.ledger.tables import Addition, from_row, to_row
+from consentkit.ledger.tables import InsertIgnore, from_row, to_row
 
 __all__ = ["Ledger"]
 
@@ -45,7 +45,7 @@ class Ledger:
         """
         self._database = Database(target, lock_timeout=lock_timeout)
         self._writer = Writer(self._database)
-        self._additions = {table: Addition(table, self._database.dialect) for table in _GROWING}
+        self._additions = {table: InsertIgnore(table, self._database.dialect) for table in _GROWING}
         self._uses = itertools.count(1)
         self._close = weakref.finalize(self, _close, self._writer, self._database)
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from consentkit.errors import ConfigurationError, InvalidDecisionError, LedgerError, LedgerUnavailableError
 from consentkit.ledger.record import Record
 
-__all__ = ["Outbox"]
+__all__ = ["Spool"]
 
 logger = logging.getLogger("consentkit.ledger")
 
@@ -30,7 +30,7 @@ class Appends(Protocol):
         """Store records durably, all or none."""
 
 
-class Outbox:
+class Spool:
     """Hold records of withdrawals that took effect while the ledger was away, until it has them.
 
     With a directory each record is a file of its own and survives the process; several processes may share one, since
@@ -199,7 +199,7 @@ class Outbox:
             self._known.add(path)
 
 
-_OUTBOXES: weakref.WeakSet[Outbox] = weakref.WeakSet()
+_OUTBOXES: weakref.WeakSet[Spool] = weakref.WeakSet()
 
 
 def _restart_all() -> None:
@@ -225,17 +225,19 @@ def _prepare(directory: Path) -> Path:
 def _write(directory: Path, record: Record) -> Path:
     # The name keeps the order in which records came, also over a restart.
     path = directory / f"{time.time_ns():020}-{record.id}.json"
-    draft = path.with_suffix(".draft")
+    context = path.with_suffix(".draft")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        with open(
+            os.open(context, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
+        ) as file:
             file.write(record.to_json())
             file.flush()
             os.fsync(file.fileno())
-        draft.rename(path)
+        context.rename(path)
         _sync(directory)
     except OSError:
         with suppress(OSError):
-            draft.unlink(missing_ok=True)
+            context.unlink(missing_ok=True)
         raise
     return path
 

@@ -120,7 +120,7 @@ tokens = Table(
 )
 
 
-class Addition:
+class InsertIgnore:
     """The statement that adds rows to a table, and leaves alone those whose key is there already."""
 
     def __init__(self, table: Table, dialect: str) -> None:

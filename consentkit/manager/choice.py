@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from consentkit._version import __version__
-from consentkit.consent.evaluation import Terms
-from consentkit.consent.model import Consent, ConsentStatus, Decision
+from consentkit.consent import Consent, ConsentStatus, Decision, Evaluator
 from consentkit.ledger import Record
 
-__all__ = ["SURFACES", "Event", "Occasion", "Outcome", "Surface", "record_of"]
+__all__ = ["SURFACES", "ChoiceContext", "Event", "Outcome", "Surface", "record_of"]
 
 Surface = Literal["banner", "preferences", "policy", "embed", "api"]
 SURFACES: tuple[Surface, ...] = ("banner", "preferences", "policy", "embed", "api")
@@ -16,7 +15,7 @@ Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
+class ChoiceContext:
     """Where and how a visitor chose.
 
     Attributes:
@@ -56,11 +55,11 @@ class Outcome:
 
 
 def record_of(
-    terms: Terms,
+    evaluator: Evaluator,
     before: Consent,
     after: Decision,
     consent: Consent,
-    occasion: Occasion,
+    context: ChoiceContext,
     *,
     subject: str,
     event: Event | None = None,
@@ -69,25 +68,25 @@ def record_of(
 
     `subject` is the pseudonym that the event is about, empty where there is none.
     """
-    policy = terms.policy
-    notice = terms.notices[after.notice]
+    policy = evaluator.policy
+    notice = evaluator.notices[after.notice]
     return Record(
         at=after.changed_at,
-        event=event or _event(terms, before, after),
-        status=consent.status.value if terms.grants(after) else _refusal(after).value,
+        event=event or _event(evaluator, before, after),
+        status=consent.status.value if evaluator.grants(after) else _refusal(after).value,
         subject=subject or None,
-        site=terms.site.id,
+        site=evaluator.site.id,
         group=policy.group.id if policy.group else "",
         notice=after.notice,
-        language=occasion.language or policy.languages[0],
-        surface=occasion.surface,
-        choice=occasion.choice,
+        language=context.language or policy.languages[0],
+        surface=context.surface,
+        choice=context.choice,
         categories={category: category in after.granted for category in notice.category_ids},
         vendors=dict(after.vendors),
         decided_at=after.decided_at,
         changed_at=after.changed_at,
-        expires_at=terms.expires(after),
-        gpc=occasion.gpc,
+        expires_at=evaluator.expires(after),
+        gpc=context.gpc,
         jurisdiction=policy.jurisdiction,
         version=__version__,
     )
@@ -97,9 +96,9 @@ def _refusal(after: Decision) -> ConsentStatus:
     return ConsentStatus.WITHDRAWN if after.kind == "withdrawn" else ConsentStatus.REFUSED
 
 
-def _event(terms: Terms, before: Consent, after: Decision) -> Event:
+def _event(evaluator: Evaluator, before: Consent, after: Decision) -> Event:
     """Name the event in the words of the Data Privacy Vocabulary; granted anew and unchanged, it is a renewal."""
-    if not terms.grants(after):
+    if not evaluator.grants(after):
         return "refused"
     old = before.decision
     if before.status is not ConsentStatus.GIVEN or old is None:

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
-from consentkit.consent.cookie import ConsentCookie, SecretKeys
-from consentkit.consent.evaluation import Terms
-from consentkit.consent.model import Choice, Consent
+from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys
 from consentkit.ledger import Ledger, Record
-from consentkit.manager.choice import Occasion, Outcome
+from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.listeners import Listener, Listeners
 from consentkit.manager.options import (
     Origins,
@@ -21,11 +19,11 @@ from consentkit.manager.options import (
     chosen_site,
     served_from,
 )
-from consentkit.manager.recorder import Registrar
-from consentkit.manager.resolver import Standing
-from consentkit.manager.revocations import Revocations
-from consentkit.notices.notice import Notice
-from consentkit.policy.policy import Policy
+from consentkit.manager.recorder import DecisionRecorder
+from consentkit.manager.resolver import ConsentResolver
+from consentkit.manager.revocations import RevocationCache
+from consentkit.notices import Notice
+from consentkit.policy import Policy
 
 __all__ = ["ConsentManager"]
 
@@ -100,9 +98,9 @@ class ConsentManager:
         self.site = chosen_site(policy, site)
         self.origins = served_from(policy, origins or {})
         canonical = self.origins[self.site][0]
-        self.terms = Terms(policy, self.site, getattr(policy, "notices", ()))
+        self.evaluator = Evaluator(policy, self.site, getattr(policy, "notices", ()))
         self.cookie = ConsentCookie(
-            self.terms,
+            self.evaluator,
             secret_key,
             secure=canonical.startswith("https:"),
             domain=checked_domain(cookie_domain, canonical),
@@ -123,22 +121,24 @@ class ConsentManager:
         """Put together what depends on the ledger."""
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
-        self.revocations: Revocations | None = None
+        self.revocations: RevocationCache | None = None
         if self.ledger is None:
             warnings.warn(
                 "ConsentManager has no ledger: no consent can be proved to an authority.", stacklevel=3
             )
         else:
-            self.revocations = Revocations(self.ledger, recheck=recheck, max_stale=max_stale)
-        self.standing = Standing(self.terms, self.cookie, self.ledger, self.revocations, recheck=recheck)
-        self.registrar = Registrar(
-            self.terms, self.cookie, self.standing, self._listeners, clock=self.clock, spool=spool
+            self.revocations = RevocationCache(self.ledger, recheck=recheck, max_stale=max_stale)
+        self.resolver = ConsentResolver(
+            self.evaluator, self.cookie, self.ledger, self.revocations, recheck=recheck
+        )
+        self.recorder = DecisionRecorder(
+            self.evaluator, self.cookie, self.resolver, self._listeners, clock=self.clock, spool=spool
         )
 
     @property
     def notice(self) -> Notice:
         """What visitors are told now."""
-        return self.terms.notice
+        return self.evaluator.notice
 
     @property
     def group(self) -> str:
@@ -147,13 +147,15 @@ class ConsentManager:
 
     # Deciding
 
-    def decide(self, before: Consent, choice: Choice, occasion: Occasion, *, merge: bool = False) -> Outcome:
-        """Record a choice, as `Registrar.decide` does; blocks until the record is durable."""
-        return self.registrar.decide(before, choice, occasion, merge=merge)
+    def decide(
+        self, before: Consent, choice: Choice, context: ChoiceContext, *, merge: bool = False
+    ) -> Outcome:
+        """Record a choice, as `DecisionRecorder.decide` does; blocks until the record is durable."""
+        return self.recorder.decide(before, choice, context, merge=merge)
 
-    def withdraw(self, before: Consent, category: str | None, occasion: Occasion) -> Outcome:
-        """Withdraw everything, or one category, as `Registrar.withdraw` does; blocks."""
-        return self.registrar.withdraw(before, category, occasion)
+    def withdraw(self, before: Consent, category: str | None, context: ChoiceContext) -> Outcome:
+        """Withdraw everything, or one category, as `DecisionRecorder.withdraw` does; blocks."""
+        return self.recorder.withdraw(before, category, context)
 
     def withdraw_subject(self, subject: str) -> Record | None:
         """Withdraw for a visitor who asks customer service, without the visitor's browser.
@@ -165,7 +167,7 @@ class ConsentManager:
         Raises:
             LedgerUnavailableError: the ledger cannot be read; nothing was changed.
         """
-        outcome = self.registrar.withdraw_subject(subject)
+        outcome = self.recorder.withdraw_subject(subject)
         if outcome is not None and outcome.record is not None and outcome.stored:
             self.notify(outcome.record)
         return outcome.record if outcome else None
@@ -190,7 +192,7 @@ class ConsentManager:
 
     def close(self) -> None:
         """Deliver what waits, and close what this manager opened."""
-        self.registrar.close()
+        self.recorder.close()
         if self.revocations is not None:
             self.revocations.close()
         if self._own_ledger is not None:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import TypeAdapter, ValidationError
 
 from consentkit.errors import ConfigurationError
-from consentkit.policy.policy import Policy
-from consentkit.policy.url_types import SiteOrigin
+from consentkit.policy import Policy, SiteOrigin
 
 __all__ = ["Origins", "checked_domain", "checked_prefix", "checked_seconds", "chosen_site", "served_from"]
 

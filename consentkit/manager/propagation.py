@@ -11,24 +11,23 @@ import logging
 import uuid
 from dataclasses import replace
 
-from consentkit.consent.evaluation import Terms
-from consentkit.consent.model import ConsentStatus
+from consentkit.consent import ConsentStatus, Evaluator
 from consentkit.errors import LedgerError
 from consentkit.ledger import Ledger, Record
 
-__all__ = ["Reach"]
+__all__ = ["LinkedLedger"]
 
 log = logging.getLogger("consentkit")
 
 _WIDENING = ("given", "renewed")
 
 
-class Reach:
+class LinkedLedger:
     """Append records to the ledger, and with them what they take back under linked pseudonyms."""
 
-    def __init__(self, ledger: Ledger, terms: Terms) -> None:
+    def __init__(self, ledger: Ledger, evaluator: Evaluator) -> None:
         self._ledger = ledger
-        self._terms = terms
+        self._evaluator = evaluator
 
     def append(self, *records: Record) -> None:
         """Store records durably, all or none.
@@ -78,7 +77,7 @@ class Reach:
 
     def _narrowed(self, newest: Record, record: Record) -> Record | None:
         """Keep of a linked grant what another record grants too; None where that takes nothing back."""
-        notice = self._terms.known(newest.notice)
+        notice = self._evaluator.known(newest.notice)
         category_of = notice.vendor_category if notice else {}
         told = notice.vendor_ids if notice else ()
         categories = {

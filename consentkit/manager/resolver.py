@@ -4,34 +4,31 @@ import logging
 import threading
 from typing import Any
 
+from consentkit.consent import SKEW, Consent, ConsentCookie, ConsentStatus, Decision, Evaluator, VerifiedToken
 from consentkit.consent import transitions as decisions
-from consentkit.consent.cookie import SKEW, ConsentCookie
-from consentkit.consent.evaluation import Terms
-from consentkit.consent.model import Consent, ConsentStatus, Decision
-from consentkit.consent.verified import Token
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
-from consentkit.manager.revocations import Revocations
-from consentkit.notices.notice import Notice
+from consentkit.manager.revocations import RevocationCache
+from consentkit.notices import Notice
 
-__all__ = ["Standing"]
+__all__ = ["ConsentResolver"]
 
 log = logging.getLogger("consentkit")
 
 
-class Standing:
+class ConsentResolver:
     """Judge verified tokens by the ledger. Times are seconds since the epoch."""
 
     def __init__(
         self,
-        terms: Terms,
+        evaluator: Evaluator,
         cookie: ConsentCookie,
         ledger: Ledger | None,
-        revocations: Revocations | None,
+        revocations: RevocationCache | None,
         *,
         recheck: float,
     ) -> None:
-        self.terms = terms
+        self.evaluator = evaluator
         self.cookie = cookie
         self.ledger = ledger
         self.revocations = revocations
@@ -39,7 +36,7 @@ class Standing:
         self._learned: float | None = None
         self._learning = threading.Lock()
 
-    def due(self, token: Token | None, now: float) -> bool:
+    def due(self, token: VerifiedToken | None, now: float) -> bool:
         """Say whether the ledger has to be asked before a verified token can be judged."""
         if token is None or not token.subject:
             return False
@@ -50,7 +47,7 @@ class Standing:
             return False
         return revocations.due(token.subject, now)
 
-    def settle(self, token: Token, now: float) -> Consent | None:
+    def permissions(self, token: VerifiedToken, now: float) -> Consent | None:
         """Give the consent of somebody who answered as this visitor did, for what is allowed, which is the same.
 
         Most of what is asked is that, and judging costs ten times as much. As long as nothing else is known of the subject, that
@@ -68,45 +65,47 @@ class Standing:
             if not revocations.polled <= now < revocations.due_at:
                 return None
             token.proof = record
-        ends = self.terms.end_of(answer.notice, token.decided_at)
-        if ends is None or now >= ends or now >= self.terms.first_lapse:
+        ends = self.evaluator.end_of(answer.notice, token.decided_at)
+        if ends is None or now >= ends or now >= self.evaluator.first_lapse:
             return None
-        if answer.standing is None:
-            answer.standing = self.terms.judge(token.decision, now)
+        if answer.shared_consent is None:
+            answer.shared_consent = self.evaluator.evaluate(token.decision, now)
         token.ends, token.entry = ends, entry
-        token.since, token.until = token.changed_at - SKEW, min(ends, self.terms.first_lapse)
-        return answer.standing
+        token.since, token.until = token.changed_at - SKEW, min(ends, self.evaluator.first_lapse)
+        return answer.shared_consent
 
-    def judge(self, token: Token | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
+    def resolve(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
         """Judge a token by what the ledger last said; and say whether the browser's cookie is out of date."""
         if token is None or self.revocations is None:
-            return self.cookie.judge(token, now, gpc=gpc), False
+            return self.cookie.evaluate(token, now, gpc=gpc), False
         if not token.subject:
             # A grant that leads to no record could be neither proved nor ever withdrawn.
-            judged = self.terms.undecided(gpc=gpc, now=now) if token.answer.grants else None
-            return judged or self.cookie.judge(token, now, gpc=gpc), False
+            judged = self.evaluator.undecided(gpc=gpc, now=now) if token.answer.grants else None
+            return judged or self.cookie.evaluate(token, now, gpc=gpc), False
         record, fresh = self.revocations.newest(token.subject, token.changed_at, now)
         if not fresh:
-            return self.terms.unverifiable(token.decision, gpc=gpc, now=now), False
+            return self.evaluator.unverifiable(token.decision, gpc=gpc, now=now), False
         if record is None:
             if not self.revocations.seen(token.subject):
-                return self.cookie.judge(token, now, gpc=gpc), False
+                return self.cookie.evaluate(token, now, gpc=gpc), False
             log.warning("A grant of %d has no record: it counts for nothing.", token.decided_at)
-            return self.terms.undecided(gpc=gpc, now=now), False
+            return self.evaluator.undecided(gpc=gpc, now=now), False
         if record is token.proof or _proves(record, token):
             token.proof = record
-            return self.cookie.judge(token, now, gpc=gpc), False
+            return self.cookie.evaluate(token, now, gpc=gpc), False
         decision = token.decision
         known = self.decision_of(record)
         if known is None:
-            return self.terms.undecided(gpc=gpc, now=now), False
+            return self.evaluator.undecided(gpc=gpc, now=now), False
         if decision.changed_at > record.changed_at:
-            return self.terms.judge(decisions.narrower(self.terms, decision, known), now, gpc=gpc), False
-        return self.terms.judge(known, now, gpc=gpc), True
+            return self.evaluator.evaluate(
+                decisions.narrower(self.evaluator, decision, known), now, gpc=gpc
+            ), False
+        return self.evaluator.evaluate(known, now, gpc=gpc), True
 
     def decision_of(self, record: Record) -> Decision | None:
         """Read a decision back from its record; None under a notice that is not known here."""
-        notice = self.terms.known(record.notice)
+        notice = self.evaluator.known(record.notice)
         if notice is None:
             return None
         granted = frozenset(
@@ -143,13 +142,13 @@ class Standing:
         try:
             notice = Notice.from_content(content)
             if notice.digest == digest:
-                self.terms.learn(notice)
+                self.evaluator.add_notice(notice)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             log.warning("The notice %s in the ledger could not be read: %r", digest, error)
 
     def learn_if_unknown(self, digest: str, now: float) -> None:
         """Read the ledger's notices where one is not known here; blocks, never raises."""
-        if digest not in self.terms.notices and self.may_learn(now):
+        if digest not in self.evaluator.notices and self.may_learn(now):
             self.learn_notices(now)
 
     def may_learn(self, now: float) -> bool:
@@ -159,7 +158,7 @@ class Standing:
         )
 
 
-def _proves(record: Record, token: Token) -> bool:
+def _proves(record: Record, token: VerifiedToken) -> bool:
     """Say whether a record is that of the very decision that a token carries."""
     answer = token.answer
     if record.changed_at != token.changed_at or record.notice != answer.notice:

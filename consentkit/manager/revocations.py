@@ -16,7 +16,7 @@ from types import MappingProxyType
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
 
-__all__ = ["NoRevocations", "Revocations"]
+__all__ = ["NoRevocations", "RevocationCache"]
 
 log = logging.getLogger("consentkit.revocation")
 
@@ -34,7 +34,7 @@ class NoRevocations:
     polled, due_at = float("-inf"), float("inf")
 
 
-class Revocations:
+class RevocationCache:
     """Know the newest record of every subject that this process has seen. Times are seconds since the epoch.
 
     Attributes:
@@ -74,7 +74,7 @@ class Revocations:
             future.result(LONGEST_WAIT)
         except (FutureTimeoutError, LedgerUnavailableError) as error:
             self._failed = now
-            log.warning("Revocations could not be looked up: %s", str(error) or "no answer in time")
+            log.warning("RevocationCache could not be looked up: %s", str(error) or "no answer in time")
 
     def _ask(self, subject: str, now: float) -> None:
         if self._cursor is None or not self.polled <= now < self.due_at:

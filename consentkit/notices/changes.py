@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from consentkit.notices.notice import Facts, Notice
-from consentkit.policy.duration import Duration
+from consentkit.policy import Duration
 
 __all__ = ["DISCLOSED", "Change", "Coverage", "compare", "coverage"]
 

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from consentkit.errors import ConfigurationError, PolicyError, Problem
+from consentkit.errors import ConfigurationError, PolicyError, PolicyProblem
 from consentkit.notices.changes import Change, compare
 from consentkit.notices.notice import Notice
-from consentkit.policy.policy import Policy
+from consentkit.policy import Policy
 
 __all__ = ["EditorialChange", "Lock", "lock", "read_lock", "write_lock"]
 
@@ -182,10 +182,12 @@ def _notice(entry: _Locked) -> Notice:
 
 
 def _error(path: Path, line: int | None, message: str, key: str = "") -> PolicyError:
-    return PolicyError((Problem(str(path), line, key or "consent.lock", "", message, REMEDY),))
+    return PolicyError((PolicyProblem(str(path), line, key or "consent.lock", "", message, REMEDY),))
 
 
-def lock(policy: Policy, old: Lock, today: date, *, editorial: str = "") -> tuple[Lock, tuple[Change, ...]]:
+def add_notice_to_lock(
+    policy: Policy, old: Lock, today: date, *, editorial: str = ""
+) -> tuple[Lock, tuple[Change, ...]]:
     """Add the notice of a policy to a lock, where it is not its last one already; and say what changed since that.
 
     With a reason in `editorial`, the changes of wording count as none for visitors.

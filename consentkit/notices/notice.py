@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
-from consentkit.policy.duration import Duration
-from consentkit.policy.policy import Policy
+from consentkit.policy import Duration, Policy
 
 __all__ = ["Facts", "Notice"]
 

@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from consentkit.policy.findings import fault
+from consentkit.policy.findings import invalid
 
 __all__ = ["Duration"]
 
@@ -123,11 +123,11 @@ class Duration:
             return value
         remedy = 'Write it as ISO 8601 does: "P6M" for six months, "P90D" for ninety days, "PT30M" for half an hour.'
         if not isinstance(value, str):
-            raise fault("A duration is a text.", remedy)
+            raise invalid("A duration is a text.", remedy)
         try:
             return cls.parse(value)
         except ValueError as error:
-            raise fault(str(error), remedy) from None
+            raise invalid(str(error), remedy) from None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from consentkit.policy.duration import Duration
-from consentkit.policy.findings import fault
+from consentkit.policy.findings import invalid
 
 __all__ = [
     "CookiePath",
@@ -62,15 +62,15 @@ def escaped(text: str) -> str:
 
 def _readable(value: str, longest: int) -> str:
     if not value.strip():
-        raise fault(
+        raise invalid(
             "The text is empty.",
             "Write what visitors should read, or leave the key out where it is optional.",
         )
     if len(value) > longest:
-        raise fault(f"The text has {len(value)} characters; {longest} are allowed.", "Shorten it.")
+        raise invalid(f"The text has {len(value)} characters; {longest} are allowed.", "Shorten it.")
     found = _HIDDEN.search(value)
     if found:
-        raise fault(
+        raise invalid(
             f"The text holds U+{ord(found[0]):04X}, which hides or reorders what visitors read.", "Remove it."
         )
     return value
@@ -79,7 +79,7 @@ def _readable(value: str, longest: int) -> str:
 def line(value: str) -> str:
     """Refuse what is not one line that can be read, of at most 500 characters."""
     if "\n" in value:
-        raise fault("The text has more than one line.", "Write it on one line.")
+        raise invalid("The text has more than one line.", "Write it on one line.")
     return _readable(value, _LONGEST_LINE)
 
 
@@ -98,7 +98,7 @@ Prose = Annotated[
 
 def _id(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", value):
-        raise fault(
+        raise invalid(
             "An id is a small letter, then at most 63 small letters, digits, - or _.",
             'Choose one such as "analytical" or "google-analytics".',
         )
@@ -125,7 +125,7 @@ def normal_language(tag: str) -> str | None:
 def _language(value: str) -> str:
     tag = normal_language(value)
     if tag is None:
-        raise fault("This is not a language tag of BCP 47.", 'Write one such as "en", "nl" or "pt-BR".')
+        raise invalid("This is not a language tag of BCP 47.", 'Write one such as "en", "nl" or "pt-BR".')
     return tag
 
 
@@ -189,18 +189,18 @@ class Texts(Mapping[str, str]):
 
 def _table_of_texts(value: object) -> object:
     if isinstance(value, str) or value == {}:
-        raise fault("The text has no language.", 'Write a table by language: { en = "…", nl = "…" }.')
+        raise invalid("The text has no language.", 'Write a table by language: { en = "…", nl = "…" }.')
     if isinstance(value, Texts):
         return dict(value)
     if isinstance(value, dict) and len({str(tag).lower() for tag in value}) < len(value):
-        raise fault("A language stands here twice, in different letter case.", "Keep one of the two.")
+        raise invalid("A language stands here twice, in different letter case.", "Keep one of the two.")
     return value
 
 
 def _public_key(value: str) -> str:
     # 43 characters carry 258 bits: the last one ends in two zeros where the form is canonical.
     if not re.fullmatch(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", value):
-        raise fault(
+        raise invalid(
             "This is not a public key.",
             "Write the 32 raw bytes of the Ed25519 public key as base64url without padding: 43 characters.",
         )
@@ -216,7 +216,7 @@ PublicKey = Annotated[
 
 def _dpv_term(value: str) -> str:
     if not re.fullmatch(r"[A-Z][A-Za-z0-9]{1,63}", value):
-        raise fault(
+        raise invalid(
             "This is not a term of the Data Privacy Vocabulary.",
             'Write its name without the prefix, such as "IPAddress" or "TargetedAdvertising".',
         )
@@ -231,11 +231,13 @@ DpvTerm = Annotated[
 def _pattern(value: str) -> str:
     line(value)
     if not value.strip("*"):
-        raise fault(
+        raise invalid(
             "The name matches everything.", 'Name what is stored; a * at the end matches the rest: "_ga*".'
         )
     if "*" in value[:-1]:
-        raise fault("The name has a * that is not its last character.", 'A * stands only at the end: "_ga*".')
+        raise invalid(
+            "The name has a * that is not its last character.", 'A * stands only at the end: "_ga*".'
+        )
     return value
 
 
@@ -249,7 +251,7 @@ def is_cookie_name(pattern: str) -> bool:
 
 def _cookie_path(value: str) -> str:
     if not re.fullmatch(r"/[\x21-\x3a\x3c-\x7e]{0,1023}", value):
-        raise fault("This is not the path of a cookie.", 'Write one that begins with "/".')
+        raise invalid("This is not the path of a cookie.", 'Write one that begins with "/".')
     return value
 
 
@@ -271,7 +273,7 @@ Lifetime = Annotated[
 
 def _schema_version(value: int) -> int:
     if value != 1:
-        raise fault(
+        raise invalid(
             "This version of consentkit does not know that format.",
             "Write schema = 1, or upgrade consentkit.",
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic_core import PydanticCustomError
 
-__all__ = ["Finding", "KeyPath", "fault"]
+__all__ = ["Finding", "KeyPath", "invalid"]
 
 KeyPath = tuple[str | int, ...]
 
@@ -19,6 +19,6 @@ class Finding:
     warning: bool = False
 
 
-def fault(message: str, remedy: str) -> PydanticCustomError:
+def invalid(message: str, remedy: str) -> PydanticCustomError:
     """Make the error that a field's validator raises; `shape` turns it into a Finding."""
     return PydanticCustomError("consentkit", "{message}", {"message": message, "remedy": remedy})

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from consentkit.policy.findings import fault
+from consentkit.policy.findings import invalid
 
 __all__ = [
     "COUNTRIES",
@@ -66,7 +66,7 @@ Condition = Literal["dpf_certified", "commercial_org"]
 def _country(value: str) -> str:
     code = normal_country(value)
     if code not in COUNTRIES:
-        raise fault(
+        raise invalid(
             "This is not a country code of ISO 3166-1.", 'Write two capitals, such as "NL", "US" or "GB".'
         )
     return code
@@ -157,7 +157,9 @@ class TransferData(BaseModel):
     def _is_consistent(self) -> "TransferData":
         for decision in self.decisions:
             if decision.ends is not None and decision.ends < decision.begins:
-                raise fault(f"The decision for {decision.country} ends before it begins.", "Mend its dates.")
+                raise invalid(
+                    f"The decision for {decision.country} ends before it begins.", "Mend its dates."
+                )
         return self
 
     def in_eea(self, country: str) -> bool:

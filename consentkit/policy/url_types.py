@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from consentkit.policy.field_types import line, prose
-from consentkit.policy.findings import fault
+from consentkit.policy.findings import invalid
 
 __all__ = ["Domain", "Email", "Reference", "SiteOrigin", "Url", "VendorOrigin", "host_of", "is_local"]
 
@@ -21,18 +21,20 @@ _USUAL_PORT = {"http": "80", "https": "443"}
 def _url(value: str) -> str:
     line(value)
     if re.search(r'[\s<>"\\^`{|}]', value):
-        raise fault("The address holds a character that no address may hold.", "Write it percent-encoded.")
+        raise invalid("The address holds a character that no address may hold.", "Write it percent-encoded.")
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise fault("This is not an address.", 'Write a whole one that begins with "https://".') from None
+        raise invalid("This is not an address.", 'Write a whole one that begins with "https://".') from None
     if parts.scheme != "https":
-        raise fault("The address is not https.", 'Write a whole one that begins with "https://".')
+        raise invalid("The address is not https.", 'Write a whole one that begins with "https://".')
     if "@" in parts.netloc:
-        raise fault("The address holds a user name or password.", "Leave it out: visitors see this address.")
+        raise invalid(
+            "The address holds a user name or password.", "Leave it out: visitors see this address."
+        )
     if not host or port == 0:
-        raise fault("The address has no host.", 'Write a whole one that begins with "https://".')
+        raise invalid("The address has no host.", 'Write a whole one that begins with "https://".')
     return value
 
 
@@ -57,23 +59,23 @@ Reference = Annotated[str, AfterValidator(_reference)]
 def _origin(value: str) -> re.Match[str]:
     found = _ORIGIN.fullmatch(value)
     if found is None or int(found["port"] or 0) > 65_535:
-        raise fault(
+        raise invalid(
             "This is not an origin.",
             'Write scheme, host and any unusual port, nothing after them: "https://www.example.org".',
         )
     if found["port"] == _USUAL_PORT[found["scheme"]]:
-        raise fault("The port is the usual one, which browsers leave out.", "Leave it out too.")
+        raise invalid("The port is the usual one, which browsers leave out.", "Leave it out too.")
     return found
 
 
 def _site_origin(value: str) -> str:
     found = _origin(value)
     if not _HOST.fullmatch(found["host"]):
-        raise fault(
+        raise invalid(
             "This is not a host name in small letters.", "Write it as browsers send it: example.org, xn--…."
         )
     if found["scheme"] == "http" and not is_local(found["host"]):
-        raise fault(
+        raise invalid(
             "The origin is not https.", "Serve the site over https; plain http is for localhost alone."
         )
     return value
@@ -89,12 +91,12 @@ SiteOrigin = Annotated[
 def _vendor_origin(value: str) -> str:
     found = _origin(value)
     if found["scheme"] != "https":
-        raise fault("The origin is not https.", 'Write it with "https://".')
+        raise invalid("The origin is not https.", 'Write it with "https://".')
     host = found["host"].removeprefix("*.")
     if found["host"].startswith("*") and "." not in host:
-        raise fault("The origin covers more than any vendor has.", 'Name it: "https://*.vendor.example".')
+        raise invalid("The origin covers more than any vendor has.", 'Name it: "https://*.vendor.example".')
     if not _HOST.fullmatch(host):
-        raise fault(
+        raise invalid(
             "This is not a host name in small letters.",
             'Write one such as "https://cdn.vendor.example" or "https://*.vendor.example".',
         )
@@ -111,7 +113,7 @@ VendorOrigin = Annotated[
 def _email(value: str) -> str:
     line(value)
     if len(value) > 254 or not _EMAIL.fullmatch(value):
-        raise fault("This is not an e-mail address.", 'Write one such as "privacy@publisher.example".')
+        raise invalid("This is not an e-mail address.", 'Write one such as "privacy@publisher.example".')
     return value
 
 
@@ -120,7 +122,7 @@ Email = Annotated[str, AfterValidator(_email), Field(json_schema_extra={"format"
 
 def _domain(value: str) -> str:
     if not _HOST.fullmatch(value.removeprefix(".")):
-        raise fault("This is not a domain in small letters.", 'Write one such as ".stride.example".')
+        raise invalid("This is not a domain in small letters.", 'Write one such as ".stride.example".')
     return value
 
 

@@ -7,7 +7,7 @@ need no consent turn none on: Google's are not known to qualify.
 
 from collections.abc import Callable, Iterator
 
-from consentkit.policy.policy import Category, Policy
+from consentkit.policy import Category, Policy
 
 __all__ = ["google_signals", "google_sources"]
 

@@ -1,5 +1,6 @@
 """What visitors see: banner, preference centre, policy pages, script."""
 
 from consentkit.ui.pages import Pages, View
+from consentkit.ui.script_tag import ScriptTag
 
-__all__ = ["Pages", "View"]
+__all__ = ["Pages", "ScriptTag", "View"]

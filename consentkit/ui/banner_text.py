@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from consentkit.consent.model import Consent, ConsentStatus
+from consentkit.consent import Consent, ConsentStatus
 from consentkit.ui.disclosure import Row
-from consentkit.ui.i18n import Wording, mark
+from consentkit.ui.i18n import Translator, mark
 
 __all__ = ["FirstLayer", "answerable", "combination", "first_layer", "problem", "state"]
 
@@ -69,7 +69,7 @@ class FirstLayer:
 
 def first_layer(
     policy: Row,
-    words: Wording,
+    words: Translator,
     own: Own,
     asking: Iterable[str],
     *,
@@ -92,7 +92,7 @@ def first_layer(
     categories = tuple(row for row in policy["categories"] if row["id"] in asked)
     partial = len(categories) < sum(row["legal_basis"] == "consent" for row in policy["categories"])
     vendors = [row for row in policy["vendors"] if row["category"] in asked]
-    sentences = [*_profiling(vendors, words), *_reach(policy, categories, words, own)]
+    sentences = [*_profiling(vendors, words), *_linked_ledger(policy, categories, words, own)]
     if gpc:
         sentences += _gpc(categories, words, own)
     if partial and ends:
@@ -107,7 +107,7 @@ def first_layer(
     )
 
 
-def _profiling(vendors: Iterable[Row], words: Wording) -> list[Markup]:
+def _profiling(vendors: Iterable[Row], words: Translator) -> list[Markup]:
     profiling = sum(row["profiling"] for row in vendors)
     if not profiling:
         return []
@@ -120,7 +120,7 @@ def _profiling(vendors: Iterable[Row], words: Wording) -> list[Markup]:
     ]
 
 
-def _reach(policy: Row, categories: Iterable[Row], words: Wording, own: Own) -> list[Markup]:
+def _linked_ledger(policy: Row, categories: Iterable[Row], words: Translator, own: Own) -> list[Markup]:
     """Say which sites one answer covers, and what is combined of the categories asked about (REQUIREMENTS XS-01)."""
     sites = len(policy["sites"])
     if sites == 1:
@@ -135,7 +135,7 @@ def _reach(policy: Row, categories: Iterable[Row], words: Wording, own: Own) -> 
     return [covers, words.fill("Data from all of them is combined for: %(purposes)s.", purposes=purposes)]
 
 
-def _asks(policy: Row, words: Wording, vendors: Sequence[Row]) -> Markup:
+def _asks(policy: Row, words: Translator, vendors: Sequence[Row]) -> Markup:
     controller = policy["controller"]["name"]
     outside = sum(row["outside_eea"] for row in vendors)
     if not vendors:
@@ -160,7 +160,7 @@ def _asks(policy: Row, words: Wording, vendors: Sequence[Row]) -> Markup:
     )
 
 
-def _gpc(categories: Iterable[Row], words: Wording, own: Own) -> list[Markup]:
+def _gpc(categories: Iterable[Row], words: Translator, own: Own) -> list[Markup]:
     refused = [own(row["title"]) for row in categories if row["honours_gpc"]]
     if not refused:
         return []
@@ -172,7 +172,7 @@ def _gpc(categories: Iterable[Row], words: Wording, own: Own) -> list[Markup]:
     ]
 
 
-def combination(policy: Row, titles: Sequence[Markup], words: Wording) -> Markup:
+def combination(policy: Row, titles: Sequence[Markup], words: Translator) -> Markup:
     """Say which data from several sites is put together (REQUIREMENTS XS-01)."""
     if titles:
         return words.fill(
@@ -183,7 +183,7 @@ def combination(policy: Row, titles: Sequence[Markup], words: Wording) -> Markup
     return Markup()
 
 
-def state(consent: Consent, policy: Row, words: Wording, own: Own) -> list[Markup]:
+def state(consent: Consent, policy: Row, words: Translator, own: Own) -> list[Markup]:
     """Say where the visitor stands: what was answered, when, and until when it holds."""
     decided = words.date(consent.decided_at) if consent.decided_at else ""
     ends = words.date(consent.expires_at) if consent.expires_at else ""
@@ -202,7 +202,7 @@ def state(consent: Consent, policy: Row, words: Wording, own: Own) -> list[Marku
     return sentences
 
 
-def _answer(consent: Consent, policy: Row, words: Wording, own: Own, decided: str) -> Markup:
+def _answer(consent: Consent, policy: Row, words: Translator, own: Own, decided: str) -> Markup:
     if not decided:
         return words.fill("You have not answered yet.")
     if consent.status is ConsentStatus.GIVEN:
@@ -254,7 +254,7 @@ def answerable(category: Row, policy: Row, consent: Consent) -> Row:
     }
 
 
-def problem(status: int, words: Wording) -> tuple[str, str]:
+def problem(status: int, words: Translator) -> tuple[str, str]:
     """Say what an HTTP status means to a visitor who pressed a button: a title and a sentence, not escaped."""
     title, detail = _PROBLEMS.get(status, _PROBLEMS[400])
     return words.say(title), words.say(detail)

@@ -5,9 +5,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from consentkit.notices.changes import Change
+from consentkit.notices import Change
 from consentkit.ui.disclosure import Row
-from consentkit.ui.i18n import Wording, mark
+from consentkit.ui.i18n import Translator, mark
 
 __all__ = ["whats_new"]
 
@@ -43,7 +43,7 @@ _OTHER = mark("The group of our sites has changed.")
 
 
 def whats_new(
-    changes: Iterable[Change], policy: Row, words: Wording, own: Callable[[str], Markup]
+    changes: Iterable[Change], policy: Row, words: Translator, own: Callable[[str], Markup]
 ) -> tuple[Markup, ...]:
     """Put into sentences what makes us ask again, each once; a new vendor's trackers go without saying."""
     changes = [change for change in changes if change.asks]
@@ -57,7 +57,7 @@ def whats_new(
     )
 
 
-def _sentence(change: Change, policy: Row, words: Wording, own: Callable[[str], Markup]) -> Markup:
+def _sentence(change: Change, policy: Row, words: Translator, own: Callable[[str], Markup]) -> Markup:
     sentence = _SENTENCES.get((change.thing, change.field))
     if sentence is None:
         sentence = _PURPOSE if change.thing == "category" else _OTHER

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from consentkit.notices.notice import Notice
-from consentkit.policy.duration import Duration
-from consentkit.policy.policy import Category, Controller, Policy, Site, Tracker, Vendor
-from consentkit.policy.transfers import SAFEGUARDS
-from consentkit.ui.i18n import Wording, mark
+from consentkit.notices import Notice
+from consentkit.policy import SAFEGUARDS, Category, Controller, Duration, Policy, Site, Tracker, Vendor
+from consentkit.ui.i18n import Translator, mark
 
 __all__ = ["Disclosure", "Row", "web_address"]
 
@@ -113,7 +111,7 @@ class Disclosure:
         policy: Policy,
         notice: Notice,
         language: str,
-        wording: Wording,
+        wording: Translator,
         origins: Mapping[str, str] | None = None,
     ) -> None:
         self._policy = policy

@@ -18,9 +18,9 @@ from babel.lists import format_list
 from markupsafe import Markup, escape
 
 from consentkit.errors import ConfigurationError
-from consentkit.policy.duration import Duration
+from consentkit.policy import Duration
 
-__all__ = ["DOMAIN", "LOCALES", "Wording", "direction", "mark"]
+__all__ = ["DOMAIN", "LOCALES", "Translator", "direction", "mark"]
 
 DOMAIN = "consentkit"
 LOCALES = Path(__file__).parent / "locales"
@@ -40,7 +40,7 @@ _CLDR = {"en": "en_001"}
 
 
 def mark(text: str) -> str:
-    """Mark a text for translation where it stands; `Wording.say` and its kin translate it where it is used."""
+    """Mark a text for translation where it stands; `Translator.say` and its kin translate it where it is used."""
     return text
 
 
@@ -49,7 +49,7 @@ def direction(language: str) -> Literal["ltr", "rtl"]:
     return "rtl" if _locale(language).character_order == "right-to-left" else "ltr"
 
 
-class Wording:
+class Translator:
     """The words of one language: of a text's own language where a catalogue has it, else English.
 
     `language` is the BCP 47 tag of these words and belongs into `lang`, `direction` (ltr or rtl) into `dir`.

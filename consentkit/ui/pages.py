@@ -13,17 +13,17 @@ from typing import Any
 
 from markupsafe import Markup
 
-from consentkit.consent.model import Consent, ConsentStatus
-from consentkit.headers.request import local_path
-from consentkit.notices.notice import Notice
-from consentkit.policy.policy import Policy
+from consentkit.consent import Consent, ConsentStatus
+from consentkit.headers import local_path
+from consentkit.notices import Notice
+from consentkit.policy import Policy
 from consentkit.ui import placeholders as blanks
 from consentkit.ui.assets import shipped_assets
 from consentkit.ui.banner_text import answerable, combination, first_layer, problem, state
 from consentkit.ui.change_text import whats_new
 from consentkit.ui.disclosure import Disclosure, Row
-from consentkit.ui.i18n import LOCALES, Wording
-from consentkit.ui.rendering import Edition
+from consentkit.ui.i18n import LOCALES, Translator
+from consentkit.ui.rendering import Rendering
 
 __all__ = ["Pages", "View"]
 
@@ -84,11 +84,11 @@ class Pages:
         self._stylesheets = tuple(stylesheets)
         folders = (*([templates] if templates else ()), Path(__file__).parent / "templates")
         catalogues = (*([locales] if locales else ()), LOCALES)
-        self._editions: dict[str, Edition] = {}
+        self._editions: dict[str, Rendering] = {}
         for language in policy.languages:
-            words = Wording(language, catalogues)
+            words = Translator(language, catalogues)
             disclosure = Disclosure(policy, notice, language, words, origins)
-            self._editions[language] = Edition(language, words, disclosure, folders)
+            self._editions[language] = Rendering(language, words, disclosure, folders)
         self._edition_for = lru_cache(maxsize=256)(self._find_edition)
         self._cached_banner = lru_cache(maxsize=256)(self._render_banner)
         self._cached_settings = lru_cache(maxsize=256)(self._render_settings)
@@ -229,7 +229,7 @@ class Pages:
             "assets": {name: _digest(asset.content) for name, asset in self._assets.items()},
         }
 
-    def _find_edition(self, wanted: str) -> Edition:
+    def _find_edition(self, wanted: str) -> Rendering:
         """Match the whole tag, then the primary language, then take the policy's first language."""
         whole = {language.lower(): edition for language, edition in self._editions.items()}
         primary = {language.split("-")[0]: edition for language, edition in reversed(whole.items())}
@@ -291,7 +291,7 @@ class Pages:
             **values,
         )
 
-    def _overview(self, edition: Edition, view: View) -> dict[str, Any]:
+    def _overview(self, edition: Rendering, view: View) -> dict[str, Any]:
         combined = [edition.titles[category] for category in edition.sites["combined"]]
         return {
             "overview": edition.sites,

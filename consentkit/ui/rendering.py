@@ -10,12 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from consentkit.ui.disclosure import Disclosure, web_address
-from consentkit.ui.i18n import Wording, direction
+from consentkit.ui.i18n import Translator, direction
 
-__all__ = ["Edition"]
+__all__ = ["Rendering"]
 
 
-class Edition:
+class Rendering:
     """A notice in one language of the policy, ready to be rendered.
 
     `language` is that of the owner's texts and goes into records; `words.language` is that of the library's own words,
@@ -23,7 +23,7 @@ class Edition:
     """
 
     def __init__(
-        self, language: str, words: Wording, disclosure: Disclosure, templates: Sequence[Path]
+        self, language: str, words: Translator, disclosure: Disclosure, templates: Sequence[Path]
     ) -> None:
         self.language = language
         self.words = words
@@ -63,7 +63,7 @@ class Edition:
         return self._templates.list_templates(extensions=["html"])
 
 
-def _environment(templates: Sequence[Path], words: Wording) -> Environment:
+def _environment(templates: Sequence[Path], words: Translator) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(templates),
         extensions=["jinja2.ext.i18n"],

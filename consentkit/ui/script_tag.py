@@ -7,20 +7,19 @@ from collections.abc import Iterable
 
 from markupsafe import escape
 
-from consentkit.consent.cookie import ConsentCookie
-from consentkit.consent.model import Consent
-from consentkit.enforcement.cookie_gate import permitted
-from consentkit.policy.policy import Policy
-from consentkit.signals.google import google_sources
+from consentkit.consent import Consent, ConsentCookie
+from consentkit.enforcement import permitted
+from consentkit.policy import Policy
+from consentkit.signals import google_sources
 
-__all__ = ["Loader"]
+__all__ = ["ScriptTag"]
 
 # What only a script can take away again.
 _IN_THE_BROWSER = frozenset({"local_storage", "session_storage", "indexed_db", "cache_storage"})
 _REMEMBERED = 1024
 
 
-class Loader:
+class ScriptTag:
     """Write the tag for one site; `src` is the script's address below the root path."""
 
     def __init__(
@@ -37,13 +36,13 @@ class Loader:
             and not policy.category(tracker.category).required
         ]
         required = " ".join(category.id for category in policy.categories if category.required)
-        undecided = (cookie.state(cookie.terms.undecided(gpc=gpc)) for gpc in (False, True))
+        undecided = (cookie.companion_value(cookie.evaluator.undecided(gpc=gpc)) for gpc in (False, True))
         default, with_gpc = undecided
         self._common = _attributes(
             cookie=cookie.companion,
             default=default,
             gpc=with_gpc if with_gpc != default else None,
-            notice=cookie.terms.notice.digest,
+            notice=cookie.evaluator.notice.digest,
             required=required,
             google=google_sources(policy) or None,
             group=group or None,
@@ -72,7 +71,7 @@ class Loader:
         return f'<script src="{escape(root_path)}{self._src}"{self._common}{known}{more}{attribute}></script>'
 
     def _visitor(self, consent: Consent) -> str:
-        state = self._cookie.state(consent)
+        state = self._cookie.companion_value(consent)
         known = self._private.get(state)
         if known is None:
             stale = any(not permitted(tracker, consent.allows) for tracker in self._stored)

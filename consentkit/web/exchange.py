@@ -7,14 +7,13 @@ directly. An answer that no consent has a part in passes through byte for byte.
 from collections.abc import Mapping
 from typing import Any
 
-from consentkit.enforcement.cookie_gate import Action, Verdict
-from consentkit.headers import caching
-from consentkit.headers.request import sent_cookie_names
-from consentkit.html.inserter import Injector
-from consentkit.web.services import Exchanges
+from consentkit.enforcement import Action, Verdict
+from consentkit.headers import caching, sent_cookie_names
+from consentkit.html import Inserter
+from consentkit.web.services import SiteServices
 from consentkit.web.visit import Visit
 
-__all__ = ["Exchange", "Exchanges", "exchange_of"]
+__all__ = ["Exchange", "SiteServices", "exchange_of"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -38,7 +37,7 @@ class Exchange(Visit):
     _dropped: tuple[Verdict, ...] = ()
     _early = b""
     _held: Headers
-    _injector: Injector | None = None
+    _inserter: Inserter | None = None
     _lent = False
     _news = b""
 
@@ -93,8 +92,8 @@ class Exchange(Visit):
         """
         self.holding = False
         headers = self._held
-        if self._injector is None or self._injector.complete is False:
-            self._injector = None
+        if self._inserter is None or self._inserter.complete is False:
+            self._inserter = None
             return self._settled(200, headers, page=False, html=True)
         headers = caching.rewritten(headers)
         if length is not None and not caching.values(headers, b"transfer-encoding"):
@@ -103,7 +102,7 @@ class Exchange(Visit):
 
     def spare(self) -> Headers:
         """Give the headers that were held, for a body that goes another way than through `body`."""
-        self._injector = None
+        self._inserter = None
         return self.release(None)
 
     def _settled(
@@ -156,7 +155,7 @@ class Exchange(Visit):
         consent = self.settled or self.alike()
         kept, self._depends, noticed = shared.outgoing.filter(headers, consent, shared.clock(), self.ends)
         for verdict in noticed:
-            shared.sightings.report(verdict)
+            shared.observed_cookies.report(verdict)
             if verdict.action is Action.DROP:
                 self._dropped += (verdict,)
         return kept
@@ -169,7 +168,7 @@ class Exchange(Visit):
             self._news = self.shared.news(view, self.headers)
         consent = None if shared_page else self
         asked = self.uses_nonce
-        self._injector = self.shared.injector(view, headers, consent, news=self._news, dropped=self._dropped)
+        self._inserter = self.shared.inserter(view, headers, consent, news=self._news, dropped=self._dropped)
         self._lent = self.uses_nonce and not asked
 
     @property
@@ -179,21 +178,21 @@ class Exchange(Visit):
 
     def body(self, chunk: bytes, more: bool) -> bytes:
         """Take a piece of the response's body and give the piece that leaves."""
-        injector = self._injector
-        if injector is None:
+        inserter = self._inserter
+        if inserter is None:
             return chunk
-        left = injector.feed(bytes(chunk), more)
+        left = inserter.feed(bytes(chunk), more)
         if not self.holding:
             return left
         left = self._early + left
-        doubtful = more and injector.complete is None and len(left) < LONGEST_DOUBT
+        doubtful = more and inserter.complete is None and len(left) < LONGEST_DOUBT
         self._early = left if doubtful else b""
         return b"" if doubtful else left
 
     @property
     def rewrites(self) -> bool:
         """Whether the body has to go through `body`."""
-        return self._injector is not None
+        return self._inserter is not None
 
 
 def exchange_of(scope: Mapping[str, Any]) -> Exchange:

@@ -10,12 +10,10 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from consentkit.consent.model import Choice, Consent, ConsentStatus
-from consentkit.consent.verified import Token
+from consentkit.consent import Choice, Consent, ConsentStatus, VerifiedToken
 from consentkit.errors import BlockingCallError, ResponseStartedError
-from consentkit.headers.request import RawHeaders, preferred_language, sends_gpc
-from consentkit.manager.choice import Occasion, Outcome, Surface
-from consentkit.manager.manager import ConsentManager
+from consentkit.headers import RawHeaders, preferred_language, sends_gpc
+from consentkit.manager import ChoiceContext, ConsentManager, Outcome, Surface
 from consentkit.web.threads import in_ledger_thread
 
 __all__ = ["RequestConsent"]
@@ -39,7 +37,7 @@ class RequestConsent:
 
     manager: ConsentManager
     headers: RawHeaders
-    token: Token | None
+    token: VerifiedToken | None
     accessed: bool
     started: bool
     settled: Consent | None
@@ -53,7 +51,9 @@ class RequestConsent:
     _nonce = ""
 
     @classmethod
-    def of(cls, manager: ConsentManager, headers: RawHeaders, token: Token | None = None) -> "RequestConsent":
+    def of(
+        cls, manager: ConsentManager, headers: RawHeaders, token: VerifiedToken | None = None
+    ) -> "RequestConsent":
         """Make that of a request with these raw headers, in which a token was found and verified."""
         consent = cls()
         consent.manager, consent.headers, consent.token = manager, headers, token
@@ -67,7 +67,7 @@ class RequestConsent:
         if consent is None:
             manager = self.manager
             gpc = sends_gpc(self.headers)
-            consent, outdated = manager.standing.judge(self.token, manager.clock(), gpc=gpc)
+            consent, outdated = manager.resolver.resolve(self.token, manager.clock(), gpc=gpc)
             if outdated:
                 self.outdated = True
             self._consent = self.settled = consent
@@ -77,7 +77,7 @@ class RequestConsent:
         """Give a consent that allows what this one does, without marking the answer; nothing else in it need be the same."""
         if self.settled is None:
             if self.token is not None and self._consent is None:
-                self.settled = self.manager.standing.settle(self.token, self.manager.clock())
+                self.settled = self.manager.resolver.permissions(self.token, self.manager.clock())
             self.settled = self.settled or self.peek()
         return self.settled
 
@@ -220,18 +220,18 @@ class RequestConsent:
         self, categories: Answers, vendors: Answers | None, *, merge: bool
     ) -> Callable[[Consent], Outcome]:
         choice = Choice(categories=dict(categories), vendors=dict(vendors or {}))
-        occasion = self.occasion(choice="change" if merge else "api")
-        return lambda before: self.manager.decide(before, choice, occasion, merge=merge)
+        context = self.context(choice="change" if merge else "api")
+        return lambda before: self.manager.decide(before, choice, context, merge=merge)
 
     def _withdrawal(self, category: str | None) -> Callable[[Consent], Outcome]:
-        occasion = self.occasion(choice="withdraw")
-        return lambda before: self.manager.withdraw(before, category, occasion)
+        context = self.context(choice="withdraw")
+        return lambda before: self.manager.withdraw(before, category, context)
 
-    def occasion(
+    def context(
         self, *, choice: str, surface: Surface = "api", language: str | None = None, notice: str | None = None
-    ) -> Occasion:
+    ) -> ChoiceContext:
         """Say how a choice in this request comes about."""
-        return Occasion(
+        return ChoiceContext(
             surface=surface,
             choice=choice,
             language=language or self.language(),

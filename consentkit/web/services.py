@@ -6,31 +6,30 @@ from functools import cached_property
 from hashlib import blake2s
 
 from consentkit._version import __version__
-from consentkit.consent.model import Consent
-from consentkit.enforcement.cookie_gate import CookieGate, Verdict
-from consentkit.enforcement.cookie_header import SentCookies
-from consentkit.enforcement.csp import Csp, nonce_of
-from consentkit.enforcement.observations import Sightings
-from consentkit.enforcement.set_cookie import OutgoingCookies
-from consentkit.handoff.handoff import Handoff
-from consentkit.handoff.links import handoff_address
-from consentkit.headers import caching
-from consentkit.headers.content import is_encoded, takes_parts
-from consentkit.headers.request import RawHeaders, cookie_values
-from consentkit.html.inserter import Injector
-from consentkit.manager.manager import ConsentManager
-from consentkit.manager.revocations import NoRevocations
-from consentkit.ui.pages import Pages, View
-from consentkit.ui.script_tag import Loader
+from consentkit.consent import Consent
+from consentkit.enforcement import (
+    ContentSecurityPolicy,
+    CookieGate,
+    CookieHeaderCache,
+    ObservedCookies,
+    SetCookieFilter,
+    Verdict,
+    nonce_of,
+)
+from consentkit.handoff import Handoff, handoff_address
+from consentkit.headers import RawHeaders, caching, cookie_values, is_encoded, takes_parts
+from consentkit.html import Inserter
+from consentkit.manager import ConsentManager, NoRevocations
+from consentkit.ui import Pages, ScriptTag, View
 from consentkit.web.request_consent import RequestConsent
 
-__all__ = ["Exchanges"]
+__all__ = ["SiteServices"]
 
 _POLICIES = frozenset({b"content-security-policy", b"content-security-policy-report-only"})
 SETTINGS_CLASS = b"cookie-consent-settings"
 
 
-class Exchanges:
+class SiteServices:
     """What all exchanges of one site share.
 
     Attributes:
@@ -47,8 +46,8 @@ class Exchanges:
         self.told_name = f"{manager.cookie.name}-from"
         self.brief = f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
         self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
-        self.outgoing = OutgoingCookies(self.gate)
-        self.sent = SentCookies(self.cookie_name, self.gate)
+        self.outgoing = SetCookieFilter(self.gate)
+        self.sent = CookieHeaderCache(self.cookie_name, self.gate)
         self.places = self.sent.places
         self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
         self.pages = Pages(
@@ -63,15 +62,15 @@ class Exchanges:
             locales=manager.locales,
             stylesheets=manager.stylesheets,
         )
-        manager.registrar.rendering = self.pages.rendering
-        self.loader = Loader(
+        manager.recorder.rendering = self.pages.rendering
+        self.loader = ScriptTag(
             manager.policy,
             manager.cookie,
             src=self.pages.asset_url("consent.js"),
             asks=manager.show_banner,
             group=_leading(manager) if self.handoff and manager.private_key else "",
         )
-        self.csp = Csp(manager.csp, manager.policy) if manager.csp is not None else None
+        self.csp = ContentSecurityPolicy(manager.csp, manager.policy) if manager.csp is not None else None
         self.own_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
         self.all_vendors = frozenset(vendor.id for vendor in manager.policy.vendors)
         languages = manager.policy.languages
@@ -80,7 +79,7 @@ class Exchanges:
         # What an answer for one visitor says, where the application said nothing about caching.
         self.personal = caching.depends_on_visitor([], self.vary, b"")
         self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
-        self.sightings = Sightings(manager.observed)
+        self.observed_cookies = ObservedCookies(manager.observed)
 
     def takes_parts(self, method: str, status: int, headers: RawHeaders, path: str) -> bool:
         """Say whether our parts belong into an HTML answer, so far as its headers tell."""
@@ -88,7 +87,7 @@ class Exchanges:
             return False
         if not is_encoded(headers):
             return True
-        self.sightings.warn_once(
+        self.observed_cookies.warn_once(
             "content-encoding",
             "%r arrives encoded, so that no banner can be put in: add the compressing middleware after "
             "ConsentMiddleware, so that it runs around it.",
@@ -98,11 +97,11 @@ class Exchanges:
 
     def warn_of_public(self, path: str) -> None:
         """Say once for each path that its answer cannot be what it claims to be."""
-        self.sightings.warn_once(
+        self.observed_cookies.warn_once(
             path, "%r is marked public but depends on the consent: sent as private.", path
         )
 
-    def injector(
+    def inserter(
         self,
         view: View,
         headers: RawHeaders,
@@ -110,7 +109,7 @@ class Exchanges:
         *,
         news: bytes,
         dropped: Sequence[Verdict],
-    ) -> Injector:
+    ) -> Inserter:
         """Make our parts for a page, and what finds their places in it; without a consent for a page that everybody shares.
 
         The script comes first, since it tells all others what is allowed.
@@ -127,7 +126,7 @@ class Exchanges:
             reload="" if follows else None,
             dropped=_described(dropped) if self.manager.debug else (),
         )
-        return Injector(
+        return Inserter(
             (tag + pages.head(view, nonce)).encode(),
             news + (pages.banner(view).encode() if consent and self.manager.show_banner else b""),
             pages.settings(view).encode(),
@@ -135,7 +134,7 @@ class Exchanges:
         )
 
     def opened(
-        self, csp: Csp, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
+        self, csp: ContentSecurityPolicy, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
     ) -> list[tuple[bytes, bytes]]:
         """Open the site's Content-Security-Policy, or the answer's own, for the vendors that are granted.
 

@@ -8,12 +8,11 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from consentkit.consent.verified import Token
-from consentkit.headers import caching
-from consentkit.headers.request import RawHeaders, cookie_values, preferred_language
-from consentkit.ui.pages import View
+from consentkit.consent import VerifiedToken
+from consentkit.headers import RawHeaders, caching, cookie_values, preferred_language
+from consentkit.ui import View
 from consentkit.web.request_consent import RequestConsent
-from consentkit.web.services import Exchanges
+from consentkit.web.services import SiteServices
 
 __all__ = ["Visit"]
 
@@ -35,7 +34,7 @@ class Visit(RequestConsent):
 
     __slots__ = ("clean", "passes", "scope", "shared")
 
-    shared: Exchanges
+    shared: SiteServices
     scope: Mapping[str, Any]
     clean: bool
     passes: bool
@@ -45,7 +44,7 @@ class Visit(RequestConsent):
     root_path = ""
     _state: bytes | None = None
 
-    def begin(self, shared: Exchanges, scope: Mapping[str, Any], headers: RawHeaders) -> bool:
+    def begin(self, shared: SiteServices, scope: Mapping[str, Any], headers: RawHeaders) -> bool:
         """Read a request's cookie; say whether the ledger has to be asked first, by `look_up`.
 
         This is the constructor too, since one that is called `__init__` costs twice as much as all that it does. `scope` says
@@ -70,7 +69,7 @@ class Visit(RequestConsent):
             self.clean = alone
             return False
         if alone:
-            place = shared.places.get(hash(sent)) or shared.sent.learn(sent)
+            place = shared.places.get(hash(sent)) or shared.sent.remember(sent)
             if place is not None:
                 self.clean = True
                 start, end = place
@@ -84,7 +83,7 @@ class Visit(RequestConsent):
                         and token.since <= now < token.until
                         and last.polled <= now < last.due_at
                     ):
-                        self.token, self.settled = token, token.answer.standing
+                        self.token, self.settled = token, token.answer.shared_consent
                         return False
                 return self._begin_with((value,))
         self.clean = False
@@ -96,23 +95,23 @@ class Visit(RequestConsent):
         self.token = token = manager.cookie.newest(values, now)
         if token is None:
             return self._unknown_notice(values, now)
-        self.settled = manager.standing.settle(token, now)
-        return self.settled is None and manager.standing.due(token, now)
+        self.settled = manager.resolver.permissions(token, now)
+        return self.settled is None and manager.resolver.due(token, now)
 
     def _unknown_notice(self, values: Iterable[bytes], now: float) -> bool:
         manager = self.manager
-        return manager.standing.may_learn(now) and any(map(manager.cookie.unknown_notice, values))
+        return manager.resolver.may_learn(now) and any(map(manager.cookie.unknown_notice, values))
 
     def look_up(self) -> None:
         """Ask the ledger what `begin` needs; blocks for a quarter of a second at the most, never raises."""
         manager = self.manager
         now = manager.clock()
-        token: Token | None = self.token
+        token: VerifiedToken | None = self.token
         values = cookie_values(self.headers, self.shared.cookie_name)
         if token is None or any(map(manager.cookie.unknown_notice, values)):
-            manager.standing.learn_notices(now)
+            manager.resolver.learn_notices(now)
             self.token = token = manager.cookie.newest(values, now)
-        if token is not None and manager.standing.due(token, now) and manager.revocations is not None:
+        if token is not None and manager.resolver.due(token, now) and manager.revocations is not None:
             manager.revocations.look(token.subject, now)
 
     def request_headers(self) -> RawHeaders:
@@ -158,7 +157,9 @@ class Visit(RequestConsent):
         root_path = self.root_path
         if shared_page:
             return View(
-                language=manager.policy.languages[0], consent=manager.terms.undecided(), root_path=root_path
+                language=manager.policy.languages[0],
+                consent=manager.evaluator.undecided(),
+                root_path=root_path,
             )
         return View(
             language=preferred_language(self.headers, manager.policy.languages),

@@ -19,7 +19,7 @@ from .content import Piece, Shelf, read_shelf
 from .dressing import dress
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
-__all__ = ["CSP", "HERE", "Edition", "Magazine", "build_magazine"]
+__all__ = ["CSP", "HERE", "Magazine", "Rendering", "build_magazine"]
 
 HERE = Path(__file__).parent
 # What a page may load whatever was answered; the library opens it for the vendors that a visitor allows.
@@ -32,7 +32,7 @@ _TEXT_PREFIX = '{% from "parts.html" import video with context %}'
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class Rendering:
     """The magazine in one language."""
 
     language: str
@@ -49,7 +49,7 @@ class Magazine:
 
     manager: ConsentManager
     origins: tuple[str, ...]
-    editions: Mapping[str, Edition]
+    editions: Mapping[str, Rendering]
     comments: CommentBook
     reporter: Reporter
 
@@ -64,7 +64,7 @@ class Magazine:
         """Tell whether our own cookies travel over https alone."""
         return self.origins[0].startswith("https:")
 
-    def edition(self, request: Request) -> Edition:
+    def edition(self, request: Request) -> Rendering:
         """Choose the language as the consent pages choose theirs."""
         return self.editions[preferred_language(request.scope["headers"], tuple(self.editions))]
 
@@ -108,7 +108,7 @@ def build_magazine(
     return Magazine(manager, origins, editions, comments or CommentBook(), reporter)
 
 
-def _edition(manager: ConsentManager, folder: Path, language: str) -> Edition:
+def _edition(manager: ConsentManager, folder: Path, language: str) -> Rendering:
     shelf = read_shelf(folder, language)
     texts = {piece.path: _TEXT_PREFIX + piece.body for piece in shelf.all}
     templates = Environment(
@@ -121,4 +121,4 @@ def _edition(manager: ConsentManager, folder: Path, language: str) -> Edition:
     dress(templates, manager, language)
     for path in texts:
         templates.get_template(path)
-    return Edition(language, shelf, templates)
+    return Rendering(language, shelf, templates)

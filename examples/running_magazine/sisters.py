@@ -20,7 +20,7 @@ from consentkit.headers.request import preferred_language
 from .content import read_shelf
 from .dressing import LINES, dress
 from .languages import LanguageChoice
-from .magazine import Edition
+from .magazine import Rendering
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
 __all__ = ["SISTERS", "create_sister"]
@@ -48,10 +48,10 @@ SISTERS = (
 class _Site:
     sister: Sister
     origin: str
-    editions: Mapping[str, Edition]
+    editions: Mapping[str, Rendering]
     reporter: Reporter
 
-    def edition(self, request: Request) -> Edition:
+    def edition(self, request: Request) -> Rendering:
         """Choose the language as the consent pages choose theirs."""
         return self.editions[preferred_language(request.scope["headers"], tuple(self.editions))]
 
@@ -78,7 +78,7 @@ def create_sister(manager: ConsentManager, *, reporter: Reporter = log_view) -> 
     return app
 
 
-def _edition(manager: ConsentManager, sister: Sister, language: str) -> Edition:
+def _edition(manager: ConsentManager, sister: Sister, language: str) -> Rendering:
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -88,7 +88,7 @@ def _edition(manager: ConsentManager, sister: Sister, language: str) -> Edition:
     )
     dress(templates, manager, language)
     templates.globals["sister"] = sister
-    return Edition(language, read_shelf(HERE / "content" / sister.id, language), templates)
+    return Rendering(language, read_shelf(HERE / "content" / sister.id, language), templates)
 
 
 def _routes() -> Sequence[Route | Mount]:

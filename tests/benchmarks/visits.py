@@ -29,7 +29,7 @@ from consentkit import ConsentManager, load_policy
 from consentkit.asgi import ConsentMiddleware, get_consent
 from consentkit.consent.model import Choice
 from consentkit.ledger.engines import make_engine
-from consentkit.manager.choice import Occasion
+from consentkit.manager.choice import ChoiceContext
 from tests.benchmarks.counting import WARMING_UP, Cases, run_marked
 
 __all__ = ["PAIRS", "Visitor", "answering", "managing", "visits"]
@@ -140,7 +140,7 @@ class Visitor:
     def __init__(self, manager: ConsentManager) -> None:
         self._manager = manager
         choice = Choice(categories={"analytical": True, "social": True, "tracking": False}, vendors={})
-        outcome = manager.decide(manager.terms.undecided(), choice, Occasion(choice="save"))
+        outcome = manager.decide(manager.evaluator.undecided(), choice, ChoiceContext(choice="save"))
         assert outcome.record is not None and outcome.record.subject and manager.revocations is not None
         self._record = outcome.record
         manager.revocations.look(outcome.record.subject, manager.clock())

@@ -13,10 +13,10 @@ from typer.testing import CliRunner, Result
 
 from consentkit import ConsentManager, Ledger, load_policy
 from consentkit.asgi import ConsentMiddleware
-from consentkit.cli.group_check import Answer, check_running, get
+from consentkit.cli.group_check import Response, check_running, get
 from consentkit.cli.policy import app as command
 from consentkit.config.policy_file import PolicyFile
-from consentkit.errors import Problem
+from consentkit.errors import PolicyProblem
 from consentkit.handoff.keys import new_pair, public_half
 from tests.support.family import KEY
 from tests.support.servers import free_port, serving
@@ -153,7 +153,7 @@ def running(tmp_path: Path) -> Iterator[Run]:
         yield serve
 
 
-def keys_of(problems: Iterator[Problem]) -> list[str]:
+def keys_of(problems: Iterator[PolicyProblem]) -> list[str]:
     return [problem.key for problem in problems]
 
 
@@ -212,11 +212,11 @@ def test_a_clock_that_is_off_is_found(policy: PolicyFile, ahead: int, wrong: lis
         "sites": [{"id": site, "origin": origin} for site, origin in origins.items()],
     }
 
-    def answer(address: str, headers: Mapping[str, str]) -> Answer:
+    def answer(address: str, headers: Mapping[str, str]) -> Response:
         if "/handoff/" in address:
             raise OSError("gone")
         now = 1_788_177_600 + (ahead if "trailhead" in address else 0)
-        return Answer(200, {"date": formatdate(now, usegmt=True)}, json.dumps(told).encode())
+        return Response(200, {"date": formatdate(now, usegmt=True)}, json.dumps(told).encode())
 
     found = keys_of(check_running(policy, origins, fetch=answer, clock=lambda: 1_788_177_600))
     assert [key for key in found if not key.endswith(".handoff")] == wrong
@@ -228,8 +228,8 @@ def test_a_site_that_lists_fewer_sites_or_tells_no_time_is_found(policy: PolicyF
         "sites": [{"id": "stride", "origin": "https://stride.example"}],
     }
 
-    def answer(address: str, headers: Mapping[str, str]) -> Answer:
-        return Answer(200, {}, json.dumps(told).encode())
+    def answer(address: str, headers: Mapping[str, str]) -> Response:
+        return Response(200, {}, json.dumps(told).encode())
 
     origins = {site: f"https://{site}.example" for site in SITES}
     assert keys_of(check_running(policy, origins, fetch=answer))[:2] == ["stride.sites", "trailhead.sites"]

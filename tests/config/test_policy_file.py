@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentkit.config.policy_file import PolicyFile, check_file, load_policy
-from consentkit.config.toml_document import TomlSource
+from consentkit.config.toml_document import TomlDocument
 from consentkit.errors import PolicyError
 from consentkit.policy.policy import Policy
 from tests.support.policies import TEXT
@@ -290,5 +290,5 @@ def test_a_policy_of_a_megabyte_of_mistakes_is_reported_all_the_same(folder: Pat
 
 
 def test_the_data_is_that_of_the_file() -> None:
-    source: dict[str, Any] = TomlSource.read(HERE / "consent.example.toml").data
+    source: dict[str, Any] = TomlDocument.read(HERE / "consent.example.toml").data
     assert source["schema"] == 1

@@ -129,16 +129,16 @@ def test_what_is_mended_is_always_a_policy(
         *(put(section, 0, **{key: value}) for section, key, value in cells), *(put(**{k: v}) for k, v in keys)
     )
     found = findings(whole)
-    mended, bad = shape.mended(whole, found)
-    assert Policy.model_validate(mended)
+    with_placeholders, bad = shape.with_placeholders(whole, found)
+    assert Policy.model_validate(with_placeholders)
     assert bool(bad) <= bool(found)
 
 
 def test_mending_leaves_what_is_right_and_the_original_alone() -> None:
     whole = data(put("vendors", 0, country="XX", more=1), drop("validity"), put("controller", email="x"))
     before = repr(whole)
-    mended, bad = shape.mended(whole, findings(whole))
+    with_placeholders, bad = shape.with_placeholders(whole, findings(whole))
     assert repr(whole) == before
     assert bad == {("vendors", 0, "country"), ("validity",), ("controller",)}
-    assert mended["vendors"][0]["name"] == "Counter"
-    assert mended["sites"] == policy().model_dump(mode="json", exclude_none=True)["sites"]
+    assert with_placeholders["vendors"][0]["name"] == "Counter"
+    assert with_placeholders["sites"] == policy().model_dump(mode="json", exclude_none=True)["sites"]

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from consentkit.config.toml_document import LARGEST, TomlSource, shown_path, shown_value
-from consentkit.errors import PolicyError, Problem
+from consentkit.config.toml_document import LARGEST, TomlDocument, shown_path, shown_value
+from consentkit.errors import PolicyError, PolicyProblem
 from consentkit.policy.findings import Finding
 
 
-def refusal(content: bytes) -> Problem:
+def refusal(content: bytes) -> PolicyProblem:
     with pytest.raises(PolicyError) as caught:
-        TomlSource("consent.toml", content)
+        TomlDocument("consent.toml", content)
     (problem,) = caught.value.problems
     assert problem.file == "consent.toml" and problem.remedy
     return problem
@@ -46,36 +46,36 @@ def test_what_is_no_policy_is_refused_with_its_line(content: bytes, line: int | 
 
 
 def test_the_largest_file_is_read() -> None:
-    assert TomlSource("consent.toml", b"#" * LARGEST).data == {}
+    assert TomlDocument("consent.toml", b"#" * LARGEST).data == {}
 
 
 def test_dots_in_texts_are_no_key() -> None:
     dots = "and so on. " * 200 + "x.y.z " * 5
-    assert TomlSource("consent.toml", f'a = "{dots}"'.encode()).data == {"a": dots}
+    assert TomlDocument("consent.toml", f'a = "{dots}"'.encode()).data == {"a": dots}
 
 
 @pytest.mark.parametrize("name", ["", ".", "missing.toml", "no/such/folder/consent.toml", "x" * 300, "a\0b"])
 def test_what_is_no_file_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PolicyError) as caught:
-        TomlSource.read(Path(name))
+        TomlDocument.read(Path(name))
     (problem,) = caught.value.problems
     assert problem.line is None and problem.key == "" and problem.remedy
 
 
 def test_a_device_or_pipe_is_not_waited_for() -> None:
     with pytest.raises(PolicyError, match="not a file"):
-        TomlSource.read(Path("/dev/zero"))
+        TomlDocument.read(Path("/dev/zero"))
 
 
 def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
     (tmp_path / "consent.toml").symlink_to(tmp_path / "consent.toml")
     with pytest.raises(PolicyError, match=r"consent\.toml"):
-        TomlSource.read(tmp_path / "consent.toml")
+        TomlDocument.read(tmp_path / "consent.toml")
 
 
 def test_findings_are_placed_in_the_order_of_the_file() -> None:
-    source = TomlSource("consent.toml", b'a = "x"\n[b]\nc = [1]\n')
+    source = TomlDocument("consent.toml", b'a = "x"\n[b]\nc = [1]\n')
     findings = [
         Finding(("b", "c", 0), "Third.", "Mend it."),
         Finding(("a",), "Second.", "Mend it."),

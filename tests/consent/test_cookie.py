@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from consentkit.consent.cookie import SKEW, ConsentCookie
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, ConsentStatus, Decision
 from consentkit.errors import ConfigurationError, SecretKeyError
 from consentkit.headers.request import RawHeaders
@@ -43,7 +43,7 @@ DRAWN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, H
 def cookie(
     declared: Policy = POLICY, *, site: str = "stride", keys: Any = KEY, now: float = MOMENT, **more: Any
 ) -> ConsentCookie:
-    return ConsentCookie(Terms(declared, site), keys, clock=lambda: now, **more)
+    return ConsentCookie(Evaluator(declared, site), keys, clock=lambda: now, **more)
 
 
 def sent(*values: str | bytes, name: str = "__Host-consent") -> RawHeaders:
@@ -145,14 +145,14 @@ def test_what_is_set_is_what_is_read(policy: Policy, more: st.DataObject) -> Non
         assert value["path"] == "/"
     told = made.read(sent(ours.split(";")[0].partition("=")[2]))
     assert told.decision == decision
-    assert told.status == made.terms.judge(decision, decision.changed_at).status
+    assert told.status == made.evaluator.evaluate(decision, decision.changed_at).status
 
 
 # CK-01
 def test_five_hundred_vendors_fit_where_their_ids_are_short() -> None:
     rows = [add("vendors", id=f"v{number:03}") for number in range(500)]
     made = cookie(policy(*rows))
-    notice = made.terms.notice
+    notice = made.evaluator.notice
     decision = replace(
         REFUSAL, vendors=dict.fromkeys(notice.vendor_ids, True), notice=notice.digest, subject=SUBJECT
     )
@@ -180,13 +180,13 @@ def test_no_choice_is_cut_off_on_the_edge_of_what_fits() -> None:
         except ConfigurationError:
             break
     assert made is not None and vendors < 419
-    everything = dict.fromkeys(made.terms.notice.vendor_ids, False)
+    everything = dict.fromkeys(made.evaluator.notice.vendor_ids, False)
     widest = replace(
         GRANT,
         kind="partial",
         granted=frozenset({"analytical"}),
         vendors=everything,
-        notice=made.terms.notice.digest,
+        notice=made.evaluator.notice.digest,
     )
     _, companion = made.set_cookie(widest)
     name, _, value = companion.split(";")[0].partition("=")
@@ -244,9 +244,11 @@ def test_the_companion_tells_what_is_exempt_apart_from_what_was_objected_to(  # 
     granted: set[str], vendors: dict[str, bool], written: str
 ) -> None:
     made = cookie(policy(put("categories", 1, exempt=True)))
-    notice = made.terms.notice
+    notice = made.evaluator.notice
     decision = replace(REFUSAL, granted=frozenset(granted), vendors=vendors, notice=notice.digest)
-    assert made.state(made.terms.judge(decision, MOMENT)) == written.format(notice=notice.short)
+    assert made.companion_value(made.evaluator.evaluate(decision, MOMENT)) == written.format(
+        notice=notice.short
+    )
 
 
 def test_the_companion_grants_nothing() -> None:
@@ -295,7 +297,9 @@ def test_the_signal_is_read_with_it() -> None:  # SG-05
     made = cookie(policy(put("categories", 1, honours_gpc=True)))
     assert made.read([(b"sec-gpc", b"1")]).gpc
     assert made.read([(b"sec-gpc", b"1")]).asking == ()
-    granted = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=made.terms.notice.digest)
+    granted = replace(
+        GRANT, granted=frozenset({"analytical"}), vendors={}, notice=made.evaluator.notice.digest
+    )
     told = made.read([*sent(made.dumps(granted)), (b"sec-gpc", b"1")])
     assert (told.gpc, told.allows("analytical")) == (True, True)
     assert not made.read(sent(made.dumps(granted))).gpc
@@ -409,14 +413,14 @@ def test_a_value_counts_where_it_was_made_for(writer: Any, reader: Any, counts: 
 def test_a_value_of_another_group_does_not_count() -> None:  # CK-07
     alone, grouped = policy(), policy(GROUP)
     decision = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(alone).digest)
-    terms = Terms(grouped, "stride", [Notice.of(alone)])
-    reader = ConsentCookie(terms, KEY, clock=lambda: MOMENT)
+    evaluator = Evaluator(grouped, "stride", [Notice.of(alone)])
+    reader = ConsentCookie(evaluator, KEY, clock=lambda: MOMENT)
     assert reader.read(sent(cookie(alone).dumps(decision))).status == "unknown"
     assert (cookie(alone).salt, reader.salt) == (
         "consentkit.cookie.v1||stride",
         "consentkit.cookie.v1|media|stride",
     )
-    shared = ConsentCookie(terms, KEY, domain="stride.example")
+    shared = ConsentCookie(evaluator, KEY, domain="stride.example")
     assert shared.salt == "consentkit.cookie.v1|media|stride.example"
 
 
@@ -430,7 +434,7 @@ def test_a_shared_cookie_counts_on_the_sites_that_its_notice_listed() -> None:
         (replace(written, granted=frozenset(), subject=""), "refused", "refused"),
     ):
         for site, status in (("stride", there), ("trailhead", here)):
-            read = ConsentCookie(Terms(after, site, notices), KEY, domain="example", clock=lambda: MOMENT)
+            read = ConsentCookie(Evaluator(after, site, notices), KEY, domain="example", clock=lambda: MOMENT)
             assert read.read(sent(read.dumps(decision), name=read.name)).status == status
 
 
@@ -448,14 +452,14 @@ def test_a_shared_cookie_counts_on_the_sites_that_its_notice_listed() -> None:
 def test_a_revision_asks_again_where_it_is_material(later: Callable[[Any], object], status: str) -> None:
     old = policy()
     decision = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(old).digest)
-    read = ConsentCookie(Terms(policy(later), "stride", [Notice.of(old)]), KEY, clock=lambda: MOMENT)
+    read = ConsentCookie(Evaluator(policy(later), "stride", [Notice.of(old)]), KEY, clock=lambda: MOMENT)
     token = cookie(old).dumps(decision)
     assert read.read(sent(token)).status == status
     # An answer under a notice from a later policy than ours says nothing to us.
-    newer = ConsentCookie(Terms(policy(later), "stride"), KEY)
-    ahead = newer.dumps(replace(decision, notice=newer.terms.notice.digest))
+    newer = ConsentCookie(Evaluator(policy(later), "stride"), KEY)
+    ahead = newer.dumps(replace(decision, notice=newer.evaluator.notice.digest))
     assert cookie(old).read(sent(ahead)).status == "unknown"
-    assert cookie(old).unknown_notice(ahead.encode()) == newer.terms.notice.short
+    assert cookie(old).unknown_notice(ahead.encode()) == newer.evaluator.notice.short
 
 
 # The memory of what was verified
@@ -490,11 +494,11 @@ def test_what_was_judged_is_kept_until_it_may_be_worth_something_else(clock: Clo
     token = made.verify(made.dumps(GRANT).encode())
     assert token is not None
     clock.seconds = float(MOMENT)
-    told = made.judge(token, clock())
-    assert made.judge(token, clock() + 5) is told
-    assert made.judge(token, clock(), gpc=True) is not told
-    assert made.judge(token, clock(), gpc=True) is made.judge(token, clock() + 5, gpc=True)
-    assert made.judge(token, clock()) is told
-    assert made.judge(token, told.until) is not told
-    assert made.judge(token, told.until).status == "expired"
-    assert made.judge(None, clock()).status == "unknown"
+    told = made.evaluate(token, clock())
+    assert made.evaluate(token, clock() + 5) is told
+    assert made.evaluate(token, clock(), gpc=True) is not told
+    assert made.evaluate(token, clock(), gpc=True) is made.evaluate(token, clock() + 5, gpc=True)
+    assert made.evaluate(token, clock()) is told
+    assert made.evaluate(token, told.until) is not told
+    assert made.evaluate(token, told.until).status == "expired"
+    assert made.evaluate(None, clock()).status == "unknown"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, ConsentStatus, Decision
 from consentkit.errors import UnknownSiteError
 from consentkit.notices.notice import Notice
@@ -22,8 +22,8 @@ EXEMPT = put("categories", 1, exempt=True)
 GREW = add("vendors", id="newcomer")
 
 
-def terms(*changes: Any, earlier: tuple[Policy, ...] = (), site: str = "stride") -> Terms:
-    return Terms(policy(*changes), site, [Notice.of(one) for one in earlier])
+def evaluator(*changes: Any, earlier: tuple[Policy, ...] = (), site: str = "stride") -> Evaluator:
+    return Evaluator(policy(*changes), site, [Notice.of(one) for one in earlier])
 
 
 def decision(
@@ -48,24 +48,24 @@ def seconds(text: str) -> int:
 
 def test_what_was_judged_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.consent.evaluation._REMEMBERED", 2)
-    stands = terms(SOCIAL)
+    stands = evaluator(SOCIAL)
     grants: list[set[str]] = [set(), {"analytical"}, {"social"}, {"analytical", "social"}]
     for day, granted in enumerate(grants * 2):
         at = MOMENT + day * DAY
-        told = stands.judge(decision(policy(SOCIAL), granted, decided_at=at, changed_at=at), at)
+        told = stands.evaluate(decision(policy(SOCIAL), granted, decided_at=at, changed_at=at), at)
         assert told.granted == granted and told.decided_at == datetime.fromtimestamp(at, UTC)
         assert len(stands._judged) <= 2 and len(stands._ends) <= 2
 
 
 def test_a_site_that_the_policy_lacks_is_the_developers_mistake() -> None:
     with pytest.raises(UnknownSiteError, match="stride"):
-        terms(site="pace")
+        evaluator(site="pace")
 
 
 def test_without_an_answer_all_that_needs_consent_is_off_and_asked_about() -> None:  # LB-03, LB-04
-    stands = terms(SOCIAL, VIDEO, add("vendors", id="login", category="functional"))
+    stands = evaluator(SOCIAL, VIDEO, add("vendors", id="login", category="functional"))
     for now in (0, MOMENT, MOMENT + 10_000 * DAY):
-        told = stands.judge(None, now)
+        told = stands.evaluate(None, now)
         assert told.status is ConsentStatus.UNKNOWN
         assert told.categories == {"functional": True, "analytical": False, "social": False}
         assert told.vendors == {"counter": False, "video": False, "login": True}
@@ -89,14 +89,14 @@ def test_without_an_answer_all_that_needs_consent_is_off_and_asked_about() -> No
     ],
 )
 def test_an_answer_holds_for_six_calendar_months(decided: str, ends: str) -> None:
-    stands = terms()
+    stands = evaluator()
     made = decision(stands.policy, {"analytical"}, decided_at=seconds(decided), changed_at=seconds(decided))
     assert stands.expires(made) == seconds(ends)
     # VA-02: to the second, whatever the browser kept.
-    before, after = stands.judge(made, seconds(ends) - 1), stands.judge(made, seconds(ends))
+    before, after = stands.evaluate(made, seconds(ends) - 1), stands.evaluate(made, seconds(ends))
     assert (before.status, before.granted, before.asking) == ("given", {"analytical"}, ())
     assert (after.status, after.granted, after.asking) == ("expired", frozenset(), ("analytical",))
-    assert stands.judge(made, seconds(ends) - 0.001).status == "given"
+    assert stands.evaluate(made, seconds(ends) - 0.001).status == "given"
     assert not after.allows("analytical") and not after.allows("analytical", "counter")
     assert before.expires_at == after.expires_at == datetime.fromtimestamp(seconds(ends), UTC)
     assert after.notice == made.notice
@@ -104,28 +104,28 @@ def test_an_answer_holds_for_six_calendar_months(decided: str, ends: str) -> Non
 
 @pytest.mark.parametrize("kind", ["decided", "withdrawn"])
 def test_a_no_is_remembered_as_long_as_a_yes(kind: str) -> None:  # VA-03, UI-08
-    stands = terms()
+    stands = evaluator()
     yes, no = decision(stands.policy, {"analytical"}), decision(stands.policy, kind=kind)
     ends = stands.expires(yes)
     assert ends is not None and stands.expires(no) == ends
-    assert stands.judge(no, ends - 1).asking == ()
-    assert stands.judge(no, ends).asking == ("analytical",)
+    assert stands.evaluate(no, ends - 1).asking == ()
+    assert stands.evaluate(no, ends).asking == ("analytical",)
 
 
 @given(st.lists(st.integers(0, 150 * DAY), max_size=20), st.booleans())
 def test_visits_neither_prolong_an_answer_nor_ask_again(
     visits: list[int], granted: bool
 ) -> None:  # VA-04, UI-08
-    stands = terms()
+    stands = evaluator()
     made = decision(stands.policy, {"analytical"} if granted else set())
     for after in visits:
-        told = stands.judge(made, MOMENT + after)
+        told = stands.evaluate(made, MOMENT + after)
         assert told.expires == stands.expires(made)
         assert not told.needs_asking
 
 
 def test_a_partial_change_prolongs_nothing() -> None:  # VA-04
-    stands = terms()
+    stands = evaluator()
     made = decision(stands.policy, {"analytical"}, changed_at=MOMENT + 150 * DAY)
     assert stands.expires(made) == stands.expires(decision(stands.policy))
 
@@ -141,16 +141,16 @@ def test_a_partial_change_prolongs_nothing() -> None:  # VA-04
 )
 def test_the_shorter_of_the_validity_then_and_now_counts(promised: str, today: str, ends: str) -> None:
     old = policy(put(validity=promised))
-    stands = terms(put(validity=today), earlier=(old,))
+    stands = evaluator(put(validity=today), earlier=(old,))
     assert stands.expires(decision(old)) == seconds(ends)
 
 
 @pytest.mark.parametrize("decided_at", [seconds("9999-08-01T00:00:00"), 10**15, -(10**15)])
 def test_a_time_that_no_calendar_holds_has_expired(decided_at: int) -> None:  # VA-02
-    stands = terms()
+    stands = evaluator()
     made = decision(stands.policy, {"analytical"}, decided_at=decided_at, changed_at=decided_at)
     assert stands.expires(made) is None
-    told = stands.judge(made, MOMENT)
+    told = stands.evaluate(made, MOMENT)
     assert (told.status, told.expires, told.asking) == ("expired", None, ("analytical",))
 
 
@@ -180,9 +180,9 @@ def test_where_a_visitor_stands(
         put("categories", place, honours_gpc=honoured == "both" or (honoured == "social" and place == 2))
         for place in (1, 2)
     ]
-    stands = terms(SOCIAL, VIDEO, *honours)
+    stands = evaluator(SOCIAL, VIDEO, *honours)
     made = None if answer is None else decision(stands.policy, **answer)
-    told = stands.judge(made, MOMENT + DAY, gpc=gpc)
+    told = stands.evaluate(made, MOMENT + DAY, gpc=gpc)
     assert (told.status, told.gpc) == (status, gpc)
     # SG-05: the signal grants nothing, and any answer outweighs it; without one it is an answer where all honour it.
     if made is None and gpc and honoured == "both":
@@ -194,16 +194,16 @@ def test_where_a_visitor_stands(
 
 
 def test_the_signal_answers_again_once_an_answer_has_expired() -> None:  # SG-05
-    stands = terms(put("categories", 1, honours_gpc=True))
+    stands = evaluator(put("categories", 1, honours_gpc=True))
     made = decision(stands.policy, {"analytical"})
-    assert stands.judge(made, MOMENT + 400 * DAY, gpc=True).asking == ()
-    assert stands.judge(made, MOMENT + 400 * DAY).asking == ("analytical",)
+    assert stands.evaluate(made, MOMENT + 400 * DAY, gpc=True).asking == ()
+    assert stands.evaluate(made, MOMENT + 400 * DAY).asking == ("analytical",)
 
 
 def test_what_grew_is_off_asked_again_and_told() -> None:  # VA-05
     old = policy(SOCIAL, VIDEO)
-    stands = terms(SOCIAL, VIDEO, GREW, earlier=(old,))
-    told = stands.judge(decision(old, {"analytical", "social"}), MOMENT)
+    stands = evaluator(SOCIAL, VIDEO, GREW, earlier=(old,))
+    told = stands.evaluate(decision(old, {"analytical", "social"}), MOMENT)
     assert (told.status, told.granted, told.asking) == ("given", {"social"}, ("analytical",))
     assert [(one.vendor, one.verb) for one in told.changes] == [("newcomer", "added")]
     assert told.vendors == {"counter": False, "newcomer": False, "video": True}
@@ -212,12 +212,12 @@ def test_what_grew_is_off_asked_again_and_told() -> None:  # VA-05
 def test_a_vendor_that_was_allowed_alone_counts_until_it_grows() -> None:  # VA-05
     old = policy(SOCIAL, VIDEO)
     made = decision(old, {"analytical"}, {"video": True})
-    told = terms(SOCIAL, VIDEO, add("vendors", id="other", category="social"), earlier=(old,)).judge(
+    told = evaluator(SOCIAL, VIDEO, add("vendors", id="other", category="social"), earlier=(old,)).evaluate(
         made, MOMENT
     )
     assert told.vendors == {"counter": True, "video": True, "other": False}
     assert told.asking == ()
-    told = terms(SOCIAL, VIDEO, put("vendors", 1, profiling=True), earlier=(old,)).judge(made, MOMENT)
+    told = evaluator(SOCIAL, VIDEO, put("vendors", 1, profiling=True), earlier=(old,)).evaluate(made, MOMENT)
     assert told.vendors == {"counter": True, "video": False}
     assert told.asking == ("social",)
 
@@ -226,18 +226,18 @@ def test_an_exception_outlives_what_its_category_grew_by() -> None:
     old = policy(SOCIAL, VIDEO)
     made = decision(old, {"analytical"}, {"counter": False})
     for changes in ((SOCIAL, VIDEO), (SOCIAL, VIDEO, GREW), (SOCIAL, put("vendors", 0, category="social"))):
-        assert not terms(*changes, earlier=(old,)).judge(made, MOMENT).vendors["counter"]
+        assert not evaluator(*changes, earlier=(old,)).evaluate(made, MOMENT).vendors["counter"]
 
 
 def test_what_has_become_required_is_on_with_all_its_vendors() -> None:
     old = policy(SOCIAL)
-    stands = terms(SOCIAL, put("categories", 1, required=True), earlier=(old,))
+    stands = evaluator(SOCIAL, put("categories", 1, required=True), earlier=(old,))
     for made in (
         decision(old),
         decision(old, {"analytical"}, {"counter": False}),
         decision(old, kind="withdrawn"),
     ):
-        for told in (stands.judge(made, MOMENT), stands.unverifiable(made)):
+        for told in (stands.evaluate(made, MOMENT), stands.unverifiable(made)):
             assert told.allows("analytical") and told.allows("analytical", "counter")
 
 
@@ -257,7 +257,7 @@ def test_an_answer_counts_on_the_sites_that_were_listed_when_it_was_given(
     changes: tuple[Any, ...], site: str, covered: bool, granted: set[str]
 ) -> None:
     old = policy(GROUP)
-    told = terms(*changes, earlier=(old,), site=site).judge(decision(old, granted), MOMENT)
+    told = evaluator(*changes, earlier=(old,), site=site).evaluate(decision(old, granted), MOMENT)
     if not granted:
         assert (told.status, told.asking) == ("refused", ())
     elif covered:
@@ -268,11 +268,11 @@ def test_an_answer_counts_on_the_sites_that_were_listed_when_it_was_given(
 
 def test_on_a_site_that_was_not_listed_everything_is_asked() -> None:  # XS-02
     old = policy(GROUP, SOCIAL, VIDEO)
-    stands = terms(GROUP, SECOND_SITE, SOCIAL, VIDEO, earlier=(old,), site="trailhead")
-    told = stands.judge(decision(old, {"analytical"}, {"video": True}), MOMENT)
+    stands = evaluator(GROUP, SECOND_SITE, SOCIAL, VIDEO, earlier=(old,), site="trailhead")
+    told = stands.evaluate(decision(old, {"analytical"}, {"video": True}), MOMENT)
     assert told.asking == ("analytical", "social")
     assert not any((*told.vendors.values(), told.allows("analytical")))
-    refused = stands.judge(decision(old, {"social"}, {"video": False}), MOMENT)
+    refused = stands.evaluate(decision(old, {"social"}, {"video": False}), MOMENT)
     assert not refused.vendors["video"]
 
 
@@ -290,29 +290,29 @@ def test_on_a_site_that_was_not_listed_everything_is_asked() -> None:  # XS-02
     ],
 )
 def test_what_is_exempt_is_on_unless_the_visitor_objects(answer: Any, gpc: bool, on: bool) -> None:
-    stands = terms(EXEMPT, SOCIAL)
+    stands = evaluator(EXEMPT, SOCIAL)
     made = None if answer is None else decision(stands.policy, **answer)
-    told = stands.judge(made, MOMENT, gpc=gpc)
+    told = stands.evaluate(made, MOMENT, gpc=gpc)
     assert told.allows("analytical") is told.allows("analytical", "counter") is on
     assert "analytical" not in told.granted and "analytical" not in told.asking
 
 
 def test_the_signal_objects_where_the_owner_honours_it() -> None:  # LB-05, SG-05
-    stands = terms(put("categories", 1, exempt=True, honours_gpc=True))
-    assert stands.judge(None, MOMENT).allows("analytical")
-    assert not stands.judge(None, MOMENT, gpc=True).allows("analytical")
+    stands = evaluator(put("categories", 1, exempt=True, honours_gpc=True))
+    assert stands.evaluate(None, MOMENT).allows("analytical")
+    assert not stands.evaluate(None, MOMENT, gpc=True).allows("analytical")
     kept = decision(stands.policy, {"analytical"})
-    assert stands.judge(kept, MOMENT, gpc=True).allows("analytical")
-    assert not stands.judge(kept, MOMENT + 400 * DAY, gpc=True).allows("analytical")
+    assert stands.evaluate(kept, MOMENT, gpc=True).allows("analytical")
+    assert not stands.evaluate(kept, MOMENT + 400 * DAY, gpc=True).allows("analytical")
 
 
 def test_not_objecting_is_no_grant() -> None:  # LB-05, LB-09
-    stands = terms(EXEMPT, SOCIAL, VIDEO)
+    stands = evaluator(EXEMPT, SOCIAL, VIDEO)
     for vendors, grants in (({}, False), ({"counter": False}, False), ({"video": True}, True)):
         assert stands.grants(decision(stands.policy, {"analytical"}, vendors)) is grants
     objected = decision(stands.policy, set(), {"counter": True})
     assert not stands.grants(objected)
-    told = stands.judge(objected, MOMENT)
+    told = stands.evaluate(objected, MOMENT)
     assert (told.status, told.allows("analytical"), told.vendors["counter"]) == ("refused", False, True)
 
 
@@ -322,36 +322,36 @@ def test_not_objecting_is_no_grant() -> None:  # LB-05, LB-09
 )
 def test_an_objection_outlives_a_change_of_notice(changes: tuple[Any, ...]) -> None:  # LB-05
     old = policy(EXEMPT, SOCIAL)
-    stands = terms(EXEMPT, SOCIAL, *changes, earlier=(old,))
+    stands = evaluator(EXEMPT, SOCIAL, *changes, earlier=(old,))
     for made in (decision(old), decision(old, {"social"}), decision(old, kind="withdrawn")):
-        assert not stands.judge(made, MOMENT).allows("analytical")
+        assert not stands.evaluate(made, MOMENT).allows("analytical")
         assert not stands.unverifiable(made).allows("analytical")
     excepted = decision(old, {"analytical", "social"}, {"counter": False})
-    for told in (stands.judge(excepted, MOMENT), stands.unverifiable(excepted)):
+    for told in (stands.evaluate(excepted, MOMENT), stands.unverifiable(excepted)):
         assert told.allows("analytical") and not told.allows("analytical", "counter")
-    assert stands.judge(decision(old), MOMENT + 400 * DAY).allows("analytical")
+    assert stands.evaluate(decision(old), MOMENT + 400 * DAY).allows("analytical")
 
 
 def test_who_refused_it_while_it_was_asked_has_objected() -> None:  # LB-05
     asked, exempt = policy(), policy(EXEMPT)
     for granted in (set(), {"analytical"}):
-        told = terms(EXEMPT, earlier=(asked,)).judge(decision(asked, granted), MOMENT)
+        told = evaluator(EXEMPT, earlier=(asked,)).evaluate(decision(asked, granted), MOMENT)
         assert told.allows("analytical") is bool(granted)
         assert told.status == "refused"
     # And what was exempt was never granted, once consent is needed for it.
-    told = terms(earlier=(exempt,)).judge(decision(exempt, {"analytical"}), MOMENT)
+    told = evaluator(earlier=(exempt,)).evaluate(decision(exempt, {"analytical"}), MOMENT)
     assert (told.allows("analytical"), told.asking) == (False, ("analytical",))
 
 
 def test_an_exempt_vendor_alone_is_nothing_given() -> None:
     old = policy(EXEMPT, SOCIAL)
-    stands = terms(EXEMPT, SOCIAL, add("vendors", id="other", category="social"), earlier=(old,))
-    told = stands.judge(decision(old, {"social"}, {"counter": True}), MOMENT)
+    stands = evaluator(EXEMPT, SOCIAL, add("vendors", id="other", category="social"), earlier=(old,))
+    told = stands.evaluate(decision(old, {"social"}, {"counter": True}), MOMENT)
     assert (told.status, told.asking, told.vendors["counter"]) == ("invalidated", ("social",), True)
 
 
 def test_a_grant_that_cannot_be_checked_allows_nothing_and_asks_nothing() -> None:
-    stands = terms(SOCIAL, VIDEO)
+    stands = evaluator(SOCIAL, VIDEO)
     made = decision(stands.policy, {"analytical"}, {"video": True}, subject="s" * 22)
     told = stands.unverifiable(made, gpc=True)
     assert (told.status, told.granted, told.asking, told.gpc) == ("unknown", frozenset(), (), True)
@@ -384,9 +384,9 @@ def made_at(moment: int, under: Policy, *args: Any, **more: Any) -> Decision:
 def test_when_an_adequacy_decision_lapses_grants_before_it_are_asked_again(  # TR-03
     granted: set[str], vendors: dict[str, bool], then: set[str], status: str, asking: tuple[str, ...]
 ) -> None:
-    stands = terms(BRITISH, SOCIAL, VIDEO)
+    stands = evaluator(BRITISH, SOCIAL, VIDEO)
     made = made_at(BEFORE, stands.policy, granted, vendors)
-    before, after = stands.judge(made, LAPSE - 1), stands.judge(made, LAPSE)
+    before, after = stands.evaluate(made, LAPSE - 1), stands.evaluate(made, LAPSE)
     assert (before.granted, before.asking) == (granted, ())
     assert before.until == LAPSE
     assert (after.granted, after.status, after.asking) == (then, status, asking)
@@ -395,21 +395,21 @@ def test_when_an_adequacy_decision_lapses_grants_before_it_are_asked_again(  # T
 
 
 def test_after_it_the_vendor_stays_off_whatever_is_granted() -> None:  # TR-03
-    stands = terms(BRITISH, GREW)
-    told = stands.judge(made_at(LAPSE, stands.policy, {"analytical"}), LAPSE + DAY)
+    stands = evaluator(BRITISH, GREW)
+    told = stands.evaluate(made_at(LAPSE, stands.policy, {"analytical"}), LAPSE + DAY)
     assert (told.granted, told.asking) == ({"analytical"}, ())
     assert told.vendors == {"counter": False, "newcomer": True}
-    alone = stands.judge(made_at(LAPSE, stands.policy, set(), {"counter": True}), LAPSE + DAY)
+    alone = stands.evaluate(made_at(LAPSE, stands.policy, set(), {"counter": True}), LAPSE + DAY)
     assert not alone.vendors["counter"]
 
 
 @pytest.mark.parametrize("kind", ["exempt", "required"])
 def test_nor_is_it_on_where_no_consent_is_needed(kind: str) -> None:  # TR-03
-    stands = terms(BRITISH, put("categories", 1, **{kind: True}))
+    stands = evaluator(BRITISH, put("categories", 1, **{kind: True}))
     expired = made_at(LAPSE - 400 * DAY, stands.policy)
     for answer in (None, expired):
         for now, on in ((BEFORE, True), (LAPSE, False)):
-            told = stands.judge(answer, now)
+            told = stands.evaluate(answer, now)
             assert (told.allows("analytical"), told.vendors["counter"]) == (True, on)
     assert not stands.unverifiable(expired, now=LAPSE).vendors["counter"]
     assert not stands.undecided(now=LAPSE).vendors["counter"]
@@ -417,14 +417,14 @@ def test_nor_is_it_on_where_no_consent_is_needed(kind: str) -> None:  # TR-03
 
 @pytest.mark.parametrize("safeguard", ["adequacy", "scc"])
 def test_a_safeguard_without_an_end_does_not_lapse(safeguard: str) -> None:  # TR-03
-    stands = terms(put("vendors", 0, country="JP", safeguard=safeguard))
-    told = stands.judge(made_at(BEFORE, stands.policy, {"analytical"}), LAPSE + DAY)
+    stands = evaluator(put("vendors", 0, country="JP", safeguard=safeguard))
+    told = stands.evaluate(made_at(BEFORE, stands.policy, {"analytical"}), LAPSE + DAY)
     assert told.granted == {"analytical"} and told.until == told.expires
 
 
 def test_the_present_notice_and_those_of_the_lock_are_known() -> None:
     old = Notice.of(policy())
-    stands = terms(GREW, earlier=(policy(),))
+    stands = evaluator(GREW, earlier=(policy(),))
     assert stands.known(old.digest) is stands.known(old.short) is stands.notices[old.digest]
     assert stands.known(stands.notice.short) is stands.notice is stands.notices[stands.notice.digest]
     assert stands.known("") is stands.known("x" * 11) is None
@@ -437,34 +437,38 @@ def test_the_present_notice_has_the_wording_that_the_lock_says_it_continues() ->
     )
     facts = {**plain.facts, "categories": old.facts["categories"]}
     locked = [old, Notice(plain.digest, facts, published="2026-11-22")]
-    stands = Terms(policy(put("categories", 1, description={"en": "Count all visits."})), "stride", locked)
+    stands = Evaluator(
+        policy(put("categories", 1, description={"en": "Count all visits."})), "stride", locked
+    )
     assert (stands.notice.digest, stands.notice.published) == (plain.digest, "2026-11-22")
     assert stands.notice.content == plain.content
-    assert stands.judge(decision(policy(), {"analytical"}), MOMENT).granted == {"analytical"}
+    assert stands.evaluate(decision(policy(), {"analytical"}), MOMENT).granted == {"analytical"}
 
 
 def test_a_notice_that_others_published_can_be_learnt() -> None:
-    stands, newer = terms(), Notice.of(policy(SOCIAL))
+    stands, newer = evaluator(), Notice.of(policy(SOCIAL))
     made = decision(policy(SOCIAL), {"analytical", "social"})
-    stands.learn(newer)
+    stands.add_notice(newer)
     assert stands.known(newer.short) is stands.notices[newer.digest]
-    assert stands.judge(made, MOMENT).granted == {"analytical"}
+    assert stands.evaluate(made, MOMENT).granted == {"analytical"}
 
 
 def test_what_is_known_stays_as_it_is_but_gains_its_text() -> None:
     old = Notice.of(policy())
     locked = Notice(old.digest, {**old.facts, "mark": "the lock's"}, published="2026-01-01")
-    stands = Terms(policy(SOCIAL), "stride", [locked])
-    stands.learn(Notice(old.digest, {**old.facts, "mark": "another"}))
+    stands = Evaluator(policy(SOCIAL), "stride", [locked])
+    stands.add_notice(Notice(old.digest, {**old.facts, "mark": "another"}))
     assert stands.notices[old.digest] is locked
-    stands.learn(Notice(old.digest, {**old.facts, "mark": "another"}, old.content, published="2026-02-02"))
+    stands.add_notice(
+        Notice(old.digest, {**old.facts, "mark": "another"}, old.content, published="2026-02-02")
+    )
     gained = stands.notices[old.digest]
     assert (gained.content, gained.published, gained.facts["mark"]) == (
         old.content,
         "2026-01-01",
         "the lock's",
     )
-    stands.learn(Notice(old.digest, {**old.facts, "mark": "a third"}, {"other": "text"}))
+    stands.add_notice(Notice(old.digest, {**old.facts, "mark": "a third"}, {"other": "text"}))
     assert stands.notices[old.digest] is gained
     assert stands.known(old.short) is gained
 
@@ -484,26 +488,26 @@ def test_what_is_known_stays_as_it_is_but_gains_its_text() -> None:
 def test_a_notice_that_cannot_be_compared_is_not_learnt(
     spoilt: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    stands, other = terms(), Notice.of(policy(SOCIAL, GREW))
+    stands, other = evaluator(), Notice.of(policy(SOCIAL, GREW))
     with caplog.at_level(logging.WARNING, "consentkit"):
-        stands.learn(Notice(other.digest, {**other.facts, **spoilt}, other.content))
+        stands.add_notice(Notice(other.digest, {**other.facts, **spoilt}, other.content))
     assert stands.known(other.digest) is stands.known(other.short) is None
     assert other.digest in caplog.text
 
 
 def test_what_an_answer_covers_is_worked_out_once() -> None:
-    stands = terms(SOCIAL, earlier=(policy(),))
+    stands = evaluator(SOCIAL, earlier=(policy(),))
     digest = Notice.of(policy()).digest
     assert stands.covers(digest) is stands.covers(digest)
 
 
 def test_a_vendor_that_is_gone_leaves_no_trace() -> None:
     old = policy(GREW)
-    stands = terms(earlier=(old,))
-    told = stands.judge(decision(old, {"analytical"}, {"newcomer": False}), MOMENT)
+    stands = evaluator(earlier=(old,))
+    told = stands.evaluate(decision(old, {"analytical"}, {"newcomer": False}), MOMENT)
     assert (told.vendors, told.asking, told.status) == ({"counter": True}, (), "given")
-    without = terms(drop("vendors"), drop("trackers", 1), earlier=(old,))
-    assert without.judge(decision(old, set(), {"counter": True}), MOMENT).status == "refused"
+    without = evaluator(drop("vendors"), drop("trackers", 1), earlier=(old,))
+    assert without.evaluate(decision(old, set(), {"counter": True}), MOMENT).status == "refused"
 
 
 @settings(max_examples=40)
@@ -511,9 +515,9 @@ def test_a_vendor_that_is_gone_leaves_no_trace() -> None:
 def test_every_decision_can_be_judged_at_any_time(
     policy: Policy, more: st.DataObject, after: int, gpc: bool
 ) -> None:
-    stands = Terms(policy, "stride")
+    stands = Evaluator(policy, "stride")
     made = more.draw(decisions_under(stands.notice) | st.none())
-    told: Consent = stands.judge(made, MOMENT + after, gpc=gpc)
+    told: Consent = stands.evaluate(made, MOMENT + after, gpc=gpc)
     assert set(told.asking) <= set(stands.needing)
     assert told.granted <= set(stands.needing)
     assert set(told.categories) == {one.id for one in policy.categories}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, ConsentStatus, Decision
 from consentkit.errors import UnknownCategoryError, UnknownVendorError
 from consentkit.notices.notice import Notice
@@ -171,7 +171,7 @@ def test_vendors_follow_their_category_but_for_what_was_said_about_them(  # LB-0
     policy: Policy, more: st.DataObject
 ) -> None:
     decision = more.draw(decisions_under(Notice.of(policy)))
-    told = Terms(policy, "stride").judge(decision, MOMENT + 60)
+    told = Evaluator(policy, "stride").evaluate(decision, MOMENT + 60)
     for vendor in policy.vendors:
         follows = told.categories[vendor.category]
         assert told.allows(vendor.category, vendor.id) is decision.vendors.get(vendor.id, follows)

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from itsdangerous import Signer
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Decision, Kind
-from consentkit.consent.token import LARGEST, SecretKeys, Tokens
+from consentkit.consent.token import LARGEST, SecretKeys, TokenCodec
 from consentkit.errors import SecretKeyError
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
@@ -28,9 +28,9 @@ SALT = "consentkit.cookie.v1||stride"
 SUBJECT = "AZaz09-_AZaz09-_AZaz09"
 FIVE = tuple(add("categories", id=one) for one in ("tracking", "social", "comfort"))
 VENDORS = (add("vendors", id="video", category="social"), add("vendors", id="adhub", category="tracking"))
-TERMS = Terms(policy(*FIVE, *VENDORS), "stride")
+TERMS = Evaluator(policy(*FIVE, *VENDORS), "stride")
 NOTICE = TERMS.notice
-TOKENS = Tokens(TERMS, NEW, SALT)
+TOKENS = TokenCodec(TERMS, NEW, SALT)
 GRANT = Decision(
     granted=frozenset({"analytical", "social"}),
     vendors={"video": False, "adhub": True},
@@ -60,7 +60,7 @@ def minted(*fields: str, signer: Signer | None = None) -> bytes:
 @DRAWN
 @given(policies, st.data())
 def test_every_decision_comes_back_as_it_was_written(policy: Policy, more: st.DataObject) -> None:
-    tokens = Tokens(Terms(policy, "stride"), NEW, SALT)
+    tokens = TokenCodec(Evaluator(policy, "stride"), NEW, SALT)
     decision = more.draw(decisions_under(Notice.of(policy)))
     token = tokens.dumps(decision)
     assert tokens.loads(token.encode()) == decision
@@ -73,7 +73,7 @@ def test_every_decision_comes_back_as_it_was_written(policy: Policy, more: st.Da
 def test_what_the_stock_signer_writes_is_read_and_the_other_way_round(
     policy: Policy, more: st.DataObject
 ) -> None:
-    tokens = Tokens(Terms(policy, "stride"), [NEW, OLD], SALT)
+    tokens = TokenCodec(Evaluator(policy, "stride"), [NEW, OLD], SALT)
     decision = more.draw(decisions_under(Notice.of(policy)))
     signer = stock(OLD, NEW)
     token = tokens.dumps(decision)
@@ -110,7 +110,7 @@ def test_what_grants_nothing_carries_no_identifier(kind: Any) -> None:
     assert SUBJECT not in written
     assert TOKENS.loads(written.encode()) == replace(REFUSAL, kind=kind)
     # Nor does what is merely not objected to.
-    exempt = Tokens(Terms(policy(put("categories", 1, exempt=True)), "stride"), NEW, SALT)
+    exempt = TokenCodec(Evaluator(policy(put("categories", 1, exempt=True)), "stride"), NEW, SALT)
     notice = Notice.of(policy(put("categories", 1, exempt=True)))
     kept = replace(REFUSAL, kind=kind, granted=frozenset({"analytical"}), notice=notice.digest)
     assert exempt.dumps(replace(kept, subject=SUBJECT)) == exempt.dumps(kept)
@@ -213,7 +213,7 @@ def test_the_other_base64_alphabet_does_not_count() -> None:
 
 def test_answers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.consent.token._REMEMBERED", 2)
-    tokens = Tokens(TERMS, NEW, SALT)
+    tokens = TokenCodec(TERMS, NEW, SALT)
     kinds: list[Kind] = ["decided", "partial", "withdrawn"]
     for decision in (GRANT, *(replace(REFUSAL, kind=kind) for kind in kinds), GRANT):
         assert tokens.loads(tokens.dumps(decision).encode()) == decision
@@ -251,7 +251,7 @@ def test_what_was_signed_for_anything_else_does_not_count(signer: Signer) -> Non
 def test_keys_are_rotated_without_losing_an_answer(
     keys: SecretKeys, reads_old: bool, reads_new: bool
 ) -> None:
-    tokens = Tokens(TERMS, keys, SALT)
+    tokens = TokenCodec(TERMS, keys, SALT)
     assert (tokens.loads(minted(*FIELDS, signer=stock(OLD))) == GRANT) is reads_old
     assert (tokens.loads(minted(*FIELDS, signer=stock(NEW))) == GRANT) is reads_new
     # The first of the list signs, which is the last of itsdangerous' own.
@@ -261,7 +261,7 @@ def test_keys_are_rotated_without_losing_an_answer(
 
 
 def test_a_key_that_was_removed_reads_nothing_anymore() -> None:  # SG-10
-    three = [Tokens(TERMS, keys, SALT) for keys in ([NEW, OLD], [NEWEST, NEW], [NEWEST])]
+    three = [TokenCodec(TERMS, keys, SALT) for keys in ([NEW, OLD], [NEWEST, NEW], [NEWEST])]
     token = three[0].dumps(GRANT).encode()
     assert [tokens.loads(token) is not None for tokens in three] == [True, True, False]
 
@@ -344,21 +344,23 @@ def test_other_letters_that_were_signed_are_nothing() -> None:
 def test_a_policy_in_another_order_turns_no_consent_into_another(change: Callable[[Any], object]) -> None:
     whole = policy(*FIVE, *VENDORS)
     later = policy(*FIVE, *VENDORS, drop("vendors", 0), drop("trackers", 1), change)
-    token = Tokens(Terms(whole, "stride"), NEW, SALT).dumps(GRANT).encode()
-    stands = Terms(later, "stride", [Notice.of(whole)])
-    assert Tokens(stands, NEW, SALT).loads(token) == GRANT
-    assert stands.judge(GRANT, MOMENT).granted == {"analytical", "social"} & {c.id for c in later.categories}
+    token = TokenCodec(Evaluator(whole, "stride"), NEW, SALT).dumps(GRANT).encode()
+    stands = Evaluator(later, "stride", [Notice.of(whole)])
+    assert TokenCodec(stands, NEW, SALT).loads(token) == GRANT
+    assert stands.evaluate(GRANT, MOMENT).granted == {"analytical", "social"} & {
+        c.id for c in later.categories
+    }
 
 
 def test_a_notice_that_is_not_known_can_be_named() -> None:  # LC-06
-    elsewhere = Terms(policy(), "stride")
-    assert Tokens(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) is None
-    assert Tokens(elsewhere, NEW, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) == NOTICE.short
-    assert Tokens(elsewhere, OLD, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) is None
+    elsewhere = Evaluator(policy(), "stride")
+    assert TokenCodec(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) is None
+    assert TokenCodec(elsewhere, NEW, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) == NOTICE.short
+    assert TokenCodec(elsewhere, OLD, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) is None
     assert TOKENS.unknown_notice(TOKENS.dumps(GRANT).encode()) is None
     assert TOKENS.unknown_notice(minted(*changed(4, ""))) is None
-    elsewhere.learn(NOTICE)
-    assert Tokens(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) == GRANT
+    elsewhere.add_notice(NOTICE)
+    assert TokenCodec(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) == GRANT
 
 
 # SG-08
@@ -381,7 +383,7 @@ def test_a_notice_that_is_not_known_can_be_named() -> None:  # LC-06
 )
 def test_a_key_that_is_missing_or_short_is_the_developers_mistake(keys: Any, message: str) -> None:
     with pytest.raises(SecretKeyError, match=message) as raised:
-        Tokens(TERMS, keys, SALT)
+        TokenCodec(TERMS, keys, SALT)
     for secret in ("changeme", "kkkkk", "short"):
         assert secret not in str(raised.value)
 
@@ -390,18 +392,18 @@ def test_a_key_that_looks_like_a_placeholder_is_warned_about(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # SG-08
     with caplog.at_level(logging.WARNING, "consentkit.cookie"):
-        Tokens(TERMS, [NEW, OLD], SALT)
+        TokenCodec(TERMS, [NEW, OLD], SALT)
         assert not caplog.records
-        Tokens(TERMS, "abc" * 20, SALT)
+        TokenCodec(TERMS, "abc" * 20, SALT)
     assert "3 different characters" in caplog.text
     assert "abcabc" not in caplog.text
 
 
 def test_a_key_is_the_same_as_text_and_as_bytes() -> None:
     text, raw = "schlüssel-aus-der-umgebung-0123456789", "schlüssel-aus-der-umgebung-0123456789".encode()
-    assert Tokens(TERMS, text, SALT).dumps(GRANT) == Tokens(TERMS, raw, SALT).dumps(GRANT)
+    assert TokenCodec(TERMS, text, SALT).dumps(GRANT) == TokenCodec(TERMS, raw, SALT).dumps(GRANT)
     # As os.environ gives bytes that are no UTF-8.
     odd = b"\xff\xfe" + raw
-    assert Tokens(TERMS, odd.decode("utf-8", "surrogateescape"), SALT).dumps(GRANT) == Tokens(
+    assert TokenCodec(TERMS, odd.decode("utf-8", "surrogateescape"), SALT).dumps(GRANT) == TokenCodec(
         TERMS, odd, SALT
     ).dumps(GRANT)

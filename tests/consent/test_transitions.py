@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from consentkit.consent import transitions as decisions
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision
 from consentkit.errors import InvalidDecisionError, UnknownCategoryError, UnknownVendorError
 from consentkit.notices.notice import Notice
@@ -22,7 +22,7 @@ from tests.consent.test_evaluation import (
     SOCIAL,
     VIDEO,
     decision,
-    terms,
+    evaluator,
 )
 from tests.support.drawn import MOMENT, Data, decisions_under, policies, policy_pairs
 from tests.support.policies import add, policy, put
@@ -78,7 +78,7 @@ def test_a_button_answers_everything_that_was_shown(answer: bool) -> None:  # UI
     ],
 )
 def test_what_the_policy_cannot_express_is_refused(asked: Choice, error: type[Exception]) -> None:  # HT-06
-    stands = terms(add("vendors", id="login", category="functional"))
+    stands = evaluator(add("vendors", id="login", category="functional"))
     for shown in (None, stands.notice):
         with pytest.raises(error):
             decisions.check(stands, asked, shown)
@@ -88,11 +88,11 @@ def test_what_the_policy_cannot_express_is_refused(asked: Choice, error: type[Ex
 def test_an_answer_is_yes_or_no_and_nothing_like_it(answer: Any) -> None:  # SG-11
     for asked in (choice({"analytical": answer}), choice(vendors={"counter": answer})):
         with pytest.raises(InvalidDecisionError, match="True or False"):
-            decisions.check(terms(), asked)
+            decisions.check(evaluator(), asked)
 
 
 def test_what_is_required_may_be_agreed_to() -> None:
-    stands = terms(add("vendors", id="login", category="functional"))
+    stands = evaluator(add("vendors", id="login", category="functional"))
     decisions.check(
         stands, choice({"functional": True, "analytical": False}, {"login": True, "counter": False})
     )
@@ -100,7 +100,7 @@ def test_what_is_required_may_be_agreed_to() -> None:
 
 def test_what_an_older_page_offered_is_no_mistake_of_the_visitors() -> None:
     old = policy(SOCIAL, VIDEO, add("vendors", id="login"))
-    stands = terms(add("vendors", id="login", category="functional"), earlier=(old,))
+    stands = evaluator(add("vendors", id="login", category="functional"), earlier=(old,))
     shown = Notice.of(old)
     offered = decisions.everything(shown, allowed=False)
     decisions.check(stands, copy(offered, vendors={"video": True, "login": False}), shown)
@@ -146,9 +146,9 @@ def test_an_answer_grants_no_more_than_the_notice_that_was_shown_has() -> None:
 @DRAWN
 @given(policies, st.data())
 def test_a_change_moves_nothing_that_it_does_not_name(policy: Policy, more: st.DataObject) -> None:  # VA-04
-    stands = Terms(policy, "stride")
+    stands = Evaluator(policy, "stride")
     base = more.draw(decisions_under(stands.notice))
-    before = stands.judge(base, MOMENT)
+    before = stands.evaluate(base, MOMENT)
     asked, now = drawn_choice(more, stands.notice), MOMENT + more.draw(st.integers(-DAY, 20 * DAY))
     made = decisions.merge(stands, before, asked, stands.notice, now)
     for category in stands.notice.category_ids:
@@ -170,19 +170,19 @@ def test_a_change_under_a_later_notice_neither_widens_nor_loses_anything_else(  
     pair: tuple[Data, Data], more: st.DataObject
 ) -> None:
     old, new = (Policy.model_validate(one) for one in pair)
-    stands, told = Terms(new, "stride", [Notice.of(old)]), Notice.of(old)
+    stands, told = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
     base = more.draw(decisions_under(told))
-    before = stands.judge(base, NOW)
+    before = stands.evaluate(base, NOW)
     made = decisions.merge(stands, before, choice(), stands.notice, NOW)
-    after = stands.judge(made, NOW)
+    after = stands.evaluate(made, NOW)
     assert allowed(after) == allowed(before)
     if base.kind != "withdrawn":
         assert set(before.asking) <= set(after.asking)
     if before.status is not ConsentStatus.INVALIDATED:
-        assert stands.judge(made, MOMENT + 400 * DAY).status == "expired"
+        assert stands.evaluate(made, MOMENT + 400 * DAY).status == "expired"
         assert after.expires == before.expires or after.expires == stands.expires(made)
     asked = drawn_choice(more, stands.notice)
-    after = stands.judge(decisions.merge(stands, before, asked, stands.notice, NOW), NOW)
+    after = stands.evaluate(decisions.merge(stands, before, asked, stands.notice, NOW), NOW)
     for category, on in after.categories.items():
         assert on is asked.categories.get(category, before.categories[category])
     for vendor, of in after.vendor_category.items():
@@ -197,10 +197,10 @@ def test_a_change_on_an_old_page_grants_no_more_than_that_page_told(  # VA-05
 ) -> None:
     old, new = (Policy.model_validate(one) for one in pair)
     shown = Notice.of(old)
-    stands = Terms(new, "stride", [shown])
+    stands = Evaluator(new, "stride", [shown])
     base = more.draw(decisions_under(stands.notice))
     asked = drawn_choice(more, shown)
-    made = decisions.merge(stands, stands.judge(base, NOW), asked, shown, NOW)
+    made = decisions.merge(stands, stands.evaluate(base, NOW), asked, shown, NOW)
     assert made.notice == shown.digest
     for category in made.granted - shown.exempt_ids:
         assert asked.categories.get(category, category in base.granted)
@@ -223,11 +223,11 @@ def test_a_change_on_an_old_page_grants_no_more_than_that_page_told(  # VA-05
 def test_the_first_answer_is_a_partial_one_until_all_is_answered(
     asked: Choice, kind: str, granted: set[str]
 ) -> None:
-    stands = terms(SOCIAL, VIDEO)
+    stands = evaluator(SOCIAL, VIDEO)
     made = decisions.merge(stands, stands.undecided(), asked, stands.notice, NOW)
     assert (made.kind, made.granted) == (kind, granted)
     assert (made.decided_at, made.changed_at) == (NOW, NOW)
-    asking = stands.judge(made, NOW).asking
+    asking = stands.evaluate(made, NOW).asking
     assert asking == (
         () if kind == "decided" else tuple(c for c in ("analytical", "social") if c not in granted)
     )
@@ -243,8 +243,8 @@ def test_the_first_answer_is_a_partial_one_until_all_is_answered(
     ],
 )
 def test_a_partial_answer_stays_one_until_the_rest_is_answered(asked: Choice, kind: str) -> None:
-    stands = terms(SOCIAL, VIDEO)
-    before = stands.judge(decision(stands.policy, kind="partial"), NOW)
+    stands = evaluator(SOCIAL, VIDEO)
+    before = stands.evaluate(decision(stands.policy, kind="partial"), NOW)
     assert decisions.merge(stands, before, asked, stands.notice, NOW).kind == kind
 
 
@@ -261,22 +261,22 @@ def test_an_answer_about_what_grew_joins_the_earlier_ones(
     asked: Choice, kind: str, granted: set[str], asking: tuple[str, ...]
 ) -> None:
     old = policy(SOCIAL, VIDEO)
-    stands = terms(SOCIAL, VIDEO, GREW, earlier=(old,))
-    before = stands.judge(decision(old, {"analytical", "social"}), NOW)
+    stands = evaluator(SOCIAL, VIDEO, GREW, earlier=(old,))
+    before = stands.evaluate(decision(old, {"analytical", "social"}), NOW)
     made = decisions.merge(stands, before, asked, stands.notice, NOW)
     assert (made.kind, made.granted, made.notice) == (kind, granted, stands.notice.digest)
     assert (made.decided_at, made.changed_at) == (MOMENT, NOW)
-    assert stands.judge(made, NOW).asking == asking
+    assert stands.evaluate(made, NOW).asking == asking
 
 
 def test_an_answer_about_all_that_grew_leaves_the_refusals_alone() -> None:  # UI-08
     old = policy(SOCIAL, VIDEO)
-    stands = terms(SOCIAL, VIDEO, GREW, earlier=(old,))
-    before = stands.judge(decision(old, {"analytical"}), NOW)
+    stands = evaluator(SOCIAL, VIDEO, GREW, earlier=(old,))
+    before = stands.evaluate(decision(old, {"analytical"}), NOW)
     assert (before.status, before.asking) == ("invalidated", ("analytical",))
     for answer in (True, False):
         made = decisions.merge(stands, before, choice({"analytical": answer}), stands.notice, NOW)
-        after = stands.judge(made, NOW)
+        after = stands.evaluate(made, NOW)
         assert (after.asking, after.allows("analytical"), after.allows("social")) == ((), answer, False)
         assert after.expires == before.expires
 
@@ -284,41 +284,41 @@ def test_an_answer_about_all_that_grew_leaves_the_refusals_alone() -> None:  # U
 def test_on_a_site_that_was_not_listed_an_answer_begins_anew() -> None:  # XS-02
     second = add("sites", id="trailhead")
     old = policy(SOCIAL)
-    stands = terms(SOCIAL, second, earlier=(old,), site="trailhead")
-    before = stands.judge(decision(old, {"analytical"}), NOW)
+    stands = evaluator(SOCIAL, second, earlier=(old,), site="trailhead")
+    before = stands.evaluate(decision(old, {"analytical"}), NOW)
     made = decisions.merge(stands, before, choice({"social": True}), stands.notice, NOW)
     assert (made.granted, made.kind, made.decided_at) == ({"social"}, "partial", NOW)
 
 
 @pytest.mark.parametrize("days", [400])
 def test_an_expired_answer_is_no_base_for_a_change(days: int) -> None:  # VA-04
-    stands = terms(SOCIAL)
+    stands = evaluator(SOCIAL)
     now = MOMENT + days * DAY
-    before = stands.judge(decision(stands.policy, {"analytical"}), now)
+    before = stands.evaluate(decision(stands.policy, {"analytical"}), now)
     made = decisions.merge(stands, before, choice({"social": True}), stands.notice, now)
     assert (made.granted, made.kind, made.decided_at) == ({"social"}, "partial", now)
 
 
 def test_no_later_change_brings_back_what_lapsed() -> None:  # TR-03
-    stands = terms(BRITISH, SOCIAL, VIDEO)
+    stands = evaluator(BRITISH, SOCIAL, VIDEO)
     made = decision(stands.policy, {"analytical", "social"}, decided_at=BEFORE, changed_at=BEFORE)
-    before = stands.judge(made, LAPSE + DAY)
+    before = stands.evaluate(made, LAPSE + DAY)
     changed = decisions.merge(stands, before, choice(vendors={"video": False}), stands.notice, LAPSE + DAY)
-    after = stands.judge(changed, LAPSE + DAY)
+    after = stands.evaluate(changed, LAPSE + DAY)
     assert (after.granted, after.asking, changed.kind) == ({"social"}, ("analytical",), "partial")
     answered = decisions.merge(stands, after, choice({"analytical": True}), stands.notice, LAPSE + DAY)
-    told = stands.judge(answered, LAPSE + DAY)
+    told = stands.evaluate(answered, LAPSE + DAY)
     assert (told.granted, told.asking, told.vendors["counter"]) == ({"analytical", "social"}, (), False)
 
 
 def test_what_is_exempt_stays_as_it_is_over_changes_of_notice() -> None:  # LB-05
     old = policy(EXEMPT, SOCIAL, VIDEO)
-    stands = terms(EXEMPT, SOCIAL, VIDEO, GREW, put("controller", name="Other BV"), earlier=(old,))
+    stands = evaluator(EXEMPT, SOCIAL, VIDEO, GREW, put("controller", name="Other BV"), earlier=(old,))
     for granted, vendors in (({"analytical"}, {"counter": False}), (set(), {}), (set(), {"counter": True})):
         for more in ({"social"}, set()):
-            before = stands.judge(decision(old, granted | more, vendors), NOW)
+            before = stands.evaluate(decision(old, granted | more, vendors), NOW)
             made = decisions.merge(stands, before, choice({"social": True}), stands.notice, NOW)
-            after = stands.judge(made, NOW)
+            after = stands.evaluate(made, NOW)
             assert after.allows("analytical") is bool(granted)
             assert after.vendors["counter"] is before.vendors["counter"] is (bool(granted) and not vendors)
 
@@ -326,19 +326,19 @@ def test_what_is_exempt_stays_as_it_is_over_changes_of_notice() -> None:  # LB-0
 def test_an_objection_to_a_vendor_outlives_an_answer_that_counts_no_more() -> None:  # LB-05
     second = add("sites", id="trailhead")
     old = policy(EXEMPT, SOCIAL)
-    stands = terms(EXEMPT, SOCIAL, second, earlier=(old,), site="trailhead")
+    stands = evaluator(EXEMPT, SOCIAL, second, earlier=(old,), site="trailhead")
     elsewhere = decision(old, {"analytical", "social"}, {"counter": False}, subject=SUBJECT)
-    for before in (stands.judge(elsewhere, NOW), stands.unverifiable(elsewhere)):
+    for before in (stands.evaluate(elsewhere, NOW), stands.unverifiable(elsewhere)):
         made = decisions.merge(stands, before, choice({"social": False}), stands.notice, NOW)
         assert (made.granted, made.vendors) == ({"analytical"}, {"counter": False})
-    expired = stands.judge(elsewhere, MOMENT + 400 * DAY)
+    expired = stands.evaluate(elsewhere, MOMENT + 400 * DAY)
     assert decisions.merge(stands, expired, choice(), stands.notice, NOW).vendors == {}
 
 
 def test_what_is_exempt_now_was_granted_on_an_older_page() -> None:
     old = policy(SOCIAL, VIDEO)
-    stands = terms(EXEMPT, SOCIAL, VIDEO, earlier=(old,))
-    before = stands.judge(decision(old, {"analytical"}), NOW)
+    stands = evaluator(EXEMPT, SOCIAL, VIDEO, earlier=(old,))
+    before = stands.evaluate(decision(old, {"analytical"}), NOW)
     made = decisions.merge(stands, before, choice({"social": True}), Notice.of(old), NOW)
     assert made.granted == {"analytical", "social"}
     fresh = decisions.merge(stands, stands.undecided(), choice({"social": True}), Notice.of(old), NOW)
@@ -346,8 +346,8 @@ def test_what_is_exempt_now_was_granted_on_an_older_page() -> None:
 
 
 def test_a_withdrawal_stays_one_while_nothing_is_granted() -> None:
-    stands = terms(EXEMPT, SOCIAL, VIDEO)
-    before = stands.judge(decision(stands.policy, kind="withdrawn"), NOW)
+    stands = evaluator(EXEMPT, SOCIAL, VIDEO)
+    before = stands.evaluate(decision(stands.policy, kind="withdrawn"), NOW)
     for asked, kind in (
         (choice({"social": False}), "withdrawn"),
         (choice({"analytical": True}), "withdrawn"),
@@ -355,7 +355,7 @@ def test_a_withdrawal_stays_one_while_nothing_is_granted() -> None:
         (choice({"social": True}), "decided"),
     ):
         made = decisions.merge(stands, before, asked, stands.notice, NOW)
-        assert (made.kind, stands.judge(made, NOW).asking) == (kind, ())
+        assert (made.kind, stands.evaluate(made, NOW).asking) == (kind, ())
 
 
 # Withdrawing
@@ -364,10 +364,10 @@ def test_a_withdrawal_stays_one_while_nothing_is_granted() -> None:
 @DRAWN
 @given(policies, st.data())
 def test_withdrawing_takes_everything_back(policy: Policy, more: st.DataObject) -> None:  # WD-01
-    stands = Terms(policy, "stride")
-    before = stands.judge(more.draw(decisions_under(stands.notice) | st.none()), NOW)
+    stands = Evaluator(policy, "stride")
+    before = stands.evaluate(more.draw(decisions_under(stands.notice) | st.none()), NOW)
     made = decisions.withdraw(stands, before, None, NOW)
-    after = stands.judge(made, NOW)
+    after = stands.evaluate(made, NOW)
     assert (after.status, after.asking, after.granted) == ("withdrawn", (), frozenset())
     assert made.decided_at == made.changed_at >= NOW
     assert {one for one, on in after.categories.items() if on} == {
@@ -382,10 +382,10 @@ def test_withdrawing_one_category_leaves_the_others(
 ) -> None:  # WD-01
     old, new = (Policy.model_validate(one) for one in pair)
     assume(new.optional)
-    stands, told = Terms(new, "stride", [Notice.of(old)]), Notice.of(old)
-    before = stands.judge(more.draw(decisions_under(told)), NOW)
+    stands, told = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
+    before = stands.evaluate(more.draw(decisions_under(told)), NOW)
     category = more.draw(st.sampled_from([one.id for one in new.optional]))
-    after = stands.judge(decisions.withdraw(stands, before, category, NOW), NOW)
+    after = stands.evaluate(decisions.withdraw(stands, before, category, NOW), NOW)
     assert not after.categories[category]
     for name, on in allowed(after).items():
         of = after.vendor_category[name[1:]] if name.startswith("~") else name
@@ -401,12 +401,12 @@ def test_withdrawing_one_category_leaves_the_others(
 
 
 def test_withdrawing_the_last_category_is_a_withdrawal_that_leaves_what_is_exempt() -> None:  # LB-05
-    stands = terms(EXEMPT, SOCIAL, GREW)
+    stands = evaluator(EXEMPT, SOCIAL, GREW)
     made = decision(stands.policy, {"analytical", "social"}, {"counter": False}, subject=SUBJECT)
-    gone = decisions.withdraw(stands, stands.judge(made, NOW), "social", NOW)
+    gone = decisions.withdraw(stands, stands.evaluate(made, NOW), "social", NOW)
     assert (gone.kind, gone.granted, gone.vendors) == ("withdrawn", {"analytical"}, {"counter": False})
     assert (gone.decided_at, gone.subject) == (NOW, "")
-    assert stands.judge(gone, NOW).status == "withdrawn"
+    assert stands.evaluate(gone, NOW).status == "withdrawn"
 
 
 @pytest.mark.parametrize(
@@ -426,18 +426,18 @@ def test_withdrawing_the_last_category_is_a_withdrawal_that_leaves_what_is_exemp
 def test_there_is_something_to_withdraw_where_something_was_granted(
     answer: Any, days: int, all_of_it: bool, analytical: bool, social: bool
 ) -> None:
-    stands = terms(SOCIAL, VIDEO)
+    stands = evaluator(SOCIAL, VIDEO)
     made = None if answer is None else decision(stands.policy, **answer)
-    before = stands.judge(made, MOMENT + days * DAY)
+    before = stands.evaluate(made, MOMENT + days * DAY)
     found = [decisions.holds(before, category) for category in (None, "analytical", "social")]
     assert found == [all_of_it, analytical, social]
 
 
 def test_a_grant_that_does_not_count_just_now_can_be_withdrawn() -> None:  # WD-01
     old = policy(SOCIAL, VIDEO)
-    stands = terms(SOCIAL, VIDEO, GREW, earlier=(old,))
+    stands = evaluator(SOCIAL, VIDEO, GREW, earlier=(old,))
     made = decision(old, {"analytical"}, subject=SUBJECT)
-    for before in (stands.judge(made, NOW), stands.unverifiable(made)):
+    for before in (stands.evaluate(made, NOW), stands.unverifiable(made)):
         assert not before.allows("analytical")
         assert decisions.holds(before, None) and decisions.holds(before, "analytical")
         assert not decisions.holds(before, "social")
@@ -465,9 +465,11 @@ def test_a_grant_that_does_not_count_just_now_can_be_withdrawn() -> None:  # WD-
 def test_what_grants_has_a_pseudonym_and_what_grants_nothing_ends_it(  # LB-09
     before: Any, granted: set[str], ends: bool, keeps: bool
 ) -> None:
-    stands = terms(SOCIAL, VIDEO)
+    stands = evaluator(SOCIAL, VIDEO)
     made = None if before is None else decision(stands.policy, **before, subject=SUBJECT)
-    after, ended = decisions.with_subject(stands, stands.judge(made, NOW), decision(stands.policy, granted))
+    after, ended = decisions.with_subject(
+        stands, stands.evaluate(made, NOW), decision(stands.policy, granted)
+    )
     assert ended == (SUBJECT if ends else "")
     assert (after.subject == SUBJECT) is keeps
     if granted:
@@ -477,22 +479,22 @@ def test_what_grants_has_a_pseudonym_and_what_grants_nothing_ends_it(  # LB-09
 
 
 def test_pseudonyms_are_random() -> None:
-    stands = terms()
+    stands = evaluator()
     made = decision(stands.policy, {"analytical"})
     assert len({decisions.with_subject(stands, stands.undecided(), made)[0].subject for _ in range(50)}) == 50
 
 
 def test_not_objecting_to_what_is_exempt_gives_no_pseudonym() -> None:  # LB-05, LB-09
-    stands = terms(EXEMPT, SOCIAL)
+    stands = evaluator(EXEMPT, SOCIAL)
     made = decision(stands.policy, {"analytical"}, {"counter": False}, subject=SUBJECT)
     assert decisions.with_subject(stands, stands.undecided(), made)[0].subject == ""
 
 
 def test_a_pseudonym_that_was_brought_is_kept() -> None:
-    stands = terms()
+    stands = evaluator()
     brought = decision(stands.policy, {"analytical"}, subject="b" * 22)
     assert decisions.with_subject(stands, stands.undecided(), brought) == (brought, "")
-    own = stands.judge(copy(brought, subject=SUBJECT), NOW)
+    own = stands.evaluate(copy(brought, subject=SUBJECT), NOW)
     assert decisions.with_subject(stands, own, brought)[0].subject == SUBJECT
 
 
@@ -505,7 +507,7 @@ def test_what_is_left_of_two_decisions_is_what_both_allow(
     pair: tuple[Data, Data], more: st.DataObject
 ) -> None:
     old, new = (Notice.of(Policy.model_validate(one)) for one in pair)
-    stands = Terms(Policy.model_validate(pair[1]), "stride", [old])
+    stands = Evaluator(Policy.model_validate(pair[1]), "stride", [old])
     one = more.draw(decisions_under(new, decided_at=MOMENT + more.draw(st.integers(0, 9))))
     other = more.draw(decisions_under(more.draw(st.sampled_from([old, new]))))
     left = decisions.narrower(stands, one, other)

@@ -80,7 +80,7 @@ def test_whatever_the_jurisdiction_nothing_is_on_before_the_answer(jurisdiction:
 def test_no_page_counts_down(policy: Policy, clock: Clock) -> None:
     with managing(policy, ledger="sqlite://", clock=clock) as manager:
         pages = Pages(policy, manager.notice, site="stride")
-        view = View(language="en", consent=manager.terms.undecided())
+        view = View(language="en", consent=manager.evaluator.undecided())
         html = "".join(getattr(pages, page)(view) for page in ("banner", "settings", "preferences", "policy"))
     assert not re.search(r"http-equiv|autofocus|\son\w+=", html)
     assert "setInterval" not in SCRIPT
@@ -152,7 +152,7 @@ def test_what_an_element_is_called_holds_what_is_written_on_it(
 ) -> None:
     with managing(policy, ledger="sqlite://", clock=clock) as manager:
         pages = Pages(policy, manager.notice, site="stride")
-        html = getattr(pages, page)(View(language=language, consent=manager.terms.undecided()))
+        html = getattr(pages, page)(View(language=language, consent=manager.evaluator.undecided()))
     tree = html5lib.parse(html)
     seen = 0
     for element in tree.iter():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentkit.enforcement.cookie_gate import CookieGate
-from consentkit.enforcement.cookie_header import LONGEST, SentCookies
+from consentkit.enforcement.cookie_header import LONGEST, CookieHeaderCache
 from consentkit.headers.request import cookie_values
 from tests.support.front import a_policy
 
@@ -16,8 +16,8 @@ PARTS = st.sampled_from(
 )
 
 
-def sent() -> SentCookies:
-    return SentCookies(NAME, GATE)
+def sent() -> CookieHeaderCache:
+    return CookieHeaderCache(NAME, GATE)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def sent() -> SentCookies:
 )
 def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) -> None:
     memory = sent()
-    place = memory.learn(header)
+    place = memory.remember(header)
     assert place is not None
     assert header[slice(*place)] == value
     assert memory.places[hash(header)] == place
@@ -63,7 +63,7 @@ def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) 
 )
 def test_what_has_to_be_read_whole_is_not_remembered(header: bytes) -> None:
     memory = sent()
-    assert memory.learn(header) is None
+    assert memory.remember(header) is None
     assert not memory.places
 
 
@@ -71,7 +71,7 @@ def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.enforcement.cookie_header._REMEMBERED", 3)
     memory = sent()
     for number in range(10):
-        memory.learn(b"a=%d" % number)
+        memory.remember(b"a=%d" % number)
     assert len(memory.places) <= 3
 
 
@@ -79,13 +79,13 @@ def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("consentkit.enforcement.cookie_header._NAMES_REMEMBERED", 3)
     memory = sent()
     for number in range(10):
-        memory.learn(b"%d=a; %b=b" % (number, b"x" * (300 + number)))
+        memory.remember(b"%d=a; %b=b" % (number, b"x" * (300 + number)))
     assert len(memory._kinds) <= 3
 
 
 @given(st.lists(PARTS, max_size=12).map(b"".join))
 def test_it_finds_what_reading_the_whole_header_finds(header: bytes) -> None:
-    place = sent().learn(header)
+    place = sent().remember(header)
     if place is not None:
         values = cookie_values([(b"cookie", header)], NAME)
         assert [header[slice(*place)]] == values if place[1] else not any(values)

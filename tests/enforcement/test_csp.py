@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentkit import Policy
-from consentkit.enforcement.csp import Csp, nonce_of
+from consentkit.enforcement.csp import ContentSecurityPolicy, nonce_of
 from consentkit.errors import ConfigurationError
 from consentkit.policy.policy import Origins
 
@@ -40,11 +40,11 @@ def with_origins(policy: Policy, vendor_id: str, **origins: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("nothing", [NONE, frozenset({"unknown"})])
 def test_without_consent_the_owners_policy_stands_as_it_is(policy: Policy, nothing: frozenset[str]) -> None:
-    assert Csp(STRICT, policy).header(nothing) == STRICT
+    assert ContentSecurityPolicy(STRICT, policy).header(nothing) == STRICT
 
 
 def test_each_directive_grows_by_the_origins_of_granted_vendors(policy: Policy) -> None:
-    csp = Csp(STRICT, policy)
+    csp = ContentSecurityPolicy(STRICT, policy)
     assert (
         csp.header(frozenset({"youtube"})) == f"{STRICT}; frame-src 'self' https://www.youtube-nocookie.com"
     )
@@ -61,12 +61,12 @@ def test_each_directive_grows_by_the_origins_of_granted_vendors(policy: Policy) 
 
 
 def test_the_same_consent_gets_the_same_header_from_memory_within_bounds(policy: Policy) -> None:
-    csp = Csp(STRICT, policy)
+    csp = ContentSecurityPolicy(STRICT, policy)
     assert csp.header(ALL) is csp.header(frozenset(sorted(ALL)))
     for number in range(1000):
         csp.header(frozenset({f"vendor{number}"}))
     assert len(csp._headers) <= 256
-    assert csp.header(ALL) == Csp(STRICT, policy).header(ALL)
+    assert csp.header(ALL) == ContentSecurityPolicy(STRICT, policy).header(ALL)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_opening_is_no_wider_than_the_owners_and_the_vendors_origins(
     policy: Policy, owner: str, opened: str
 ) -> None:
     vendors = with_origins(policy, "adhub", img=("https://i.example",))
-    found = directives(Csp(owner, vendors).header(frozenset({"adhub"})))
+    found = directives(ContentSecurityPolicy(owner, vendors).header(frozenset({"adhub"})))
     expected = opened.split()
     assert found.get("img-src") == (expected[1:] if expected else None)
     ours = {"script-src", "style-src", "connect-src", "frame-src"}
@@ -127,7 +127,7 @@ def test_every_kind_of_origin_opens_its_directive(
     policy: Policy, kind: str, owner: str, expected: dict[str, int]
 ) -> None:
     vendors = with_origins(policy, "adhub", **{kind: ("https://x.example",)})
-    found = directives(Csp(owner, vendors).header(frozenset({"adhub"})))
+    found = directives(ContentSecurityPolicy(owner, vendors).header(frozenset({"adhub"})))
     assert {name: len(sources) for name, sources in found.items() if name in expected} == expected
     opened = {name for name, sources in found.items() if "https://x.example" in sources}
     assert opened == {name for name, count in expected.items() if count == 2}
@@ -139,9 +139,9 @@ def test_nonces_hashes_strict_dynamic_and_reporting_survive(policy: Policy) -> N
         "report-uri /csp; report-to csp; sandbox allow-scripts allow-forms; upgrade-insecure-requests; "
         "frame-ancestors 'none'; require-trusted-types-for 'script'"
     )
-    assert Csp(kept, policy).header(ALL) == kept
+    assert ContentSecurityPolicy(kept, policy).header(ALL) == kept
     narrow = kept.replace(" https:", "")
-    assert Csp(narrow, policy).header(ALL) == narrow.replace(
+    assert ContentSecurityPolicy(narrow, policy).header(ALL) == narrow.replace(
         "'unsafe-inline';", "'unsafe-inline' https://www.googletagmanager.com https://cdn.adhub.example;"
     )
 
@@ -168,7 +168,7 @@ def test_nonces_hashes_strict_dynamic_and_reporting_survive(policy: Policy) -> N
 def test_our_own_parts_are_let_in_where_the_owner_would_keep_them_out(
     policy: Policy, owner: str, needed: set[str]
 ) -> None:
-    before, after = directives(owner), directives(Csp(owner, policy).header(NONE))
+    before, after = directives(owner), directives(ContentSecurityPolicy(owner, policy).header(NONE))
     assert {name for name in after if after[name] != before.get(name)} == needed
     assert all("'self'" in after[name] and "'none'" not in after[name] for name in needed)
 
@@ -176,9 +176,9 @@ def test_our_own_parts_are_let_in_where_the_owner_would_keep_them_out(
 def test_a_narrower_source_may_be_given_for_our_assets(policy: Policy) -> None:
     assets = ["https://stride.example/consent/assets/"]
     found = directives(
-        Csp("script-src 'sha256-AAAA='; style-src 'self'; connect-src 'none'", policy, assets=assets).header(
-            NONE
-        )
+        ContentSecurityPolicy(
+            "script-src 'sha256-AAAA='; style-src 'self'; connect-src 'none'", policy, assets=assets
+        ).header(NONE)
     )
     assert found["script-src"] == ["'sha256-AAAA='", *assets]
     assert found["style-src"] == ["'self'"]
@@ -187,7 +187,7 @@ def test_a_narrower_source_may_be_given_for_our_assets(policy: Policy) -> None:
 
 def test_no_frame_is_let_in_where_no_vendor_has_one(policy: Policy) -> None:
     bare = policy.model_copy(update={"vendors": ()})
-    assert "frame-src" not in directives(Csp("default-src 'none'", bare).header(NONE))
+    assert "frame-src" not in directives(ContentSecurityPolicy("default-src 'none'", bare).header(NONE))
 
 
 @pytest.mark.parametrize(
@@ -203,11 +203,13 @@ def test_no_frame_is_let_in_where_no_vendor_has_one(policy: Policy) -> None:
 def test_the_scripts_trusted_types_policy_is_let_in(
     policy: Policy, owner: str, expected: list[str] | None
 ) -> None:
-    assert directives(Csp(owner, policy).header(NONE)).get("trusted-types") == expected
+    assert directives(ContentSecurityPolicy(owner, policy).header(NONE)).get("trusted-types") == expected
 
 
 def test_a_nonce_takes_its_place_or_leaves_it(policy: Policy) -> None:
-    csp = Csp("script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'nonce-{nonce}'", policy)
+    csp = ContentSecurityPolicy(
+        "script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'nonce-{nonce}'", policy
+    )
     assert (
         csp.header(NONE, "a+b/c==")
         == "script-src 'nonce-a+b/c==' 'strict-dynamic'; style-src 'nonce-a+b/c=='"
@@ -219,13 +221,13 @@ def test_a_nonce_takes_its_place_or_leaves_it(policy: Policy) -> None:
     assert csp.header(ALL, "x").startswith(
         "script-src 'nonce-x' 'strict-dynamic' https://www.googletagmanager.com"
     )
-    assert Csp(STRICT, policy).header(NONE, "x") == STRICT
+    assert ContentSecurityPolicy(STRICT, policy).header(NONE, "x") == STRICT
 
 
 @pytest.mark.parametrize("nonce", ["", "a b", "a'; script-src *", "a\r\nx: y", "é", "a===", "="])
 def test_a_nonce_that_is_none_raises(policy: Policy, nonce: str) -> None:
     with pytest.raises(ValueError, match="nonce"):
-        Csp("script-src 'nonce-{nonce}'", policy).header(NONE, nonce)
+        ContentSecurityPolicy("script-src 'nonce-{nonce}'", policy).header(NONE, nonce)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_what_browsers_would_read_otherwise_than_it_looks_is_refused(
     policy: Policy, owner: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        Csp(owner, policy)
+        ContentSecurityPolicy(owner, policy)
     assert remedy in str(raised.value)
     assert repr(" ".join(owner.split())) in str(raised.value)
 
@@ -260,7 +262,7 @@ def test_a_directive_that_nothing_resembles_is_only_warned_about(
     policy: Policy, caplog: pytest.LogCaptureFixture
 ) -> None:
     owner = "default-src 'self'; xyzzy-frobnicate 'self'"
-    assert Csp(owner, policy).header(NONE) == owner
+    assert ContentSecurityPolicy(owner, policy).header(NONE) == owner
     assert "xyzzy-frobnicate" in caplog.text
 
 
@@ -270,7 +272,7 @@ def test_a_policy_may_be_written_on_several_lines(policy: Policy) -> None:
         script-src  'self' https://a.example;\r\n\timg-src 'self'
     """
     assert (
-        Csp(owner, policy).header(NONE)
+        ContentSecurityPolicy(owner, policy).header(NONE)
         == "default-src 'self'; script-src 'self' https://a.example; img-src 'self'"
     )
 
@@ -284,11 +286,11 @@ def test_an_origin_that_would_say_more_than_itself_is_refused(policy: Policy, or
         for vendor in policy.vendors
     )
     with pytest.raises(ConfigurationError, match="no source"):
-        Csp(STRICT, policy.model_copy(update={"vendors": vendors}))
+        ContentSecurityPolicy(STRICT, policy.model_copy(update={"vendors": vendors}))
 
 
 def test_a_responses_own_policies_are_opened_one_by_one(policy: Policy) -> None:
-    csp = Csp(STRICT, policy)
+    csp = ContentSecurityPolicy(STRICT, policy)
     values = [b"frame-src 'none', default-src 'self';", b"upgrade-insecure-requests", b"img-src *", b""]
     merged = csp.merge_into(values, ["youtube"])
     assert merged == [
@@ -301,8 +303,8 @@ def test_a_responses_own_policies_are_opened_one_by_one(policy: Policy) -> None:
 
 def test_a_policy_with_odd_bytes_is_opened_around_them(policy: Policy) -> None:
     value = b"script-src 'self' \xff\xa0x; \xe9-src y; report-uri /\x85"
-    assert Csp(STRICT, policy).merge_into([value], NONE) == [value]
-    opened = Csp(STRICT, policy).merge_into([value], ALL)
+    assert ContentSecurityPolicy(STRICT, policy).merge_into([value], NONE) == [value]
+    opened = ContentSecurityPolicy(STRICT, policy).merge_into([value], ALL)
     assert opened == [value.replace(b"x;", b"x https://www.googletagmanager.com https://cdn.adhub.example;")]
 
 
@@ -368,7 +370,7 @@ policies = st.lists(st.tuples(names, sources).map(" ".join) | st.just(""), max_s
 def test_nothing_is_lost_and_nothing_added_but_origins_of_the_granted(
     policy: Policy, texts: list[str], granted: set[str]
 ) -> None:
-    csp = Csp(STRICT, policy)
+    csp = ContentSecurityPolicy(STRICT, policy)
     (value,) = csp.merge_into([",".join(texts).encode()], granted)
     opened = value.decode().split(",")
     assert len(opened) == len(texts)
@@ -389,7 +391,7 @@ def test_nothing_is_lost_and_nothing_added_but_origins_of_the_granted(
 
 @given(st.binary(max_size=100))
 def test_no_header_raises_or_gains_a_line(policy: Policy, value: bytes) -> None:
-    (merged,) = Csp(STRICT, policy).merge_into([value], ALL)
+    (merged,) = ContentSecurityPolicy(STRICT, policy).merge_into([value], ALL)
     assert merged.count(b"\n") <= value.count(b"\n")
     assert merged.count(b",") == value.count(b",")
     nonce_of([value])
@@ -401,7 +403,9 @@ def test_chromium_loads_a_vendors_script_only_when_granted(
     policy: Policy, new_page: Callable[..., "Page"], granted: bool
 ) -> None:
     vendor = "google-analytics"
-    header = Csp("default-src 'none'", policy).header(frozenset({vendor} if granted else ()))
+    header = ContentSecurityPolicy("default-src 'none'", policy).header(
+        frozenset({vendor} if granted else ())
+    )
     page = new_page()
     asked: list[str] = []
 

@@ -4,7 +4,7 @@ import pytest
 
 from consentkit.config.policy_file import load_policy
 from consentkit.enforcement.cookie_gate import Action, Reason, Verdict
-from consentkit.enforcement.observations import MOST, Sightings, read_sightings
+from consentkit.enforcement.observations import MOST, ObservedCookies, read_sightings
 
 POLICY = load_policy(Path(__file__).parents[1] / "consent.example.toml")
 GA = next(tracker for tracker in POLICY.trackers if tracker.name == "_ga*")
@@ -32,7 +32,7 @@ REFUSED = Verdict(Action.DROP, Reason.REFUSED, "_ga", GA)
 def test_each_cookie_is_told_once_with_what_became_of_it(
     verdict: Verdict, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen = Sightings()
+    seen = ObservedCookies()
     for _ in range(3):
         seen.report(verdict)
     assert caplog.messages == [words]
@@ -40,13 +40,13 @@ def test_each_cookie_is_told_once_with_what_became_of_it(
 
 
 def test_what_needs_no_words_is_remembered_without(caplog: pytest.LogCaptureFixture) -> None:
-    seen = Sightings()
+    seen = ObservedCookies()
     seen.report(Verdict(Action.PASS, Reason.GRANTED, "_ga", GA))
     assert seen.cookies and not caplog.messages
 
 
 def test_no_more_are_told_apart_than_memory_has_room_for(caplog: pytest.LogCaptureFixture) -> None:
-    seen = Sightings()
+    seen = ObservedCookies()
     for number in range(MOST + 10):
         seen.report(Verdict(Action.DROP, Reason.REFUSED, f"_ga{number}", GA))
         seen.warn_once(str(number), "warning %d", number)
@@ -57,7 +57,7 @@ def test_no_more_are_told_apart_than_memory_has_room_for(caplog: pytest.LogCaptu
 def test_names_are_written_to_a_file_and_read_back(tmp_path: Path) -> None:
     file = tmp_path / "observed.jsonl"
     for _ in range(2):
-        seen = Sightings(file)
+        seen = ObservedCookies(file)
         seen.report(REFUSED)
         seen.report(Verdict(Action.PASS, Reason.UNDECLARED, 'odd "name"\n'))
     assert read_sightings(file.read_text().splitlines()) == {"_ga": "refused", 'odd "name"\n': "undeclared"}
@@ -66,7 +66,7 @@ def test_names_are_written_to_a_file_and_read_back(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_no_visitors_problem(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Sightings(tmp_path).report(REFUSED)
+    ObservedCookies(tmp_path).report(REFUSED)
     assert "cannot be written" in caplog.text
 
 

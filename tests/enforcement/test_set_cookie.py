@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
 from consentkit.enforcement.cookie_gate import Action, CookieGate, Reason
-from consentkit.enforcement.set_cookie import Headers, OutgoingCookies
+from consentkit.enforcement.set_cookie import Headers, SetCookieFilter
 from tests.support.front import a_policy
 
 NOW = 1_800_000_000
 ENDS = NOW + 1000
 POLICY = a_policy()
-TERMS = Terms(POLICY, "stride")
+TERMS = Evaluator(POLICY, "stride")
 OWN = frozenset({"__Host-consent"})
 JSON = (b"content-type", b"application/json")
 
@@ -27,7 +27,7 @@ def consent(*granted: str, **vendors: bool) -> Consent:
         notice=TERMS.notice.digest,
         subject="s" * 22,
     )
-    return TERMS.judge(decision, NOW)
+    return TERMS.evaluate(decision, NOW)
 
 
 CONSENTS = [
@@ -96,7 +96,7 @@ def test_a_line_is_judged_the_second_time_as_the_first_and_as_by_the_gate_alone(
     fresh = allowed.of(allowed.decision, until, NOW)
     fresh.memo = {}
     for _ in range(2):
-        kept, depends, noticed = OutgoingCookies(gate).filter(lines(*given_lines), fresh, NOW, until)
+        kept, depends, noticed = SetCookieFilter(gate).filter(lines(*given_lines), fresh, NOW, until)
         assert kept == lines(*left)
         assert depends == any(verdict.depends for verdict in verdicts)
         expected = [one for one in verdicts if one.action is not Action.PASS]
@@ -106,7 +106,7 @@ def test_a_line_is_judged_the_second_time_as_the_first_and_as_by_the_gate_alone(
 
 
 def test_a_name_that_always_passes_is_noticed_once() -> None:
-    cookies, allowed = OutgoingCookies(GATES[0]), consent()
+    cookies, allowed = SetCookieFilter(GATES[0]), consent()
     allowed.memo = {}
     once = cookies.filter(lines(b"new=1"), allowed, NOW, None)
     again = cookies.filter(lines(b"new=2"), allowed, NOW, None)
@@ -114,7 +114,7 @@ def test_a_name_that_always_passes_is_noticed_once() -> None:
 
 
 def test_a_header_in_other_letter_case_is_a_cookie_all_the_same() -> None:
-    kept, depends, _ = OutgoingCookies(GATES[0]).filter(
+    kept, depends, _ = SetCookieFilter(GATES[0]).filter(
         [(b"Set-Cookie", b"_ga=1"), (b"x-set-cook", b"_ga=1")], consent(), NOW, None
     )
     assert kept == [(b"x-set-cook", b"_ga=1")] and depends
@@ -122,7 +122,7 @@ def test_a_header_in_other_letter_case_is_a_cookie_all_the_same() -> None:
 
 def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.enforcement.set_cookie._NAMES_REMEMBERED", 3)
-    cookies, allowed = OutgoingCookies(GATES[0]), consent()
+    cookies, allowed = SetCookieFilter(GATES[0]), consent()
     allowed.memo = {}
     for number in range(10):
         cookies.filter(lines(b"c%d=1" % number, b"x" * (300 + number) + b"=1"), allowed, NOW, None)

@@ -15,7 +15,7 @@ from consentkit.handoff.handoff import Handoff
 from consentkit.handoff.keys import PrivateKey, PublicKey, sign_token
 from consentkit.handoff.token import HandoffRefusal
 from consentkit.handoff.transaction import Transaction
-from consentkit.manager.choice import Occasion, Outcome
+from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.notices.notice import Notice
 from tests.conftest import Clock
 from tests.support.family import KEY, PAIRS, Family, a_family, a_policy
@@ -25,7 +25,7 @@ from tests.support.sites import managing
 OPTIONAL = ("analytical", "tracking", "social")
 EVERYTHING = dict.fromkeys(OPTIONAL, True)
 NOTHING = dict.fromkeys(OPTIONAL, False)
-ARRIVING = Occasion(choice="handoff")
+ARRIVING = ChoiceContext(choice="handoff")
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def arrive(family: Family, before: Consent | None = None, **changes: Any) -> Out
     handoff, transaction = there(family)
     claims = handoff.accept(minted(claims_for(family, transaction, **changes)), transaction)
     manager = family["trailhead"].manager
-    return handoff.take_over(before or manager.terms.undecided(), claims, ARRIVING)
+    return handoff.take_over(before or manager.evaluator.undecided(), claims, ARRIVING)
 
 
 def refused(family: Family, before: Consent | None = None, **changes: Any) -> str:
@@ -91,7 +91,7 @@ def refused(family: Family, before: Consent | None = None, **changes: Any) -> st
 
 def decide(manager: ConsentManager, answers: dict[str, bool], before: Consent | None = None) -> Consent:
     choice = Choice(categories=answers, vendors={})
-    return manager.decide(before or manager.terms.undecided(), choice, Occasion()).consent
+    return manager.decide(before or manager.evaluator.undecided(), choice, ChoiceContext()).consent
 
 
 # XS-06
@@ -126,7 +126,7 @@ def test_a_token_works_once_on_whichever_process_it_comes_to(family: Family, led
     handoff, transaction = there(family)
     claims = handoff.accept(minted(claims_for(family, transaction)), transaction)
     other = Handoff(family["trailhead"].manager)
-    undecided = family["trailhead"].manager.terms.undecided()
+    undecided = family["trailhead"].manager.evaluator.undecided()
     won: list[Outcome] = []
     lost: list[str] = []
 
@@ -199,9 +199,9 @@ ANSWERS = (GIVEN, NARROW, REFUSE, WITHDRAW)
 
 def answer_here(manager: ConsentManager, answer: str | None) -> Consent:
     if answer is None:
-        return manager.terms.undecided()
+        return manager.evaluator.undecided()
     if answer == WITHDRAW:
-        return manager.withdraw(decide(manager, EVERYTHING), None, Occasion()).consent
+        return manager.withdraw(decide(manager, EVERYTHING), None, ChoiceContext()).consent
     return decide(manager, {category: category in GRANTS[answer] for category in OPTIONAL})
 
 
@@ -291,7 +291,7 @@ def test_a_grant_that_wins_over_what_no_longer_stands_is_joined_to_the_pseudonym
     manager = family["trailhead"].manager
     own = decide(manager, EVERYTHING)
     assert own.decision is not None
-    unverifiable = manager.terms.unverifiable(own.decision)
+    unverifiable = manager.evaluator.unverifiable(own.decision)
     clock.advance(60)
     outcome = arrive(family, unverifiable)
     assert outcome.record is not None and outcome.record.subject == own.decision.subject
@@ -319,7 +319,7 @@ def test_a_grant_does_not_count_on_a_site_that_was_added_after_it(ledger: Ledger
     with a_family(ledger, clock) as family:
         handoff, transaction = there(family, "shoelab")
         claims = claims_for(family, transaction, aud="shoelab", notice=old.digest)
-        undecided = family["shoelab"].manager.terms.undecided()
+        undecided = family["shoelab"].manager.evaluator.undecided()
         with pytest.raises(HandoffRefusal, match="site not covered"):
             handoff.take_over(undecided, handoff.accept(minted(claims), transaction), ARRIVING)
         assert arrive(family, notice=old.digest, jti="here").consent.granted, "it does where it was told"
@@ -422,9 +422,9 @@ def test_what_was_taken_back_elsewhere_is_not_carried_on_though_this_process_has
     clock.advance(5)
     with another_manager(family) as elsewhere:
         partly = Choice(categories={"tracking": False}, vendors={})
-        elsewhere.decide(consent, partly, Occasion(), merge=True)
+        elsewhere.decide(consent, partly, ChoiceContext(), merge=True)
         assert issued(family, consent)["categories"]["tracking"] is False
-        elsewhere.withdraw(consent, None, Occasion())
+        elsewhere.withdraw(consent, None, ChoiceContext())
     claims = issued(family, consent)
     assert claims["status"] == "withdrawn" and "sub" not in claims
     assert not any(claims["categories"].values()) and claims["changed_at"] == int(clock())
@@ -441,24 +441,24 @@ def test_a_narrowing_whose_record_still_waits_is_carried_as_it_stands_here(
     consent = decide(manager, EVERYTHING)
     assert consent.decision is not None
     newer = replace(consent.decision, granted=frozenset({"social"}), changed_at=int(clock()) + 5)
-    assert issued(family, manager.terms.judge(newer, clock()))["categories"] == {
+    assert issued(family, manager.evaluator.evaluate(newer, clock()))["categories"] == {
         "analytical": False,
         "tracking": False,
         "social": True,
     }
     nothing_in_common = manager.decide(
-        consent, Choice(categories={"analytical": True}, vendors={}), Occasion()
+        consent, Choice(categories={"analytical": True}, vendors={}), ChoiceContext()
     )
     assert nothing_in_common.record is not None
     later = replace(newer, changed_at=newer.changed_at + 5)
-    claims = issued(family, manager.terms.judge(later, clock()))
+    claims = issued(family, manager.evaluator.evaluate(later, clock()))
     assert not any(claims["categories"].values()) and "sub" not in claims
 
 
 def test_an_answer_about_a_part_is_carried_as_one(family: Family) -> None:
     manager = family["stride"].manager
     choice = Choice(categories={}, vendors={"youtube": True})
-    consent = manager.decide(manager.terms.undecided(), choice, Occasion(), merge=True).consent
+    consent = manager.decide(manager.evaluator.undecided(), choice, ChoiceContext(), merge=True).consent
     claims = issued(family, consent)
     assert claims["partial"] is True and claims["vendors"] == {"youtube": True}
 
@@ -470,9 +470,9 @@ def test_a_site_without_an_answer_a_record_or_a_key_gives_none(
     manager = family["stride"].manager
     consent = decide(manager, EVERYTHING)
     assert consent.decision is not None
-    unproved = manager.terms.judge(replace(consent.decision, subject="U" * 22), clock())
-    assert issued(family, manager.terms.undecided()) == issued(family, unproved) == {}
-    assert issued(family, manager.terms.unverifiable(consent.decision)) == {}
+    unproved = manager.evaluator.evaluate(replace(consent.decision, subject="U" * 22), clock())
+    assert issued(family, manager.evaluator.undecided()) == issued(family, unproved) == {}
+    assert issued(family, manager.evaluator.unverifiable(consent.decision)) == {}
     manager.private_key = None
     assert issued(family, consent) == {}
     told = [record.getMessage() for record in caplog.records if record.name == "consentkit.handoff"]
@@ -491,7 +491,7 @@ def test_while_the_ledger_is_away_nothing_is_issued_and_nothing_taken_over(
     consent = decide(family["stride"].manager, EVERYTHING)
     handoff, transaction = there(family)
     first = handoff.accept(minted(claims_for(family, transaction)), transaction)
-    undecided = family["trailhead"].manager.terms.undecided()
+    undecided = family["trailhead"].manager.evaluator.undecided()
     with another_process_holds(ledger_url):
         assert issued(family, consent) == {}
         with pytest.raises(HandoffRefusal, match="ledger"):
@@ -509,7 +509,7 @@ def test_without_a_ledger_no_token_can_be_used_once(family: Family, clock: Clock
     transaction = handoff.transactions.loads(value.encode())[0]
     claims = handoff.accept(minted(claims_for(family, transaction)), transaction)
     with pytest.raises(HandoffRefusal, match="no ledger"):
-        handoff.take_over(here.terms.undecided(), claims, ARRIVING)
+        handoff.take_over(here.evaluator.undecided(), claims, ARRIVING)
     there = ConsentManager(policy, site="stride", private_key=PAIRS["stride"][0], **options)
     answered = decide(there, EVERYTHING)
     assert Handoff(there).issue(answered, "trailhead", "s" * 43).endswith("?t=")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentkit.html.inserter import Injector
+from consentkit.html.inserter import Inserter
 from consentkit.html.tokenizer import LIMIT
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ MARKS = (b"<link class=ck-head />", b"<track class=ck-start />", b"<track class=
 def inject(
     document: bytes, pieces: tuple[bytes, bytes, bytes] = (HEAD, START, END), **options: bytes
 ) -> bytes:
-    return Injector(*pieces, **options).feed(document, False)
+    return Inserter(*pieces, **options).feed(document, False)
 
 
 def in_chunks(
     document: bytes, cuts: list[int], pieces: tuple[bytes, bytes, bytes], **options: bytes
 ) -> bytes:
-    injector = Injector(*pieces, **options)
+    inserter = Inserter(*pieces, **options)
     bounds = [0, *sorted(cut % (len(document) + 1) for cut in cuts), len(document)]
-    chunks = [injector.feed(document[start:end], True) for start, end in pairwise(bounds)]
-    return b"".join(chunks) + injector.feed(b"", False)
+    chunks = [inserter.feed(document[start:end], True) for start, end in pairwise(bounds)]
+    return b"".join(chunks) + inserter.feed(b"", False)
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_pieces_stand_where_head_and_body_begin_and_end(expected: str) -> None:
     ],
 )
 def test_what_is_not_a_whole_document_passes_byte_for_byte(document: bytes) -> None:
-    injector = Injector(HEAD, START, END)
-    assert injector.complete is None
-    assert injector.feed(document, False) == document
-    assert injector.complete is False
-    assert injector.decided
+    inserter = Inserter(HEAD, START, END)
+    assert inserter.complete is None
+    assert inserter.feed(document, False) == document
+    assert inserter.complete is False
+    assert inserter.decided
     assert in_chunks(document, list(range(len(document))), (HEAD, START, END)) == document
 
 
@@ -181,12 +181,12 @@ def test_an_empty_piece_is_inserted_nowhere_and_ends_the_search() -> None:
     assert inject(document, (b"", b"", b"")) == document
     assert inject(document, (b"", b"", END)) == b"<!doctype html><head></head><body>x[end]</body>"
     for pieces, needed in (((b"", b"", b""), 9), ((HEAD, b"", b""), 21), ((b"", START, b""), 34)):
-        injector = Injector(*pieces)
-        injector.feed(document[: needed - 1], True)
-        assert not injector.decided
-        injector.feed(document[needed - 1 : needed], True)
-        assert injector.decided
-        assert injector.complete
+        inserter = Inserter(*pieces)
+        inserter.feed(document[: needed - 1], True)
+        assert not inserter.decided
+        inserter.feed(document[needed - 1 : needed], True)
+        assert inserter.decided
+        assert inserter.complete
 
 
 @pytest.mark.parametrize(
@@ -424,14 +424,14 @@ def parsed(document: str) -> Tree | None:
 @settings(max_examples=300)
 @given(soups(WORDS + NOT_WITHOUT_SCRIPTING))
 def test_html5lib_sees_the_same_tree_and_the_pieces_in_it(document: str) -> None:
-    injector = Injector(*MARKS)
-    found = injector.feed(document.encode(), False).decode()
+    inserter = Inserter(*MARKS)
+    found = inserter.feed(document.encode(), False).decode()
     before, after = parsed(document), parsed(found)
     if before is None or after is None:
         return
     assert unmarked(after) == unmarked(before)
     where = {mark: (parent, at) for mark, parent, at in places(after)}
-    if injector.complete:
+    if inserter.complete:
         assert where.get("ck-head", ("head", 0)) == ("head", 0)
         assert where.get("ck-start", ("body", 0)) == ("body", 0)
         assert set(where) in (set(), {"ck-head"}, {"ck-head", "ck-start"}, {"ck-head", "ck-start", "ck-end"})
@@ -479,11 +479,11 @@ def test_a_long_page_of_many_chunks_flows() -> None:
         + b"<p class='x'>some text</p>\n<script>let a = 1 < 2;</script>" * 500
         + b"</body>"
     )
-    injector = Injector(HEAD, START, END)
+    inserter = Inserter(HEAD, START, END)
     fed = gone = 0
     rng = random.Random(7)  # noqa: S311 - the same soup each time
     while fed < len(page):
         size = rng.randint(1, 200)
-        gone += len(injector.feed(page[fed : fed + size], True))
+        gone += len(inserter.feed(page[fed : fed + size], True))
         fed += size
         assert fed - gone < 60

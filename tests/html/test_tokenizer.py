@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentkit.html.inserter import Injector
+from consentkit.html.inserter import Inserter
 from consentkit.html.tokenizer import LIMIT
 
 LONG = "x" * (LIMIT + 100)
@@ -15,12 +15,12 @@ PIECES = (b"[head]", b"[start]", b"[end]")
 
 def fed(document: bytes, step: int) -> tuple[bytes, int]:
     """Feed a document in steps; return what came out, and how much was held back at the most."""
-    injector = Injector(*PIECES)
+    inserter = Inserter(*PIECES)
     out, held = b"", 0
     for start, end in pairwise([*range(0, len(document), step), len(document)]):
-        out += injector.feed(document[start:end], True)
+        out += inserter.feed(document[start:end], True)
         held = max(held, end + sum(len(piece) for piece in PIECES if piece in out) - len(out))
-    return out + injector.feed(b"", False), held
+    return out + inserter.feed(b"", False), held
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_names_longer_than_the_limit_end_the_search(document: str, expected: str
     out, held = fed(document.encode(), 1000)
     assert out.decode() == expected
     assert held <= LIMIT + 1000
-    injector = Injector(*PIECES)
-    injector.feed(document.encode(), True)
-    assert injector.complete is document.startswith("<html>")
+    inserter = Inserter(*PIECES)
+    inserter.feed(document.encode(), True)
+    assert inserter.complete is document.startswith("<html>")
 
 
 @pytest.mark.parametrize("ending", ["", " y", " y=", " y=z", " y='z", "/"])
@@ -110,9 +110,9 @@ def test_an_unfinished_long_tag_at_the_end_stays_as_it_is(ending: str, step: int
     ],
 )
 def test_no_more_is_held_back_than_may_become_a_token(chunk: str, held: str) -> None:
-    injector = Injector(*PIECES)
-    injector.feed(b"<html><body>", True)
-    assert injector.feed(chunk.encode(), True).decode() == chunk.removesuffix(held)
+    inserter = Inserter(*PIECES)
+    inserter.feed(b"<html><body>", True)
+    assert inserter.feed(chunk.encode(), True).decode() == chunk.removesuffix(held)
 
 
 @settings(max_examples=30)
@@ -122,7 +122,7 @@ def test_no_more_is_held_back_than_may_become_a_token(chunk: str, held: str) -> 
 )
 def test_long_tags_do_not_depend_on_the_chunks(parts: list[str], step: int) -> None:
     document = f"<html><body><p y='{LONG}' {''.join(parts)}></p><i x='>\">'>x</body>".encode()
-    whole = Injector(*PIECES).feed(document, False)
+    whole = Inserter(*PIECES).feed(document, False)
     out = fed(document, step)[0]
     assert out.replace(b"[end]", b"") == whole.replace(b"[end]", b"")
     # Only names that alone are longer than the limit make a difference: they end the search where they come in pieces.
@@ -162,6 +162,6 @@ def test_long_tags_do_not_depend_on_the_chunks(parts: list[str], step: int) -> N
 def test_repetition_costs_no_more_than_its_length(part: str) -> None:
     # What grows with the square would take minutes here.
     document = f"<html><body>{part * 20_000}{'</x>' * 20_000}".encode()
-    out = Injector(*PIECES, unless_class=b"own").feed(document, False)
+    out = Inserter(*PIECES, unless_class=b"own").feed(document, False)
     assert out.startswith(b"<html>[head]<body>[start]")
     assert len(out) <= len(document) + sum(map(len, PIECES))

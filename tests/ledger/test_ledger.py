@@ -468,10 +468,10 @@ ledger.close()
 
     FORK = """
 import os, sys, threading
-from consentkit.ledger import Ledger, Outbox
+from consentkit.ledger import Ledger, Spool
 from tests.support.records import a_record
 ledger = Ledger(sys.argv[1], lock_timeout=20)
-outbox = Outbox(ledger)
+outbox = Spool(ledger)
 ledger.append(a_record(subject="before"))
 over = threading.Event()
 def busy():

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 import pytest
 
 from consentkit.errors import ConfigurationError
-from consentkit.ledger import Ledger, Outbox, Record
+from consentkit.ledger import Ledger, Record, Spool
 from consentkit.ledger import spool as outbox
 from tests.support.records import NOON, a_record, another_process_holds, eventually
 
@@ -49,7 +49,7 @@ def files(spool: Path) -> list[str]:
 def test_a_record_is_delivered_when_the_ledger_is_back(
     url: str, ledger: Ledger, spool: Path, place: str | None
 ) -> None:  # LG-09
-    waiting = Outbox(ledger, spool if place else None)
+    waiting = Spool(ledger, spool if place else None)
     with another_process_holds(url):
         records = [a_record(event="withdrawn", at=NOON - n) for n in range(3)]
         for record in records:
@@ -65,7 +65,7 @@ def test_a_record_is_delivered_when_the_ledger_is_back(
 
 
 def test_it_tries_again_by_itself(url: str, ledger: Ledger) -> None:
-    waiting = Outbox(ledger)
+    waiting = Spool(ledger)
     with another_process_holds(url):
         waiting.put(a_record())
     thread = waiting._thread
@@ -79,7 +79,7 @@ def test_it_tries_again_by_itself(url: str, ledger: Ledger) -> None:
 def test_a_record_is_on_disk_for_its_owner_alone_before_put_returns(
     url: str, ledger: Ledger, spool: Path
 ) -> None:
-    waiting = Outbox(ledger, str(spool))
+    waiting = Spool(ledger, str(spool))
     record = a_record()
     with another_process_holds(url):
         waiting.put(record)
@@ -95,9 +95,9 @@ def test_a_record_is_on_disk_for_its_owner_alone_before_put_returns(
 def test_another_process_delivers_what_a_dead_one_left(url: str, ledger: Ledger, spool: Path) -> None:
     program = """
 import os, sys
-from consentkit.ledger import Ledger, Outbox
+from consentkit.ledger import Ledger, Spool
 from tests.support.records import a_record
-waiting = Outbox(Ledger(sys.argv[1], lock_timeout=0.1), sys.argv[2])
+waiting = Spool(Ledger(sys.argv[1], lock_timeout=0.1), sys.argv[2])
 for n in range(3):
     waiting.put(a_record(event="withdrawn", at=n))
 os.kill(os.getpid(), 9)
@@ -105,7 +105,7 @@ os.kill(os.getpid(), 9)
     with another_process_holds(url):
         assert subprocess.run([sys.executable, "-c", program, url, str(spool)]).returncode == -9
         assert len(files(spool)) == 3
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     assert waiting.flush(LONG)
     assert [record.at for record in ledger.history("A" * 22)] == [0, 1, 2]
     waiting.close()
@@ -114,7 +114,7 @@ os.kill(os.getpid(), 9)
 
 def test_two_processes_may_share_a_directory(url: str, ledger: Ledger, spool: Path) -> None:
     others = Ledger(url, lock_timeout=0.1)
-    one, other = Outbox(ledger, spool), Outbox(others, spool)
+    one, other = Spool(ledger, spool), Spool(others, spool)
     with another_process_holds(url):
         records = [a_record(subject=f"{n}") for n in range(6)]
         for n, record in enumerate(records):
@@ -136,7 +136,7 @@ def test_a_file_that_holds_no_record_is_set_aside_and_not_lost(
     (spool / "0-broken.json").write_bytes(content)
     (spool / "1-whole.json").write_text(a_record().to_json())
     (spool / "2-half.draft").write_bytes(content)
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     assert waiting.flush(LONG)
     waiting.close()
     assert files(spool) == ["0-broken.refused", "2-half.draft"]
@@ -147,7 +147,7 @@ def test_a_file_that_holds_no_record_is_set_aside_and_not_lost(
 
 def test_a_directory_in_the_place_of_a_file_is_set_aside_too(ledger: Ledger, spool: Path) -> None:
     (spool / "0.json").mkdir(parents=True)
-    Outbox(ledger, spool).close()
+    Spool(ledger, spool).close()
     assert files(spool) == ["0.refused"]
 
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_set_aside_stays_and_is_not_tried_for_ever(
 ) -> None:
     (spool / "0.refused" / "full").mkdir(parents=True)
     (spool / "0.json").mkdir()
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     waiting.put(a_record())
     assert waiting.flush(LONG)
     waiting.close()
@@ -166,7 +166,7 @@ def test_what_cannot_be_set_aside_stays_and_is_not_tried_for_ever(
 def test_a_file_that_goes_while_it_is_looked_at_was_delivered(ledger: Ledger, spool: Path) -> None:
     spool.mkdir(parents=True)
     (spool / "0.json").symlink_to(spool / "gone")
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     assert waiting.pending() == ()
     waiting.close()
 
@@ -179,7 +179,7 @@ def test_a_record_that_the_ledger_refuses_is_set_aside_and_the_others_go(
     spool.mkdir(parents=True)
     (spool / "0.json").write_text(a_record(id=known.id, event="withdrawn").to_json())
     (spool / "1.json").write_text(a_record(subject="good").to_json())
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     assert waiting.flush(LONG)
     waiting.close()
     assert files(spool) == ["0.refused"]
@@ -192,7 +192,7 @@ def test_a_refused_record_without_a_directory_is_in_the_log(
 ) -> None:
     known = a_record()
     eventually(lambda: ledger.append(known))
-    waiting = Outbox(ledger)
+    waiting = Spool(ledger)
     refused = a_record(id=known.id, event="withdrawn")
     waiting.put(refused)
     assert waiting.flush(LONG)
@@ -203,7 +203,7 @@ def test_a_refused_record_without_a_directory_is_in_the_log(
 def test_a_file_that_cannot_be_removed_is_not_delivered_for_ever(
     url: str, ledger: Ledger, spool: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     with another_process_holds(url):
         waiting.put(a_record())
         (name,) = files(spool)
@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_removed_is_not_delivered_for_ever(
 def test_a_directory_that_fails_costs_nobody_an_answer(
     url: str, ledger: Ledger, spool: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     spool.rmdir()
     with another_process_holds(url):
         waiting.put(a_record())
@@ -242,7 +242,7 @@ def test_whoever_follows_is_told_of_each_record_that_was_stored_and_may_fail(
         told.put(record.id)
         raise RuntimeError("a follower's bug")
 
-    waiting = Outbox(ledger, delivered=follow)
+    waiting = Spool(ledger, delivered=follow)
     refused, good = a_record(id=known.id, event="withdrawn"), a_record(subject="good")
     waiting.put(refused)
     waiting.put(good)
@@ -253,7 +253,7 @@ def test_whoever_follows_is_told_of_each_record_that_was_stored_and_may_fail(
 
 
 def test_what_is_lost_at_the_end_is_named(url: str, ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
-    waiting = Outbox(ledger)
+    waiting = Spool(ledger)
     record = a_record()
     with another_process_holds(url):
         waiting.put(record)
@@ -265,7 +265,7 @@ def test_what_is_lost_at_the_end_is_named(url: str, ledger: Ledger, caplog: pyte
 
 def test_closing_tries_once_more(url: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "FIRST_PAUSE", LONG)
-    waiting = Outbox(ledger)
+    waiting = Spool(ledger)
     with another_process_holds(url):
         waiting.put(a_record())
         assert not waiting.flush(0.3)
@@ -276,7 +276,7 @@ def test_closing_tries_once_more(url: str, ledger: Ledger, monkeypatch: pytest.M
 def test_a_closed_ledger_is_waited_for_without_harm(url: str, spool: Path) -> None:
     ledger = Ledger(url)
     ledger.close()
-    waiting = Outbox(ledger, spool)
+    waiting = Spool(ledger, spool)
     waiting.put(a_record())
     waiting.close()
     assert len(files(spool)) == 1
@@ -293,7 +293,7 @@ def test_an_unexpected_failure_is_logged_and_survived(url: str, caplog: pytest.L
             super().append(*records)
 
     ledger = Flawed(url)
-    waiting = Outbox(ledger)
+    waiting = Spool(ledger)
     waiting.put(a_record())
     assert waiting.flush(LONG)
     assert "a bug" in caplog.text
@@ -307,4 +307,4 @@ def test_a_spool_that_cannot_be_is_a_mistake_of_the_developer(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="spool = "):
-        Outbox(ledger, tmp_path / place)
+        Spool(ledger, tmp_path / place)

@@ -20,13 +20,13 @@ from consentkit.errors import (
     UnknownVendorError,
 )
 from consentkit.ledger import Record
-from consentkit.manager.choice import Occasion, Outcome
+from consentkit.manager.choice import ChoiceContext, Outcome
 from tests.conftest import Clock
 from tests.support.records import another_process_holds
 from tests.support.sites import KEY, managing
 
 EVERYTHING = {"analytical": True, "tracking": True, "social": True}
-API = Occasion()
+API = ChoiceContext()
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def choose(manager: ConsentManager, *outcomes: Outcome, merge: bool = False, **a
     """Decide over what the last outcome left; names with `v_` are vendors'."""
     vendors = {name[2:]: answer for name, answer in answers.items() if name.startswith("v_")}
     categories = {name: answer for name, answer in answers.items() if not name.startswith("v_")}
-    before = outcomes[-1].consent if outcomes else manager.terms.undecided()
+    before = outcomes[-1].consent if outcomes else manager.evaluator.undecided()
     return manager.decide(before, Choice(categories=categories, vendors=vendors), API, merge=merge)
 
 
@@ -56,9 +56,9 @@ def records(manager: ConsentManager) -> list[Record]:
 # RC-01, RC-08
 def test_a_decision_is_recorded_with_all_that_proves_it(manager: ConsentManager, clock: Clock) -> None:
     outcome = manager.decide(
-        manager.terms.undecided(),
+        manager.evaluator.undecided(),
         Choice(categories={"analytical": True}, vendors={"youtube": True}),
-        Occasion(surface="banner", choice="save", language="nl", gpc=True),
+        ChoiceContext(surface="banner", choice="save", language="nl", gpc=True),
     )
     (record,) = records(manager)
     assert record.to_json() == (outcome.record or record).to_json()
@@ -94,7 +94,7 @@ def test_a_visitors_history_keeps_every_event_under_one_reference(
 
 
 def test_withdrawing_where_nothing_is_granted_changes_nothing(manager: ConsentManager) -> None:
-    undecided = manager.terms.undecided()
+    undecided = manager.evaluator.undecided()
     for before in (
         undecided,
         choose(manager, analytical=False).consent,
@@ -175,10 +175,10 @@ def test_a_required_category_can_be_named_and_not_be_withdrawn(manager: ConsentM
 def test_a_notice_that_nobody_published_is_refused(manager: ConsentManager) -> None:
     with pytest.raises(UnknownNoticeError):
         manager.decide(
-            manager.terms.undecided(), Choice(categories={}, vendors={}), Occasion(notice="x" * 43)
+            manager.evaluator.undecided(), Choice(categories={}, vendors={}), ChoiceContext(notice="x" * 43)
         )
     with pytest.raises(UnknownNoticeError):
-        manager.registrar.shown("y" * 43)
+        manager.recorder.shown("y" * 43)
 
 
 def test_a_notice_that_another_process_published_is_learned_from_the_ledger(
@@ -188,7 +188,7 @@ def test_a_notice_that_another_process_published_is_learned_from_the_ledger(
     other.model_post_init(None)
     with managing(other, ledger=ledger_url, clock=clock) as elsewhere:
         outcome = choose(elsewhere, analytical=True)
-    assert manager.registrar.shown(elsewhere.notice.digest).digest == elsewhere.notice.digest
+    assert manager.recorder.shown(elsewhere.notice.digest).digest == elsewhere.notice.digest
     token = manager.cookie.newest([outcome.cookies[0].split(";")[0].partition("=")[2].encode()], clock())
     assert token is not None
 
@@ -229,9 +229,9 @@ def test_customer_service_withdraws_without_the_browser(manager: ConsentManager,
     assert told == [record]
     token = manager.cookie.newest([given.cookies[0].split(";")[0].partition("=")[2].encode()], clock())
     assert token is not None
-    if manager.standing.due(token, clock()) and manager.revocations is not None:
+    if manager.resolver.due(token, clock()) and manager.revocations is not None:
         manager.revocations.look(token.decision.subject, clock())
-    consent, outdated = manager.standing.judge(token, clock())
+    consent, outdated = manager.resolver.resolve(token, clock())
     assert consent.status is ConsentStatus.WITHDRAWN and outdated
     assert manager.withdraw_subject(given.record.subject) is None, "nothing is granted any more"
     assert manager.withdraw_subject("nobody") is None
@@ -267,7 +267,7 @@ def test_while_the_ledger_is_locked_nothing_widens_and_everything_narrows(
             token = manager.cookie.newest(
                 [given.cookies[0].split(";")[0].partition("=")[2].encode()], clock()
             )
-            assert manager.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN, (
+            assert manager.resolver.resolve(token, clock())[0].status is ConsentStatus.WITHDRAWN, (
                 "at once, in this process"
             )
         assert told.wait(30), "whoever listens is told once it is durable"
@@ -294,7 +294,7 @@ def test_what_waits_in_the_spool_holds_after_a_restart(policy: Policy, tmp_path:
         ledger = Ledger(f"sqlite:///{database}", lock_timeout=1.0)
         second = ConsentManager(policy, secret_key=KEY, site="stride", ledger=ledger, **options)  # type: ignore[arg-type]
         token = second.cookie.newest([token_text], clock())
-        assert second.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN
+        assert second.resolver.resolve(token, clock())[0].status is ConsentStatus.WITHDRAWN
     second.close()
     ledger.close()
 
@@ -316,7 +316,7 @@ def test_customer_service_withdraws_while_the_ledger_is_locked(
             token = manager.cookie.newest(
                 [given.cookies[0].split(";")[0].partition("=")[2].encode()], clock()
             )
-            assert manager.standing.judge(token, clock())[0].status is ConsentStatus.WITHDRAWN
+            assert manager.resolver.resolve(token, clock())[0].status is ConsentStatus.WITHDRAWN
         assert told.wait(30)
 
 

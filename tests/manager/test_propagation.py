@@ -6,8 +6,8 @@ from consentkit import ConsentManager, Ledger, Policy
 from consentkit.consent.model import Choice, ConsentStatus
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Record
-from consentkit.manager.choice import Occasion, Outcome
-from consentkit.manager.propagation import Reach
+from consentkit.manager.choice import ChoiceContext, Outcome
+from consentkit.manager.propagation import LinkedLedger
 from tests.conftest import Clock
 from tests.support.records import a_record
 from tests.support.sites import managing
@@ -36,7 +36,7 @@ def there(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManag
 
 
 def accept(manager: ConsentManager) -> Outcome:
-    return manager.decide(manager.terms.undecided(), EVERYTHING, Occasion())
+    return manager.decide(manager.evaluator.undecided(), EVERYTHING, ChoiceContext())
 
 
 def subject(outcome: Outcome) -> str:
@@ -51,7 +51,7 @@ def test_a_withdrawal_reaches_every_linked_pseudonym_in_one_go(
     mine, theirs, stranger = accept(here), accept(there), accept(there)
     ledger.link(subject(mine), subject(theirs), int(clock()))
     clock.advance(5)
-    here.withdraw(mine.consent, None, Occasion())
+    here.withdraw(mine.consent, None, ChoiceContext())
     echo = ledger.newest(subject(theirs))
     assert echo is not None and (echo.event, echo.status, echo.site) == ("withdrawn", "withdrawn", "stride")
     assert echo.choice == "handoff" and not any(echo.categories.values())
@@ -100,7 +100,7 @@ def test_a_narrowing_leaves_what_both_grant(
     mine, theirs = accept(here), accept(there)
     ledger.link(subject(theirs), subject(mine), int(clock()))
     clock.advance(5)
-    here.decide(mine.consent, Choice(categories=categories, vendors=vendors), Occasion(), merge=True)
+    here.decide(mine.consent, Choice(categories=categories, vendors=vendors), ChoiceContext(), merge=True)
     echo = ledger.newest(subject(theirs))
     assert echo is not None
     assert (echo.categories, echo.vendors, echo.status) == (left_categories, left_vendors, status)
@@ -110,13 +110,15 @@ def test_a_narrowing_leaves_what_both_grant(
 def test_what_widens_reaches_nobody_else(
     here: ConsentManager, there: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
-    mine = here.decide(here.terms.undecided(), Choice(categories={"social": True}, vendors={}), Occasion())
+    mine = here.decide(
+        here.evaluator.undecided(), Choice(categories={"social": True}, vendors={}), ChoiceContext()
+    )
     theirs = there.decide(
-        there.terms.undecided(), Choice(categories={"social": True}, vendors={}), Occasion()
+        there.evaluator.undecided(), Choice(categories={"social": True}, vendors={}), ChoiceContext()
     )
     ledger.link(subject(mine), subject(theirs), int(clock()))
     clock.advance(5)
-    here.decide(mine.consent, EVERYTHING, Occasion())
+    here.decide(mine.consent, EVERYTHING, ChoiceContext())
     newest = ledger.newest(subject(theirs))
     assert newest is not None and newest.id == (theirs.record or newest).id
 
@@ -126,7 +128,7 @@ def test_a_record_delivered_twice_has_the_same_echoes(
 ) -> None:
     mine, theirs = accept(here), accept(here)
     ledger.link(subject(mine), subject(theirs), int(clock()))
-    reach = Reach(ledger, here.terms)
+    reach = LinkedLedger(ledger, here.evaluator)
     gone = a_record(
         subject=subject(mine), status="withdrawn", event="withdrawn", categories={}, notice=here.notice.digest
     )
@@ -145,7 +147,7 @@ def test_a_linked_grant_under_a_notice_that_is_not_known_here_is_ended(
     )
     ledger.append(foreign)
     ledger.link(subject(mine), "f" * 22, 1)
-    here.withdraw(mine.consent, None, Occasion())
+    here.withdraw(mine.consent, None, ChoiceContext())
     echo = ledger.newest("f" * 22)
     assert echo is not None and echo.status == "withdrawn" and echo.vendors == {}
 
@@ -197,7 +199,7 @@ def test_a_grant_that_arrives_while_it_is_taken_back_is_taken_back_too(
     gone = a_record(
         subject=subject(mine), status="withdrawn", event="withdrawn", categories={}, notice=here.notice.digest
     )
-    Reach(interrupted, here.terms).append(gone)
+    LinkedLedger(interrupted, here.evaluator).append(gone)
     echo = interrupted.newest("H" * 22)
     assert echo is not None and echo.status == "withdrawn"
 
@@ -215,10 +217,10 @@ def test_a_grant_that_arrives_after_it_was_taken_back_is_taken_back_too(
     issued_at = int(clock())
     clock.advance(5)
     if left:
-        here.decide(mine.consent, Choice(categories=left, vendors={}), Occasion())
+        here.decide(mine.consent, Choice(categories=left, vendors={}), ChoiceContext())
     else:
-        here.withdraw(mine.consent, None, Occasion())
-    Reach(ledger, here.terms).append(imported(here, "H" * 22, issued_at))
+        here.withdraw(mine.consent, None, ChoiceContext())
+    LinkedLedger(ledger, here.evaluator).append(imported(here, "H" * 22, issued_at))
     newest = ledger.newest("H" * 22)
     assert newest is not None and newest.status == status
     assert {category for category, on in newest.categories.items() if on} == {c for c in left if left[c]}
@@ -236,7 +238,7 @@ def test_a_choice_that_is_brought_takes_nothing_back_that_was_given_after_it(
         ({}, imported(here, "H" * 22, earlier, categories={**nothing, "social": True})),
         (nothing, imported(here, "H" * 22, int(clock()) + 5, categories={**nothing, "tracking": True})),
     ):
-        Reach(ledger, here.terms).append(record)
+        LinkedLedger(ledger, here.evaluator).append(record)
         newest = ledger.newest(subject(mine))
         assert newest is not None
         assert newest.categories == ({**kept, "tracking": True} if kept else dict.fromkeys(nothing, True))
@@ -247,7 +249,7 @@ def test_a_narrowing_that_cannot_look_again_waits_and_a_grant_stands(
     here: ConsentManager, interrupted: Interrupted, ledger_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine = accept(here)
-    reach = Reach(interrupted, here.terms)
+    reach = LinkedLedger(interrupted, here.evaluator)
     interrupted.after = interrupted.close
     changed = a_record(subject=subject(mine), event="changed", notice=here.notice.digest)
     reach.append(changed)
@@ -256,7 +258,7 @@ def test_a_narrowing_that_cannot_look_again_waits_and_a_grant_stands(
     again.after = again.close
     gone = a_record(subject=subject(mine), event="withdrawn", status="withdrawn", categories={}, vendors={})
     with pytest.raises(LedgerUnavailableError):
-        Reach(again, here.terms).append(gone)
+        LinkedLedger(again, here.evaluator).append(gone)
     newest = here.ledger.newest(subject(mine)) if here.ledger else None
     assert newest is not None and newest.status == "withdrawn", (
         "it is stored; what delivers it again is told once"
@@ -272,7 +274,7 @@ def test_where_only_what_is_exempt_is_left_nothing_is_given(ledger: Ledger, cloc
         mine, theirs = accept(here), accept(there)
         ledger.link(subject(mine), subject(theirs), int(clock()))
         clock.advance(5)
-        here.decide(mine.consent, Choice(categories={"analytical": True}, vendors={}), Occasion())
+        here.decide(mine.consent, Choice(categories={"analytical": True}, vendors={}), ChoiceContext())
         echo = ledger.newest(subject(theirs))
         assert echo is not None and (echo.status, echo.categories["analytical"]) == ("refused", True)
 
@@ -280,9 +282,11 @@ def test_where_only_what_is_exempt_is_left_nothing_is_given(ledger: Ledger, cloc
 def test_a_choice_that_is_brought_stays_as_wide_as_it_was_made_after_all_others(
     here: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
-    mine = here.decide(here.terms.undecided(), Choice(categories={"social": True}, vendors={}), Occasion())
+    mine = here.decide(
+        here.evaluator.undecided(), Choice(categories={"social": True}, vendors={}), ChoiceContext()
+    )
     ledger.link(subject(mine), "H" * 22, int(clock()))
-    Reach(ledger, here.terms).append(imported(here, "H" * 22, int(clock()) + 5))
+    LinkedLedger(ledger, here.evaluator).append(imported(here, "H" * 22, int(clock()) + 5))
     newest = ledger.newest("H" * 22)
     assert newest is not None and all(newest.categories.values())
 
@@ -292,11 +296,11 @@ def test_what_is_brought_is_not_narrowed_by_what_it_narrowed_itself(
     here: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     mine = here.decide(
-        here.terms.undecided(), Choice(categories={"analytical": True}, vendors={}), Occasion()
+        here.evaluator.undecided(), Choice(categories={"analytical": True}, vendors={}), ChoiceContext()
     )
     ledger.link(subject(mine), "H" * 22, int(clock()))
     social = {"analytical": False, "tracking": False, "social": True}
-    Reach(ledger, here.terms).append(imported(here, "H" * 22, int(clock()) + 5, categories=social))
+    LinkedLedger(ledger, here.evaluator).append(imported(here, "H" * 22, int(clock()) + 5, categories=social))
     newest, echo = ledger.newest("H" * 22), ledger.newest(subject(mine))
     assert newest is not None and newest.categories == social
     assert echo is not None and echo.status == "refused"

@@ -6,9 +6,9 @@ import pytest
 
 from consentkit import ConsentManager, Policy
 from consentkit.consent.model import Choice
-from consentkit.manager.choice import Occasion
+from consentkit.manager.choice import ChoiceContext
 from consentkit.notices.notice import Notice
-from consentkit.web.exchange import Exchanges
+from consentkit.web.exchange import SiteServices
 from tests.conftest import Clock
 from tests.support.sites import managing
 
@@ -19,14 +19,14 @@ def manager(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[ConsentMa
         yield made
 
 
-def accept(manager: ConsentManager, **occasion: str) -> None:
+def accept(manager: ConsentManager, **context: str) -> None:
     choice = Choice(categories={"social": True}, vendors={})
-    manager.decide(manager.terms.undecided(), choice, Occasion(**occasion))  # type: ignore[arg-type]
+    manager.decide(manager.evaluator.undecided(), choice, ChoiceContext(**context))  # type: ignore[arg-type]
 
 
 # IN-06: the exact words, templates' and style sheets' hashes included
 def test_the_first_record_under_a_notice_has_it_kept_with_what_was_shown(manager: ConsentManager) -> None:
-    Exchanges(manager)
+    SiteServices(manager)
     assert manager.ledger is not None and manager.ledger.notices() == []
     for language in ("en", "nl", "en"):
         accept(manager, language=language)
@@ -39,7 +39,7 @@ def test_the_first_record_under_a_notice_has_it_kept_with_what_was_shown(manager
 
 def test_an_older_notice_that_is_known_by_its_facts_alone_is_not_kept_anew(manager: ConsentManager) -> None:
     older = Notice("o" * 43, manager.notice.facts)
-    manager.terms.learn(older)
+    manager.evaluator.add_notice(older)
     accept(manager, notice=older.digest)
     assert manager.ledger is not None and manager.ledger.notices() == []
     (record,) = manager.ledger.records()
@@ -49,9 +49,9 @@ def test_an_older_notice_that_is_known_by_its_facts_alone_is_not_kept_anew(manag
 def test_an_older_notice_whose_words_are_known_is_kept_without_todays_rendering(
     manager: ConsentManager,
 ) -> None:
-    Exchanges(manager)
+    SiteServices(manager)
     older = Notice.from_content({**(manager.notice.content or {}), "records_kept": "P1Y"})
-    manager.terms.learn(older)
+    manager.evaluator.add_notice(older)
     accept(manager, notice=older.digest)
     assert manager.ledger is not None and manager.ledger.notice(older.digest) == older.content
     assert manager.ledger.renderings(older.digest) == []

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.consent import transitions as decisions
 from consentkit.consent.cookie import ConsentCookie
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus
-from consentkit.consent.verified import Token
-from consentkit.manager.choice import Occasion, Outcome
-from consentkit.manager.resolver import Standing
+from consentkit.consent.verified import VerifiedToken
+from consentkit.manager.choice import ChoiceContext, Outcome
+from consentkit.manager.resolver import ConsentResolver
 from consentkit.notices.notice import Notice
 from tests.conftest import Clock
 from tests.support.drawn import decisions_under, policies
@@ -37,22 +37,22 @@ def manager(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentMan
 
 
 def accept(manager: ConsentManager) -> Outcome:
-    return manager.decide(manager.terms.undecided(), BOTH, Occasion())
+    return manager.decide(manager.evaluator.undecided(), BOTH, ChoiceContext())
 
 
-def token_of(manager: ConsentManager, outcome: Outcome) -> Token:
+def token_of(manager: ConsentManager, outcome: Outcome) -> VerifiedToken:
     token = manager.cookie.verify(outcome.cookies[0].split(";")[0].partition("=")[2].encode())
     assert token is not None
     return token
 
 
-def seen(manager: ConsentManager, token: Token) -> tuple[ConsentStatus, set[str], bool]:
+def seen(manager: ConsentManager, token: VerifiedToken) -> tuple[ConsentStatus, set[str], bool]:
     """Ask the ledger as a request does, and judge."""
     now = manager.clock()
-    if manager.standing.due(token, now) and manager.revocations is not None:
+    if manager.resolver.due(token, now) and manager.revocations is not None:
         manager.revocations.look(token.decision.subject, now)
-    consent, outdated = manager.standing.judge(token, now)
-    settled = manager.standing.settle(token, now)
+    consent, outdated = manager.resolver.resolve(token, now)
+    settled = manager.resolver.permissions(token, now)
     assert settled is None or (allowed(settled) == allowed(consent) and not outdated)
     return consent.status, set(consent.granted), outdated
 
@@ -66,18 +66,18 @@ def allowed(consent: Consent) -> tuple[dict[str, bool], dict[str, bool]]:
 @given(policies, policies, st.data())
 def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, more: st.DataObject) -> None:
     notice = Notice.of(before)
-    terms = Terms(after, "stride", [notice, Notice.of(after)])
-    cookie = ConsentCookie(terms, "a key that the tests of the standing sign with")
-    standing = Standing(terms, cookie, None, None, recheck=60)
+    evaluator = Evaluator(after, "stride", [notice, Notice.of(after)])
+    cookie = ConsentCookie(evaluator, "a key that the tests of the standing sign with")
+    resolver = ConsentResolver(evaluator, cookie, None, None, recheck=60)
     decisions = [more.draw(decisions_under(notice)) for _ in range(3)]
     for decision in decisions * 2:
         token = cookie.verify(cookie.dumps(decision).encode())
         assert token is not None
-        ends = terms.expires(decision) or 0
+        ends = evaluator.expires(decision) or 0
         for now in (decision.decided_at, ends - 1, ends, ends + 1):
             for gpc in (False, True):
-                consent, _ = standing.judge(token, now, gpc=gpc)
-                settled = standing.settle(token, now)
+                consent, _ = resolver.resolve(token, now, gpc=gpc)
+                settled = resolver.permissions(token, now)
                 assert (settled is None) is (now >= ends)
                 assert settled is None or allowed(settled) == allowed(consent)
                 assert settled is None or (now < token.until and token.ends == ends)
@@ -86,8 +86,8 @@ def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, mo
 def test_a_grant_that_the_ledger_knows_counts(manager: ConsentManager) -> None:
     token = token_of(manager, accept(manager))
     assert seen(manager, token) == (ConsentStatus.GIVEN, {"analytical", "tracking"}, False)
-    assert not manager.standing.due(token, manager.clock())
-    assert not manager.standing.due(None, manager.clock())
+    assert not manager.resolver.due(token, manager.clock())
+    assert not manager.resolver.due(None, manager.clock())
 
 
 # 7(1): what cannot be demonstrated is no consent
@@ -110,7 +110,7 @@ def test_a_grant_without_a_pseudonym_counts_for_nothing_and_a_refusal_needs_none
     ):
         decision = decisions.replace(choice, manager.notice, int(manager.clock()))
         outcome = Outcome(
-            consent=manager.terms.undecided(), cookies=tuple(manager.cookie.set_cookie(decision))
+            consent=manager.evaluator.undecided(), cookies=tuple(manager.cookie.set_cookie(decision))
         )
         assert seen(manager, token_of(manager, outcome)) == (status, set(), False)
 
@@ -122,7 +122,7 @@ def test_a_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
     broad = accept(manager)
     clock.advance(5)
     narrow = manager.decide(
-        broad.consent, Choice(categories={"tracking": False}, vendors={}), Occasion(), merge=True
+        broad.consent, Choice(categories={"tracking": False}, vendors={}), ChoiceContext(), merge=True
     )
     assert seen(manager, token_of(manager, broad)) == (ConsentStatus.GIVEN, {"analytical"}, True)
     assert seen(manager, token_of(manager, narrow)) == (ConsentStatus.GIVEN, {"analytical"}, False)
@@ -135,8 +135,8 @@ def test_a_cookie_that_is_newer_than_its_record_grants_what_both_do(
     broad = accept(manager)
     clock.advance(5)
     change = Choice(categories={"tracking": False, "social": True}, vendors={})
-    decision = decisions.merge(manager.terms, broad.consent, change, manager.notice, int(clock()))
-    decision, _ = decisions.with_subject(manager.terms, broad.consent, decision)
+    decision = decisions.merge(manager.evaluator, broad.consent, change, manager.notice, int(clock()))
+    decision, _ = decisions.with_subject(manager.evaluator, broad.consent, decision)
     unrecorded = Outcome(consent=broad.consent, cookies=tuple(manager.cookie.set_cookie(decision)))
     assert seen(manager, token_of(manager, unrecorded)) == (ConsentStatus.GIVEN, {"analytical"}, False)
 
@@ -160,7 +160,7 @@ def test_without_the_ledger_a_grant_ends_after_max_stale_without_a_banner(
     clock.advance(3600)
     assert seen(manager, token)[0] is ConsentStatus.GIVEN
     clock.advance(1)
-    consent, outdated = manager.standing.judge(token, clock())
+    consent, outdated = manager.resolver.resolve(token, clock())
     assert (consent.status, set(consent.granted), outdated) == (ConsentStatus.UNKNOWN, set(), False)
     assert not consent.needs_asking
 
@@ -178,18 +178,18 @@ def test_notices_are_read_once_and_again_after_recheck(
     manager: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     other = dict(manager.notice.content or {}, records_kept="P1Y")
-    standing = manager.standing
-    standing.learn_notices(clock())
+    resolver = manager.resolver
+    resolver.learn_notices(clock())
     digest = Notice.from_content(other).digest
     ledger.store_notice(digest, other)
     ledger.store_notice("x" * 43, other)
-    standing.learn_if_unknown(digest, clock())
-    assert digest not in manager.terms.notices
+    resolver.learn_if_unknown(digest, clock())
+    assert digest not in manager.evaluator.notices
     clock.advance(60)
-    standing.learn_if_unknown(digest, clock())
-    assert digest in manager.terms.notices
-    assert "x" * 43 not in manager.terms.notices, "its digest is not that of its content"
-    standing.learn_notices(clock())
+    resolver.learn_if_unknown(digest, clock())
+    assert digest in manager.evaluator.notices
+    assert "x" * 43 not in manager.evaluator.notices, "its digest is not that of its content"
+    resolver.learn_notices(clock())
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"categories": 1}', '"text"'])
@@ -207,16 +207,16 @@ def test_a_damaged_notice_in_the_ledger_is_logged_and_the_others_are_read(
     database.close()
     other = dict(manager.notice.content or {}, records_kept="P1Y")
     ledger.store_notice(Notice.from_content(other).digest, other)
-    manager.standing.learn_notices(clock())
+    manager.resolver.learn_notices(clock())
     assert "could not be read" in caplog.text
-    assert Notice.from_content(other).digest in manager.terms.notices
-    assert manager.standing.may_learn(clock() + 60) and not manager.standing.may_learn(clock())
+    assert Notice.from_content(other).digest in manager.evaluator.notices
+    assert manager.resolver.may_learn(clock() + 60) and not manager.resolver.may_learn(clock())
 
 
 def test_notices_that_cannot_be_read_are_asked_for_again_later(
     manager: ConsentManager, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.close()
-    manager.standing.learn_if_unknown("u" * 43, clock())
+    manager.resolver.learn_if_unknown("u" * 43, clock())
     assert "notices could not be read" in caplog.text
-    assert manager.standing.may_learn(clock() + 60)
+    assert manager.resolver.may_learn(clock() + 60)

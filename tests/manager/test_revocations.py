@@ -7,7 +7,7 @@ import pytest
 from consentkit import Ledger
 from consentkit.ledger import Record
 from consentkit.ledger import ledger as store
-from consentkit.manager.revocations import PAUSE, Revocations
+from consentkit.manager.revocations import PAUSE, RevocationCache
 from tests.support.records import a_record
 
 NOW = 1_800_000_000.0
@@ -25,14 +25,14 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def revocations(ledger: Ledger) -> Iterator[Revocations]:
-    known = Revocations(ledger, recheck=60, max_stale=3600)
+def revocations(ledger: Ledger) -> Iterator[RevocationCache]:
+    known = RevocationCache(ledger, recheck=60, max_stale=3600)
     yield known
     known.close()
 
 
 def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
-    ledger: Ledger, revocations: Revocations
+    ledger: Ledger, revocations: RevocationCache
 ) -> None:
     given = a_record(subject=SUBJECT, status="given")
     ledger.append(given)
@@ -50,13 +50,13 @@ def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
     assert record is not None and record.id == withdrawn.id
 
 
-def test_a_clock_that_goes_back_has_the_ledger_read_again(revocations: Revocations) -> None:
+def test_a_clock_that_goes_back_has_the_ledger_read_again(revocations: RevocationCache) -> None:
     revocations.look(SUBJECT, NOW)
     assert revocations.due(SUBJECT, NOW - 10)
 
 
 def test_nothing_that_happens_between_a_decision_and_the_first_poll_is_missed(
-    ledger: Ledger, revocations: Revocations
+    ledger: Ledger, revocations: RevocationCache
 ) -> None:
     given = a_record(subject=SUBJECT, status="given")
     ledger.append(given)
@@ -68,7 +68,7 @@ def test_nothing_that_happens_between_a_decision_and_the_first_poll_is_missed(
     assert record is not None and record.status == "withdrawn"
 
 
-def test_what_was_decided_in_this_process_holds_at_once(revocations: Revocations) -> None:
+def test_what_was_decided_in_this_process_holds_at_once(revocations: RevocationCache) -> None:
     revocations.look("o" * 22, NOW)
     waiting = a_record(subject=SUBJECT, status="withdrawn")
     revocations.hold(a_record(subject=None), NOW, stored=True)
@@ -81,7 +81,7 @@ def test_what_was_decided_in_this_process_holds_at_once(revocations: Revocations
 
 # HO-14
 def test_without_the_ledger_a_grant_stands_for_max_stale_and_nobody_waits_for_it(
-    ledger: Ledger, revocations: Revocations, caplog: pytest.LogCaptureFixture
+    ledger: Ledger, revocations: RevocationCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.append(a_record(subject=SUBJECT, status="given"))
     revocations.look(SUBJECT, NOW)
@@ -96,7 +96,7 @@ def test_without_the_ledger_a_grant_stands_for_max_stale_and_nobody_waits_for_it
 
 
 def test_a_grant_that_was_never_checked_stands_for_max_stale_since_its_decision(
-    revocations: Revocations,
+    revocations: RevocationCache,
 ) -> None:
     assert revocations.newest(SUBJECT, int(NOW), NOW + 3600) == (None, True)
     assert revocations.newest(SUBJECT, int(NOW), NOW + 3601) == (None, False)
@@ -119,7 +119,7 @@ def test_a_ledger_that_does_not_answer_holds_a_request_for_a_quarter_of_a_second
 ) -> None:
     monkeypatch.setattr("consentkit.manager.revocations.LONGEST_WAIT", 0.25)
     ledger = _Hanging(ledger_url)
-    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     revocations.look(SUBJECT, NOW)
     assert "no answer in time" in caplog.text
     assert not revocations.due(SUBJECT, NOW + 1)
@@ -131,7 +131,7 @@ def test_a_ledger_that_does_not_answer_holds_a_request_for_a_quarter_of_a_second
 
 def test_whoever_comes_while_somebody_polls_uses_that_answer(ledger_url: str) -> None:
     ledger = _Hanging(ledger_url)
-    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     polls = [
         threading.Thread(target=revocations._ask, args=(subject, NOW)) for subject in ("a" * 22, "b" * 22)
     ]
@@ -147,7 +147,7 @@ def test_whoever_comes_while_somebody_polls_uses_that_answer(ledger_url: str) ->
 def test_many_changes_are_read_to_the_end(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "LARGEST_ANSWER", 40)
     monkeypatch.setattr(store, "_CHANGES", store._CHANGES.limit(40))
-    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     revocations.look(SUBJECT, NOW)
     others = [a_record(subject=f"{number:022}") for number in range(100)]
     ledger.append(*others, a_record(subject=SUBJECT, status="withdrawn"))
@@ -179,9 +179,9 @@ class Interrupted(Ledger):
 
 
 @pytest.fixture
-def interrupted(ledger_url: str) -> Iterator[tuple[Interrupted, Revocations]]:
+def interrupted(ledger_url: str) -> Iterator[tuple[Interrupted, RevocationCache]]:
     ledger = Interrupted(ledger_url)
-    known = Revocations(ledger, recheck=60, max_stale=3600)
+    known = RevocationCache(ledger, recheck=60, max_stale=3600)
     ledger.append(a_record(subject=SUBJECT, changed_at=CHANGED))
     known.look("o" * 22, NOW)
     yield ledger, known
@@ -189,7 +189,7 @@ def interrupted(ledger_url: str) -> Iterator[tuple[Interrupted, Revocations]]:
     ledger.close()
 
 
-Known = tuple[Interrupted, Revocations]
+Known = tuple[Interrupted, RevocationCache]
 
 
 def withdrawn(later: int = 1) -> Record:
@@ -252,7 +252,7 @@ def test_a_withdrawal_here_during_a_poll_stands_against_what_is_older(
 
 
 def test_what_is_only_good_for_a_while_is_checked_as_often(ledger: Ledger) -> None:
-    revocations = Revocations(ledger, recheck=7200, max_stale=600)
+    revocations = RevocationCache(ledger, recheck=7200, max_stale=600)
     ledger.append(a_record(subject=SUBJECT))
     revocations.look(SUBJECT, NOW)
     assert not revocations.due(SUBJECT, NOW + 599) and revocations.due(SUBJECT, NOW + 600)
@@ -261,14 +261,14 @@ def test_what_is_only_good_for_a_while_is_checked_as_often(ledger: Ledger) -> No
 
 def test_the_memory_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.manager.revocations._REMEMBERED", 20)
-    revocations = Revocations(ledger, recheck=60, max_stale=3600)
+    revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     for number in range(50):
         revocations.look(f"{number:022}", NOW)
     assert not revocations.seen(f"{0:022}") and revocations.seen(f"{49:022}")
     revocations.close()
 
 
-def test_a_process_just_forked_starts_threads_of_its_own(revocations: Revocations) -> None:
+def test_a_process_just_forked_starts_threads_of_its_own(revocations: RevocationCache) -> None:
     before = revocations._workers()
     revocations._pool = (-1, before)
     assert revocations._workers() is not before

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, ConsentStatus, Decision
 from consentkit.notices.changes import DISCLOSED, compare, coverage
 from consentkit.notices.notice import Notice
@@ -254,7 +254,7 @@ def answered(
         notice=before.digest,
         subject="s" * 22 if granted else "",
     )
-    return Terms(new, new.sites[0].id, [before]).judge(decision, LATER), decision
+    return Evaluator(new, new.sites[0].id, [before]).evaluate(decision, LATER), decision
 
 
 @pytest.mark.parametrize("grows", [True, False], ids=["grows", "shrinks"])
@@ -300,10 +300,10 @@ def test_a_grant_of_what_is_gone_is_inert_and_asks_nobody() -> None:  # VA-05
             notice=old.digest,
             subject="s" * 22,
         )
-        consent = Terms(new, "stride", [old]).judge(decision, LATER)
+        consent = Evaluator(new, "stride", [old]).evaluate(decision, LATER)
         assert (consent.status, consent.asking) == (ConsentStatus.REFUSED, ())
         assert consent.categories == {"functional": True, "analytical": False}
-        still_there = Terms(policy(extra[0]), "stride", [old]).judge(decision, LATER)
+        still_there = Evaluator(policy(extra[0]), "stride", [old]).evaluate(decision, LATER)
         assert still_there.status is (ConsentStatus.GIVEN if granted else ConsentStatus.REFUSED)
 
 
@@ -560,7 +560,7 @@ def test_no_old_answer_allows_more_than_was_told_and_granted(
     before, policy = Notice.of(Policy.model_validate(old)), Policy.model_validate(new)
     decision = more.draw(decisions_under(before))
     assume(decision.granted or any(decision.vendors.values()))
-    consent = Terms(policy, "stride", [before]).judge(decision, LATER)
+    consent = Evaluator(policy, "stride", [before]).evaluate(decision, LATER)
     by_id = {row["id"]: row for row in new["categories"]}
     if consent.granted or any(
         consent.vendors[one.id] for one in policy.vendors if needs_consent(policy, one.category)
@@ -598,7 +598,7 @@ def test_what_only_shrinks_asks_nobody_again(old: Data, more: st.DataObject) -> 
         row |= {"combines_across_sites": False}
     before, policy = Notice.of(Policy.model_validate(old)), Policy.model_validate(new)
     decision = more.draw(decisions_under(before))
-    consent = Terms(policy, "stride", [before]).judge(decision, LATER)
+    consent = Evaluator(policy, "stride", [before]).evaluate(decision, LATER)
     assert consent.granted == decision.granted - before.exempt_ids
     assert not consent.changes
     assert decision.kind == "partial" or not consent.needs_asking
@@ -623,7 +623,7 @@ def test_who_granted_nothing_is_asked_about_new_purposes_alone(  # UI-08, VA-03
         changed_at=MOMENT,
         notice=before.digest,
     )
-    consent = Terms(policy, "stride", [before]).judge(decision, LATER)
+    consent = Evaluator(policy, "stride", [before]).evaluate(decision, LATER)
     asked = {row["id"] for row in old["categories"] if not row.get("required") and not row.get("exempt")}
     assert set(consent.asking) == {one.id for one in policy.consent_needed} - asked
     assert consent.status == {"decided": "refused", "withdrawn": "withdrawn"}[kind]

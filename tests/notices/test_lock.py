@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consentkit.config.policy_file import PolicyFile, load_policy
 from consentkit.errors import ConfigurationError, PolicyError
 from consentkit.notices.changes import coverage
-from consentkit.notices.lock import Lock, lock, read_lock, write_lock
+from consentkit.notices.lock import Lock, add_notice_to_lock, read_lock, write_lock
 from consentkit.notices.notice import Notice
 
 EXAMPLE = (Path(__file__).parents[1] / "consent.example.toml").read_text()
@@ -40,10 +40,10 @@ def covered(before: Notice, after: Notice) -> set[str]:
 
 # VA-05, IN-06
 def test_the_lock_remembers_each_notice_and_what_it_disclosed(directory: Path) -> None:
-    first, changes = lock(policy(directory), Lock(), DAYS[0])
+    first, changes = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
     assert changes == ()
     grown = policy(directory, ('lifetime = "P90D"', 'lifetime = "P180D"'))
-    second, changes = lock(grown, first, DAYS[1])
+    second, changes = add_notice_to_lock(grown, first, DAYS[1])
     assert [(change.category, change.thing, change.field, change.asks) for change in changes] == [
         ("tracking", "tracker", "lifetime", True)
     ]
@@ -58,29 +58,29 @@ def test_the_lock_remembers_each_notice_and_what_it_disclosed(directory: Path) -
 
 
 def test_locking_the_same_notice_again_changes_nothing(directory: Path) -> None:
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
-    assert lock(policy(directory), first, DAYS[1]) == (first, ())
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
+    assert add_notice_to_lock(policy(directory), first, DAYS[1]) == (first, ())
     technical = policy(directory, ('origins = { frame = ["https://www.youtube-nocookie.com"] }', ""))
-    assert lock(technical, first, DAYS[1]) == (first, ()), (
+    assert add_notice_to_lock(technical, first, DAYS[1]) == (first, ()), (
         "origins steer the software and tell visitors nothing"
     )
 
 
 def test_a_notice_that_comes_back_is_locked_as_the_last_one_again(directory: Path) -> None:
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
-    second, _ = lock(policy(directory, (WORDS, OTHER_WORDS)), first, DAYS[1])
-    third, changes = lock(policy(directory), second, DAYS[2])
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
+    second, _ = add_notice_to_lock(policy(directory, (WORDS, OTHER_WORDS)), first, DAYS[1])
+    third, changes = add_notice_to_lock(policy(directory), second, DAYS[2])
     assert len(third.notices) == 2 and third.notices[-1].digest == first.notices[0].digest
     assert changes[0].asks
 
 
 def test_wording_that_is_declared_editorial_counts_as_the_same_text_ever_after(directory: Path) -> None:
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
     comma = policy(directory, (WORDS, OTHER_WORDS))
-    second, changes = lock(comma, first, DAYS[1], editorial="a comma")
+    second, changes = add_notice_to_lock(comma, first, DAYS[1], editorial="a comma")
     assert changes == () and second.editorial[0].reason == "a comma"
     assert covered(*second.comparable()) == {"analytical", "tracking", "social"}
-    third, changes = lock(
+    third, changes = add_notice_to_lock(
         policy(directory, (WORDS, OTHER_WORDS), ('lifetime = "P90D"', 'lifetime = "P10D"')), second, DAYS[2]
     )
     assert not any(change.asks for change in changes)
@@ -92,7 +92,7 @@ def test_wording_that_is_declared_editorial_counts_as_the_same_text_ever_after(d
         "social",
     }
     words_back = policy(directory, ('lifetime = "P90D"', 'lifetime = "P10D"'))
-    back, changes = lock(words_back, third, DAYS[3])
+    back, changes = add_notice_to_lock(words_back, third, DAYS[3])
     assert not any(change.asks for change in changes), "the text that it was"
     assert len(back.comparable()) == 4
     twice = Lock(back.notices, back.editorial * 2)
@@ -109,17 +109,17 @@ def test_wording_that_is_declared_editorial_counts_as_the_same_text_ever_after(d
     ],
 )
 def test_more_than_wording_is_never_editorial(directory: Path, changes: list[tuple[str, str]]) -> None:
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
     with pytest.raises(ConfigurationError, match="more than wording"):
-        lock(policy(directory, *changes), first, DAYS[1], editorial="typo")
+        add_notice_to_lock(policy(directory, *changes), first, DAYS[1], editorial="typo")
 
 
 def test_where_no_text_changed_nothing_is_editorial(directory: Path) -> None:
     with pytest.raises(ConfigurationError, match="No text changed"):
-        lock(policy(directory), Lock(), DAYS[0], editorial="typo")
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
+        add_notice_to_lock(policy(directory), Lock(), DAYS[0], editorial="typo")
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
     with pytest.raises(ConfigurationError, match="No text changed"):
-        lock(
+        add_notice_to_lock(
             policy(directory, ('records_kept = "P24M"', 'records_kept = "P12M"')),
             first,
             DAYS[1],
@@ -131,7 +131,7 @@ def test_a_policy_knows_the_notices_beside_it(directory: Path, caplog: pytest.Lo
     unlocked = policy(directory)
     assert not unlocked.locked and len(unlocked.notices) == 1
     assert "has no consent.lock" in caplog.text
-    first, _ = lock(unlocked, Lock(), DAYS[0])
+    first, _ = add_notice_to_lock(unlocked, Lock(), DAYS[0])
     write_lock(directory / "consent.lock", first)
     caplog.clear()
     assert policy(directory).locked and not caplog.records
@@ -167,7 +167,7 @@ def spoilt(content: dict[str, Any], *path: str | int, value: object) -> str:
     ],
 )
 def test_a_lock_that_was_edited_by_hand_is_refused(directory: Path, path: tuple[str | int, ...]) -> None:
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
     write_lock(directory / "consent.lock", first)
     content = json.loads((directory / "consent.lock").read_text())
     (directory / "consent.lock").write_text(spoilt(content, *path, value=42))
@@ -197,7 +197,7 @@ def test_what_is_no_lock_is_refused_with_the_place(directory: Path, text: str) -
 
 
 def test_a_day_that_no_calendar_has_is_refused(directory: Path) -> None:
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
     write_lock(directory / "consent.lock", first)
     text = (directory / "consent.lock").read_text().replace("2026-11-01", "2026-99-99")
     (directory / "consent.lock").write_text(text)
@@ -228,7 +228,7 @@ def test_no_file_raises_anything_but_a_policy_error(
 
 
 def test_a_file_is_written_as_a_whole_or_not_at_all(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, _ = lock(policy(directory), Lock(), DAYS[0])
+    first, _ = add_notice_to_lock(policy(directory), Lock(), DAYS[0])
     write_lock(directory / "consent.lock", first)
     before = (directory / "consent.lock").read_bytes()
 

@@ -261,7 +261,10 @@ def test_the_signed_cookie_of_four_categories_stays_small() -> None:
 
 def test_an_exempt_category_whose_retention_cannot_be_read_is_not_told_about_it() -> None:
     spoilt = policy(EXEMPT, PROCESSOR, drop("categories", 1, "retention"))
-    assert checks.findings(spoilt, today=TODAY, bad=frozenset({("categories", 1, "retention")})) == []
+    assert (
+        checks.findings(spoilt, today=TODAY, placeholder_paths=frozenset({("categories", 1, "retention")}))
+        == []
+    )
 
 
 def test_parts_that_are_fillers_are_passed_over() -> None:
@@ -276,7 +279,9 @@ def test_parts_that_are_fillers_are_passed_over() -> None:
         | {("trackers", 0), ("trackers", 1, "vendor"), ("controller",)}
     )
     assert [one.path for one in checks.findings(spoilt, today=TODAY) if not one.warning] != []
-    assert [one.path for one in checks.findings(spoilt, today=TODAY, bad=bad) if not one.warning] == []
+    assert [
+        one.path for one in checks.findings(spoilt, today=TODAY, placeholder_paths=bad) if not one.warning
+    ] == []
 
 
 @pytest.mark.parametrize("section", ["sites", "categories", "vendors", "trackers"])
@@ -285,5 +290,5 @@ def test_a_section_that_is_a_filler_causes_nothing_else(section: str) -> None:
     changes = [put(**{section: rows.get(section, [])})]
     if section != "trackers":
         changes.append(put("trackers", 0, domain=".stride.example"))
-    said = checks.findings(policy(*changes), today=TODAY, bad=frozenset({(section,)}))
+    said = checks.findings(policy(*changes), today=TODAY, placeholder_paths=frozenset({(section,)}))
     assert [one for one in said if not one.warning] == []

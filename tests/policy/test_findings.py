@@ -4,11 +4,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from pydantic.functional_validators import AfterValidator
 
-from consentkit.policy.findings import Finding, fault
+from consentkit.policy.findings import Finding, invalid
 
 
 def refuse(value: str) -> str:
-    raise fault(f"{value} is wrong.", "Mend it.")
+    raise invalid(f"{value} is wrong.", "Mend it.")
 
 
 @pytest.mark.parametrize("value", ["This", "{value}", "{message} {remedy}", "100 %s"])

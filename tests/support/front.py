@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.asgi import ConsentMiddleware
 from consentkit.ledger import Record
-from consentkit.web.exchange import Exchanges
+from consentkit.web.exchange import SiteServices
 from tests.conftest import Clock
 from tests.support.told import EXAMPLE
 
@@ -61,8 +61,8 @@ class Front:
         return self.manager.ledger
 
     @cached_property
-    def shared(self) -> Exchanges:
-        return Exchanges(self.manager)
+    def shared(self) -> SiteServices:
+        return SiteServices(self.manager)
 
     def records(self) -> list[Record]:
         return list(self.ledger.records())

@@ -8,7 +8,7 @@ from typing import Any
 
 from html5lib import parse
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, ConsentStatus, Decision
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
@@ -53,8 +53,8 @@ def consent(
     gpc: bool = False,
 ) -> Consent:
     """Judge a decision some days after it was made."""
-    terms = Terms(policy, policy.sites[0].id, [Notice.of(old) for old in earlier])
-    return terms.judge(made, DECIDED + days * 86_400, gpc=gpc)
+    evaluator = Evaluator(policy, policy.sites[0].id, [Notice.of(old) for old in earlier])
+    return evaluator.evaluate(made, DECIDED + days * 86_400, gpc=gpc)
 
 
 def pages(policy: Policy, **options: Any) -> Pages:

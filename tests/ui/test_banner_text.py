@@ -1,16 +1,16 @@
 import pytest
 from markupsafe import escape
 
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
 from consentkit.ui.banner_text import combination, first_layer, problem, state
 from consentkit.ui.disclosure import Disclosure, Row
-from consentkit.ui.i18n import Wording
+from consentkit.ui.i18n import Translator
 from tests.support.told import OPTIONAL, consent, decision, policy_of, rows
 
-WORDS = Wording("en")
+WORDS = Translator("en")
 NEEDING = ("analytical", "tracking", "social")
 
 
@@ -180,7 +180,7 @@ def test_the_state_after_what_was_asked_has_grown() -> None:  # VA-05
 
 def test_the_state_of_an_answer_that_cannot_be_checked() -> None:
     policy = policy_of()
-    seen = Terms(policy, "stride").unverifiable(decision(policy))
+    seen = Evaluator(policy, "stride").unverifiable(decision(policy))
     assert stands(policy, seen).startswith(
         "Your answer of 22 November 2026 cannot be checked at the moment. Nothing"
     )

@@ -7,12 +7,12 @@ from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
 from consentkit.ui.change_text import whats_new
 from consentkit.ui.disclosure import Disclosure
-from consentkit.ui.i18n import Wording
+from consentkit.ui.i18n import Translator
 from tests.support.told import policy_of, rows
 
 
 def news(old: Policy, new: Policy, language: str = "en") -> list[str]:
-    words, notice = Wording(language), Notice.of(new)
+    words, notice = Translator(language), Notice.of(new)
     told = Disclosure(new, notice, language, words).policy()
     return [str(one) for one in whats_new(compare(Notice.of(old), notice), told, words, lambda text: text)]  # type: ignore[arg-type,return-value]
 
@@ -90,7 +90,7 @@ def test_a_new_purpose_is_told_by_its_name_and_a_removed_one_not_at_all() -> Non
 
 
 def test_a_change_that_has_no_sentence_of_its_own_is_told_in_general() -> None:
-    words, policy = Wording("en"), policy_of()
+    words, policy = Translator("en"), policy_of()
     told = Disclosure(policy, Notice.of(policy), "en", words).policy()
     changes = [
         Change(None, None, "group", "group", "changed", "id", "a", "b", True),

@@ -6,12 +6,12 @@ import pytest
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy, TrackerKind
 from consentkit.ui.disclosure import Disclosure, web_address
-from consentkit.ui.i18n import Wording
+from consentkit.ui.i18n import Translator
 from tests.support.told import policy_of, rows
 
 
 def disclosure(policy: Policy, language: str = "en", **options: Any) -> Disclosure:
-    return Disclosure(policy, Notice.of(policy), language, Wording(language), **options)
+    return Disclosure(policy, Notice.of(policy), language, Translator(language), **options)
 
 
 def row(policy: Policy, key: str, name: str, language: str = "en") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 import consentkit
 from consentkit.errors import ConfigurationError
 from consentkit.policy.duration import Duration
-from consentkit.ui.i18n import LOCALES, Wording, direction
+from consentkit.ui.i18n import LOCALES, Translator, direction
 
 ROOT = Path(consentkit.__file__).parent.parent
 HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
@@ -110,7 +110,7 @@ def test_a_translation_ends_as_the_english_text_does(path: Path) -> None:
 def test_accepting_and_rejecting_weigh_the_same_in_words(
     language: str, all_yes: str, all_no: str
 ) -> None:  # UI-02, UI-06
-    words = Wording(language)
+    words = Translator(language)
     assert (words.say("Accept all"), words.say("Reject all")) == (all_yes, all_no)
     for accept, reject in (("Accept", "Reject"), ("Accept all", "Reject all")):
         yes, no = words.say(accept), words.say(reject)
@@ -145,7 +145,7 @@ def test_no_wording_praises_pities_or_claims_a_legitimate_interest(path: Path) -
 def test_words_are_english_where_no_catalogue_has_the_language(
     asked: str, language: str, reject: str
 ) -> None:
-    words = Wording(asked)
+    words = Translator(asked)
     assert (words.language, words.say("Reject all")) == (language, reject)
     assert words.direction == "ltr"
 
@@ -153,18 +153,18 @@ def test_words_are_english_where_no_catalogue_has_the_language(
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_site_brings_its_own_words_and_ours_fill_the_gaps(tmp_path: Path, compiled: bool) -> None:
     folder = catalogue(tmp_path, "nl_BE", 'msgid "Yes"\nmsgstr "Jawel"\n', compiled=compiled)
-    words = Wording("nl-BE", (folder, LOCALES))
+    words = Translator("nl-BE", (folder, LOCALES))
     assert [words.say("Yes"), words.say("No")] == ["Jawel", "Nee"]
 
 
 def test_a_language_written_from_right_to_left_says_so(tmp_path: Path) -> None:
     folder = catalogue(tmp_path, "ar", 'msgid "Yes"\nmsgstr "نعم"\n')
-    assert (Wording("ar", (folder,)).direction, direction("ar"), direction("nl")) == ("rtl", "rtl", "ltr")
+    assert (Translator("ar", (folder,)).direction, direction("ar"), direction("nl")) == ("rtl", "rtl", "ltr")
 
 
 def test_the_primary_language_decides_whether_a_text_needs_a_language_of_its_own() -> None:
-    assert Wording("nl").speaks("nl-BE")
-    assert not Wording("nl").speaks("en")
+    assert Translator("nl").speaks("nl-BE")
+    assert not Translator("nl").speaks("en")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_the_primary_language_decides_whether_a_text_needs_a_language_of_its_own
 def test_a_faulty_catalogue_is_refused_before_anybody_sees_it(tmp_path: Path, body: str, told: str) -> None:
     folder = catalogue(tmp_path, "de", body)
     with pytest.raises(ConfigurationError, match=told):
-        Wording("de", (folder,))
+        Translator("de", (folder,))
 
 
 def test_a_damaged_compiled_catalogue_is_refused(tmp_path: Path) -> None:
@@ -190,12 +190,12 @@ def test_a_damaged_compiled_catalogue_is_refused(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a catalogue")
     with pytest.raises(ConfigurationError, match="Compile"):
-        Wording("de", (tmp_path,))
+        Translator("de", (tmp_path,))
 
 
 def test_neither_a_catalogue_nor_a_value_brings_markup_in(tmp_path: Path) -> None:  # HT-05
     body = 'msgid "Our site"\nmsgid_plural "Our %(num)s sites"\nmsgstr[0] "<b>"\nmsgstr[1] "<i>%(num)s"\n\n'
-    words = Wording(
+    words = Translator(
         "de", (catalogue(tmp_path, "de", body + 'msgid "Back to %(site)s"\nmsgstr "<p>%(site)s"\n'),)
     )
     assert words.fill("Back to %(site)s", site="<script>") == "&lt;p&gt;&lt;script&gt;"
@@ -220,11 +220,11 @@ def test_neither_a_catalogue_nor_a_value_brings_markup_in(tmp_path: Path) -> Non
 )
 def test_a_lifetime_is_told_in_words(iso: str, english: str, dutch: str) -> None:  # IN-01
     lifetime = iso if iso == "session" else Duration.parse(iso)
-    assert [Wording(language).lifetime(lifetime) for language in ("en", "nl")] == [english, dutch]
+    assert [Translator(language).lifetime(lifetime) for language in ("en", "nl")] == [english, dutch]
 
 
 def test_countries_and_days_are_told_as_the_language_tells_them() -> None:
-    english, dutch, day = Wording("en"), Wording("nl"), datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    english, dutch, day = Translator("en"), Translator("nl"), datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
     assert [english.country("US"), dutch.country("US"), english.country("Q1")] == [
         "United States",
         "Verenigde Staten",
@@ -234,5 +234,5 @@ def test_countries_and_days_are_told_as_the_language_tells_them() -> None:
 
 
 def test_a_language_that_nobody_writes_is_written_as_english_is(tmp_path: Path) -> None:
-    words = Wording("qaa", (catalogue(tmp_path, "qaa", 'msgid "Yes"\nmsgstr "Yip"\n'),))
+    words = Translator("qaa", (catalogue(tmp_path, "qaa", 'msgid "Yes"\nmsgstr "Yip"\n'),))
     assert (words.language, words.say("Yes"), words.country("NL")) == ("qaa", "Yip", "Netherlands")

@@ -6,15 +6,15 @@ from jinja2 import TemplateNotFound, UndefinedError
 from consentkit import Policy
 from consentkit.notices.notice import Notice
 from consentkit.ui.disclosure import Disclosure
-from consentkit.ui.i18n import Wording
-from consentkit.ui.rendering import Edition
+from consentkit.ui.i18n import Translator
+from consentkit.ui.rendering import Rendering
 
 OURS = Path(__file__).parents[2] / "consentkit" / "ui" / "templates"
 
 
-def edition(policy: Policy, language: str, *folders: Path, words: str | None = None) -> Edition:
-    wording = Wording(words or language)
-    return Edition(
+def edition(policy: Policy, language: str, *folders: Path, words: str | None = None) -> Rendering:
+    wording = Translator(words or language)
+    return Rendering(
         language, wording, Disclosure(policy, Notice.of(policy), language, wording), (*folders, OURS)
     )
 

@@ -3,18 +3,18 @@ from typing import Any
 import pytest
 
 from consentkit.consent.cookie import ConsentCookie
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent
 from consentkit.policy.policy import Policy
-from consentkit.ui.script_tag import Loader
+from consentkit.ui.script_tag import ScriptTag
 from tests.support.told import EXAMPLE, OPTIONAL, consent, decision, policy_of, rows, tree
 
 KEY = "a key that the tests of the loader sign with"
 
 
-def loader(policy: Policy, **options: Any) -> Loader:
-    cookie = ConsentCookie(Terms(policy, "stride", ()), KEY)
-    return Loader(policy, cookie, **({"src": "/consent/assets/consent.js", "asks": True} | options))
+def loader(policy: Policy, **options: Any) -> ScriptTag:
+    cookie = ConsentCookie(Evaluator(policy, "stride", ()), KEY)
+    return ScriptTag(policy, cookie, **({"src": "/consent/assets/consent.js", "asks": True} | options))
 
 
 def attributes(policy: Policy, seen: Consent | None = None, **options: Any) -> dict[str, str]:

@@ -170,8 +170,8 @@ def test_every_visitor_has_an_end_of_their_own_beside_whoever_answers_alike(
         manager.revocations.look(token.subject, manager.clock())
         again = RequestConsent.of(manager, [], token)
         assert again.alike().allows("social")
-        token.answer.standing = None  # as another thread may have it, that settles the same
-        assert again.ends == token.ends == manager.terms.expires(token.decision)
+        token.answer.shared_consent = None  # as another thread may have it, that settles the same
+        assert again.ends == token.ends == manager.evaluator.expires(token.decision)
         ends.append(again.ends)
         clock.advance(days=30)
     assert len(set(ends)) == 3

@@ -8,39 +8,43 @@ import pytest
 
 from consentkit import ConsentManager, Policy
 from consentkit.consent.model import Choice
-from consentkit.manager.choice import Occasion
-from consentkit.web.services import Exchanges
+from consentkit.manager.choice import ChoiceContext
+from consentkit.web.services import SiteServices
 from tests.conftest import Clock
 from tests.support.sites import managing
 
 
 @pytest.fixture
-def equipped(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[Callable[..., Exchanges]]:
+def equipped(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[Callable[..., SiteServices]]:
     with ExitStack() as managers:
 
-        def make(policy: Policy = policy, **options: Any) -> Exchanges:
+        def make(policy: Policy = policy, **options: Any) -> SiteServices:
             manager = managers.enter_context(managing(policy, ledger=ledger_url, clock=clock, **options))
-            return Exchanges(manager)
+            return SiteServices(manager)
 
         yield make
 
 
 def test_two_answers_are_of_one_state_only_where_they_look_the_same(
-    equipped: Callable[..., Exchanges],
+    equipped: Callable[..., SiteServices],
 ) -> None:
     shared = equipped()
     manager: ConsentManager = shared.manager
-    undecided = manager.terms.undecided()
-    given = manager.decide(undecided, Choice(categories={"social": True}, vendors={}), Occasion()).consent
-    alone = manager.decide(undecided, Choice(categories={}, vendors={"youtube": True}), Occasion()).consent
+    undecided = manager.evaluator.undecided()
+    given = manager.decide(
+        undecided, Choice(categories={"social": True}, vendors={}), ChoiceContext()
+    ).consent
+    alone = manager.decide(
+        undecided, Choice(categories={}, vendors={"youtube": True}), ChoiceContext()
+    ).consent
     states = [shared.state(consent, "en") for consent in (undecided, given, alone)]
-    states += [shared.state(undecided, "nl"), shared.state(manager.terms.undecided(gpc=True), "en")]
+    states += [shared.state(undecided, "nl"), shared.state(manager.evaluator.undecided(gpc=True), "en")]
     assert len(set(states)) == len(states)
-    assert shared.state(manager.terms.undecided(), "en") == states[0]
+    assert shared.state(manager.evaluator.undecided(), "en") == states[0]
 
 
 def test_another_banner_policy_or_style_is_another_look(
-    equipped: Callable[..., Exchanges], policy: Policy
+    equipped: Callable[..., SiteServices], policy: Policy
 ) -> None:
     looks = {
         equipped().look,
@@ -53,7 +57,7 @@ def test_another_banner_policy_or_style_is_another_look(
 
 # HT-02
 def test_answers_vary_by_what_the_policy_makes_them_depend_on(
-    equipped: Callable[..., Exchanges], policy: Policy
+    equipped: Callable[..., SiteServices], policy: Policy
 ) -> None:
     assert equipped().vary_page == (b"Cookie", b"Sec-GPC", b"Accept-Language")
     quiet = policy.model_copy(
@@ -63,5 +67,5 @@ def test_answers_vary_by_what_the_policy_makes_them_depend_on(
     assert equipped(quiet).vary_page == (b"Cookie",)
 
 
-def test_without_keys_there_is_no_hand_off(equipped: Callable[..., Exchanges]) -> None:
+def test_without_keys_there_is_no_hand_off(equipped: Callable[..., SiteServices]) -> None:
     assert equipped().handoff is None

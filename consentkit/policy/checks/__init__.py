@@ -9,7 +9,7 @@ from consentkit.policy.checks import categories, trackers, vendors
 from consentkit.policy.checks import cookie_size as cookies
 from consentkit.policy.checks import references as identity
 from consentkit.policy.checks import sites as scope
-from consentkit.policy.checks.context import Draft, Path
+from consentkit.policy.checks.context import CheckContext, Path
 from consentkit.policy.checks.cookie_size import cookie_sizes
 from consentkit.policy.findings import Finding
 from consentkit.policy.policy import Policy
@@ -26,7 +26,9 @@ _ALL = (
 )
 
 
-def findings(policy: Policy, *, today: date, bad: frozenset[Path] = frozenset()) -> list[Finding]:
+def findings(
+    policy: Policy, *, today: date, placeholder_paths: frozenset[Path] = frozenset()
+) -> list[Finding]:
     """Run every check; `today` decides which adequacy decisions stand, `bad` names the parts that are fillers."""
-    draft = Draft(policy, today, bad)
-    return [finding for check in _ALL for finding in check(draft)]
+    context = CheckContext(policy, today, placeholder_paths)
+    return [finding for check in _ALL for finding in check(context)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from consentkit.policy.checks.context import Draft, Path
+from consentkit.policy.checks.context import CheckContext, Path
 from consentkit.policy.duration import Duration
 from consentkit.policy.findings import Finding
 from consentkit.policy.policy import Category, Tracker, Vendor
@@ -15,22 +15,22 @@ LONGEST_EXEMPT_LIFETIME = Duration(months=13)
 LONGEST_EXEMPT_RETENTION = Duration(months=25)
 
 
-def basis_is_one(draft: Draft) -> Iterator[Finding]:
+def basis_is_one(context: CheckContext) -> Iterator[Finding]:
     """Strictly necessary, exempt, or asked for."""
-    for path, category in draft.categories("required", "exempt"):
+    for path, category in context.categories("required", "exempt"):
         if category.required and category.exempt:
             message = "What is required needs no exemption."
             yield Finding(
                 (*path, "exempt"), message, "Keep one: strictly necessary, or analytics that are exempt."
             )
-    if draft.sound("categories") and all(row.required for _, row in draft.categories("required")):
+    if context.sound("categories") and all(row.required for _, row in context.categories("required")):
         message = "Every category is required: visitors are asked nothing."
         yield Finding(("categories",), message, "Check that each is strictly necessary.", warning=True)
 
 
-def combining_needs_consent(draft: Draft) -> Iterator[Finding]:
+def combining_needs_consent(context: CheckContext) -> Iterator[Finding]:
     """LB-08: data from several services is combined on consent alone (GDPR 6(1)(a))."""
-    for path, category in draft.categories("combines_across_sites", "required", "exempt"):
+    for path, category in context.categories("combines_across_sites", "required", "exempt"):
         if not category.combines_across_sites:
             continue
         key = (*path, "combines_across_sites")
@@ -39,31 +39,31 @@ def combining_needs_consent(draft: Draft) -> Iterator[Finding]:
                 "Data from several sites is combined only on consent, which this category does not ask for."
             )
             yield Finding(key, message, "Leave it out, or move what is combined to a category that asks.")
-        elif draft.sound("sites") and len(draft.policy.sites) == 1:
+        elif context.sound("sites") and len(context.policy.sites) == 1:
             message = "There is one site, nothing to combine; visitors are told otherwise."
             yield Finding(key, message, "Leave it out until there is a second site.", warning=True)
 
 
-def exemption_holds(draft: Draft) -> Iterator[Finding]:
+def exemption_holds(context: CheckContext) -> Iterator[Finding]:
     """LB-05: only for analytics that are the publisher's own, short-lived and profile nobody."""
-    for path, category in draft.categories("id", "exempt"):
+    for path, category in context.categories("id", "exempt"):
         if not category.exempt:
             continue
-        policy = draft.policy
-        if draft.sound("jurisdiction") and policy.jurisdiction not in EXEMPTING:
+        policy = context.policy
+        if context.sound("jurisdiction") and policy.jurisdiction not in EXEMPTING:
             message = f"{policy.jurisdiction} exempts no analytics from consent, as far as is known."
             yield Finding((*path, "exempt"), message, "Leave it out: visitors are asked.")
-        yield from _exempt_retention(path, category, draft)
-        for row, vendor in draft.vendors("category", "profiling", "role", "retention"):
+        yield from _exempt_retention(path, category, context)
+        for row, vendor in context.vendors("category", "profiling", "role", "retention"):
             if vendor.category == category.id:
                 yield from _exempt_vendor(row, vendor)
-        for row, tracker in draft.trackers("category", "third_party", "lifetime", "kind"):
+        for row, tracker in context.trackers("category", "third_party", "lifetime", "kind"):
             if tracker.category == category.id:
                 yield from _exempt_tracker(row, tracker)
 
 
-def _exempt_retention(path: Path, category: Category, draft: Draft) -> Iterator[Finding]:
-    if not draft.sound(*path, "retention"):
+def _exempt_retention(path: Path, category: Category, context: CheckContext) -> Iterator[Finding]:
+    if not context.sound(*path, "retention"):
         return
     if category.retention is None:
         message = "Exempt analytics are kept for 25 months at the most; this category does not say how long."
@@ -98,12 +98,12 @@ def _exempt_tracker(path: Path, tracker: Tracker) -> Iterator[Finding]:
         yield Finding((*path, "lifetime"), message, f'Write "P13M" and set it so. {ask}')
 
 
-def gpc_is_honoured(draft: Draft) -> Iterator[Finding]:
+def gpc_is_honoured(context: CheckContext) -> Iterator[Finding]:
     """SG-02: Sec-GPC says no to profiles; where it is ignored, gpc.json says so."""
-    for path, category in draft.categories("id", "required", "honours_gpc"):
+    for path, category in context.categories("id", "required", "honours_gpc"):
         profiled = any(
             vendor.profiling
-            for _, vendor in draft.vendors("category", "profiling")
+            for _, vendor in context.vendors("category", "profiling")
             if vendor.category == category.id
         )
         if category.required and category.honours_gpc:
@@ -116,11 +116,11 @@ def gpc_is_honoured(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def something_is_asked_about(draft: Draft) -> Iterator[Finding]:
+def something_is_asked_about(context: CheckContext) -> Iterator[Finding]:
     """A category that stores nothing and leads to nobody need not be asked about."""
-    used = {row.category for _, row in draft.trackers()} | {row.category for _, row in draft.vendors()}
-    for path, category in draft.categories("id"):
-        if category.id not in used and draft.sound("trackers") and draft.sound("vendors"):
+    used = {row.category for _, row in context.trackers()} | {row.category for _, row in context.vendors()}
+    for path, category in context.categories("id"):
+        if category.id not in used and context.sound("trackers") and context.sound("vendors"):
             message = "The category has no tracker and no vendor: there is nothing to agree to."
             yield Finding(path, message, "Declare what it stores, or leave it out.", warning=True)
 

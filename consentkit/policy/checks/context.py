@@ -7,21 +7,21 @@ from typing import TypeVar
 from consentkit.policy.findings import KeyPath as Path
 from consentkit.policy.policy import Category, Policy, Site, Tracker, Vendor
 
-__all__ = ["Draft", "Path"]
+__all__ = ["CheckContext", "Path"]
 
 _Row = TypeVar("_Row")
 
 
-class Draft:
+class CheckContext:
     """Hand out the parts of a policy that are sound, each with its path.
 
     Callers name the fields that they read: a row in which one of them is a filler is left out.
     """
 
-    def __init__(self, policy: Policy, today: date, bad: frozenset[Path] = frozenset()) -> None:
+    def __init__(self, policy: Policy, today: date, placeholder_paths: frozenset[Path] = frozenset()) -> None:
         self.policy = policy
         self.today = today
-        self._bad = bad
+        self._bad = placeholder_paths
         self._categories = {row.id: path for path, row in self.categories("id")}
         self._vendors = {row.id: path for path, row in self.vendors("id")}
 

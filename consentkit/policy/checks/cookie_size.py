@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from consentkit.policy.checks.context import Draft
+from consentkit.policy.checks.context import CheckContext
 from consentkit.policy.findings import Finding
 from consentkit.policy.policy import Policy
 
@@ -24,11 +24,11 @@ def cookie_sizes(policy: Policy) -> tuple[int, int]:
     )
 
 
-def decisions_fit_their_cookies(draft: Draft) -> Iterator[Finding]:
+def decisions_fit_their_cookies(context: CheckContext) -> Iterator[Finding]:
     """Or no choice could be kept for some visitors."""
-    signed, companion = cookie_sizes(draft.policy)
+    signed, companion = cookie_sizes(context.policy)
     if max(signed, companion) > LARGEST:
-        section = "vendors" if draft.policy.vendors else "categories"
+        section = "vendors" if context.policy.vendors else "categories"
         message = f"A choice may take a cookie of {max(signed, companion)} octets; browsers keep {LARGEST} at the most."
         yield Finding((section,), message, "Choose shorter ids, or declare fewer.")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from consentkit.policy.checks.context import Draft, Path
+from consentkit.policy.checks.context import CheckContext, Path
 from consentkit.policy.field_types import Texts
 from consentkit.policy.findings import Finding
 
@@ -25,24 +25,24 @@ def named(path: Path) -> str:
     return f"{path[0]}[{path[1]}]"
 
 
-def ids_are_unique(draft: Draft) -> Iterator[Finding]:
+def ids_are_unique(context: CheckContext) -> Iterator[Finding]:
     """Within each section."""
-    for rows in (draft.sites("id"), draft.categories("id"), draft.vendors("id")):
+    for rows in (context.sites("id"), context.categories("id"), context.vendors("id")):
         for path, first in repeated((path, row.id) for path, row in rows):
             yield Finding((*path, "id"), f"The id is taken by {named(first)}.", "Choose another one.")
 
 
-def references_lead_somewhere(draft: Draft) -> Iterator[Finding]:
+def references_lead_somewhere(context: CheckContext) -> Iterator[Finding]:
     """From vendors and trackers to categories, from trackers to vendors."""
     known = {
-        "category": [row.id for _, row in draft.categories("id")],
-        "vendor": [row.id for _, row in draft.vendors("id")],
+        "category": [row.id for _, row in context.categories("id")],
+        "vendor": [row.id for _, row in context.vendors("id")],
     }
     references: list[tuple[Path, str, str]] = []
-    references += ((path, "category", row.category) for path, row in draft.vendors("category"))
-    references += ((path, "category", row.category) for path, row in draft.trackers("category"))
-    references += ((path, "vendor", row.vendor) for path, row in draft.trackers("vendor") if row.vendor)
-    sound = {"category": draft.sound("categories"), "vendor": draft.sound("vendors")}
+    references += ((path, "category", row.category) for path, row in context.vendors("category"))
+    references += ((path, "category", row.category) for path, row in context.trackers("category"))
+    references += ((path, "vendor", row.vendor) for path, row in context.trackers("vendor") if row.vendor)
+    sound = {"category": context.sound("categories"), "vendor": context.sound("vendors")}
     for path, kind, wanted in references:
         if wanted in known[kind] or not sound[kind]:
             continue
@@ -52,31 +52,31 @@ def references_lead_somewhere(draft: Draft) -> Iterator[Finding]:
         yield Finding((*path, kind), f"No {kind} has this id.", remedy)
 
 
-def languages_are_named_once(draft: Draft) -> Iterator[Finding]:
+def languages_are_named_once(context: CheckContext) -> Iterator[Finding]:
     """In the list of languages."""
-    if draft.sound("languages"):
-        tags = ((("languages", index), tag) for index, tag in enumerate(draft.policy.languages))
+    if context.sound("languages"):
+        tags = ((("languages", index), tag) for index, tag in enumerate(context.policy.languages))
         for path, _ in repeated(tags):
             yield Finding(path, "The language is named twice.", "Leave one out.")
 
 
-def _texts(draft: Draft) -> Iterator[tuple[Path, Texts]]:
-    if draft.policy.group and draft.sound("group"):
-        yield ("group", "name"), draft.policy.group.name
-    for path, category in draft.categories("title"):
+def _texts(context: CheckContext) -> Iterator[tuple[Path, Texts]]:
+    if context.policy.group and context.sound("group"):
+        yield ("group", "name"), context.policy.group.name
+    for path, category in context.categories("title"):
         yield (*path, "title"), category.title
-    for path, category in draft.categories("description"):
+    for path, category in context.categories("description"):
         yield (*path, "description"), category.description
-    for path, tracker in draft.trackers("purpose"):
+    for path, tracker in context.trackers("purpose"):
         yield (*path, "purpose"), tracker.purpose
 
 
-def texts_have_every_language(draft: Draft) -> Iterator[Finding]:
+def texts_have_every_language(context: CheckContext) -> Iterator[Finding]:
     """And no other one."""
-    if not draft.sound("languages"):
+    if not context.sound("languages"):
         return
-    languages = draft.policy.languages
-    for path, texts in _texts(draft):
+    languages = context.policy.languages
+    for path, texts in _texts(context):
         missing = [tag for tag in languages if tag not in texts]
         if missing:
             yield Finding(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import get_args
 
-from consentkit.policy.checks.context import Draft, Path
+from consentkit.policy.checks.context import CheckContext, Path
 from consentkit.policy.checks.references import named, repeated
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import is_cookie_name
@@ -21,10 +21,10 @@ LONGEST_COOKIE = Duration(days=400)
 _PERSISTENT = ("local_storage", "indexed_db", "cache_storage")
 
 
-def necessity_is_stated(draft: Draft) -> Iterator[Finding]:
+def necessity_is_stated(context: CheckContext) -> Iterator[Finding]:
     """LB-06: for what is always on, from a closed list; for nothing else."""
-    for path, tracker in draft.trackers("category", "necessity"):
-        category = draft.category(tracker.category, "required")
+    for path, tracker in context.trackers("category", "necessity"):
+        category = context.category(tracker.category, "required")
         if category is None:
             continue
         key = (*path, "necessity")
@@ -41,14 +41,14 @@ def necessity_is_stated(draft: Draft) -> Iterator[Finding]:
 _NECESSITIES = f"Known here: {', '.join(get_args(Necessity))}."
 
 
-def third_parties_are_named(draft: Draft) -> Iterator[Finding]:
+def third_parties_are_named(context: CheckContext) -> Iterator[Finding]:
     """IN-02: visitors are told who has access."""
-    for path, tracker in draft.trackers("third_party", "vendor", "category"):
+    for path, tracker in context.trackers("third_party", "vendor", "category"):
         if tracker.third_party and tracker.vendor is None:
             message = "The tracker is on a third party's domain, but names no vendor."
             yield Finding((*path, "third_party"), message, "Add the vendor whose domain it is.")
-        vendor = draft.vendor(tracker.vendor, "category") if tracker.vendor else None
-        if vendor is None or not draft.category(vendor.category) or not draft.category(tracker.category):
+        vendor = context.vendor(tracker.vendor, "category") if tracker.vendor else None
+        if vendor is None or not context.category(vendor.category) or not context.category(tracker.category):
             continue
         if vendor.category != tracker.category:
             message = (
@@ -58,9 +58,9 @@ def third_parties_are_named(draft: Draft) -> Iterator[Finding]:
             yield Finding((*path, "category"), message, remedy)
 
 
-def names_are_told_apart(draft: Draft) -> Iterator[Finding]:
+def names_are_told_apart(context: CheckContext) -> Iterator[Finding]:
     """So that the gate knows whose an item is. Third parties' own items never pass it."""
-    rows = list(draft.trackers("name", "kind", "category", "vendor", "third_party", "domain", "path"))
+    rows = list(context.trackers("name", "kind", "category", "vendor", "third_party", "domain", "path"))
     first: dict[tuple[str, str], tuple[Path, Tracker]] = {}
     for path, row in rows:
         if row.third_party:
@@ -76,9 +76,9 @@ def names_are_told_apart(draft: Draft) -> Iterator[Finding]:
         yield Finding((*path, "name"), f"This is {named(known)} again.", "Leave one out.")
 
 
-def own_cookies_are_left_alone(draft: Draft) -> Iterator[Finding]:
+def own_cookies_are_left_alone(context: CheckContext) -> Iterator[Finding]:
     """LB-09: this library discloses its own cookies; nobody else may have, hide or delete them."""
-    for path, tracker in draft.trackers("name", "kind", "third_party"):
+    for path, tracker in context.trackers("name", "kind", "third_party"):
         if tracker.kind != "cookie" or tracker.third_party:
             continue
         covered = next((name for name in OWN_COOKIES if tracker.matches(name)), None)
@@ -87,9 +87,9 @@ def own_cookies_are_left_alone(draft: Draft) -> Iterator[Finding]:
             yield Finding((*path, "name"), message, "Name the cookie more exactly, or give it another name.")
 
 
-def cookies_are_cookies(draft: Draft) -> Iterator[Finding]:
+def cookies_are_cookies(context: CheckContext) -> Iterator[Finding]:
     """Their names are tokens (RFC 6265); prefixes hold what they promise; other kinds have no Domain and Path."""
-    for path, tracker in draft.trackers("name", "kind", "domain", "path", "partitioned"):
+    for path, tracker in context.trackers("name", "kind", "domain", "path", "partitioned"):
         if tracker.kind != "cookie":
             given = {
                 "domain": tracker.domain is not None,
@@ -108,11 +108,11 @@ def cookies_are_cookies(draft: Draft) -> Iterator[Finding]:
             yield Finding((*path, key), message, "Leave it out: browsers refuse such a cookie.")
 
 
-def domains_are_ours(draft: Draft) -> Iterator[Finding]:
+def domains_are_ours(context: CheckContext) -> Iterator[Finding]:
     """A first-party cookie lies on a domain of one of the sites, or it could be neither set nor deleted."""
-    hosts = [host_of(site.origin) for _, site in draft.sites("origin") if draft.sound("sites")]
-    for path, tracker in draft.trackers("domain", "third_party", "kind"):
-        if tracker.domain is None or tracker.kind != "cookie" or len(hosts) < len(draft.policy.sites):
+    hosts = [host_of(site.origin) for _, site in context.sites("origin") if context.sound("sites")]
+    for path, tracker in context.trackers("domain", "third_party", "kind"):
+        if tracker.domain is None or tracker.kind != "cookie" or len(hosts) < len(context.policy.sites):
             continue
         domain = tracker.domain.removeprefix(".")
         ours = any(host == domain or host.endswith(f".{domain}") for host in hosts)
@@ -128,11 +128,11 @@ def domains_are_ours(draft: Draft) -> Iterator[Finding]:
             yield Finding((*path, "domain"), message, "Mend it, or write third_party = true.")
 
 
-def lifetimes_are_sensible(draft: Draft) -> Iterator[Finding]:
+def lifetimes_are_sensible(context: CheckContext) -> Iterator[Finding]:
     """VA-07: no longer than the consent. Nor longer than browsers keep a cookie, nor shorter than a store lives."""
-    for path, tracker in draft.trackers("lifetime", "kind", "category"):
+    for path, tracker in context.trackers("lifetime", "kind", "category"):
         key = (*path, "lifetime")
-        category = draft.category(tracker.category, "required", "exempt")
+        category = context.category(tracker.category, "required", "exempt")
         asked = category is not None and not category.required and not category.exempt
         if tracker.lifetime == "session":
             if tracker.kind in _PERSISTENT:
@@ -145,15 +145,15 @@ def lifetimes_are_sensible(draft: Draft) -> Iterator[Finding]:
             yield Finding(
                 key, "Browsers keep a cookie for 400 days at the most.", 'Write "P400D".', warning=True
             )
-        elif asked and draft.sound("validity") and tracker.lifetime.longer_than(draft.policy.validity):
-            message = f"The tracker outlives the consent, which ends after {draft.policy.validity}."
+        elif asked and context.sound("validity") and tracker.lifetime.longer_than(context.policy.validity):
+            message = f"The tracker outlives the consent, which ends after {context.policy.validity}."
             yield Finding(key, message, "Set it for a shorter time.", warning=True)
 
 
-def required_trackers_are_ours(draft: Draft) -> Iterator[Finding]:
+def required_trackers_are_ours(context: CheckContext) -> Iterator[Finding]:
     """LB-06: a third party's tracker is seldom strictly necessary."""
-    for path, tracker in draft.trackers("category", "vendor"):
-        category = draft.category(tracker.category, "required")
+    for path, tracker in context.trackers("category", "vendor"):
+        category = context.category(tracker.category, "required")
         if tracker.vendor is not None and category is not None and category.required:
             message = "A third party's tracker is always on here: nobody is asked."
             remedy = "Check that the service which visitors ask for cannot do without it."

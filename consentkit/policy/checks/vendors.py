@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from consentkit.policy.checks.context import Draft, Path
+from consentkit.policy.checks.context import CheckContext, Path
 from consentkit.policy.checks.references import named, repeated
 from consentkit.policy.findings import Finding
 from consentkit.policy.policy import Vendor
@@ -24,9 +24,9 @@ _CONDITIONS: dict[Condition, tuple[str, str]] = {
 }
 
 
-def transfers_have_a_safeguard(draft: Draft) -> Iterator[Finding]:
+def transfers_have_a_safeguard(context: CheckContext) -> Iterator[Finding]:
     """TR-01, TR-02: outside the EEA, one from the closed list. TR-06: explicit consent is not asked for here."""
-    for path, vendor in draft.vendors("country", "safeguard"):
+    for path, vendor in context.vendors("country", "safeguard"):
         key = (*path, "safeguard")
         if vendor.safeguard == "art49_explicit_consent":
             message = (
@@ -34,21 +34,21 @@ def transfers_have_a_safeguard(draft: Draft) -> Iterator[Finding]:
                 "apart from this one, and no transfers as a rule (GDPR 49(1)(a))."
             )
             yield Finding(key, message, "Name another safeguard, or leave the vendor out.")
-        elif draft.policy.outside_eea(vendor) and vendor.safeguard in (None, "none_required"):
+        elif context.policy.outside_eea(vendor) and vendor.safeguard in (None, "none_required"):
             message = f"{vendor.country} is outside the EEA: the transfer needs a safeguard (GDPR 44)."
             known = ", ".join(
                 name for name in SAFEGUARDS if name not in ("none_required", "art49_explicit_consent")
             )
             yield Finding(key, message, f"Name it: {known}.")
-        elif not draft.policy.outside_eea(vendor) and vendor.safeguard == "adequacy":
+        elif not context.policy.outside_eea(vendor) and vendor.safeguard == "adequacy":
             message = f"{vendor.country} is in the EEA: there is no decision about it."
             yield Finding(key, message, "Leave it out.", warning=True)
 
 
-def safeguards_can_be_read(draft: Draft) -> Iterator[Finding]:
+def safeguards_can_be_read(context: CheckContext) -> Iterator[Finding]:
     """TR-05: visitors are told how to get a copy (GDPR 13(1)(f))."""
-    for path, vendor in draft.vendors("country", "safeguard", "safeguard_copy"):
-        if vendor.safeguard is None or vendor.safeguard_copy or not draft.policy.outside_eea(vendor):
+    for path, vendor in context.vendors("country", "safeguard", "safeguard_copy"):
+        if vendor.safeguard is None or vendor.safeguard_copy or not context.policy.outside_eea(vendor):
             continue
         if SAFEGUARDS[vendor.safeguard].needs_copy:
             message = f"Visitors are not told where to get a copy of the safeguard ({vendor.safeguard})."
@@ -57,17 +57,17 @@ def safeguards_can_be_read(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def adequacy_stands(draft: Draft) -> Iterator[Finding]:
+def adequacy_stands(context: CheckContext) -> Iterator[Finding]:
     """TR-03: a decision is in force today. TR-04: its condition is met."""
-    for path, vendor in draft.vendors("country", "safeguard", "dpf_certified", "commercial_org"):
-        relies = vendor.safeguard == "adequacy" and draft.policy.outside_eea(vendor)
-        decision = draft.policy.transfer_data.decision(vendor.country, draft.today)
+    for path, vendor in context.vendors("country", "safeguard", "dpf_certified", "commercial_org"):
+        relies = vendor.safeguard == "adequacy" and context.policy.outside_eea(vendor)
+        decision = context.policy.transfer_data.decision(vendor.country, context.today)
         if relies and decision is None:
             yield Finding(
-                (*path, "safeguard"), _no_decision(draft, vendor), "Name another safeguard, such as scc."
+                (*path, "safeguard"), _no_decision(context, vendor), "Name another safeguard, such as scc."
             )
         if relies and decision is not None:
-            yield from _decision(path, vendor, decision, draft)
+            yield from _decision(path, vendor, decision, context)
         for condition in _CONDITIONS:
             wanted = relies and decision is not None and decision.condition == condition
             if getattr(vendor, condition) is not None and not wanted and (decision or not relies):
@@ -75,10 +75,10 @@ def adequacy_stands(draft: Draft) -> Iterator[Finding]:
                 yield Finding((*path, condition), message, "Leave it out.", warning=True)
 
 
-def _no_decision(draft: Draft, vendor: Vendor) -> str:
-    known = draft.policy.transfer_data.decisions_for(vendor.country)
-    begins = [one.begins for one in known if one.begins > draft.today]
-    ended = [one.ends for one in known if one.ends is not None and one.ends < draft.today]
+def _no_decision(context: CheckContext, vendor: Vendor) -> str:
+    known = context.policy.transfer_data.decisions_for(vendor.country)
+    begins = [one.begins for one in known if one.begins > context.today]
+    ended = [one.ends for one in known if one.ends is not None and one.ends < context.today]
     if ended:
         return f"The adequacy decision for {vendor.country} ended on {max(ended)}."
     if begins:
@@ -86,7 +86,9 @@ def _no_decision(draft: Draft, vendor: Vendor) -> str:
     return f"There is no adequacy decision for {vendor.country}."
 
 
-def _decision(path: Path, vendor: Vendor, decision: AdequacyDecision, draft: Draft) -> Iterator[Finding]:
+def _decision(
+    path: Path, vendor: Vendor, decision: AdequacyDecision, context: CheckContext
+) -> Iterator[Finding]:
     key = (*path, "safeguard")
     if decision.condition is not None and getattr(vendor, decision.condition) is not True:
         covered, remedy = _CONDITIONS[decision.condition]
@@ -95,10 +97,10 @@ def _decision(path: Path, vendor: Vendor, decision: AdequacyDecision, draft: Dra
     if decision.contested:
         message = f"The adequacy decision for {vendor.country} may fall. {decision.contested}"
         yield Finding(key, message, "Have another safeguard ready.", warning=True)
-    lapses = draft.policy.adequacy_lapses(vendor)
-    if lapses is not None and draft.sound("validity"):
-        today = datetime(draft.today.year, draft.today.month, draft.today.day, tzinfo=UTC)
-        last = draft.policy.validity.after(today).date()
+    lapses = context.policy.adequacy_lapses(vendor)
+    if lapses is not None and context.sound("validity"):
+        today = datetime(context.today.year, context.today.month, context.today.day, tzinfo=UTC)
+        last = context.policy.validity.after(today).date()
         if lapses < last:
             message = f"The adequacy decision for {vendor.country} ends on {lapses}, before consent given today does."
             remedy = (
@@ -107,18 +109,18 @@ def _decision(path: Path, vendor: Vendor, decision: AdequacyDecision, draft: Dra
             yield Finding(key, message, remedy, warning=True)
 
 
-def vendors_are_told_apart(draft: Draft) -> Iterator[Finding]:
+def vendors_are_told_apart(context: CheckContext) -> Iterator[Finding]:
     """IN-03: each is listed once for each purpose."""
-    names = ((path, (row.category, row.name.casefold())) for path, row in draft.vendors("name", "category"))
+    names = ((path, (row.category, row.name.casefold())) for path, row in context.vendors("name", "category"))
     for path, first in repeated(names):
         message = f"This is the name of {named(first)}, in the same category."
         yield Finding((*path, "name"), message, "Keep one of the two, or name what sets them apart.")
 
 
-def required_categories_profile_nobody(draft: Draft) -> Iterator[Finding]:
+def required_categories_profile_nobody(context: CheckContext) -> Iterator[Finding]:
     """LB-06: what is strictly necessary is not a profile; that it needs a third party is rare."""
-    for path, vendor in draft.vendors("category", "profiling"):
-        category = draft.category(vendor.category, "required")
+    for path, vendor in context.vendors("category", "profiling"):
+        category = context.category(vendor.category, "required")
         if category is None or not category.required:
             continue
         if vendor.profiling:
@@ -130,11 +132,11 @@ def required_categories_profile_nobody(draft: Draft) -> Iterator[Finding]:
             yield Finding((*path, "category"), message, remedy, warning=True)
 
 
-def vendors_store_something(draft: Draft) -> Iterator[Finding]:
+def vendors_store_something(context: CheckContext) -> Iterator[Finding]:
     """IN-01: visitors are told what is stored, and how long."""
-    storing = {tracker.vendor for _, tracker in draft.trackers()}
-    for path, vendor in draft.vendors("id"):
-        if vendor.id not in storing and draft.sound("trackers"):
+    storing = {tracker.vendor for _, tracker in context.trackers()}
+    for path, vendor in context.vendors("id"):
+        if vendor.id not in storing and context.sound("trackers"):
             message = "The vendor has no tracker: visitors are not told what it stores or reads."
             yield Finding(
                 path,
@@ -144,10 +146,10 @@ def vendors_store_something(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def vendors_are_not_our_sites(draft: Draft) -> Iterator[Finding]:
+def vendors_are_not_our_sites(context: CheckContext) -> Iterator[Finding]:
     """An origin of ours is no third party's, and a policy for it opens our own pages."""
-    ours = {site.origin: site.id for _, site in draft.sites("origin")}
-    for path, vendor in draft.vendors("origins"):
+    ours = {site.origin: site.id for _, site in context.sites("origin")}
+    for path, vendor in context.vendors("origins"):
         for kind, origins in vendor.origins:
             for index, origin in enumerate(origins):
                 if origin in ours or any(_covers(origin, site) for site in ours):

@@ -3,9 +3,9 @@
 from starlette.requests import Request
 
 from consentkit.errors import InvalidDecisionError
-from consentkit.headers.request import header_values
-from consentkit.web.endpoints.choice import Answer, read_form, read_json
-from consentkit.web.endpoints.problem import Problem
+from consentkit.headers import header_values
+from consentkit.web.endpoints.choice import SubmittedChoice, read_form, read_json
+from consentkit.web.endpoints.problem import HTTPProblem
 
 __all__ = ["FORM", "JSON", "body", "form", "json", "media_type", "wants_html"]
 
@@ -38,26 +38,26 @@ async def body(request: Request) -> bytes:
     """Read at most 16 KiB, counted as they arrive, whatever Content-Length says."""
     declared = header_values(request.scope["headers"], b"content-length")
     if declared and declared[0].isdigit() and int(declared[0][:20]) > LARGEST_BODY:
-        raise Problem(413, "The body is larger than 16 KiB.")
+        raise HTTPProblem(413, "The body is larger than 16 KiB.")
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
         if len(received) > LARGEST_BODY:
-            raise Problem(413, "The body is larger than 16 KiB.")
+            raise HTTPProblem(413, "The body is larger than 16 KiB.")
     return bytes(received)
 
 
-def form(body: bytes, *, withdrawal: bool = False) -> tuple[Answer, str | None]:
+def form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice, str | None]:
     """Read a form, or answer 400."""
     try:
         return read_form(body, withdrawal=withdrawal)
     except InvalidDecisionError as error:
-        raise Problem(400, str(error)) from None
+        raise HTTPProblem(400, str(error)) from None
 
 
-def json(body: bytes, *, merge: bool) -> Answer:
+def json(body: bytes, *, merge: bool) -> SubmittedChoice:
     """Read JSON, or answer 400."""
     try:
         return read_json(body, merge=merge)
     except InvalidDecisionError as error:
-        raise Problem(400, str(error)) from None
+        raise HTTPProblem(400, str(error)) from None

@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
-from consentkit.consent.model import Choice
+from consentkit.consent import Choice
 from consentkit.errors import InvalidDecisionError
-from consentkit.manager.choice import Surface
+from consentkit.manager import Surface
 
-__all__ = ["Answer", "read_form", "read_json", "read_query"]
+__all__ = ["SubmittedChoice", "read_form", "read_json", "read_query"]
 
 MOST_FIELDS = 1200
 _DEEPEST = 8
@@ -20,7 +20,7 @@ Word = Annotated[str, Field(max_length=64)]
 Choices = Literal["accept_all", "reject_all", "save", "change"]
 
 
-class Answer(BaseModel):
+class SubmittedChoice(BaseModel):
     """What was sent: answers by id, or one of the two buttons, and how they came about."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -43,7 +43,7 @@ class Answer(BaseModel):
         return self.categories is not None or self.vendors is not None
 
 
-def read_json(body: bytes, *, merge: bool) -> Answer:
+def read_json(body: bytes, *, merge: bool) -> SubmittedChoice:
     """Read a JSON body (RFC 8259, UTF-8): no duplicate keys, no NaN, booleans only, nothing unknown, nothing deep.
 
     Raises:
@@ -54,7 +54,7 @@ def read_json(body: bytes, *, merge: bool) -> Answer:
         if text.translate(_BRACKETS).count("[") > _DEEPEST:
             raise InvalidDecisionError("The body is nested too deeply.")
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-        answer = Answer.model_validate(value)
+        answer = SubmittedChoice.model_validate(value)
     except ValidationError as error:
         raise InvalidDecisionError(_reason(error)) from None
     except (ValueError, RecursionError) as error:
@@ -84,7 +84,7 @@ def _no_constant(name: str) -> Any:
     raise InvalidDecisionError("The body holds a number that JSON does not know.")
 
 
-def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[Answer, str | None]:
+def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice, str | None]:
     """Read a form: `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language`, `surface`; each once.
 
     A form that withdraws may name one `category`, which is returned beside the answer.
@@ -108,7 +108,7 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[Answer, str | N
     if values.get("surface", "api") is None:
         del values["surface"]
     try:
-        answer = Answer.model_validate(values)
+        answer = SubmittedChoice.model_validate(values)
     except ValidationError as error:
         raise InvalidDecisionError(_reason(error)) from None
     if not withdrawal and answer.choice is None:
@@ -118,7 +118,7 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[Answer, str | N
     return answer, category
 
 
-def read_query(query: bytes) -> tuple[Answer, str | None]:
+def read_query(query: bytes) -> tuple[SubmittedChoice, str | None]:
     """Read the query of a withdrawal: `category`, `notice`, `language`, `surface`; each once.
 
     Raises:
@@ -150,5 +150,5 @@ def _reason(error: ValidationError) -> str:
     """Say which of our own keys is wrong; a key that was sent is never repeated."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = first["loc"][0] if first["loc"] else ""
-    known = where if where in Answer.model_fields else "body"
+    known = where if where in SubmittedChoice.model_fields else "body"
     return f"`{known}` is not what it has to be."

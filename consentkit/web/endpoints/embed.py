@@ -14,16 +14,16 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from consentkit.enforcement.embeds import lies_within
+from consentkit.enforcement import is_within
 from consentkit.errors import LedgerError
-from consentkit.headers.request import local_path
-from consentkit.policy.policy import Vendor
+from consentkit.headers import local_path
+from consentkit.policy import Vendor
 from consentkit.web.endpoints import body as intake
-from consentkit.web.endpoints.problem import Problem
-from consentkit.web.exchange import Exchanges, exchange_of
+from consentkit.web.endpoints.problem import HTTPProblem
+from consentkit.web.exchange import SiteServices, exchange_of
 from consentkit.web.threads import in_ledger_thread
 
-__all__ = ["FRAMED_HEADERS", "Embedding"]
+__all__ = ["FRAMED_HEADERS", "EmbedEndpoint"]
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -41,10 +41,10 @@ FRAMED_HEADERS = (
 )
 
 
-class Embedding:
+class EmbedEndpoint:
     """Answer at `embed/{vendor}?u=URL`."""
 
-    def __init__(self, shared: Exchanges) -> None:
+    def __init__(self, shared: SiteServices) -> None:
         manager = shared.manager
         self._shared = shared
         self._manager = manager
@@ -89,16 +89,16 @@ class Embedding:
         exchange = exchange_of(request.scope)
         vendor, query = self._asked(request)
         if await intake.body(request) and intake.media_type(request) != intake.FORM:
-            raise Problem(415, f"Send {intake.FORM}.")
+            raise HTTPProblem(415, f"Send {intake.FORM}.")
         consent = exchange
         query.pop("t", None)
         if not consent.peek().vendors[vendor.id]:
             language = self._shared.pages.language(consent.language())
-            occasion = consent.occasion(choice="load_once", surface="embed", language=language)
+            context = consent.context(choice="load_once", surface="embed", language=language)
             try:
-                await in_ledger_thread(lambda: self._manager.registrar.loaded_once(vendor.id, occasion))
+                await in_ledger_thread(lambda: self._manager.recorder.loaded_once(vendor.id, context))
             except LedgerError:
-                raise Problem(
+                raise HTTPProblem(
                     503,
                     "This cannot be recorded at the moment, so nothing was loaded.",
                     headers={"retry-after": "5"},
@@ -112,10 +112,10 @@ class Embedding:
         name = request.scope["path"].rpartition("/")[2]
         vendor = next((one for one in self._manager.policy.vendors if one.id == name), None)
         if vendor is None or not vendor.origins.frame:
-            raise Problem(404, "No content of such a third party is embedded here.")
+            raise HTTPProblem(404, "No content of such a third party is embedded here.")
         query = _query(request.scope.get("query_string", b""))
-        if not lies_within(query.get("u", ""), vendor.origins.frame):
-            raise Problem(400, "`u` is not an address within this third party's frame origins.")
+        if not is_within(query.get("u", ""), vendor.origins.frame):
+            raise HTTPProblem(400, "`u` is not an address within this third party's frame origins.")
         if "next" in query:
             root_path: str = request.scope.get("root_path", "")
             query["next"] = local_path(query["next"], root_path.rstrip("/") + self._manager.prefix)
@@ -148,7 +148,7 @@ def _query(raw: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=16)
     except ValueError:
-        raise Problem(400, "The query is not in UTF-8, percent-encoded.") from None
+        raise HTTPProblem(400, "The query is not in UTF-8, percent-encoded.") from None
     return _once(pairs)
 
 
@@ -156,6 +156,6 @@ def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise Problem(400, "The query names a field twice.")
+            raise HTTPProblem(400, "The query names a field twice.")
         found[name] = value
     return {name: found[name] for name in ("u", "next", "t") if name in found}

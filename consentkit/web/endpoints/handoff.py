@@ -7,15 +7,13 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from consentkit.handoff.handoff import Handoff
-from consentkit.handoff.token import HandoffRefusal
-from consentkit.handoff.transaction import TRANSACTION_SECONDS, Transaction
-from consentkit.headers.request import cookie_values, header_values, local_path
-from consentkit.web.endpoints.problem import Problem
-from consentkit.web.exchange import Exchanges, exchange_of
+from consentkit.handoff import TRANSACTION_SECONDS, Handoff, HandoffRefusal, Transaction
+from consentkit.headers import cookie_values, header_values, local_path
+from consentkit.web.endpoints.problem import HTTPProblem
+from consentkit.web.exchange import SiteServices, exchange_of
 from consentkit.web.threads import in_ledger_thread
 
-__all__ = ["Crossing"]
+__all__ = ["HandoffEndpoint"]
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -24,10 +22,10 @@ _HEADERS = {"cache-control": "private, no-store", "referrer-policy": "no-referre
 STATUS_SECONDS = 120
 
 
-class Crossing:
+class HandoffEndpoint:
     """Answer `start` and `return` on the site that wants to know, `issue` on the one that knows."""
 
-    def __init__(self, shared: Exchanges, handoff: Handoff) -> None:
+    def __init__(self, shared: SiteServices, handoff: Handoff) -> None:
         self._shared = shared
         self._manager = shared.manager
         self._handoff = handoff
@@ -59,11 +57,13 @@ class Crossing:
         audience = query.get("aud", "")
         others = {site.id for site in self._manager.policy.sites} - {self._manager.site}
         if sorted(name for name, _ in fields) != ["aud", "st"] or audience not in others:
-            raise Problem(400, "This address takes `aud`, another site of the group, and `st`, once each.")
+            raise HTTPProblem(
+                400, "This address takes `aud`, another site of the group, and `st`, once each."
+            )
         if not _STATE.fullmatch(query["st"]):
-            raise Problem(400, "`st` is not the SHA-256 of a transaction.")
+            raise HTTPProblem(400, "`st` is not the SHA-256 of a transaction.")
         if not _is_visit(request):
-            raise Problem(403, "This address is for a visit, not to be embedded or fetched.")
+            raise HTTPProblem(403, "This address is for a visit, not to be embedded or fetched.")
         consent = exchange_of(request.scope).peek()
         return _redirect(await in_ledger_thread(lambda: self._handoff.issue(consent, audience, query["st"])))
 
@@ -79,8 +79,8 @@ class Crossing:
             back = self._local(request, transaction.back)
             others = self._handoff.transactions.dumps(one for one in under_way if one is not transaction)
             claims = self._handoff.accept(token, transaction)
-            occasion = exchange.occasion(choice="handoff")
-            outcome = await exchange.aapply(lambda before: self._handoff.take_over(before, claims, occasion))
+            context = exchange.context(choice="handoff")
+            outcome = await exchange.aapply(lambda before: self._handoff.take_over(before, claims, context))
         except HandoffRefusal as refusal:
             self._handoff.count(f"return: {refusal.reason}")
             if refusal.reason == "st":

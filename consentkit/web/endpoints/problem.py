@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-__all__ = ["Problem"]
+__all__ = ["HTTPProblem"]
 
 
-class Problem(Exception):
+class HTTPProblem(Exception):
     """Answer a request with a status, a sentence for people, and members for programmes."""
 
     def __init__(

@@ -8,14 +8,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from consentkit.headers.request import proves_same_origin
-from consentkit.manager.manager import ConsentManager
+from consentkit.headers import proves_same_origin
+from consentkit.manager import ConsentManager
 from consentkit.web.endpoints import body as intake
-from consentkit.web.endpoints.decision import Deciding
-from consentkit.web.endpoints.embed import FRAMED_HEADERS, Embedding
-from consentkit.web.endpoints.handoff import Crossing
-from consentkit.web.endpoints.problem import Problem
-from consentkit.web.exchange import Exchanges, exchange_of
+from consentkit.web.endpoints.decision import DecisionEndpoint
+from consentkit.web.endpoints.embed import FRAMED_HEADERS, EmbedEndpoint
+from consentkit.web.endpoints.handoff import HandoffEndpoint
+from consentkit.web.endpoints.problem import HTTPProblem
+from consentkit.web.exchange import SiteServices, exchange_of
 from consentkit.web.threads import in_ledger_thread
 
 __all__ = ["Endpoints", "local_path_of", "refusal"]
@@ -38,7 +38,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Endpoints:
     """Answer everything under the prefix, and the Global Privacy Control resource."""
 
-    def __init__(self, shared: Exchanges) -> None:
+    def __init__(self, shared: SiteServices) -> None:
         self._manager: ConsentManager = shared.manager
         self._pages = shared.pages
         self._origins = frozenset(origin.encode() for origin in shared.manager.origins[shared.manager.site])
@@ -52,11 +52,11 @@ class Endpoints:
             "/sites.json": {"GET": self._sites_json},
             "/banner": {"GET": self._banner},
             "/settings": {"GET": self._settings},
-            **Deciding(shared).routes(),
+            **DecisionEndpoint(shared).routes(),
         }
-        self._embedding = Embedding(shared)
+        self._embedding = EmbedEndpoint(shared)
         if shared.handoff is not None:
-            self._routes |= Crossing(shared, shared.handoff).routes()
+            self._routes |= HandoffEndpoint(shared, shared.handoff).routes()
 
     def serves(self, path: str) -> bool:
         """Say whether a path, without the root path, is ours."""
@@ -72,7 +72,7 @@ class Endpoints:
             response = await self._route(request)(request)
         except ClientDisconnect:
             return
-        except Problem as problem:
+        except HTTPProblem as problem:
             response = self._problem(request, problem)
         framed = local_path_of(scope).startswith(self._inside + "embed/")
         for name, value in FRAMED_HEADERS if framed else _SAFE_HEADERS:
@@ -87,14 +87,16 @@ class Endpoints:
             rest = path[len(self._manager.prefix) :]
             methods = self._routes.get(rest) or self._by_folder(rest)
         if methods is None:
-            raise Problem(404)
+            raise HTTPProblem(404)
         method = "GET" if request.method == "HEAD" else request.method
         if method not in methods:
             allowed = [*methods, *(["HEAD"] if "GET" in methods else [])]
-            raise Problem(405, headers={"allow": ", ".join(allowed)})
+            raise HTTPProblem(405, headers={"allow": ", ".join(allowed)})
         if method != "GET" and not proves_same_origin(request.scope["headers"], self._origins):
             site = self._manager.origins[self._manager.site][0]
-            raise Problem(403, f"This request does not come from a page of this site, which is at {site}.")
+            raise HTTPProblem(
+                403, f"This request does not come from a page of this site, which is at {site}."
+            )
         return methods[method]
 
     def _by_folder(self, rest: str) -> Mapping[str, Handler] | None:
@@ -146,23 +148,23 @@ class Endpoints:
         digest = request.scope["path"].rpartition("/")[2]
         content = await self._notice_content(digest)
         if content is None:
-            raise Problem(404, "No notice of that digest was published here.")
+            raise HTTPProblem(404, "No notice of that digest was published here.")
         headers = {"cache-control": "public, max-age=31536000, immutable"}
         return JSONResponse(content, headers=headers)
 
     async def _notice_content(self, digest: str) -> dict[str, Any] | None:
         manager = self._manager
-        known = manager.terms.notices.get(digest)
-        if (known is None or known.content is None) and manager.standing.may_learn(now := manager.clock()):
-            await in_ledger_thread(lambda: manager.standing.learn_notices(now))
-            known = manager.terms.notices.get(digest)
+        known = manager.evaluator.notices.get(digest)
+        if (known is None or known.content is None) and manager.resolver.may_learn(now := manager.clock()):
+            await in_ledger_thread(lambda: manager.resolver.learn_notices(now))
+            known = manager.evaluator.notices.get(digest)
         return dict(known.content) if known is not None and known.content is not None else None
 
     async def _asset(self, request: Request) -> Response:
         name = request.scope["path"].rpartition("/")[2]
         found = self._pages.assets.get(name)
         if found is None:
-            raise Problem(404)
+            raise HTTPProblem(404)
         content_type, content = found
         return Response(
             content, media_type=content_type, headers={"cache-control": "public, max-age=31536000, immutable"}
@@ -183,7 +185,7 @@ class Endpoints:
 
     # Refusals
 
-    def _problem(self, request: Request, problem: Problem) -> Response:
+    def _problem(self, request: Request, problem: HTTPProblem) -> Response:
         if intake.wants_html(request):
             view = exchange_of(request.scope).view(back="/")
             html = self._pages.error(view, problem.status, "", problem.detail)
@@ -211,6 +213,6 @@ def refusal(request: Request, category: str, vendor: str | None) -> Response:
     more: dict[str, Any] = {"category": category, "preferences": preferences}
     if vendor:
         more["vendor"] = vendor
-    return Problem(
+    return HTTPProblem(
         403, f"This needs consent for {named}, which can be given at {preferences}.", more=more
     ).response()

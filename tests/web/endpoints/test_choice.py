@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentkit.errors import InvalidDecisionError
-from consentkit.web.endpoints.choice import MOST_FIELDS, Answer, read_form, read_json, read_query
+from consentkit.web.endpoints.choice import MOST_FIELDS, SubmittedChoice, read_form, read_json, read_query
 
 PLAIN = {"notice": "n" * 43, "language": "nl", "surface": "banner"}
 
@@ -26,7 +26,7 @@ PLAIN = {"notice": "n" * 43, "language": "nl", "surface": "banner"}
     ],
 )
 def test_json_is_read_as_it_is_written(sent: dict[str, Any], read: dict[str, Any]) -> None:
-    assert read_json(json.dumps(sent).encode(), merge=False) == Answer(**read)
+    assert read_json(json.dumps(sent).encode(), merge=False) == SubmittedChoice(**read)
 
 
 # HT-06
@@ -125,7 +125,7 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
     ],
 )
 def test_a_form_is_read_as_browsers_send_it(body: str, read: dict[str, Any]) -> None:
-    assert read_form(body.encode()) == (Answer(**read), None)
+    assert read_form(body.encode()) == (SubmittedChoice(**read), None)
 
 
 # HT-06, UI-04
@@ -178,8 +178,8 @@ def test_a_form_that_is_not_plain_is_refused(body: bytes) -> None:
 def test_a_withdrawal_names_one_category_or_none(
     body: str, category: str | None, read: dict[str, Any]
 ) -> None:
-    assert read_form(body.encode(), withdrawal=True) == (Answer(**read), category)
-    assert read_query(body.encode()) == (Answer(**read), category)
+    assert read_form(body.encode(), withdrawal=True) == (SubmittedChoice(**read), category)
+    assert read_query(body.encode()) == (SubmittedChoice(**read), category)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 values = st.recursive(
     scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12
 )
-keys = st.sampled_from([*Answer.model_fields]) | st.text()
+keys = st.sampled_from([*SubmittedChoice.model_fields]) | st.text()
 
 
 @given(st.binary(max_size=400) | st.dictionaries(keys, values).map(lambda sent: json.dumps(sent).encode()))

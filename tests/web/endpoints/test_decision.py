@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consentkit import Policy
-from consentkit.consent.evaluation import Terms
+from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice
 from consentkit.consent.transitions import replace
 from consentkit.web.endpoints.decision import decision_json
@@ -14,12 +14,12 @@ MOMENT = int(datetime(2026, 8, 31, 12, 30, 5, tzinfo=UTC).timestamp())
 
 
 @pytest.fixture
-def terms(policy: Policy) -> Terms:
-    return Terms(policy, "stride")
+def evaluator(policy: Policy) -> Evaluator:
+    return Evaluator(policy, "stride")
 
 
-def test_whoever_has_not_answered_is_told_all_categories_and_vendors(terms: Terms) -> None:
-    assert decision_json(terms.undecided(gpc=True)) == {
+def test_whoever_has_not_answered_is_told_all_categories_and_vendors(evaluator: Evaluator) -> None:
+    assert decision_json(evaluator.undecided(gpc=True)) == {
         "status": "unknown",
         "categories": {"functional": True, "analytical": False, "tracking": False, "social": False},
         "vendors": {"google-analytics": False, "youtube": False, "adhub": False},
@@ -32,10 +32,10 @@ def test_whoever_has_not_answered_is_told_all_categories_and_vendors(terms: Term
 
 
 # VA-01: times in RFC 3339, UTC
-def test_a_decision_is_told_as_it_is_in_effect(terms: Terms) -> None:
+def test_a_decision_is_told_as_it_is_in_effect(evaluator: Evaluator) -> None:
     choice = Choice(categories={"analytical": True}, vendors={"youtube": True, "google-analytics": False})
-    told = decision_json(terms.judge(replace(choice, terms.notice, MOMENT), MOMENT))
+    told = decision_json(evaluator.evaluate(replace(choice, evaluator.notice, MOMENT), MOMENT))
     assert told["status"] == "given" and told["categories"]["analytical"]
     assert told["vendors"] == {"google-analytics": False, "youtube": True, "adhub": False}
     assert (told["decided_at"], told["expires_at"]) == ("2026-08-31T12:30:05Z", "2027-02-28T12:30:05Z")
-    assert told["notice"] == terms.notice.digest and not told["needs_asking"]
+    assert told["notice"] == evaluator.notice.digest and not told["needs_asking"]

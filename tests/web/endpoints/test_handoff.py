@@ -490,7 +490,7 @@ def test_a_withdrawal_while_the_ledger_is_away_holds_here_at_once_and_there_once
     with another_process_holds(ledger_url):
         assert browser.withdraw("trailhead").status_code == 200
         assert browser.granted("trailhead") == set()
-    family["trailhead"].manager.registrar.close()
+    family["trailhead"].manager.recorder.close()
     clock.advance(61)
     assert browser.granted("stride") == set()
 

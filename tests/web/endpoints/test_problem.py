@@ -1,10 +1,12 @@
 import json
 
-from consentkit.web.endpoints.problem import Problem
+from consentkit.web.endpoints.problem import HTTPProblem
 
 
 def test_a_refusal_is_a_problem_document_that_no_cache_keeps() -> None:
-    response = Problem(503, "Not now.", headers={"retry-after": "5"}, more={"category": "social"}).response()
+    response = HTTPProblem(
+        503, "Not now.", headers={"retry-after": "5"}, more={"category": "social"}
+    ).response()
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["cache-control"] == "private, no-store" and response.headers["retry-after"] == "5"
@@ -18,6 +20,6 @@ def test_a_refusal_is_a_problem_document_that_no_cache_keeps() -> None:
 
 
 def test_without_a_sentence_there_is_none() -> None:
-    problem = Problem(404)
+    problem = HTTPProblem(404)
     assert "detail" not in json.loads(problem.response().body)
     assert str(problem) == "404 "
