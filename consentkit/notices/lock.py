@@ -21,7 +21,7 @@ from consentkit.notices.changes import Change, compare
 from consentkit.notices.notice import Notice
 from consentkit.policy import Policy
 
-__all__ = ["EditorialChange", "Lock", "lock", "read_lock", "write_lock"]
+__all__ = ["EditorialChange", "Lock", "add_notice_to_lock", "read_lock", "write_lock"]
 
 LARGEST = 16 * 1024 * 1024
 REMEDY = "Restore it from version control; `consentkit lock` adds to it, nobody else does."
