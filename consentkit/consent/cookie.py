@@ -7,9 +7,11 @@ verified.
 import time
 from collections.abc import Callable, Iterable
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
-from consentkit.consent.token import LARGEST, SecretKeys, TokenCodec
+from consentkit.consent.secret_keys import SecretKeys
+from consentkit.consent.token import LARGEST, TokenCodec
 from consentkit.consent.verified import VerifiedToken
 from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, cookie_values, sends_gpc
@@ -57,7 +59,7 @@ class ConsentCookie:
         self.tokens = TokenCodec(evaluator, keys, self.salt)
         self.keys_oldest_first = self.tokens.keys_oldest_first
         self._key = self.name.encode()
-        self.verified: dict[bytes, VerifiedToken] = {}
+        self.verified: BoundedCache[bytes, VerifiedToken] = BoundedCache(_REMEMBERED)
         attributes = "; Path=/; SameSite=Lax"
         attributes += f"; Domain={domain}" if domain else ""
         self._attributes = attributes + ("; Secure" if secure else "")
@@ -126,10 +128,6 @@ class ConsentCookie:
         token = self.tokens.read(value)
         if token is None:
             return None
-        if len(self.verified) >= _REMEMBERED:
-            # A list of all, since an iterator fails where another thread writes meanwhile.
-            for old in list(self.verified)[: _REMEMBERED // 4]:
-                self.verified.pop(old, None)
         self.verified[value] = token
         return token
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.model import Consent, ConsentStatus, Decision
 from consentkit.notices import Change, Coverage, Notice, coverage
 from consentkit.policy import Policy
@@ -43,8 +44,7 @@ class Evaluator:
         self.notices[self.notice.digest] = self.notice
         self._by_short = {known.short: known for known in self.notices.values()}
         self._coverage: dict[str, Coverage] = {}
-        self._judged: dict[tuple[object, ...], Consent] = {}
-        self._ends: dict[tuple[str, int], int] = {}
+        self._ends: BoundedCache[tuple[str, int], int] = BoundedCache(_REMEMBERED)
         self._undecided: dict[bool, Consent] = {}
         self.needing = tuple(category.id for category in policy.consent_needed)
         self.exempt = tuple(category.id for category in policy.optional if category.exempt)
@@ -101,8 +101,6 @@ class Evaluator:
         day, seconds = divmod(decided_at, 86_400)
         midnight = self._ends.get((digest, day))
         if midnight is None:
-            if len(self._ends) >= _REMEMBERED:
-                self._ends.clear()
             try:
                 midnight = self._ends[digest, day] = self._end_from(digest, day * 86_400)
             except OverflowError:
@@ -120,16 +118,16 @@ class Evaluator:
         kept = self._undecided.get(gpc) if now < self.first_lapse else None
         if kept is None:
             asking, lapsed, unknown = self._unanswered(gpc), self._lapsed(now), ConsentStatus.UNKNOWN
-            kept = self._resolver(None, unknown, frozenset(), {}, gpc=gpc, asking=asking, lapsed=lapsed)
+            kept = self._consent_for(None, unknown, frozenset(), {}, gpc=gpc, asking=asking, lapsed=lapsed)
             if not lapsed:
                 self._undecided[gpc] = kept
-        return kept.of(None, None, float("inf"))
+        return kept
 
     def unverifiable(self, decision: Decision, *, gpc: bool = False, now: float = 0) -> Consent:
         """Give the consent of a visitor whose grant cannot be checked: nothing granted, and no banner for a fault of ours."""
         refused = {vendor: False for vendor, allowed in decision.vendors.items() if not allowed}
         lapsed = self._lapsed(now)
-        return self._resolver(
+        return self._consent_for(
             decision, ConsentStatus.UNKNOWN, frozenset(), refused, gpc=gpc, asking=(), lapsed=lapsed
         )
 
@@ -144,21 +142,12 @@ class Evaluator:
         if decision is None:
             return self.undecided(gpc=gpc, now=now)
         ends = self.expires(decision)
-        if ends is None or now >= min(ends, self.first_lapse):
-            return self._evaluate(decision, ends, now, gpc=gpc)
-        # As long as it has not ended and nothing has lapsed, only the answer matters, and many visitors give the same.
-        answer = (gpc, decision.kind, decision.notice, decision.granted, tuple(decision.vendors.items()))
-        judged = self._judged.get(answer)
-        if judged is None:
-            if len(self._judged) >= _REMEMBERED:
-                self._judged.clear()
-            judged = self._judged[answer] = self._evaluate(decision, ends, now, gpc=gpc)
-        return judged.of(decision, ends, min(ends, self.first_lapse))
+        return self._evaluate(decision, ends, now, gpc=gpc)
 
     def _evaluate(self, decision: Decision, ends: int | None, now: float, *, gpc: bool) -> Consent:
         lapsed = self._lapsed(now)
         if ends is None or now >= ends:
-            return self._resolver(
+            return self._consent_for(
                 decision,
                 ConsentStatus.EXPIRED,
                 frozenset(),
@@ -169,8 +158,8 @@ class Evaluator:
                 lapsed=lapsed,
             )
         covers = self.covers(decision.notice)
-        resolver = covers.categories - self.stale(decision, now) if covers.site else frozenset[str]()
-        granted = decision.granted & resolver
+        covered = covers.categories - self.stale(decision, now) if covers.site else frozenset[str]()
+        granted = decision.granted & covered
         vendors = {
             vendor: allowed
             for vendor, allowed in decision.vendors.items()
@@ -181,7 +170,7 @@ class Evaluator:
         asking = self._asking(decision, covers, granted, lost)
         if status is ConsentStatus.INVALIDATED and not covers.site:
             asking = self._unanswered(gpc)
-        return self._resolver(
+        return self._consent_for(
             decision,
             status,
             granted,
@@ -251,7 +240,7 @@ class Evaluator:
             again = frozenset(self.needing) - granted
         return tuple(category for category in self.needing if category in again)
 
-    def _resolver(
+    def _consent_for(
         self,
         decision: Decision | None,
         status: ConsentStatus,

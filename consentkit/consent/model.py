@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Literal
 
 from consentkit.errors import UnknownCategoryError, UnknownVendorError
 from consentkit.notices import Change
@@ -99,7 +100,6 @@ class Consent:
         gpc: whether the browser sends Global Privacy Control.
         decision: what all this follows from, or None.
         until: seconds since the epoch at which it has to be judged again.
-        memo: what others have worked out from what is allowed, by name; shared by all that allow the same.
     """
 
     __slots__ = (
@@ -110,7 +110,6 @@ class Consent:
         "decision",
         "gpc",
         "granted",
-        "memo",
         "notice",
         "status",
         "until",
@@ -135,8 +134,9 @@ class Consent:
     ) -> None:
         self.status = status
         self.granted = granted
-        self.categories = categories
-        self.vendors = vendors
+        # Read-only, because one consent may be shared by the requests of many visitors.
+        self.categories = MappingProxyType(dict(categories))
+        self.vendors = MappingProxyType(dict(vendors))
         self.vendor_category = vendor_category
         self.asking = asking
         self.gpc = gpc
@@ -145,25 +145,6 @@ class Consent:
         self._expires = expires
         self.changes = changes
         self.until = until
-        self.memo: dict[bytes, Any] = {}
-
-    def of(self, decision: Decision | None, expires: int | None, until: float) -> "Consent":
-        """Give the same for another decision that answers as this one's does, with its own end."""
-        other: Consent = Consent.__new__(Consent)
-        other.status = self.status
-        other.granted = self.granted
-        other.categories = dict(self.categories)
-        other.vendors = dict(self.vendors)
-        other.vendor_category = self.vendor_category
-        other.asking = self.asking
-        other.gpc = self.gpc
-        other.decision = decision
-        other.notice = self.notice
-        other._expires = expires
-        other.changes = self.changes
-        other.until = until
-        other.memo = self.memo
-        return other
 
     def allows(self, category: str, vendor: str | None = None) -> bool:
         """Say whether a category, or one vendor of it, may store and read.

@@ -6,26 +6,20 @@ SHA-256 and `key_derivation="hmac"`, so that either reads what the other wrote. 
 wrote it: the fields are read strictly, and times, notice and validity are judged at each use.
 """
 
-import logging
+import hashlib
+import hmac
 from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
-from hmac import compare_digest
 from typing import Final
 
-from itsdangerous import Signer
-
+from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Decision, Kind
+from consentkit.consent.secret_keys import SecretKeys, checked_keys, signer
 from consentkit.consent.verified import AnswerCache, VerifiedToken
-from consentkit.errors import SecretKeyError
 from consentkit.notices import SHORT, Notice
 
-__all__ = ["LARGEST", "SecretKeys", "TokenCodec"]
-
-log = logging.getLogger("consentkit.cookie")
-
-SecretKeys = str | bytes | Sequence[str | bytes]
+__all__ = ["LARGEST", "TokenCodec"]
 
 LARGEST: Final = 4096
 """Octets of name and value together that browsers keep (RFC 6265bis section 5.7)."""
@@ -33,7 +27,6 @@ _KINDS: dict[bytes, Kind] = {b"1d": "decided", b"1p": "partial", b"1w": "withdra
 _HEADS: dict[Kind, str] = {kind: head.decode() for head, kind in _KINDS.items()}
 _SIGNATURE = 43
 _FIELDS = 7
-_SHORTEST_KEY = 32
 _REMEMBERED = 1024
 _SUBJECT = 22
 _HEX = b"0123456789abcdef"
@@ -56,11 +49,14 @@ class TokenCodec:
             SecretKeyError: no key, or one under 32 characters.
         """
         self._evaluator = evaluator
-        newest_first = _checked(keys)
+        newest_first = checked_keys(keys)
         self.keys_oldest_first = newest_first[::-1]
-        signer = Signer(self.keys_oldest_first, salt, key_derivation="hmac", digest_method=sha256)
-        self._answers: dict[tuple[bytes, bytes, bytes, bytes], AnswerCache] = {}
-        self._keys = tuple(_Key(signer.derive_key(key)) for key in newest_first)
+        self._answers: BoundedCache[tuple[bytes, bytes, bytes, bytes], AnswerCache] = BoundedCache(
+            _REMEMBERED
+        )
+        derive = signer(self.keys_oldest_first, salt).derive_key
+        # Each is copied for every message, which saves hashing the key again.
+        self._macs = tuple(hmac.new(derive(key), digestmod=hashlib.sha256) for key in newest_first)
 
     def dumps(self, decision: Decision) -> str:
         """Write a decision.
@@ -86,7 +82,7 @@ class TokenCodec:
                 decision.subject if self._evaluator.grants(decision) else "",
             )
         )
-        return f"{signed}.{self._keys[0].sign(signed.encode()).decode()}"
+        return f"{signed}.{_signature(self._macs[0], signed.encode()).decode()}"
 
     def loads(self, value: bytes) -> Decision | None:
         """Read a token; None for whatever we did not write, or wrote under a notice that is not known here."""
@@ -136,8 +132,6 @@ class TokenCodec:
         grants = self._evaluator.grants(decision)
         if kind == "withdrawn" and grants:
             return None
-        if len(self._answers) >= _REMEMBERED:
-            self._answers.clear()
         found = self._answers[written] = AnswerCache(kind, granted, deviating, notice.digest, grants)
         return found
 
@@ -153,56 +147,18 @@ class TokenCodec:
         if not signed or value[-_SIGNATURE - 1] != _DOT or len(value) > LARGEST:
             return None
         signature = value[-_SIGNATURE:]
-        for key in self._keys:
-            if compare_digest(key.sign(signed), signature):
+        for mac in self._macs:
+            if hmac.compare_digest(_signature(mac, signed), signature):
                 fields = signed.split(b".")
                 return fields if len(fields) == _FIELDS else None
         return None
 
 
-def _checked(keys: SecretKeys) -> list[bytes]:
-    given = [keys] if isinstance(keys, str | bytes) else list(keys)
-    if not given:
-        raise SecretKeyError(
-            "secret_key is empty: give a key of at least 32 random characters, newest first."
-        )
-    newest_first = []
-    for key in given:
-        if not isinstance(key, str | bytes):
-            raise SecretKeyError(
-                f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them."
-            )
-        if len(key) < _SHORTEST_KEY:
-            raise SecretKeyError(
-                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed; "
-                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-            )
-        if len(set(key)) < 8:
-            log.warning(
-                "secret_key has only %d different characters: it looks like a placeholder.", len(set(key))
-            )
-        # As the environment gives them: bytes that are no UTF-8 come as lone surrogates (PEP 383).
-        newest_first.append(key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key)
-    return newest_first
-
-
-class _Key:
-    """A key that is ready to sign: HMAC-SHA-256 of which all that hangs on the key alone is done (RFC 2104, section 4).
-
-    To do it for each message takes twice as long.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(sha256().block_size, b"\0")  # derived keys are shorter than a block
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def sign(self, message: bytes) -> bytes:
-        """Sign, and write that in base64url without padding, as itsdangerous does."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return b2a_base64(outer.digest()).translate(_URL_SAFE)[:_SIGNATURE]
+def _signature(mac: hmac.HMAC, message: bytes) -> bytes:
+    """Return the signature of a message in base64url without padding, as itsdangerous writes it."""
+    mac = mac.copy()
+    mac.update(message)
+    return b2a_base64(mac.digest()).translate(_URL_SAFE)[:_SIGNATURE]
 
 
 def _mask(ids: Sequence[str], chosen: Iterable[str]) -> str:

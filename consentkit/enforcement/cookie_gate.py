@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import NamedTuple
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.headers import clamp, deletion, lifetime
 from consentkit.policy import Policy, Tracker
 
@@ -122,7 +123,7 @@ class CookieGate:
         self._refusable = refusable = [one for one in cookies if one.category not in self._required]
         self._by_name, self._by_prefix = _sorted_out(cookies, str)
         self._folded_by_name, self._folded_by_prefix = _sorted_out(refusable, str.lower)
-        self._known: dict[bytes, _Known] = {}
+        self._known: BoundedCache[bytes, _Known] = BoundedCache(_NAMES_REMEMBERED)
 
     def classify(self, name: str) -> Tracker | None:
         """Return what declares a cookie: by its exact name, else by the longest pattern, else in other letter case."""
@@ -196,8 +197,6 @@ class CookieGate:
         if known is None:
             known = self._learn(name.partition(b";")[0].strip(b" \t").decode("latin-1"))
             if len(name) <= _LONGEST_NAME_REMEMBERED:
-                if len(self._known) >= _NAMES_REMEMBERED:
-                    self._known.clear()
                 self._known[name] = known
         return known
 

@@ -5,6 +5,7 @@ Only hashes of whole headers are kept, with a place, since they hold other peopl
 verified, and counts as none.
 """
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.enforcement.cookie_gate import CookieGate
 
 __all__ = ["CookieHeaderCache"]
@@ -15,7 +16,7 @@ _REMEMBERED = 8192
 _NAMES_REMEMBERED = 2048
 _LONGEST_NAME = 256
 
-Place = tuple[int, int]
+Span = tuple[int, int]
 
 _HARMLESS, _OURS, _ODD = 1, 2, 3
 
@@ -24,20 +25,20 @@ class CookieHeaderCache:
     """Remember Cookie headers.
 
     Attributes:
-        places: by the hash of a header, start and end of our cookie's value; the end is 0 where it holds none. What is here
+        spans: by the hash of a header, start and end of our cookie's value; the end is 0 where it holds none. What is here
             need not be searched for declared cookies.
     """
 
-    __slots__ = ("_gate", "_kinds", "_name", "places")
+    __slots__ = ("_gate", "_kinds", "_name", "spans")
 
     def __init__(self, name: bytes, gate: CookieGate) -> None:
         """Take the name of our cookie."""
         self._name = name
         self._gate = gate
-        self._kinds: dict[bytes, int] = {}
-        self.places: dict[int, Place] = {}
+        self._kinds: BoundedCache[bytes, int] = BoundedCache(_NAMES_REMEMBERED)
+        self.spans: BoundedCache[int, Span] = BoundedCache(_REMEMBERED)
 
-    def remember(self, header: bytes) -> Place | None:
+    def remember(self, header: bytes) -> Span | None:
         """Find our cookie in a header; None where it has to be read whole, as it is odd, or holds something to hide."""
         if len(header) > LONGEST:
             return None
@@ -52,9 +53,7 @@ class CookieHeaderCache:
                 end = start + len(pair)
                 place = (end - len(value), end)
             start += len(pair) + 1
-        if len(self.places) >= _REMEMBERED:
-            self.places.clear()
-        self.places[hash(header)] = place
+        self.spans[hash(header)] = place
         return place
 
     def _kind(self, name: bytes) -> int:
@@ -64,7 +63,5 @@ class CookieHeaderCache:
         if plain == self._name:
             kind = _OURS
         if len(name) <= _LONGEST_NAME:
-            if len(self._kinds) >= _NAMES_REMEMBERED:
-                self._kinds.clear()
             self._kinds[name] = kind
         return kind

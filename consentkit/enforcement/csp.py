@@ -15,6 +15,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import ConfigurationError
 from consentkit.policy import Policy
 
@@ -100,7 +101,7 @@ class ContentSecurityPolicy:
                         'Write a scheme and a host, such as "https://www.example.com".'
                     )
             self._origins[vendor.id] = by_directive
-        self._headers: dict[tuple[frozenset[str], bool], str] = {}
+        self._headers: BoundedCache[tuple[frozenset[str], bool], str] = BoundedCache(_REMEMBERED)
 
     def header(self, granted_vendor_ids: frozenset[str], nonce: str | None = None) -> str:
         """Return the owner's policy, opened; without a nonce, the place for one is left out.
@@ -115,8 +116,6 @@ class ContentSecurityPolicy:
         if opened is None:
             owner = self._owner if nonce is not None else self._owner.replace(_PLACE_OF_NONCE, "")
             opened = self._open_all(owner, granted_vendor_ids)
-            if len(self._headers) >= _REMEMBERED:
-                self._headers.clear()
             self._headers[key] = opened
         return opened if nonce is None else opened.replace(_PLACE_OF_NONCE, f"'nonce-{nonce}'")
 

@@ -3,6 +3,7 @@
 The gate judges; here is what is remembered of its verdicts, so that most lines need no closer look.
 """
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.consent import Consent
 from consentkit.enforcement.cookie_gate import COMMA, CR, LF, NUL, Action, CookieGate, Reason, Verdict
 from consentkit.headers import read_attributes
@@ -14,7 +15,8 @@ Headers = list[tuple[bytes, bytes]]
 # An Enum's members are slow to reach.
 _PASS, _DROP = Action.PASS, Action.DROP
 _EXPECTED = (Reason.GRANTED, Reason.REQUIRED, Reason.OWN, Reason.DELETION)
-_NAMES_REMEMBERED = 2048
+_CONSENTS_REMEMBERED = 256
+_NAMES_REMEMBERED = 256
 _LONGEST_NAME = 256
 _ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
 """Stands for every verdict that no lifetime and no consent changes."""
@@ -23,10 +25,14 @@ _ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
 class SetCookieFilter:
     """Hold Set-Cookie lines against a consent."""
 
-    __slots__ = ("_gate",)
+    __slots__ = ("_gate", "_verdicts")
 
     def __init__(self, gate: CookieGate) -> None:
         self._gate = gate
+        # By consent, then by name. Most visitors share a consent with all who gave the same answer.
+        self._verdicts: BoundedCache[Consent, BoundedCache[bytes, Verdict]] = BoundedCache(
+            _CONSENTS_REMEMBERED
+        )
 
     def filter(
         self, headers: Headers, consent: Consent, now: float, ends: int | None
@@ -43,7 +49,9 @@ class SetCookieFilter:
             the headers that leave; whether another consent would have let others leave; and verdicts that are worth a line in the
             log, some of the cookies that always leave only once.
         """
-        usual = consent.memo
+        usual = self._verdicts.get(consent)
+        if usual is None:
+            usual = self._verdicts[consent] = BoundedCache(_NAMES_REMEMBERED)
         kept: Headers = []
         depends = False
         noticed: tuple[Verdict, ...] = ()
@@ -54,14 +62,14 @@ class SetCookieFilter:
                 continue
             verdict = usual.get(value.partition(b"=")[0])
             if verdict is None or LF in value or CR in value or NUL in value or COMMA in value:
-                verdict = self._look(value, consent, now, ends)
+                verdict = self._look(value, consent, usual, now, ends)
             elif verdict is _ALWAYS:
                 kept.append(header)
                 continue
             elif (at := value.find(b";")) >= 0 and (life := read_attributes(value[at:])) is not None:
                 fits = ends is None or (not life.date and now + life.age <= ends) or verdict.action is _DROP
                 if not (life.stays and fits):
-                    verdict = self._look(value, consent, now, ends)
+                    verdict = self._look(value, consent, usual, now, ends)
             depends = depends or verdict.depends
             if verdict.action is _PASS:
                 kept.append(header)
@@ -71,14 +79,14 @@ class SetCookieFilter:
                 noticed += (verdict,)
         return kept, depends, noticed
 
-    def _look(self, value: bytes, consent: Consent, now: float, ends: int | None) -> Verdict:
+    def _look(
+        self, value: bytes, consent: Consent, usual: dict[bytes, Verdict], now: float, ends: int | None
+    ) -> Verdict:
         """Judge a line, and remember the verdict on its name, that is on all that stands before the first `=`."""
         name = value.partition(b"=")[0]
         plain = name.lstrip(b" \t")
-        if plain and len(name) <= _LONGEST_NAME and name not in consent.memo:
-            if len(consent.memo) >= _NAMES_REMEMBERED:
-                consent.memo.clear()
+        if plain and len(name) <= _LONGEST_NAME and name not in usual:
             verdict = self._gate.usual(plain, consent.allows)
             always = verdict.action is _PASS and not verdict.depends
-            consent.memo[name] = _ALWAYS if always else verdict
+            usual[name] = _ALWAYS if always else verdict
         return self._gate.set_cookie(value, consent.allows, now, ends)

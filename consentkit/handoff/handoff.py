@@ -120,7 +120,7 @@ class Handoff:
         manager = self._manager
         if manager.ledger is None:
             raise HandoffRefusal("no ledger")
-        manager.resolver.learn_if_unknown(claims["notice"], manager.clock())
+        manager.resolver.load_notices_unless_known(claims["notice"], manager.clock())
         try:
             if not manager.ledger.use_once(f"{claims['iss']}.{claims['jti']}", claims["exp"]):
                 raise HandoffRefusal("used before")

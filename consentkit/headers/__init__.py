@@ -1,12 +1,13 @@
 """HTTP header fields, read and written; nothing about consent."""
 
-from consentkit.headers.content import is_encoded, takes_parts
+from consentkit.headers.content import is_complete_html, is_encoded
 from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes
 from consentkit.headers.request import (
     RawHeaders,
     cookie_values,
     header_values,
     local_path,
+    own_path,
     preferred_language,
     proves_same_origin,
     sends_gpc,
@@ -19,13 +20,14 @@ __all__ = [
     "cookie_values",
     "deletion",
     "header_values",
+    "is_complete_html",
     "is_encoded",
     "lifetime",
     "local_path",
+    "own_path",
     "preferred_language",
     "proves_same_origin",
     "read_attributes",
     "sends_gpc",
     "sent_cookie_names",
-    "takes_parts",
 ]

@@ -13,12 +13,12 @@ __all__ = [
     "is_public",
     "match_state",
     "never_stored",
-    "rewritten",
     "says_nothing",
     "tagged",
-    "unmarked",
     "values",
+    "without_body_fields",
     "without_policies",
+    "without_state",
 ]
 
 Headers = list[tuple[bytes, bytes]]
@@ -118,12 +118,12 @@ def tagged(etag: bytes, state: bytes) -> bytes:
     return b'%b"%b%b%b"' % (match[1] or b"", match[2], _MARK, state) if match else b""
 
 
-def unmarked(if_match: bytes) -> bytes:
+def without_state(if_match: bytes) -> bytes:
     """Give If-Match as the application knows its tags: what is written to is the same in every state."""
     return _TAG.sub(lambda tag: b'%b"%b"' % (tag[1] or b"", tag[2].partition(_MARK)[0]), if_match)
 
 
-def rewritten(headers: Headers) -> Headers:
+def without_body_fields(headers: Headers) -> Headers:
     """Leave out what an application says about bytes that do not leave as they were (RFC 9110, RFC 9530)."""
     return [(name, value) for name, value in headers if name.lower() not in _ABOUT_BYTES]
 

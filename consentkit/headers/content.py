@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-__all__ = ["is_encoded", "takes_parts"]
+__all__ = ["is_complete_html", "is_encoded"]
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -15,7 +15,7 @@ def is_encoded(headers: Headers) -> bool:
     )
 
 
-def takes_parts(method: str, status: int, headers: Headers) -> bool:
+def is_complete_html(method: str, status: int, headers: Headers) -> bool:
     """Say whether a response is HTML, complete, in UTF-8, and neither an attachment nor a part of something."""
     if status != 200 or method not in ("GET", "HEAD"):
         return False

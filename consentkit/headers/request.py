@@ -15,6 +15,7 @@ __all__ = [
     "cookie_values",
     "header_values",
     "local_path",
+    "own_path",
     "preferred_language",
     "proves_same_origin",
     "sends_gpc",
@@ -111,6 +112,11 @@ def _origin_of(address: bytes) -> bytes:
     scheme, _, rest = address.partition(b"://")
     host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
     return scheme + b"://" + host
+
+
+def own_path(root_path: str, prefix: str) -> str:
+    """Return the path of the library's pages as browsers see it: where the application is mounted, then the prefix."""
+    return root_path.rstrip("/") + prefix
 
 
 def local_path(value: str | None, prefix: str) -> str:

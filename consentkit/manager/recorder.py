@@ -29,11 +29,7 @@ REPEATED_WITHIN = 3600
 
 
 class DecisionRecorder:
-    """Take decisions and record them.
-
-    Attributes:
-        rendering: what the notice is shown with in a language, kept beside it; set by whoever renders.
-    """
+    """Take decisions and record them."""
 
     def __init__(
         self,
@@ -50,7 +46,7 @@ class DecisionRecorder:
         self._cookie = cookie
         self._resolver = resolver
         self._clock = clock
-        self.rendering: Callable[[str], dict[str, Any]] | None = None
+        self._rendering: Callable[[str], dict[str, Any]] | None = None
         self._published: set[tuple[str, str]] = set()
         self._linked_ledger: LinkedLedger | None = None
         self._spool: Spool | None = None
@@ -60,6 +56,10 @@ class DecisionRecorder:
             for record in self._spool.pending():
                 resolver.revocations.hold(record, clock(), stored=False)
 
+    def store_renderings_from(self, rendering: Callable[[str], dict[str, Any]]) -> None:
+        """Store what `rendering` returns for a language with the first record in that language under the current notice."""
+        self._rendering = rendering
+
     def shown(self, digest: str | None) -> Notice:
         """Find the notice that a choice was made under, the present one where it names none.
 
@@ -68,7 +68,7 @@ class DecisionRecorder:
         """
         if not digest:
             return self._evaluator.notice
-        self._resolver.learn_if_unknown(digest, self._clock())
+        self._resolver.load_notices_unless_known(digest, self._clock())
         found = self._evaluator.notices.get(digest)
         if found is None:
             raise UnknownNoticeError(
@@ -148,7 +148,7 @@ class DecisionRecorder:
         ledger = self._resolver.ledger
         newest = ledger.newest(subject) if ledger is not None else None
         if newest is not None:
-            self._resolver.learn_if_unknown(newest.notice, self._clock())
+            self._resolver.load_notices_unless_known(newest.notice, self._clock())
         decision = self._resolver.decision_of(newest) if newest else None
         if newest is None or decision is None or newest.status != ConsentStatus.GIVEN:
             return None
@@ -206,8 +206,8 @@ class DecisionRecorder:
         if ledger is None or notice.content is None or (digest, language) in self._published:
             return
         ledger.store_notice(digest, dict(notice.content))
-        if self.rendering is not None and notice is self._evaluator.notice:
-            ledger.store_rendering(digest, language, self.rendering(language))
+        if self._rendering is not None and notice is self._evaluator.notice:
+            ledger.store_rendering(digest, language, self._rendering(language))
         self._published.add((digest, language))
 
     def close(self) -> None:

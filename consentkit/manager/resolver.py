@@ -36,7 +36,7 @@ class ConsentResolver:
         self._learned: float | None = None
         self._learning = threading.Lock()
 
-    def due(self, token: VerifiedToken | None, now: float) -> bool:
+    def needs_lookup(self, token: VerifiedToken | None, now: float) -> bool:
         """Say whether the ledger has to be asked before a verified token can be judged."""
         if token is None or not token.subject:
             return False
@@ -121,7 +121,7 @@ class ConsentResolver:
             subject=(record.subject or "") if record.status == ConsentStatus.GIVEN else "",
         )
 
-    def learn_notices(self, now: float) -> None:
+    def load_notices(self, now: float) -> None:
         """Read the notices that others stored, once, and again when a cookie names one that is not known; never raises."""
         with self._learning:
             if self.ledger is None or (
@@ -146,12 +146,12 @@ class ConsentResolver:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             log.warning("The notice %s in the ledger could not be read: %r", digest, error)
 
-    def learn_if_unknown(self, digest: str, now: float) -> None:
+    def load_notices_unless_known(self, digest: str, now: float) -> None:
         """Read the ledger's notices where one is not known here; blocks, never raises."""
-        if digest not in self.evaluator.notices and self.may_learn(now):
-            self.learn_notices(now)
+        if digest not in self.evaluator.notices and self.may_load_notices(now):
+            self.load_notices(now)
 
-    def may_learn(self, now: float) -> bool:
+    def may_load_notices(self, now: float) -> bool:
         """Say whether the ledger may know a notice that this process does not."""
         return self.ledger is not None and (
             self._learned is None or not 0 <= now - self._learned < self._recheck

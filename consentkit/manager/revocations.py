@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import MappingProxyType
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
 
@@ -49,7 +50,7 @@ class RevocationCache:
         # What was checked longer ago than `max_stale` counts for nothing, so that it has to be checked as often.
         self._every = min(recheck, max_stale)
         self._max_stale = max_stale
-        self.known: dict[str, tuple[Record | None, float]] = {}
+        self.known: BoundedCache[str, tuple[Record | None, float]] = BoundedCache(_REMEMBERED)
         self.held: dict[str, Record] = {}
         self._cursor: int | None = None
         self.polled = self.due_at = float("-inf")
@@ -62,19 +63,19 @@ class RevocationCache:
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
     def due(self, subject: str, now: float) -> bool:
-        """Say whether `look` has anything to do for this subject."""
+        """Say whether `refresh` has anything to do for this subject."""
         if self._failed is not None and 0 <= now - self._failed < PAUSE:
             return False
         return subject not in self.known or not self.polled <= now < self.due_at
 
-    def look(self, subject: str, now: float) -> None:
+    def refresh(self, subject: str, now: float) -> None:
         """Ask the ledger what is due, for a quarter of a second at the most; never raises."""
         future: Future[None] = self._workers().submit(self._ask, subject, now)
         try:
             future.result(LONGEST_WAIT)
         except (FutureTimeoutError, LedgerUnavailableError) as error:
             self._failed = now
-            log.warning("RevocationCache could not be looked up: %s", str(error) or "no answer in time")
+            log.warning("Revocations could not be looked up: %s", str(error) or "no answer in time")
 
     def _ask(self, subject: str, now: float) -> None:
         if self._cursor is None or not self.polled <= now < self.due_at:
@@ -119,9 +120,6 @@ class RevocationCache:
             del self.known[subject]
 
     def _remember(self, subject: str, record: Record | None, now: float) -> None:
-        if len(self.known) >= _REMEMBERED and subject not in self.known:
-            for old in list(self.known)[: _REMEMBERED // 10]:
-                self.known.pop(old, None)
         self.known[subject] = (record, now)
 
     def hold(self, record: Record, now: float, *, stored: bool) -> None:

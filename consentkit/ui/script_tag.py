@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from markupsafe import escape
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.consent import Consent, ConsentCookie
 from consentkit.enforcement import permitted
 from consentkit.policy import Policy
@@ -48,7 +49,7 @@ class ScriptTag:
             group=group or None,
         )
         self._public = _attributes(banner="" if asks else None, clear="" if self._stored else None)
-        self._private: dict[str, str] = {}
+        self._private: BoundedCache[str, str] = BoundedCache(_REMEMBERED)
 
     def tag(
         self,
@@ -76,8 +77,6 @@ class ScriptTag:
         if known is None:
             stale = any(not permitted(tracker, consent.allows) for tracker in self._stored)
             known = _attributes(state=state, clear="" if stale else None)
-            if len(self._private) >= _REMEMBERED:
-                self._private.clear()
             self._private[state] = known
         return known
 

@@ -76,13 +76,15 @@ class Exchange(Visit):
             headers = self._filter_cookies(headers)
         page = html and not any(name == b"hx-request" for name, _ in self.headers)
         method = self.scope.get("method", "")
-        if page and not self.own and shared.takes_parts(method, status, headers, self.scope["path"]):
+        if page and not self.own and shared.is_complete_html(method, status, headers, self.scope["path"]):
             if method == "GET":
                 self._prepare(headers)
                 self._held = headers
                 self.holding = True
                 return headers
-            return self._settled(status, caching.rewritten(headers), page=page, html=html, injects=True)
+            return self._settled(
+                status, caching.without_body_fields(headers), page=page, html=html, injects=True
+            )
         return self._settled(status, headers, page=page, html=html)
 
     def release(self, length: int | None) -> Headers:
@@ -95,7 +97,7 @@ class Exchange(Visit):
         if self._inserter is None or self._inserter.complete is False:
             self._inserter = None
             return self._settled(200, headers, page=False, html=True)
-        headers = caching.rewritten(headers)
+        headers = caching.without_body_fields(headers)
         if length is not None and not caching.values(headers, b"transfer-encoding"):
             headers.append((b"content-length", b"%d" % length))
         return self._settled(200, headers, page=True, html=True, injects=True)

@@ -17,7 +17,7 @@ from consentkit.enforcement import (
     nonce_of,
 )
 from consentkit.handoff import Handoff, handoff_address
-from consentkit.headers import RawHeaders, caching, cookie_values, is_encoded, takes_parts
+from consentkit.headers import RawHeaders, caching, cookie_values, is_complete_html, is_encoded
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, NoRevocations
 from consentkit.ui import Pages, ScriptTag, View
@@ -48,7 +48,7 @@ class SiteServices:
         self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
         self.outgoing = SetCookieFilter(self.gate)
         self.sent = CookieHeaderCache(self.cookie_name, self.gate)
-        self.places = self.sent.places
+        self.spans = self.sent.spans
         self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
         self.pages = Pages(
             manager.policy,
@@ -62,7 +62,7 @@ class SiteServices:
             locales=manager.locales,
             stylesheets=manager.stylesheets,
         )
-        manager.recorder.rendering = self.pages.rendering
+        manager.recorder.store_renderings_from(self.pages.rendering)
         self.loader = ScriptTag(
             manager.policy,
             manager.cookie,
@@ -81,9 +81,9 @@ class SiteServices:
         self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
         self.observed_cookies = ObservedCookies(manager.observed)
 
-    def takes_parts(self, method: str, status: int, headers: RawHeaders, path: str) -> bool:
+    def is_complete_html(self, method: str, status: int, headers: RawHeaders, path: str) -> bool:
         """Say whether our parts belong into an HTML answer, so far as its headers tell."""
-        if not takes_parts(method, status, headers):
+        if not is_complete_html(method, status, headers):
             return False
         if not is_encoded(headers):
             return True
@@ -110,7 +110,7 @@ class SiteServices:
         news: bytes,
         dropped: Sequence[Verdict],
     ) -> Inserter:
-        """Make our parts for a page, and what finds their places in it; without a consent for a page that everybody shares.
+        """Make our parts for a page, and what finds their spans in it; without a consent for a page that everybody shares.
 
         The script comes first, since it tells all others what is allowed.
         """

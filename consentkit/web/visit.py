@@ -69,7 +69,7 @@ class Visit(RequestConsent):
             self.clean = alone
             return False
         if alone:
-            place = shared.places.get(hash(sent)) or shared.sent.remember(sent)
+            place = shared.spans.get(hash(sent)) or shared.sent.remember(sent)
             if place is not None:
                 self.clean = True
                 start, end = place
@@ -96,11 +96,11 @@ class Visit(RequestConsent):
         if token is None:
             return self._unknown_notice(values, now)
         self.settled = manager.resolver.permissions(token, now)
-        return self.settled is None and manager.resolver.due(token, now)
+        return self.settled is None and manager.resolver.needs_lookup(token, now)
 
     def _unknown_notice(self, values: Iterable[bytes], now: float) -> bool:
         manager = self.manager
-        return manager.resolver.may_learn(now) and any(map(manager.cookie.unknown_notice, values))
+        return manager.resolver.may_load_notices(now) and any(map(manager.cookie.unknown_notice, values))
 
     def look_up(self) -> None:
         """Ask the ledger what `begin` needs; blocks for a quarter of a second at the most, never raises."""
@@ -109,10 +109,14 @@ class Visit(RequestConsent):
         token: VerifiedToken | None = self.token
         values = cookie_values(self.headers, self.shared.cookie_name)
         if token is None or any(map(manager.cookie.unknown_notice, values)):
-            manager.resolver.learn_notices(now)
+            manager.resolver.load_notices(now)
             self.token = token = manager.cookie.newest(values, now)
-        if token is not None and manager.resolver.due(token, now) and manager.revocations is not None:
-            manager.revocations.look(token.subject, now)
+        if (
+            token is not None
+            and manager.resolver.needs_lookup(token, now)
+            and manager.revocations is not None
+        ):
+            manager.revocations.refresh(token.subject, now)
 
     def request_headers(self) -> RawHeaders:
         """Give the headers as the application may see them; the same object where nothing is kept from it."""
@@ -136,7 +140,9 @@ class Visit(RequestConsent):
         if b"~ck." not in value:
             return value
         return (
-            caching.match_state(value, self.state()) if name == b"if-none-match" else caching.unmarked(value)
+            caching.match_state(value, self.state())
+            if name == b"if-none-match"
+            else caching.without_state(value)
         )
 
     def _allows(self, category: str, vendor: str | None) -> bool:

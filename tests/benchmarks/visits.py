@@ -143,7 +143,7 @@ class Visitor:
         outcome = manager.decide(manager.evaluator.undecided(), choice, ChoiceContext(choice="save"))
         assert outcome.record is not None and outcome.record.subject and manager.revocations is not None
         self._record = outcome.record
-        manager.revocations.look(outcome.record.subject, manager.clock())
+        manager.revocations.refresh(outcome.record.subject, manager.clock())
         token, companion = (line.partition(";")[0].encode() for line in outcome.cookies)
         self._token = token.partition(b"=")[2]
         session = b"session=" + signer.sign(b64encode(b'{"user": "4711"}')) + b"; theme=dark"

@@ -46,17 +46,6 @@ def seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def test_what_was_judged_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consentkit.consent.evaluation._REMEMBERED", 2)
-    stands = evaluator(SOCIAL)
-    grants: list[set[str]] = [set(), {"analytical"}, {"social"}, {"analytical", "social"}]
-    for day, granted in enumerate(grants * 2):
-        at = MOMENT + day * DAY
-        told = stands.evaluate(decision(policy(SOCIAL), granted, decided_at=at, changed_at=at), at)
-        assert told.granted == granted and told.decided_at == datetime.fromtimestamp(at, UTC)
-        assert len(stands._judged) <= 2 and len(stands._ends) <= 2
-
-
 def test_a_site_that_the_policy_lacks_is_the_developers_mistake() -> None:
     with pytest.raises(UnknownSiteError, match="stride"):
         evaluator(site="pace")

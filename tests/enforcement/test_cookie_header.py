@@ -43,7 +43,7 @@ def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) 
     place = memory.remember(header)
     assert place is not None
     assert header[slice(*place)] == value
-    assert memory.places[hash(header)] == place
+    assert memory.spans[hash(header)] == place
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) 
 def test_what_has_to_be_read_whole_is_not_remembered(header: bytes) -> None:
     memory = sent()
     assert memory.remember(header) is None
-    assert not memory.places
+    assert not memory.spans
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = sent()
     for number in range(10):
         memory.remember(b"a=%d" % number)
-    assert len(memory.places) <= 3
+    assert len(memory.spans) <= 3
 
 
 def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,10 +93,9 @@ def test_a_line_is_judged_the_second_time_as_the_first_and_as_by_the_gate_alone(
         for value, verdict in zip(given_lines, verdicts, strict=True)
         if verdict.action is not Action.DROP
     ]
-    fresh = allowed.of(allowed.decision, until, NOW)
-    fresh.memo = {}
+    cookies = SetCookieFilter(gate)
     for _ in range(2):
-        kept, depends, noticed = SetCookieFilter(gate).filter(lines(*given_lines), fresh, NOW, until)
+        kept, depends, noticed = cookies.filter(lines(*given_lines), allowed, NOW, until)
         assert kept == lines(*left)
         assert depends == any(verdict.depends for verdict in verdicts)
         expected = [one for one in verdicts if one.action is not Action.PASS]
@@ -107,7 +106,6 @@ def test_a_line_is_judged_the_second_time_as_the_first_and_as_by_the_gate_alone(
 
 def test_a_name_that_always_passes_is_noticed_once() -> None:
     cookies, allowed = SetCookieFilter(GATES[0]), consent()
-    allowed.memo = {}
     once = cookies.filter(lines(b"new=1"), allowed, NOW, None)
     again = cookies.filter(lines(b"new=2"), allowed, NOW, None)
     assert [verdict.reason for verdict in once[2]] == [Reason.UNDECLARED] and again[2] == ()
@@ -123,13 +121,6 @@ def test_a_header_in_other_letter_case_is_a_cookie_all_the_same() -> None:
 def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.enforcement.set_cookie._NAMES_REMEMBERED", 3)
     cookies, allowed = SetCookieFilter(GATES[0]), consent()
-    allowed.memo = {}
     for number in range(10):
         cookies.filter(lines(b"c%d=1" % number, b"x" * (300 + number) + b"=1"), allowed, NOW, None)
-    assert len(allowed.memo) <= 3
-
-
-def test_those_who_answer_alike_share_what_is_remembered() -> None:
-    first, second = consent("social"), consent("social")
-    assert first is not second and first.memo is second.memo
-    assert first.memo is not consent("analytical").memo
+    assert len(cookies._verdicts[allowed]) <= 3

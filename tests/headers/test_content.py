@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.headers.content import is_encoded, takes_parts
+from consentkit.headers.content import is_complete_html, is_encoded
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 
@@ -23,10 +23,10 @@ HTML = (b"content-type", b"text/html; charset=utf-8")
         ("GET", 500, False),
     ],
 )
-def test_only_a_page_that_was_asked_for_and_is_there_takes_parts(
+def test_only_a_successful_get_or_head_of_html_counts_as_a_complete_page(
     method: str, status: int, takes: bool
 ) -> None:
-    assert takes_parts(method, status, [HTML]) is takes
+    assert is_complete_html(method, status, [HTML]) is takes
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_only_a_page_that_was_asked_for_and_is_there_takes_parts(
         (b"application/xhtml+xml", False),
     ],
 )
-def test_only_html_in_utf8_takes_parts(content_type: bytes, takes: bool) -> None:
-    assert takes_parts("GET", 200, [(b"Content-Type", content_type)]) is takes
+def test_only_html_in_utf8_counts_as_a_complete_page(content_type: bytes, takes: bool) -> None:
+    assert is_complete_html("GET", 200, [(b"Content-Type", content_type)]) is takes
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_only_html_in_utf8_takes_parts(content_type: bytes, takes: bool) -> None
     ],
 )
 def test_a_part_and_an_attachment_take_none(name: bytes, value: bytes, takes: bool) -> None:
-    assert takes_parts("GET", 200, [HTML, (name, value)]) is takes
+    assert is_complete_html("GET", 200, [HTML, (name, value)]) is takes
 
 
 @pytest.mark.parametrize(
@@ -73,5 +73,5 @@ def test_encoded_is_what_cannot_be_read(encoding: bytes, encoded: bool) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([b"content-type", b"content-disposition", b"x"]), st.binary())))
 def test_no_header_raises(headers: list[tuple[bytes, bytes]]) -> None:
-    takes_parts("GET", 200, headers)
+    is_complete_html("GET", 200, headers)
     is_encoded(headers)

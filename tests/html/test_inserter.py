@@ -394,13 +394,13 @@ def simple(node: Any) -> Tree:
     )
 
 
-def unmarked(tree: Tree) -> Tree:
+def without_state(tree: Tree) -> Tree:
     joined: list[Any] = []
     for part in tree[3:]:
         if isinstance(part, str) and joined and isinstance(joined[-1], str):
             joined[-1] += part
         elif part[0] != "mark":
-            joined.append(unmarked(part) if isinstance(part, tuple) and len(part) > 2 else part)
+            joined.append(without_state(part) if isinstance(part, tuple) and len(part) > 2 else part)
     return (*tree[:3], *joined)
 
 
@@ -429,7 +429,7 @@ def test_html5lib_sees_the_same_tree_and_the_pieces_in_it(document: str) -> None
     before, after = parsed(document), parsed(found)
     if before is None or after is None:
         return
-    assert unmarked(after) == unmarked(before)
+    assert without_state(after) == without_state(before)
     where = {mark: (parent, at) for mark, parent, at in places(after)}
     if inserter.complete:
         assert where.get("ck-head", ("head", 0)) == ("head", 0)

@@ -229,8 +229,8 @@ def test_customer_service_withdraws_without_the_browser(manager: ConsentManager,
     assert told == [record]
     token = manager.cookie.newest([given.cookies[0].split(";")[0].partition("=")[2].encode()], clock())
     assert token is not None
-    if manager.resolver.due(token, clock()) and manager.revocations is not None:
-        manager.revocations.look(token.decision.subject, clock())
+    if manager.resolver.needs_lookup(token, clock()) and manager.revocations is not None:
+        manager.revocations.refresh(token.decision.subject, clock())
     consent, outdated = manager.resolver.resolve(token, clock())
     assert consent.status is ConsentStatus.WITHDRAWN and outdated
     assert manager.withdraw_subject(given.record.subject) is None, "nothing is granted any more"

@@ -49,8 +49,8 @@ def token_of(manager: ConsentManager, outcome: Outcome) -> VerifiedToken:
 def seen(manager: ConsentManager, token: VerifiedToken) -> tuple[ConsentStatus, set[str], bool]:
     """Ask the ledger as a request does, and judge."""
     now = manager.clock()
-    if manager.resolver.due(token, now) and manager.revocations is not None:
-        manager.revocations.look(token.decision.subject, now)
+    if manager.resolver.needs_lookup(token, now) and manager.revocations is not None:
+        manager.revocations.refresh(token.decision.subject, now)
     consent, outdated = manager.resolver.resolve(token, now)
     settled = manager.resolver.permissions(token, now)
     assert settled is None or (allowed(settled) == allowed(consent) and not outdated)
@@ -86,8 +86,8 @@ def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, mo
 def test_a_grant_that_the_ledger_knows_counts(manager: ConsentManager) -> None:
     token = token_of(manager, accept(manager))
     assert seen(manager, token) == (ConsentStatus.GIVEN, {"analytical", "tracking"}, False)
-    assert not manager.resolver.due(token, manager.clock())
-    assert not manager.resolver.due(None, manager.clock())
+    assert not manager.resolver.needs_lookup(token, manager.clock())
+    assert not manager.resolver.needs_lookup(None, manager.clock())
 
 
 # 7(1): what cannot be demonstrated is no consent
@@ -179,17 +179,17 @@ def test_notices_are_read_once_and_again_after_recheck(
 ) -> None:
     other = dict(manager.notice.content or {}, records_kept="P1Y")
     resolver = manager.resolver
-    resolver.learn_notices(clock())
+    resolver.load_notices(clock())
     digest = Notice.from_content(other).digest
     ledger.store_notice(digest, other)
     ledger.store_notice("x" * 43, other)
-    resolver.learn_if_unknown(digest, clock())
+    resolver.load_notices_unless_known(digest, clock())
     assert digest not in manager.evaluator.notices
     clock.advance(60)
-    resolver.learn_if_unknown(digest, clock())
+    resolver.load_notices_unless_known(digest, clock())
     assert digest in manager.evaluator.notices
     assert "x" * 43 not in manager.evaluator.notices, "its digest is not that of its content"
-    resolver.learn_notices(clock())
+    resolver.load_notices(clock())
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"categories": 1}', '"text"'])
@@ -207,16 +207,16 @@ def test_a_damaged_notice_in_the_ledger_is_logged_and_the_others_are_read(
     database.close()
     other = dict(manager.notice.content or {}, records_kept="P1Y")
     ledger.store_notice(Notice.from_content(other).digest, other)
-    manager.resolver.learn_notices(clock())
+    manager.resolver.load_notices(clock())
     assert "could not be read" in caplog.text
     assert Notice.from_content(other).digest in manager.evaluator.notices
-    assert manager.resolver.may_learn(clock() + 60) and not manager.resolver.may_learn(clock())
+    assert manager.resolver.may_load_notices(clock() + 60) and not manager.resolver.may_load_notices(clock())
 
 
 def test_notices_that_cannot_be_read_are_asked_for_again_later(
     manager: ConsentManager, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.close()
-    manager.resolver.learn_if_unknown("u" * 43, clock())
+    manager.resolver.load_notices_unless_known("u" * 43, clock())
     assert "notices could not be read" in caplog.text
-    assert manager.resolver.may_learn(clock() + 60)
+    assert manager.resolver.may_load_notices(clock() + 60)

@@ -37,7 +37,7 @@ def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
     given = a_record(subject=SUBJECT, status="given")
     ledger.append(given)
     assert revocations.due(SUBJECT, NOW) and not revocations.seen(SUBJECT)
-    revocations.look(SUBJECT, NOW)
+    revocations.refresh(SUBJECT, NOW)
     assert revocations.seen(SUBJECT)
     assert not revocations.due(SUBJECT, NOW + 59)
     record, fresh = revocations.newest(SUBJECT, CHANGED, NOW + 59)
@@ -45,13 +45,13 @@ def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
     withdrawn = a_record(subject=SUBJECT, status="withdrawn")
     ledger.append(withdrawn, a_record(subject="o" * 22))
     assert revocations.due(SUBJECT, NOW + 60)
-    revocations.look(SUBJECT, NOW + 60)
+    revocations.refresh(SUBJECT, NOW + 60)
     record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
     assert record is not None and record.id == withdrawn.id
 
 
 def test_a_clock_that_goes_back_has_the_ledger_read_again(revocations: RevocationCache) -> None:
-    revocations.look(SUBJECT, NOW)
+    revocations.refresh(SUBJECT, NOW)
     assert revocations.due(SUBJECT, NOW - 10)
 
 
@@ -63,13 +63,13 @@ def test_nothing_that_happens_between_a_decision_and_the_first_poll_is_missed(
     revocations.hold(given, NOW, stored=True)
     ledger.append(a_record(subject=SUBJECT, status="withdrawn"))
     assert revocations.due(SUBJECT, NOW)
-    revocations.look(SUBJECT, NOW)
+    revocations.refresh(SUBJECT, NOW)
     record, _ = revocations.newest(SUBJECT, CHANGED, NOW)
     assert record is not None and record.status == "withdrawn"
 
 
 def test_what_was_decided_in_this_process_holds_at_once(revocations: RevocationCache) -> None:
-    revocations.look("o" * 22, NOW)
+    revocations.refresh("o" * 22, NOW)
     waiting = a_record(subject=SUBJECT, status="withdrawn")
     revocations.hold(a_record(subject=None), NOW, stored=True)
     revocations.hold(waiting, NOW, stored=False)
@@ -84,10 +84,10 @@ def test_without_the_ledger_a_grant_stands_for_max_stale_and_nobody_waits_for_it
     ledger: Ledger, revocations: RevocationCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.append(a_record(subject=SUBJECT, status="given"))
-    revocations.look(SUBJECT, NOW)
+    revocations.refresh(SUBJECT, NOW)
     ledger.close()
     later = NOW + 60
-    revocations.look(SUBJECT, later)
+    revocations.refresh(SUBJECT, later)
     assert "could not be looked up" in caplog.text
     assert not revocations.due(SUBJECT, later + PAUSE - 1), "the breaker is open"
     assert revocations.due(SUBJECT, later + PAUSE)
@@ -120,7 +120,7 @@ def test_a_ledger_that_does_not_answer_holds_a_request_for_a_quarter_of_a_second
     monkeypatch.setattr("consentkit.manager.revocations.LONGEST_WAIT", 0.25)
     ledger = _Hanging(ledger_url)
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
-    revocations.look(SUBJECT, NOW)
+    revocations.refresh(SUBJECT, NOW)
     assert "no answer in time" in caplog.text
     assert not revocations.due(SUBJECT, NOW + 1)
     ledger.go.set()
@@ -148,10 +148,10 @@ def test_many_changes_are_read_to_the_end(ledger: Ledger, monkeypatch: pytest.Mo
     monkeypatch.setattr(store, "LARGEST_ANSWER", 40)
     monkeypatch.setattr(store, "_CHANGES", store._CHANGES.limit(40))
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
-    revocations.look(SUBJECT, NOW)
+    revocations.refresh(SUBJECT, NOW)
     others = [a_record(subject=f"{number:022}") for number in range(100)]
     ledger.append(*others, a_record(subject=SUBJECT, status="withdrawn"))
-    revocations.look(SUBJECT, NOW + 60)
+    revocations.refresh(SUBJECT, NOW + 60)
     record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
     assert record is not None and record.status == "withdrawn"
     revocations.close()
@@ -183,7 +183,7 @@ def interrupted(ledger_url: str) -> Iterator[tuple[Interrupted, RevocationCache]
     ledger = Interrupted(ledger_url)
     known = RevocationCache(ledger, recheck=60, max_stale=3600)
     ledger.append(a_record(subject=SUBJECT, changed_at=CHANGED))
-    known.look("o" * 22, NOW)
+    known.refresh("o" * 22, NOW)
     yield ledger, known
     known.close()
     ledger.close()
@@ -205,10 +205,10 @@ def test_a_withdrawal_elsewhere_during_a_look_up_is_found_by_the_poll_that_passe
 
     def meanwhile() -> None:
         ledger.append(withdrawn(), *others)
-        revocations.look("o" * 22, NOW + 60)
+        revocations.refresh("o" * 22, NOW + 60)
 
     ledger.after_newest = meanwhile
-    revocations.look(SUBJECT, NOW + 1)
+    revocations.refresh(SUBJECT, NOW + 1)
     record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
     assert record is not None and record.status == "withdrawn"
 
@@ -223,7 +223,7 @@ def test_a_withdrawal_here_during_a_look_up_stands(interrupted: Known) -> None:
         revocations.hold(record, NOW + 1, stored=True)
 
     ledger.after_newest = meanwhile
-    revocations.look(SUBJECT, NOW + 1)
+    revocations.refresh(SUBJECT, NOW + 1)
     record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 1)
     assert record is not None and record.status == "withdrawn"
 
@@ -234,7 +234,7 @@ def test_a_withdrawal_here_during_a_poll_stands_against_what_is_older(
     interrupted: Known, later: int, known: bool
 ) -> None:
     ledger, revocations = interrupted
-    revocations.look(SUBJECT, NOW + 1)
+    revocations.refresh(SUBJECT, NOW + 1)
     changed = a_record(subject=SUBJECT, changed_at=CHANGED + 1)
     ledger.append(changed)
 
@@ -244,9 +244,9 @@ def test_a_withdrawal_here_during_a_poll_stands_against_what_is_older(
         revocations.hold(record, NOW + 60, stored=True)
 
     ledger.after_changes = meanwhile
-    revocations.look("o" * 22, NOW + 60)
+    revocations.refresh("o" * 22, NOW + 60)
     assert revocations.seen(SUBJECT) is known
-    revocations.look(SUBJECT, NOW + 60)
+    revocations.refresh(SUBJECT, NOW + 60)
     record, _ = revocations.newest(SUBJECT, CHANGED, NOW + 60)
     assert record is not None and record.status == "withdrawn"
 
@@ -254,7 +254,7 @@ def test_a_withdrawal_here_during_a_poll_stands_against_what_is_older(
 def test_what_is_only_good_for_a_while_is_checked_as_often(ledger: Ledger) -> None:
     revocations = RevocationCache(ledger, recheck=7200, max_stale=600)
     ledger.append(a_record(subject=SUBJECT))
-    revocations.look(SUBJECT, NOW)
+    revocations.refresh(SUBJECT, NOW)
     assert not revocations.due(SUBJECT, NOW + 599) and revocations.due(SUBJECT, NOW + 600)
     revocations.close()
 
@@ -263,7 +263,7 @@ def test_the_memory_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("consentkit.manager.revocations._REMEMBERED", 20)
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     for number in range(50):
-        revocations.look(f"{number:022}", NOW)
+        revocations.refresh(f"{number:022}", NOW)
     assert not revocations.seen(f"{0:022}") and revocations.seen(f"{49:022}")
     revocations.close()
 

@@ -150,7 +150,7 @@ def test_what_is_asked_after_the_status_agrees_with_it(
     consent.decide({"social": True})
     token = manager.cookie.verify(consent.cookies[0].split(";")[0].partition("=")[2].encode())
     assert token is not None and manager.revocations is not None
-    manager.revocations.look(token.subject, manager.clock())
+    manager.revocations.refresh(token.subject, manager.clock())
     later = RequestConsent.of(manager, [], token)
     assert later.allows("social")
     manager.withdraw_subject(token.subject)
@@ -167,7 +167,7 @@ def test_every_visitor_has_an_end_of_their_own_beside_whoever_answers_alike(
         first.decide({"social": True})
         token = manager.cookie.verify(first.cookies[0].split(";")[0].partition("=")[2].encode())
         assert token is not None and manager.revocations is not None
-        manager.revocations.look(token.subject, manager.clock())
+        manager.revocations.refresh(token.subject, manager.clock())
         again = RequestConsent.of(manager, [], token)
         assert again.alike().allows("social")
         token.answer.shared_consent = None  # as another thread may have it, that settles the same

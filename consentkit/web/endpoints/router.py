@@ -155,8 +155,10 @@ class Endpoints:
     async def _notice_content(self, digest: str) -> dict[str, Any] | None:
         manager = self._manager
         known = manager.evaluator.notices.get(digest)
-        if (known is None or known.content is None) and manager.resolver.may_learn(now := manager.clock()):
-            await in_ledger_thread(lambda: manager.resolver.learn_notices(now))
+        if (known is None or known.content is None) and manager.resolver.may_load_notices(
+            now := manager.clock()
+        ):
+            await in_ledger_thread(lambda: manager.resolver.load_notices(now))
             known = manager.evaluator.notices.get(digest)
         return dict(known.content) if known is not None and known.content is not None else None
 

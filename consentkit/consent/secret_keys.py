@@ -1,0 +1,56 @@
+"""Secret keys, and the signers that are made from them."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+
+from itsdangerous import Signer
+
+from consentkit.errors import SecretKeyError
+
+__all__ = ["SecretKeys", "checked_keys", "signer"]
+
+log = logging.getLogger("consentkit.cookie")
+
+SecretKeys = str | bytes | Sequence[str | bytes]
+
+_SHORTEST_KEY = 32
+
+
+def signer(keys_oldest_first: Sequence[bytes], salt: str) -> Signer:
+    """Return an itsdangerous Signer with SHA-256 that signs with the last key and reads those of all keys.
+
+    The salt separates what is signed: a signature made under one salt is worth nothing under another.
+    """
+    return Signer(list(keys_oldest_first), salt, key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def checked_keys(keys: SecretKeys) -> list[bytes]:
+    """Return the keys as bytes, newest first as they were given.
+
+    Raises:
+        SecretKeyError: no key, something that is no key, or a key under 32 characters.
+    """
+    given = [keys] if isinstance(keys, str | bytes) else list(keys)
+    if not given:
+        raise SecretKeyError(
+            "secret_key is empty: give a key of at least 32 random characters, newest first."
+        )
+    newest_first = []
+    for key in given:
+        if not isinstance(key, str | bytes):
+            raise SecretKeyError(
+                f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them."
+            )
+        if len(key) < _SHORTEST_KEY:
+            raise SecretKeyError(
+                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed; "
+                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        if len(set(key)) < 8:
+            log.warning(
+                "secret_key has only %d different characters: it looks like a placeholder.", len(set(key))
+            )
+        # As the environment gives them: bytes that are no UTF-8 come as lone surrogates (PEP 383).
+        newest_first.append(key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key)
+    return newest_first
