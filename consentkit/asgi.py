@@ -1,31 +1,39 @@
-"""The middleware for Starlette and every other ASGI application, and what its handlers ask."""
+"""The middleware for Starlette and every other ASGI application, and what its handlers ask.
+
+The middleware is a thin host of `consentkit.web`: it reads a request's head, passes messages through an Exchange, and waits for
+the ledger in threads of its own.
+"""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.requests import HTTPConnection
+from starlette.responses import Response as StarletteResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from consentkit.errors import ConsentRequiredError, MissingMiddlewareError, UsageError
 from consentkit.manager import ConsentManager
-from consentkit.web.endpoints.router import Endpoints, local_path_of, refusal
-from consentkit.web.exchange import Exchange, SiteServices
-from consentkit.web.request_consent import RequestConsent
-from consentkit.web.threads import in_ledger_thread
-from consentkit.web.visit import NOWHERE
+from consentkit.web import (
+    BodyBuffer,
+    Endpoints,
+    Exchange,
+    RequestConsent,
+    RequestHead,
+    Response,
+    SiteServices,
+    in_ledger_thread,
+    refusal,
+)
 
 __all__ = ["ConsentMiddleware", "get_consent", "requires_consent"]
 
-_LONGEST_PATH = 256
-_PATHS_REMEMBERED = 4096
-_ADDRESS = ("method", "path", "raw_path", "query_string")
-
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 
 
 class ConsentMiddleware:
@@ -38,131 +46,157 @@ class ConsentMiddleware:
     def __init__(self, app: ASGIApp, manager: ConsentManager) -> None:
         self.app = app
         self.manager = manager
-        self._shared = SiteServices(manager)
-        self._endpoints = Endpoints(self._shared)
-        self._prefix = manager.prefix
-        self._elsewhere: set[str] = set()
+        self._site = SiteServices(manager)
+        self._endpoints = Endpoints(self._site)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        kind = scope["type"]
-        # Inside itself it stands back. The mark is the scope's: a server might give one state to several requests.
-        if (kind != "http" and kind != "websocket") or scope.get("consentkit") is self.manager:
+        if scope["type"] not in ("http", "websocket") or self._is_inside(scope):
             await self.app(scope, receive, send)
             return
+        headers = scope.get("headers")
+        if headers.__class__ is not list:  # ASGI allows any iterable, and none; ours is read more than once
+            headers = list(headers or ())
+            scope = {**scope, "headers": headers}
+        exchange = Exchange(self._site, _head_of(scope, headers))
+        if exchange.needs_ledger:
+            await in_ledger_thread(exchange.ask_ledger)
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}
-        headers = scope.get("headers")
-        if headers.__class__ is not list:  # ASGI allows every iterable, and none; ours is read more than once
-            headers = list(headers or ())
-            scope = {**scope, "headers": headers}
-        marked = scope
-        marked["consentkit"] = self.manager
-        served = state["consent"] = _Served()
-        served.send = send
-        if served.begin(self._shared, scope, headers):
-            await in_ledger_thread(served.look_up)
-        if scope.get("root_path"):  # mounting changes it, later
-            served.root_path = scope["root_path"].rstrip("/")
-        answer = served.reply if kind == "http" else served.shake_hands
-        over: Mapping[str, Any] = NOWHERE
+        state["consent"] = exchange.consent
+        # The mark is the scope's: a server might share one state between several requests.
+        marked, marked["consentkit"] = scope, exchange
+        responder = _Responder(exchange, send)
         try:
-            if scope["path"] not in self._elsewhere and self._is_own(scope):
-                served.own = True
-                await self._endpoints(scope, receive, answer)
+            if exchange.is_own:
+                await self._answer(exchange, scope, receive, responder)
                 return
-            if not served.clean and (seen := served.request_headers()) is not headers:
-                scope = {**scope, "headers": seen}
+            shown = exchange.application_headers()
+            if shown is not headers:
+                scope = {**scope, "headers": shown}
             try:
-                await self.app(scope, receive, answer)
+                await self.app(scope, receive, responder.send)
             except ConsentRequiredError as missing:
-                await served.refuse(missing, scope, receive)
-        except BaseException:
-            # Whoever answers for it, outside of us, may ask what page this was.
-            over = {key: scope[key] for key in _ADDRESS if key in scope}
-            raise
+                await responder.refuse(missing, scope)
         finally:
-            # Both lead back to it, so that it would wait for the garbage collector.
-            served.scope, served.send = over, _nowhere
-            marked.pop("consentkit", None)
+            marked.pop("consentkit", None)  # another middleware may run the request again
 
-    def _is_own(self, scope: Scope) -> bool:
-        """Say whether a path is ours; most are certainly not, wherever the application is mounted, and are remembered."""
-        path: str = scope["path"]
-        if self._prefix in path or ".well-known" in path:
-            return self._endpoints.serves(local_path_of(scope))
-        if len(path) <= _LONGEST_PATH:
-            if len(self._elsewhere) >= _PATHS_REMEMBERED:
-                self._elsewhere.clear()
-            self._elsewhere.add(path)
-        return False
+    def _is_inside(self, scope: Scope) -> bool:
+        """Return whether a middleware of the same manager runs around this one, and does the work."""
+        outer = scope.get("consentkit")
+        return outer is not None and outer.site.manager is self.manager
+
+    async def _answer(
+        self, exchange: Exchange, scope: Scope, receive: Receive, responder: "_Responder"
+    ) -> None:
+        """Answer a request for one of the library's own addresses; refuse a websocket."""
+        if scope["type"] != "http":
+            await responder.send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            return
+        body: bytes | None = b""
+        if exchange.head.method not in ("GET", "HEAD"):
+            buffer = BodyBuffer(exchange.head.headers)
+            if not await _fill(buffer, receive):
+                return
+            body = buffer.whole()
+        answer = self._endpoints.respond(exchange, body)
+        if not isinstance(answer, Response):
+            answer = await in_ledger_thread(answer)
+            await exchange.visitor.aannounce()
+        await responder.send_response(answer)
 
 
-async def _nowhere(message: Message) -> None:
-    raise RuntimeError("The application has returned, so that nothing more of this response can be sent.")
+def _head_of(scope: Scope, headers: list[tuple[bytes, bytes]]) -> RequestHead:
+    return RequestHead(
+        scope.get("method", ""),
+        scope["path"],
+        headers,
+        root_path=scope.get("root_path", ""),
+        query=scope.get("query_string", b""),
+        raw_path=scope.get("raw_path"),
+    )
 
 
-class _Served(Exchange):
-    """An exchange that sends: the start of a response waits for the first bytes of a document, which decide what it becomes."""
+async def _fill(buffer: BodyBuffer, receive: Receive) -> bool:
+    """Receive a request's body, as far as it is wanted; return false where the client has gone."""
+    more = not buffer.is_too_large
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return False
+        buffer.add(message.get("body", b""))
+        more = message.get("more_body", False) and not buffer.is_too_large
+    return True
 
-    __slots__ = ("send",)
 
-    send: Send
-    _message: Message | None = None
+class _Responder:
+    """Passes the messages of one response through its exchange."""
 
-    def reply(self, message: Message) -> Awaitable[None]:
+    __slots__ = ("_exchange", "_send", "_start")
+
+    def __init__(self, exchange: Exchange, send: Send) -> None:
+        self._exchange = exchange
+        self._send = send
+        self._start: Message | None = None
+
+    def send(self, message: Message) -> Awaitable[None]:
         """Send one message of the response; no coroutine of ours is needed for what passes as it is."""
-        if self.passes:
-            return self.send(message)
-        if message["type"] != "http.response.start":
-            return self._rewrite(message)
-        given = message.get("headers")
-        headers = self.start(message["status"], given if given.__class__ is list else list(given or ()))
-        if headers is not given:
-            message = {**message, "headers": headers}
-        return self._hold(message) if self.holding else self.send(message)
-
-    async def _hold(self, message: Message) -> None:
-        self._message = message
-
-    async def _rewrite(self, message: Message) -> None:
+        if self._exchange.passes:
+            return self._send(message)
         kind = message["type"]
-        if kind == "http.response.body":
-            if self.rewrites:
-                await self._body(message)
-                return
-        elif self._message is not None:
-            held, self._message = self._message, None
-            await self.send({**held, "headers": self.spare()})
-        await self.send(message)
+        if kind == "http.response.start":
+            return self._send_start(message)
+        if kind.startswith("websocket."):
+            return self._send_websocket(message)
+        return self._send_rest(message)
 
-    async def _body(self, message: Message) -> None:
-        more = message.get("more_body", False)
-        body = self.body(message.get("body", b""), more)
-        held = self._message
-        if held is not None:
-            if not body and more:
-                return
-            self._message = None
-            await self.send({**held, "headers": self.release(None if more else len(body))})
-        await self.send({**message, "body": body})
+    async def _send_start(self, message: Message) -> None:
+        given = message.get("headers")
+        headers = self._exchange.start(
+            message["status"], given if given.__class__ is list else list(given or ())
+        )
+        if headers is None:
+            self._start = message
+            return
+        await self._send(message if headers is given else {**message, "headers": headers})
 
-    def shake_hands(self, message: Message) -> Awaitable[None]:
+    async def _send_rest(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            more = message.get("more_body", False)
+            headers, body = self._exchange.body(message.get("body", b""), more)
+            message = {**message, "body": body}
+        else:
+            headers = self._exchange.body_elsewhere()
+        if self._start is not None:
+            if headers is None:
+                return
+            start, self._start = self._start, None
+            await self._send({**start, "headers": headers})
+        await self._send(message)
+
+    def _send_websocket(self, message: Message) -> Awaitable[None]:
         """Send one message of a websocket, whose handshake carries the cookies of a decision that was taken before it."""
         if message["type"] in ("websocket.accept", "websocket.http.response.start"):
             headers = list(message.get("headers") or ())
-            message = {**message, "headers": self.start(message.get("status", 101), headers)}
-        return self.send(message)
+            message = {**message, "headers": self._exchange.start(message.get("status", 101), headers)}
+        return self._send(message)
 
-    async def refuse(self, missing: ConsentRequiredError, scope: Scope, receive: Receive) -> None:
+    async def send_response(self, response: Response) -> None:
+        """Send a response of the library itself."""
+        await self.send(
+            {"type": "http.response.start", "status": response.status, "headers": response.headers}
+        )
+        await self.send({"type": "http.response.body", "body": response.body})
+
+    async def refuse(self, missing: ConsentRequiredError, scope: Scope) -> None:
         """Answer for a handler that asked for a consent that is not there, unless it has begun to answer."""
-        if self.started:
+        if self._exchange.visitor.started:
             raise missing
         if scope["type"] == "http":
-            await refusal(Request(scope), missing.category, missing.vendor)(scope, receive, self.reply)
+            await self.send_response(refusal(self._exchange, missing.category, missing.vendor))
         else:
-            await self.shake_hands({"type": "websocket.close", "code": 1008})
+            await self.send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
 def get_consent(connection: HTTPConnection) -> RequestConsent:
@@ -203,7 +237,7 @@ def requires_consent(
                 if get_consent(connection).allows(category, vendor):
                     return await cast(Awaitable[Any], handler(*args, **kwargs))
                 if isinstance(connection, WebSocket):
-                    await connection.close(1008)
+                    await connection.close(_POLICY_VIOLATION)
                     return None
                 return _refused(connection, category, vendor)
 
@@ -230,5 +264,8 @@ def _connection(handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict
     )
 
 
-def _refused(connection: HTTPConnection, category: str, vendor: str | None) -> Response:
-    return refusal(cast(Request, connection), category, vendor)
+def _refused(connection: HTTPConnection, category: str, vendor: str | None) -> StarletteResponse:
+    answer = refusal(connection.scope["consentkit"], category, vendor)
+    response = StarletteResponse(answer.body, answer.status)
+    response.raw_headers = answer.headers
+    return response

@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from consentkit.asgi import ConsentMiddleware, get_consent
 from consentkit.errors import ConsentRequiredError
-from consentkit.web.request_consent import RequestConsent
+from consentkit.web import RequestConsent
 
 __all__ = ["ConsentDep", "ConsentMiddleware", "get_consent", "require_consent"]
 

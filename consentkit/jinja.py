@@ -11,8 +11,6 @@ The template's context needs `request`, as Starlette's and FastAPI's Jinja2Templ
 object that `get_consent` returns. A page with a block depends on the visitor; a page with embeds is the same for everybody.
 """
 
-from typing import Any
-
 from jinja2 import Environment, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.parser import Parser
@@ -20,9 +18,10 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from consentkit.enforcement import figure, is_within
-from consentkit.errors import ConfigurationError, MissingMiddlewareError, UsageError
+from consentkit.errors import ConfigurationError, MissingMiddlewareError
 from consentkit.handoff import handoff_address
-from consentkit.web.request_consent import RequestConsent
+from consentkit.headers import own_path
+from consentkit.web import RequestConsent, visitor_of
 
 __all__ = ["ConsentExtension", "group_link", "install", "link_to_group"]
 
@@ -66,7 +65,7 @@ class ConsentExtension(Extension):
             UnknownIdError: the policy lacks the category, or the vendor in it.
             MissingMiddlewareError: the context leads to no consent.
         """
-        return _consent(context).allows(category, vendor)
+        return _consent_in(context).allows(category, vendor)
 
 
 @pass_context
@@ -85,37 +84,32 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
         ConfigurationError: the address lies elsewhere.
         MissingMiddlewareError: the context leads to no consent.
     """
-    consent = _consent(context)
-    found = consent.manager.policy.vendor(vendor)
-    if not is_within(url, found.origins.frame):
+    visitor = visitor_of(_consent_in(context))
+    declared = visitor.manager.policy.vendor(vendor)
+    if not is_within(url, declared.origins.frame):
         raise ConfigurationError(
             f"consent_embed: {url!r} does not lie within the frame origins of vendor {vendor!r}: declare its origin under "
             "`origins.frame` in the policy, or embed an address that lies there."
         )
-    request = context.get("request")
-    scope: dict[str, Any] = getattr(request, "scope", {})
-    root_path: str = scope.get("root_path", "").rstrip("/")
-    base = root_path + consent.manager.prefix
-    return figure(vendor, url, title, base=base, page=consent.target(), link=link)
+    base = own_path(visitor.head.root_path, visitor.manager.prefix)
+    return figure(vendor, url, title, base=base, page=visitor.head.target, link=link)
 
 
-def _consent(context: Context) -> RequestConsent:
-    for found in (context.get("consent"), _of_request(context.get("request"))):
-        if isinstance(found, RequestConsent):
-            return found
+def _consent_in(context: Context) -> RequestConsent:
+    """Return the visitor's consent out of a template's context: `consent`, or the one that `request` carries."""
+    state = getattr(context.get("request"), "scope", {}).get("state", {})
+    for value in (context.get("consent"), state.get("consent")):
+        if isinstance(value, RequestConsent):
+            return value
     raise MissingMiddlewareError(
         "The template's context has neither a `request` that passed through ConsentMiddleware nor `consent`: add one of them, "
         "and import macros `with context`."
     )
 
 
-def _of_request(request: Any) -> Any:
-    return getattr(request, "scope", {}).get("state", {}).get("consent")
-
-
 def link_to_group(consent: RequestConsent, address: str) -> str:
     """Return an address for a link on this visitor's page; the answer then depends on the visitor."""
-    manager = consent.manager
+    manager = visitor_of(consent).manager
     if manager.private_key is None:
         return address
     led = handoff_address(address, site=manager.site, origins=manager.origins, prefix=manager.prefix)
@@ -127,17 +121,7 @@ def group_link(context: Context, address: str) -> str:
     """Return what `link_to_group` does, as a Jinja2 filter; takes `consent` or `request` out of the template's context.
 
     Raises:
-        UsageError: the context has neither.
+        MissingMiddlewareError: the context leads to no consent.
     """
     plain = address.unescape() if isinstance(address, Markup) else address
     return link_to_group(_consent_in(context), plain)
-
-
-def _consent_in(context: Context) -> RequestConsent:
-    found: Any = context.get("consent")
-    if not isinstance(found, RequestConsent):
-        request: Any = context.get("request")
-        found = getattr(request, "scope", {}).get("state", {}).get("consent")
-    if not isinstance(found, RequestConsent):
-        raise UsageError("group_link needs the visitor's consent: give the template `request` or `consent`.")
-    return found

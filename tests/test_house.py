@@ -179,7 +179,7 @@ def test_locked_requirements_name_hashes_and_no_host() -> None:
         assert "://" not in text
 
 
-FOLDERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"web"}
+FOLDERS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 # The checks of a policy run where it is loaded, with each problem's line, and are no part of the policy itself.
 OPEN_INSIDE = {"consentkit.policy.checks"}
 

@@ -1,6 +1,6 @@
 """HTTP header fields, read and written; nothing about consent."""
 
-from consentkit.headers.content import is_complete_html, is_encoded
+from consentkit.headers.content import html_and_cookies, is_complete_html, is_encoded
 from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes
 from consentkit.headers.request import (
     RawHeaders,
@@ -20,6 +20,7 @@ __all__ = [
     "cookie_values",
     "deletion",
     "header_values",
+    "html_and_cookies",
     "is_complete_html",
     "is_encoded",
     "lifetime",

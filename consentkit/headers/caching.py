@@ -1,11 +1,11 @@
-"""What caches are told about an answer that depends on the visitor. Pure functions over response header lists.
+"""Cache headers of responses that depend on the visitor. Pure functions over lists of raw header pairs.
 
 A page that varies by consent must never be shared (RFC 9111), nor come back from a browser's own cache in another state: its
 entity tag carries the state, and a conditional request with another state's tag never reaches the application.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 __all__ = [
     "Headers",
@@ -13,7 +13,6 @@ __all__ = [
     "is_public",
     "match_state",
     "never_stored",
-    "says_nothing",
     "tagged",
     "values",
     "without_body_fields",
@@ -24,17 +23,11 @@ __all__ = [
 Headers = list[tuple[bytes, bytes]]
 
 _ABOUT_CACHING = frozenset({b"cache-control", b"expires", b"pragma", b"x-accel-expires", b"edge-control"})
+_ABOUT_CACHING_OR_VISITOR = _ABOUT_CACHING | {b"etag", b"last-modified", b"surrogate-control", b"vary"}
 _ABOUT_BYTES = frozenset(
     {
         *(b"content-length", b"accept-ranges", b"content-md5"),
         *(b"digest", b"content-digest", b"repr-digest"),
-    }
-)
-# What most answers have, and says nothing about caching.
-_SILENT = frozenset(
-    {
-        *(b"content-type", b"content-length", b"content-language", b"content-encoding", b"transfer-encoding"),
-        *(b"date", b"server", b"set-cookie", b"location", b"x-content-type-options", b"x-request-id"),
     }
 )
 _DIRECTIVE = re.compile(rb'\s*([^\s=,;]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^,]*))?')
@@ -43,7 +36,7 @@ _MARK = b"~ck."
 
 
 def values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
-    """List the values of a header, whatever the letter case of its name."""
+    """Return the values of a header, whatever the letter case of its name."""
     return [value for key, value in headers if key.lower() == name]
 
 
@@ -52,7 +45,7 @@ def _directives(values: Iterable[bytes]) -> list[bytes]:
 
 
 def _for_shared_caches(name: bytes) -> bool:
-    """Say whether a field speaks to shared caches alone (RFC 9213, `CDN-Cache-Control` and those of one provider)."""
+    """Return whether a field speaks to shared caches alone (RFC 9213, `CDN-Cache-Control` and its variants)."""
     lowered = name.lower()
     return lowered == b"surrogate-control" or lowered.endswith(b"cdn-cache-control")
 
@@ -62,50 +55,65 @@ def _about_caching(name: bytes) -> bool:
 
 
 def is_public(headers: Headers) -> bool:
-    """Say whether the application means shared caches to keep the answer."""
-    directives = _directives(values(headers, b"cache-control"))
-    if b"private" in directives or b"no-store" in directives:
+    """Return whether the application lets shared caches keep the response."""
+    cache_control = _directives(value for name, value in headers if name.lower() == b"cache-control")
+    targeted = _directives(value for name, value in headers if _for_shared_caches(name))
+    return _says_public(cache_control, targeted)
+
+
+def _says_public(cache_control: Collection[bytes], targeted: Collection[bytes]) -> bool:
+    """Read directives: those of Cache-Control, then those that speak to shared caches alone (RFC 9213)."""
+    if b"private" in cache_control or b"no-store" in cache_control:
         return False
-    if b"public" in directives or b"s-maxage" in directives:
+    if b"public" in cache_control or b"s-maxage" in cache_control:
         return True
-    targeted = [value for name, value in headers if _for_shared_caches(name)]
-    return bool(targeted) and not {b"private", b"no-store"} & set(_directives(targeted))
+    return bool(targeted) and b"private" not in targeted and b"no-store" not in targeted
 
 
 def never_stored(headers: Headers) -> Headers:
-    """Let nobody keep an answer that sets a cookie of ours, whatever the application said."""
+    """Return headers that let nobody keep the response, whatever the application said about caching."""
     kept = [(name, value) for name, value in headers if not _about_caching(name)]
     return [*kept, (b"cache-control", b"private, no-store")]
 
 
-def says_nothing(headers: Headers) -> bool:
-    """Say whether there is certainly nothing in it about caching, nor about what an answer varies by."""
-    for name, _ in headers:  # noqa: SIM110 - a loop costs a third of all() with a generator
-        if name not in _SILENT:
-            return False
-    return True
+def depends_on_visitor(
+    headers: Headers, vary: Sequence[bytes], state: Callable[[], bytes]
+) -> tuple[Headers, bool]:
+    """Mark a response as one visitor's: only that visitor's browser may keep it, and has to ask each time.
+
+    `no-store` and `no-transform` stay, field names are added to Vary, and an entity tag gets the state of the visitor's pages.
+    Last-Modified goes, because a page changes with the consent too. `state` is called only for a response with an entity tag.
+
+    Returns the headers, and whether the response was public before.
+    """
+    kept: Headers = []
+    cache_control: list[bytes] = []
+    targeted: list[bytes] = []
+    varying: list[bytes] = []
+    for header in headers:
+        name = header[0].lower()
+        if name not in _ABOUT_CACHING_OR_VISITOR and not name.endswith(b"cdn-cache-control"):
+            kept.append(header)
+        elif name == b"cache-control":
+            cache_control += _directives((header[1],))
+        elif name == b"vary":
+            varying.append(header[1])
+        elif name == b"etag":
+            tag = tagged(header[1], state())
+            if tag:
+                kept.append((header[0], tag))
+        elif _for_shared_caches(name):
+            targeted += _directives((header[1],))
+    said = [b"private", b"no-store" if b"no-store" in cache_control else b"no-cache"]
+    if b"no-transform" in cache_control:
+        said.append(b"no-transform")
+    kept += [(b"cache-control", b", ".join(said)), (b"vary", _merged_vary(varying, vary))]
+    return kept, _says_public(cache_control, targeted)
 
 
-def depends_on_visitor(headers: Headers, vary: Sequence[bytes], state: bytes) -> Headers:
-    """Let only the visitor's own browser keep an answer, and have it ask each time; `no-store` and `no-transform` stay."""
-    said = _directives(values(headers, b"cache-control"))
-    cache = [b"private", b"no-store" if b"no-store" in said else b"no-cache"]
-    cache += [b"no-transform"] if b"no-transform" in said else []
-    kept = []
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered == b"etag":
-            kept += [(name, tag) for tag in (tagged(value, state),) if tag]
-        elif lowered not in (b"last-modified", b"vary") and not _about_caching(name):
-            kept.append((name, value))
-    return [*kept, (b"cache-control", b", ".join(cache)), (b"vary", _varying(headers, vary))]
-
-
-def _varying(headers: Headers, names: Sequence[bytes]) -> bytes:
-    """Merge field names into Vary; `*` says it all (RFC 9110 section 12.5.5)."""
-    fields = [
-        field.strip() for value in values(headers, b"vary") for field in value.split(b",") if field.strip()
-    ]
+def _merged_vary(values: Iterable[bytes], names: Sequence[bytes]) -> bytes:
+    """Add field names to those of Vary; `*` says it all (RFC 9110 section 12.5.5)."""
+    fields = [field.strip() for value in values for field in value.split(b",") if field.strip()]
     if b"*" in fields:
         return b"*"
     present = {field.lower() for field in fields}
@@ -113,25 +121,29 @@ def _varying(headers: Headers, names: Sequence[bytes]) -> bytes:
 
 
 def tagged(etag: bytes, state: bytes) -> bytes:
-    """Add a consent's state to an entity tag; empty for what is none, as browsers would send it back without any state."""
+    """Add the state of a visitor's pages to an entity tag; return nothing for a malformed one, which could carry no state."""
     match = _TAG.fullmatch(etag.strip())
     return b'%b"%b%b%b"' % (match[1] or b"", match[2], _MARK, state) if match else b""
 
 
 def without_state(if_match: bytes) -> bytes:
-    """Give If-Match as the application knows its tags: what is written to is the same in every state."""
+    """Return If-Match with the application's own tags: a resource that is written to is the same in every state."""
     return _TAG.sub(lambda tag: b'%b"%b"' % (tag[1] or b"", tag[2].partition(_MARK)[0]), if_match)
 
 
 def without_body_fields(headers: Headers) -> Headers:
-    """Leave out what an application says about bytes that do not leave as they were (RFC 9110, RFC 9530)."""
+    """Drop headers that describe the original body, because the body is about to change (RFC 9110, RFC 9530).
+
+    These are Content-Length, Accept-Ranges and digests.
+    """
     return [(name, value) for name, value in headers if name.lower() not in _ABOUT_BYTES]
 
 
 def without_policies(headers: Headers, *, with_nonces_alone: bool) -> Headers:
-    """Leave out Content-Security-Policies, or those with a nonce: browsers hold a 304's against the page that they kept.
+    """Drop Content-Security-Policies from a 304, or only those with a nonce.
 
-    That page came with a policy of its own, which stands as long as no other is sent (RFC 9111 section 3.2).
+    Browsers apply a 304's policy to the page that they kept. That page came with a policy of its own, which stands as long as no
+    other is sent (RFC 9111 section 3.2).
     """
     return [
         (name, value)
@@ -142,7 +154,7 @@ def without_policies(headers: Headers, *, with_nonces_alone: bool) -> Headers:
 
 
 def match_state(if_none_match: bytes, state: bytes) -> bytes:
-    """Give If-None-Match as the application knows its tags: without those of another state, and without the marks of this one.
+    """Return If-None-Match with the application's own tags, without those of pages in another state.
 
     Empty where no tag is left.
     """

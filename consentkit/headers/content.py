@@ -2,9 +2,23 @@
 
 from collections.abc import Iterable
 
-__all__ = ["is_complete_html", "is_encoded"]
+__all__ = ["html_and_cookies", "is_complete_html", "is_encoded"]
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+
+def html_and_cookies(headers: Headers) -> tuple[bool, bool]:
+    """Return whether a response's headers announce HTML, and whether they set cookies."""
+    is_html = sets_cookies = False
+    for name, value in headers:
+        # By length first: hardly any other field name of a response has 12 letters, or 10.
+        size = len(name)
+        if size == 12:
+            if value[:9].lower() == b"text/html" and name.lower() == b"content-type":
+                is_html = True
+        elif size == 10 and name.lower() == b"set-cookie":
+            sets_cookies = True
+    return is_html, sets_cookies
 
 
 def is_encoded(headers: Headers) -> bool:

@@ -1,5 +1,29 @@
-"""One request and its response without I/O, and the endpoints under the prefix."""
+"""One request and its response without I/O, and the endpoints under the prefix.
 
-from consentkit.web.request_consent import RequestConsent
+A host of another framework needs what this face lists, and nothing below it: `consentkit.asgi` shows how.
+"""
 
-__all__ = ["RequestConsent"]
+from consentkit.web.endpoints import Answer, BodyBuffer, Endpoints, LedgerStep, refusal
+from consentkit.web.exchange import Exchange
+from consentkit.web.request_consent import RequestConsent, visitor_of
+from consentkit.web.request_head import RequestHead
+from consentkit.web.response import Response
+from consentkit.web.services import SiteServices
+from consentkit.web.threads import in_ledger_thread
+from consentkit.web.visitor_consent import VisitorConsent
+
+__all__ = [
+    "Answer",
+    "BodyBuffer",
+    "Endpoints",
+    "Exchange",
+    "LedgerStep",
+    "RequestConsent",
+    "RequestHead",
+    "Response",
+    "SiteServices",
+    "VisitorConsent",
+    "in_ledger_thread",
+    "refusal",
+    "visitor_of",
+]

@@ -1,203 +1,270 @@
-"""One request and its response, without I/O: `begin`, `start`, `body`. Everything that follows from a consent happens here.
+"""One request and its response, without I/O. Everything that follows from a consent happens here.
 
-Adapters move bytes between their framework and an exchange, and make the ledger look-up that `begin` asks for, in a thread or
-directly. An answer that no consent has a part in passes through byte for byte.
+A host (ASGI, WSGI, ...) makes an Exchange of a request's head, runs `ask_ledger` if `needs_ledger` is true, in a thread or in
+place, and passes the response through `start` and `body`. A response that no consent has a part in passes through byte for byte.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from consentkit.enforcement import Action, Verdict
-from consentkit.headers import caching, sent_cookie_names
-from consentkit.html import Inserter
+from consentkit.headers import RawHeaders, caching, html_and_cookies, sent_cookie_names
+from consentkit.ui import View
+from consentkit.web.held_page import HeldPage
+from consentkit.web.request_consent import RequestConsent
+from consentkit.web.request_head import RequestHead
 from consentkit.web.services import SiteServices
-from consentkit.web.visit import Visit
+from consentkit.web.visitor_consent import VisitorConsent
 
-__all__ = ["Exchange", "SiteServices", "exchange_of"]
+__all__ = ["Exchange"]
 
 Headers = list[tuple[bytes, bytes]]
 
-LONGEST_DOUBT = 16 * 1024
-"""Bytes of comments and space at the beginning that are held until it is known whether a document follows."""
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
+_CONDITIONAL = frozenset({b"cookie", b"if-none-match", b"if-match"})
 
 
-class Exchange(Visit):
+class Exchange:
     """One request and its response.
 
     Attributes:
-        holding: whether the response's start waits for the first bytes of its body, and for `release` or `spare`.
+        site: what all exchanges of the site share.
+        head: of the request.
+        visitor: the visitor's consent, with what only the library may see.
+        consent: the same for handlers.
+        is_own: whether the library itself answers.
+        needs_ledger: whether `ask_ledger` has to run before the application does.
+        passes: whether the rest of the response passes as it is, once it has started.
     """
 
-    __slots__ = ()
+    __slots__ = (
+        "_depends",
+        "_dropped",
+        "_held",
+        "_lent_nonce",
+        "_page",
+        "_state",
+        "_unaltered",
+        "consent",
+        "head",
+        "is_own",
+        "needs_ledger",
+        "passes",
+        "site",
+        "visitor",
+    )
 
-    # What few responses need stands here until it is set: to set it for each costs as much as all the rest.
-    holding = False
-    _depends = False
-    _dropped: tuple[Verdict, ...] = ()
-    _early = b""
-    _held: Headers
-    _inserter: Inserter | None = None
-    _lent = False
-    _news = b""
+    def __init__(self, site: SiteServices, head: RequestHead) -> None:
+        """Read the request's cookie."""
+        cookie = site.read_cookie(head.headers)
+        self.site = site
+        self.head = head
+        self.visitor = VisitorConsent(site.manager, head, cookie.token, cookie.permissions)
+        self.consent = RequestConsent(self.visitor)
+        self.is_own = site.is_own(head)
+        self.needs_ledger = cookie.needs_ledger
+        self.passes = False
+        self._unaltered = cookie.unaltered
+        self._depends = False
+        self._dropped: tuple[Verdict, ...] = ()
+        self._held: HeldPage | None = None
+        self._page: HeldPage | None = None
+        self._lent_nonce = False
+        self._state: bytes | None = None
 
-    def start(self, status: int, headers: Headers) -> Headers:
-        """Take the response's status and headers, and give the headers that leave."""
-        self.started = True
-        html = cookies = False
-        for name, value in headers:
-            size = len(name)
-            if size == 12:
-                # Of the types in lower case most come before.
-                if (value > b"t" or value < b"a") and value[:9].lower() == b"text/html":
-                    html = html or name.lower() == b"content-type"
-            elif size == 10:
-                cookies = cookies or name.lower() == b"set-cookie"
-        if html or cookies or self.accessed or status == 304 or self.own:
-            if html or self.changed or status == 304 or self.own:
-                return self._started(status, list(headers), html=html, cookies=cookies)
-            headers = self._unseen(status, headers, cookies=cookies)
+    # The request
+
+    def ask_ledger(self) -> None:
+        """Look up what the cookie alone cannot tell; blocks for a quarter of a second at most, never raises."""
+        self.visitor.token = self.site.look_up(self.head.headers, self.visitor.token)
+
+    def application_headers(self) -> RawHeaders:
+        """Return the request's headers as the application may see them; the same object where nothing is hidden."""
+        headers = self.head.headers
+        if self._unaltered:
+            return headers
+        shown = [
+            (name, self._shown(name, value) if name in _CONDITIONAL else value) for name, value in headers
+        ]
+        if all(new is value for (_, new), (_, value) in zip(shown, headers, strict=True)):
+            return headers
+        return [
+            (name, new) for (name, new), (_, value) in zip(shown, headers, strict=True) if new or new is value
+        ]
+
+    def _shown(self, name: bytes, value: bytes) -> bytes:
+        """Return a header's value without what is not for the application; the same object where that is nothing."""
+        if name == b"cookie":
+            return self.site.gate.strip(value, self.visitor.allows)
+        if b"~ck." not in value:
+            return value
+        if name == b"if-none-match":
+            return caching.match_state(value, self.page_state())
+        return caching.without_state(value)
+
+    # The response
+
+    def start(self, status: int, headers: Headers) -> Headers | None:
+        """Take the response's status and headers.
+
+        Returns the headers that leave, or None for a page whose headers wait for its first bytes: then `body` or
+        `body_elsewhere` returns them.
+        """
+        visitor = self.visitor
+        visitor.started = True
+        is_html, sets_cookies = html_and_cookies(headers)
+        if sets_cookies:
+            headers = self._filter_cookies(headers)
+        if is_html or visitor.changed or status == 304 or self.is_own:
+            return self._start_looked_at(status, list(headers), is_html=is_html)
         self.passes = True
+        if not (visitor.accessed or self._depends or visitor.has_nonce):
+            return headers
+        headers, was_public = caching.depends_on_visitor(headers, self.site.vary, self.page_state)
+        if was_public:
+            self.site.warn_of_public(self.head.path)
         return headers
 
-    def _unseen(self, status: int, headers: Headers, *, cookies: bool) -> Headers:
-        """Give the headers of an answer that nobody looks at, and in which nothing was decided."""
-        if cookies:
-            headers = self._filter_cookies(headers)
-        if not self._is_personal:
-            return headers
-        if caching.says_nothing(headers):
-            return [*headers, *self.shared.personal]
-        return self._settled(status, list(headers), page=False, html=False)
+    def _start_looked_at(self, status: int, headers: Headers, *, is_html: bool) -> Headers | None:
+        """Go on with a response that people look at, that carries a decision, or that browsers hold against one they kept."""
+        is_page = is_html and not any(name == b"hx-request" for name, _ in self.head.headers)
+        if is_page and not self.is_own and self.site.is_complete_html(self.head, status, headers):
+            if self.head.method == "GET":
+                self._held = self._page = self._hold(headers)
+                return None
+            self.passes = True
+            headers = caching.without_body_fields(headers)
+            return self._finish_headers(status, headers, is_page=is_page, is_html=is_html, has_markup=True)
+        self.passes = True
+        return self._finish_headers(status, headers, is_page=is_page, is_html=is_html)
 
-    def _started(self, status: int, headers: Headers, *, html: bool, cookies: bool) -> Headers:
-        shared = self.shared
-        if cookies:
-            headers = self._filter_cookies(headers)
-        page = html and not any(name == b"hx-request" for name, _ in self.headers)
-        method = self.scope.get("method", "")
-        if page and not self.own and shared.is_complete_html(method, status, headers, self.scope["path"]):
-            if method == "GET":
-                self._prepare(headers)
-                self._held = headers
-                self.holding = True
-                return headers
-            return self._settled(
-                status, caching.without_body_fields(headers), page=page, html=html, injects=True
-            )
-        return self._settled(status, headers, page=page, html=html)
+    def body(self, chunk: bytes, more: bool) -> tuple[Headers | None, bytes]:
+        """Take a piece of the response's body.
 
-    def release(self, length: int | None) -> Headers:
-        """Give the headers that were held, now that the first bytes have told whether this is a whole document.
-
-        `length` is that of the body where all of it is known.
+        Returns the headers that were held, once they are decided, and the bytes that leave. While the headers are held, no
+        bytes leave.
         """
-        self.holding = False
-        headers = self._held
-        if self._inserter is None or self._inserter.complete is False:
-            self._inserter = None
-            return self._settled(200, headers, page=False, html=True)
-        headers = caching.without_body_fields(headers)
-        if length is not None and not caching.values(headers, b"transfer-encoding"):
-            headers.append((b"content-length", b"%d" % length))
-        return self._settled(200, headers, page=True, html=True, injects=True)
+        held, page = self._held, self._page
+        if page is None:
+            return None, chunk
+        if held is None:
+            return None, page.feed_after(chunk, more)
+        out = held.feed(chunk, more)
+        if out is None:
+            return None, b""
+        return self._release(held, None if more else len(out)), out
 
-    def spare(self) -> Headers:
-        """Give the headers that were held, for a body that goes another way than through `body`."""
-        self._inserter = None
-        return self.release(None)
+    def body_elsewhere(self) -> Headers | None:
+        """Return the headers that were held, for a body that goes another way than through `body`, such as a file."""
+        if self._held is None:
+            return None
+        held, self._held, self._page = self._held, None, None
+        self.passes = True
+        return self._finish_headers(200, held.headers, is_page=False, is_html=True)
 
-    def _settled(
-        self, status: int, headers: Headers, *, page: bool, html: bool, injects: bool = False
+    def _release(self, held: HeldPage, length: int | None) -> Headers:
+        """Return the headers that were held, now that the first bytes have told whether this is a whole document."""
+        self._held = None
+        if not held.is_document:
+            self._page = None
+            self.passes = True
+            return self._finish_headers(200, held.headers, is_page=False, is_html=True)
+        headers = held.headers_with_markup(length)
+        return self._finish_headers(200, headers, is_page=True, is_html=True, has_markup=True)
+
+    def _hold(self, headers: Headers) -> HeldPage:
+        """Make our markup for a page, and what finds its places in the page."""
+        visitor = self.visitor
+        is_shared = caching.is_public(headers) and not self._is_personal
+        view = self.view(is_shared=is_shared)
+        arrival = b"" if is_shared else self.site.arrival(view, self.head.headers)
+        had_nonce = visitor.has_nonce
+        inserter = self.site.inserter(
+            view, headers, None if is_shared else visitor, arrival=arrival, dropped=self._dropped
+        )
+        # A nonce that was drawn for our markup alone makes the page no less the same for everybody.
+        self._lent_nonce = visitor.has_nonce and not had_nonce
+        return HeldPage(headers, inserter, arrival=arrival)
+
+    def _finish_headers(
+        self, status: int, headers: Headers, *, is_page: bool, is_html: bool, has_markup: bool = False
     ) -> Headers:
-        """Give the headers that leave; `page` says that people look at it, `injects` that our parts go in."""
-        shared = self.shared
+        """Return the headers that leave; `is_page` says that people look at the response, `has_markup` that ours goes in."""
+        site, visitor = self.site, self.visitor
         depends = self._is_personal
         public = caching.is_public(headers)
-        if public and depends and not self.changed:
-            shared.warn_of_public(self.scope["path"])
+        if public and depends and not visitor.changed:
+            site.warn_of_public(self.head.path)
         shareable = public and not depends
-        if page and shared.csp is not None and status != 304 and not self.own:
-            headers = shared.opened(shared.csp, headers, None if shareable else self)
+        if is_page and site.csp is not None and status != 304 and not self.is_own:
+            headers = site.open_csp(site.csp, headers, None if shareable else visitor)
             depends = not shareable
-        depends = depends or (injects and not shareable)
-        tagged = status == 304 and any(b"~ck." in v for n, v in self.headers if n == b"if-none-match")
-        set_cookies = self._cookies_to_set(document=page and not shareable)
-        if injects and self._news:
-            set_cookies.append(shared.forget_arrival())
+        depends = depends or (has_markup and not shareable)
+        tagged = status == 304 and any(
+            name == b"if-none-match" and b"~ck." in value for name, value in self.head.headers
+        )
+        set_cookies = self._cookies_to_set(is_document=is_page and not shareable)
+        if has_markup and self._page is not None and self._page.arrival:
+            set_cookies.append(site.forget_arrival())
         if set_cookies:
             headers = caching.never_stored(headers)
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
         elif depends or tagged:
-            vary = shared.vary_page if html or tagged or self.own else shared.vary
-            state = self.state() if caching.values(headers, b"etag") else b""
-            headers = caching.depends_on_visitor(headers, vary, state)
-        if status == 304 and (tagged or shared.csp is not None):
-            headers = caching.without_policies(headers, with_nonces_alone=shared.csp is None)
-        if self.narrowed:
+            vary = site.vary_page if is_html or tagged or self.is_own else site.vary
+            headers, _ = caching.depends_on_visitor(headers, vary, self.page_state)
+        if status == 304 and (tagged or site.csp is not None):
+            headers = caching.without_policies(headers, with_nonces_alone=site.csp is None)
+        if visitor.narrowed:
             headers.append((b"clear-site-data", CLEARED))
         return headers
 
-    def _cookies_to_set(self, *, document: bool) -> list[str]:
-        """Collect what this answer sets: a decision's cookies, one that went out of date, and leftovers that go."""
-        shared = self.shared
-        if not (document or self.changed):
+    def _cookies_to_set(self, *, is_document: bool) -> list[str]:
+        """List the Set-Cookie values of this response: a decision's, a renewed outdated cookie, and expired leftovers."""
+        visitor = self.visitor
+        if not (is_document or visitor.changed):
             return []
-        now = self.peek()
-        found = list(self.cookies)
-        if self.outdated and now.decision is not None:
-            found += self.manager.cookie.set_cookie(now.decision)
-        if any(name == b"cookie" for name, _ in self.headers):
-            found += shared.gate.leftovers(sent_cookie_names(self.headers), self._allows)
-        return found
+        current = visitor.current()
+        lines = list(visitor.cookies)
+        if visitor.outdated and current.decision is not None:
+            lines += self.site.manager.cookie.set_cookie(current.decision)
+        if any(name == b"cookie" for name, _ in self.head.headers):
+            lines += self.site.gate.leftovers(sent_cookie_names(self.head.headers), visitor.allows)
+        return lines
 
     def _filter_cookies(self, headers: Headers) -> Headers:
-        """Hold the application's cookies against the consent, and note whether another one would have given others."""
-        shared = self.shared
-        consent = self.settled or self.alike()
-        kept, self._depends, noticed = shared.outgoing.filter(headers, consent, shared.clock(), self.ends)
+        """Drop the application's cookies that are not allowed, and note whether another consent would have kept others."""
+        site, visitor = self.site, self.visitor
+        kept, self._depends, noticed = site.set_cookie_filter.filter(
+            headers, visitor.permissions(), site.clock(), visitor.ends
+        )
         for verdict in noticed:
-            shared.observed_cookies.report(verdict)
+            site.observed_cookies.report(verdict)
             if verdict.action is Action.DROP:
-                self._dropped += (verdict,)
+                self._dropped = (*self._dropped, verdict)
         return kept
-
-    def _prepare(self, headers: Headers) -> None:
-        """Make our parts, and what finds their places."""
-        shared_page = caching.is_public(headers) and not self._is_personal
-        view = self.view(shared_page=shared_page)
-        if not shared_page:
-            self._news = self.shared.news(view, self.headers)
-        consent = None if shared_page else self
-        asked = self.uses_nonce
-        self._inserter = self.shared.inserter(view, headers, consent, news=self._news, dropped=self._dropped)
-        self._lent = self.uses_nonce and not asked
 
     @property
     def _is_personal(self) -> bool:
-        """Whether the application made this answer for one visitor."""
-        return self.accessed or self._depends or (self.uses_nonce and not self._lent)
+        """Whether the application made this response for one visitor."""
+        visitor = self.visitor
+        return visitor.accessed or self._depends or (visitor.has_nonce and not self._lent_nonce)
 
-    def body(self, chunk: bytes, more: bool) -> bytes:
-        """Take a piece of the response's body and give the piece that leaves."""
-        inserter = self._inserter
-        if inserter is None:
-            return chunk
-        left = inserter.feed(bytes(chunk), more)
-        if not self.holding:
-            return left
-        left = self._early + left
-        doubtful = more and inserter.complete is None and len(left) < LONGEST_DOUBT
-        self._early = left if doubtful else b""
-        return b"" if doubtful else left
+    # What pages show
 
-    @property
-    def rewrites(self) -> bool:
-        """Whether the body has to go through `body`."""
-        return self._inserter is not None
+    def view(self, *, is_shared: bool = False, back: str | None = None) -> View:
+        """Describe this visitor on this page for templates; a page for shared caches is described the same for everybody."""
+        manager = self.site.manager
+        if is_shared:
+            language = manager.policy.languages[0]
+            return View(
+                language=language, consent=manager.evaluator.undecided(), root_path=self.head.root_path
+            )
+        return View(
+            language=self.visitor.language(),
+            consent=self.visitor.current(),
+            next=self.head.target if back is None else back,
+            root_path=self.head.root_path,
+        )
 
-
-def exchange_of(scope: Mapping[str, Any]) -> Exchange:
-    """Give the exchange that a request is served by."""
-    exchange: Exchange = scope["state"]["consent"]
-    return exchange
+    def page_state(self) -> bytes:
+        """Return the state of this visitor's pages, for entity tags: two consents of one state look the same."""
+        if self._state is None or self.visitor.changed:
+            self._state = self.site.page_state(self.visitor.current(), self.visitor.language())
+        return self._state

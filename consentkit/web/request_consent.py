@@ -1,142 +1,81 @@
-"""One request's consent: what handlers ask, and how they decide.
-
-Nothing is worked out before it is asked for. Asking marks the answer as depending on the visitor, so that no shared cache
-keeps it; deciding queues the cookies that the answer has to carry.
-"""
+"""What handlers ask about the visitor's consent, and how they decide."""
 
 import asyncio
-import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
-from consentkit.consent import Choice, Consent, ConsentStatus, VerifiedToken
-from consentkit.errors import BlockingCallError, ResponseStartedError
-from consentkit.headers import RawHeaders, preferred_language, sends_gpc
-from consentkit.manager import ChoiceContext, ConsentManager, Outcome, Surface
+from consentkit.consent import Choice, Consent, ConsentStatus
+from consentkit.errors import BlockingCallError
+from consentkit.manager import Outcome
 from consentkit.web.threads import in_ledger_thread
+from consentkit.web.visitor_consent import Choose, VisitorConsent
 
-__all__ = ["RequestConsent"]
+__all__ = ["RequestConsent", "visitor_of"]
 
 Answers = Mapping[str, bool]
 
 
 class RequestConsent:
-    """The visitor's consent as this request found it, or left it.
+    """The visitor's consent, for the handlers of one request.
 
-    Attributes:
-        accessed: whether the application asked anything.
-        changed: whether a decision was taken in this request.
-        narrowed: whether one took something away.
-        outdated: whether the browser's cookie says something else than the ledger.
-        cookies: Set-Cookie values that the answer has to carry.
-        settled: one that allows what this one does, once that is known; see `alike`.
+    Asking marks the response as depending on the visitor, so that no shared cache keeps it. Deciding adds the consent cookie to
+    the response.
     """
 
-    __slots__ = ("__dict__", "accessed", "headers", "manager", "settled", "started", "token")
+    __slots__ = ("_visitor",)
 
-    manager: ConsentManager
-    headers: RawHeaders
-    token: VerifiedToken | None
-    accessed: bool
-    started: bool
-    settled: Consent | None
-
-    # What few requests change stands here until it is set.
-    changed = False
-    narrowed = False
-    outdated = False
-    cookies: tuple[str, ...] = ()
-    _consent: Consent | None = None
-    _nonce = ""
-
-    @classmethod
-    def of(
-        cls, manager: ConsentManager, headers: RawHeaders, token: VerifiedToken | None = None
-    ) -> "RequestConsent":
-        """Make that of a request with these raw headers, in which a token was found and verified."""
-        consent = cls()
-        consent.manager, consent.headers, consent.token = manager, headers, token
-        consent.accessed = consent.started = False
-        consent.settled = None
-        return consent
-
-    def peek(self) -> Consent:
-        """Work the consent out without marking the answer as depending on it."""
-        consent = self._consent
-        if consent is None:
-            manager = self.manager
-            gpc = sends_gpc(self.headers)
-            consent, outdated = manager.resolver.resolve(self.token, manager.clock(), gpc=gpc)
-            if outdated:
-                self.outdated = True
-            self._consent = self.settled = consent
-        return consent
-
-    def alike(self) -> Consent:
-        """Give a consent that allows what this one does, without marking the answer; nothing else in it need be the same."""
-        if self.settled is None:
-            if self.token is not None and self._consent is None:
-                self.settled = self.manager.resolver.permissions(self.token, self.manager.clock())
-            self.settled = self.settled or self.peek()
-        return self.settled
-
-    @property
-    def ends(self) -> int | None:
-        """When what is allowed ends, in whole seconds since the epoch."""
-        settled = self.settled or self.alike()
-        token = self.token
-        return token.ends if token is not None and settled is not self._consent else settled.expires
+    def __init__(self, visitor: VisitorConsent) -> None:
+        self._visitor = visitor
 
     @property
     def consent(self) -> Consent:
         """The consent as a value that outlives the request, for background tasks."""
-        self.accessed = True
-        return self._consent or self.peek()
+        visitor = self._visitor
+        visitor.accessed = True
+        return visitor.current()
 
     def allows(self, category: str, vendor: str | None = None) -> bool:
-        """Say whether a category, or one vendor of it, may store and read. Never waits.
+        """Return whether a category, or one vendor of it, may store and read. Never waits.
 
-        The answer is that of when the request, or the websocket's handshake, began, or of a decision taken in it since.
+        The answer is as of the start of the request, of the websocket's handshake, or of a decision taken in it since.
 
         Raises:
             UnknownCategoryError: the policy has no such category.
             UnknownVendorError: the policy has no such vendor in that category.
         """
-        self.accessed = True
-        consent = self.settled or self.alike()
-        if vendor is None and category in consent.categories:
-            return consent.categories[category]
-        return consent.allows(category, vendor)
+        visitor = self._visitor
+        visitor.accessed = True
+        return visitor.permissions().allows(category, vendor)
 
     @property
     def status(self) -> ConsentStatus:
-        """Where the visitor stands."""
+        """Whether the visitor has given, refused or withdrawn consent, has yet to answer, or has to answer again."""
         return self.consent.status
 
     @property
     def granted(self) -> frozenset[str]:
-        """Ids of the categories that the visitor granted; required ones are on without being granted."""
+        """Ids of the categories that the visitor granted. Required categories are on without being granted."""
         return self.consent.granted
 
     @property
     def categories(self) -> Mapping[str, bool]:
-        """Every category and whether it is on."""
+        """Every category of the policy and whether it is on."""
         return self.consent.categories
 
     @property
     def vendors(self) -> Mapping[str, bool]:
-        """Every vendor and whether it is on."""
+        """Every vendor of the policy and whether it is on."""
         return self.consent.vendors
 
     @property
     def decided_at(self) -> datetime | None:
-        """When the decision was made, in UTC."""
+        """When the decision was made, in UTC; None without one."""
         return self.consent.decided_at
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the decision ends, in UTC."""
+        """When the decision ends, in UTC; None without one."""
         return self.consent.expires_at
 
     @property
@@ -151,27 +90,13 @@ class RequestConsent:
 
     @property
     def notice(self) -> str | None:
-        """Whole digest of the notice that was answered."""
+        """Whole digest of the notice that was answered; None without a decision."""
         return self.consent.notice
 
     @property
     def nonce(self) -> str:
-        """The nonce of this answer's Content-Security-Policy, where `csp` has a place for one; for the page's own tags."""
-        self._nonce = self._nonce or secrets.token_urlsafe(16)
-        return self._nonce
-
-    @property
-    def uses_nonce(self) -> bool:
-        """Whether a page was given the nonce, so that nobody else can be given the same page."""
-        return bool(self._nonce)
-
-    def target(self) -> str | None:
-        """Give the path and query that were asked for, where they are known."""
-        return None
-
-    def language(self) -> str:
-        """Choose the policy's language that the visitor likes best."""
-        return preferred_language(self.headers, self.manager.policy.languages)
+        """The nonce of this response's Content-Security-Policy, where `csp` has a place for one; for the page's own tags."""
+        return self._visitor.nonce
 
     # Deciding, in async code
 
@@ -179,110 +104,80 @@ class RequestConsent:
         """Replace the decision: what is not named is refused.
 
         Raises:
-            UnknownIdError: a category or vendor that the policy lacks.
+            UnknownIdError: the policy lacks a category or vendor that is named.
             InvalidDecisionError: a required category is refused.
             ResponseStartedError: the headers have left.
-            LedgerUnavailableError: it would widen and cannot be recorded; nothing was changed.
+            LedgerUnavailableError: the decision would widen and cannot be recorded; nothing was changed.
         """
-        await self.aapply(self._decision(categories, vendors, merge=False))
+        await self._aapply(self._decision(categories, vendors, merge=False))
 
     async def achange(self, categories: Answers | None = None, *, vendors: Answers | None = None) -> None:
         """Merge into the decision: nothing else moves, nor does its end. Raises as `adecide` does."""
-        await self.aapply(self._decision(categories or {}, vendors, merge=True))
+        await self._aapply(self._decision(categories or {}, vendors, merge=True))
 
     async def awithdraw(self, category: str | None = None) -> str | None:
-        """Withdraw everything, or one category; returns the reference of the records, None where nothing was granted.
+        """Withdraw everything, or one category.
+
+        Returns the reference by which the records can be asked for, or None where nothing was granted.
 
         Raises:
             UnknownCategoryError: the policy has no such category.
             InvalidDecisionError: the category is required.
             ResponseStartedError: the headers have left.
         """
-        return (await self.aapply(self._withdrawal(category))).reference
+        return (await self._aapply(self._withdrawal(category))).reference
 
     # Deciding, in sync code
 
     def decide(self, categories: Answers, *, vendors: Answers | None = None) -> None:
         """Do what `adecide` does, blocking; BlockingCallError on an event loop's thread."""
-        self.apply(self._decision(categories, vendors, merge=False), instead="await consent.adecide(...)")
+        self._apply(self._decision(categories, vendors, merge=False), instead="await consent.adecide(...)")
 
     def change(self, categories: Answers | None = None, *, vendors: Answers | None = None) -> None:
         """Do what `achange` does, blocking; BlockingCallError on an event loop's thread."""
-        self.apply(
+        self._apply(
             self._decision(categories or {}, vendors, merge=True), instead="await consent.achange(...)"
         )
 
     def withdraw(self, category: str | None = None) -> str | None:
         """Do what `awithdraw` does, blocking; BlockingCallError on an event loop's thread."""
-        return self.apply(self._withdrawal(category), instead="await consent.awithdraw(...)").reference
+        return self._apply(self._withdrawal(category), instead="await consent.awithdraw(...)").reference
 
-    def _decision(
-        self, categories: Answers, vendors: Answers | None, *, merge: bool
-    ) -> Callable[[Consent], Outcome]:
+    def _decision(self, categories: Answers, vendors: Answers | None, *, merge: bool) -> Choose:
+        manager = self._visitor.manager
         choice = Choice(categories=dict(categories), vendors=dict(vendors or {}))
-        context = self.context(choice="change" if merge else "api")
-        return lambda before: self.manager.decide(before, choice, context, merge=merge)
+        context = self._visitor.choice_context(choice="change" if merge else "api")
+        return lambda before: manager.decide(before, choice, context, merge=merge)
 
-    def _withdrawal(self, category: str | None) -> Callable[[Consent], Outcome]:
-        context = self.context(choice="withdraw")
-        return lambda before: self.manager.withdraw(before, category, context)
+    def _withdrawal(self, category: str | None) -> Choose:
+        manager = self._visitor.manager
+        context = self._visitor.choice_context(choice="withdraw")
+        return lambda before: manager.withdraw(before, category, context)
 
-    def context(
-        self, *, choice: str, surface: Surface = "api", language: str | None = None, notice: str | None = None
-    ) -> ChoiceContext:
-        """Say how a choice in this request comes about."""
-        return ChoiceContext(
-            surface=surface,
-            choice=choice,
-            language=language or self.language(),
-            notice=notice,
-            gpc=self.peek().gpc,
-        )
-
-    async def aapply(self, settle: Callable[[Consent], Outcome]) -> Outcome:
-        """Settle a choice in a thread, since the ledger blocks; and take its outcome over."""
-        self._not_started()
-        before = self.peek()
-        outcome = await in_ledger_thread(lambda: settle(before))
-        self._take_over(outcome)
-        if outcome.record is not None and outcome.stored:
-            await self.manager.anotify(outcome.record)
+    async def _aapply(self, choose: Choose) -> Outcome:
+        visitor = self._visitor
+        visitor.require_unsent()
+        before = visitor.current()
+        outcome = visitor.adopt(await in_ledger_thread(lambda: choose(before)))
+        await visitor.aannounce()
         return outcome
 
-    def apply(self, settle: Callable[[Consent], Outcome], *, instead: str) -> Outcome:
-        """Settle a choice here and now, and take its outcome over.
-
-        Raises:
-            BlockingCallError: this thread runs an event loop, which would stand still; `instead` is what to call.
-        """
+    def _apply(self, choose: Choose, *, instead: str) -> Outcome:
         if _runs_an_event_loop():
             raise BlockingCallError(
                 f"This call waits for the ledger and would block the event loop: use {instead}."
             )
-        self._not_started()
-        outcome = settle(self.peek())
-        self._take_over(outcome)
-        if outcome.record is not None and outcome.stored:
-            self.manager.notify(outcome.record)
+        outcome = self._visitor.apply(choose)
+        self._visitor.announce()
         return outcome
 
-    def _not_started(self) -> None:
-        if self.started:
-            raise ResponseStartedError(
-                "The response's headers have left, so the visitor's browser cannot be told: decide before the response starts."
-            )
-
-    def _take_over(self, outcome: Outcome) -> None:
-        self.accessed = True
-        if outcome.record is not None:
-            self._consent = self.settled = outcome.consent
-            self.changed = True
-            self.outdated = False
-            self.narrowed = self.narrowed or outcome.narrowed
-            self.cookies = outcome.cookies
-
     def __repr__(self) -> str:
-        return f"<RequestConsent of {self.peek()!r}>"
+        return f"<RequestConsent of {self._visitor.current()!r}>"
+
+
+def visitor_of(consent: RequestConsent) -> VisitorConsent:
+    """Return what the library's own code needs of a request's consent beyond what handlers may see."""
+    return consent._visitor
 
 
 def _runs_an_event_loop() -> bool:

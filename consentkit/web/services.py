@@ -1,12 +1,13 @@
-"""What all exchanges of one site work with: its pages, its cookie gate, its part in the hand-off, what was seen."""
+"""What all exchanges of one site share: pages, cookie gate, Content-Security-Policy, hand-off."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import blake2s
+from typing import NamedTuple
 
 from consentkit._version import __version__
-from consentkit.consent import Consent
+from consentkit.consent import Consent, VerifiedToken
 from consentkit.enforcement import (
     ContentSecurityPolicy,
     CookieGate,
@@ -19,39 +20,65 @@ from consentkit.enforcement import (
 from consentkit.handoff import Handoff, handoff_address
 from consentkit.headers import RawHeaders, caching, cookie_values, is_complete_html, is_encoded
 from consentkit.html import Inserter
-from consentkit.manager import ConsentManager, NoRevocations
+from consentkit.manager import ConsentManager
 from consentkit.ui import Pages, ScriptTag, View
-from consentkit.web.request_consent import RequestConsent
+from consentkit.web.request_head import RequestHead
+from consentkit.web.visitor_consent import VisitorConsent
 
-__all__ = ["SiteServices"]
+__all__ = ["GPC_PATH", "SiteServices"]
+
+GPC_PATH = "/.well-known/gpc.json"
 
 _POLICIES = frozenset({b"content-security-policy", b"content-security-policy-report-only"})
 SETTINGS_CLASS = b"cookie-consent-settings"
 
 
-class SiteServices:
-    """What all exchanges of one site share.
+class CookieReading(NamedTuple):
+    """What a request's Cookie fields hold, as far as it can be known without the ledger.
 
     Attributes:
-        told_name: the cookie that says from which site a choice was brought, until a page has told the visitor.
-        brief: attributes of that cookie and of the hand-off's transaction, without their Max-Age.
+        token: our cookie, verified; None where there is no valid one.
+        permissions: the shared consent with this visitor's permissions; None where the token has to be evaluated.
+        unaltered: whether the application may see the request as it is.
+        needs_ledger: whether the ledger has to be asked first.
+    """
+
+    token: VerifiedToken | None
+    permissions: Consent | None
+    unaltered: bool
+    needs_ledger: bool
+
+
+_NOTHING_SENT = CookieReading(None, None, unaltered=True, needs_ledger=False)
+_NOTHING_OF_OURS = CookieReading(None, None, unaltered=False, needs_ledger=False)
+
+
+class SiteServices:
+    """What all exchanges of one site share. A host makes one of these for a manager.
+
+    Attributes:
+        pages: the banner and the documents under the prefix.
+        handoff: this site's part in the hand-off; None where the policy has no keys for one.
+        arrival_cookie: name of the cookie that says from which site a choice was brought, until a page has told the visitor.
+        brief_attributes: attributes of that cookie and of the hand-off's transaction, without their Max-Age.
+        vary: what a response depends on that depends on the consent.
+        vary_page: the same for pages, which depend on the language too.
     """
 
     def __init__(self, manager: ConsentManager) -> None:
+        policy = manager.policy
         self.manager = manager
         self.clock = manager.clock
-        self.revocations = manager.revocations or NoRevocations()
-        self.verified = manager.cookie.verified
-        self.cookie_name = manager.cookie.name.encode()
-        self.told_name = f"{manager.cookie.name}-from"
-        self.brief = f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
-        self.gate = CookieGate(manager.policy, own_names=manager.cookie.names, strict=manager.strict)
-        self.outgoing = SetCookieFilter(self.gate)
-        self.sent = CookieHeaderCache(self.cookie_name, self.gate)
-        self.spans = self.sent.spans
-        self.handoff = Handoff(manager) if len(manager.policy.sites) > 1 and _has_keys(manager) else None
+        self.origins = frozenset(origin.encode() for origin in manager.origins[manager.site])
+        self.arrival_cookie = f"{manager.cookie.name}-from"
+        self.brief_attributes = (
+            f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
+        )
+        self.gate = CookieGate(policy, own_names=manager.cookie.names, strict=manager.strict)
+        self.set_cookie_filter = SetCookieFilter(self.gate)
+        self.handoff = Handoff(manager) if len(policy.sites) > 1 and _has_keys(manager) else None
         self.pages = Pages(
-            manager.policy,
+            policy,
             manager.notice,
             site=manager.site,
             prefix=manager.prefix,
@@ -63,40 +90,95 @@ class SiteServices:
             stylesheets=manager.stylesheets,
         )
         manager.recorder.store_renderings_from(self.pages.rendering)
-        self.loader = ScriptTag(
-            manager.policy,
+        self.script_tag = ScriptTag(
+            policy,
             manager.cookie,
             src=self.pages.asset_url("consent.js"),
             asks=manager.show_banner,
-            group=_leading(manager) if self.handoff and manager.private_key else "",
+            group=_group_of_script(manager) if self.handoff and manager.private_key else "",
         )
-        self.csp = ContentSecurityPolicy(manager.csp, manager.policy) if manager.csp is not None else None
-        self.own_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
-        self.all_vendors = frozenset(vendor.id for vendor in manager.policy.vendors)
-        languages = manager.policy.languages
-        honoured = any(manager.policy.honours_gpc(category.id) for category in manager.policy.optional)
-        self.vary = (b"Cookie", *((b"Sec-GPC",) if honoured else ()))
-        # What an answer for one visitor says, where the application said nothing about caching.
-        self.personal = caching.depends_on_visitor([], self.vary, b"")
-        self.vary_page = (*self.vary, *((b"Accept-Language",) if len(languages) > 1 else ()))
+        self.csp = ContentSecurityPolicy(manager.csp, policy) if manager.csp is not None else None
         self.observed_cookies = ObservedCookies(manager.observed)
+        honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)
+        self.vary = (b"Cookie", *((b"Sec-GPC",) if honours_gpc else ()))
+        self.vary_page = (*self.vary, *((b"Accept-Language",) if len(policy.languages) > 1 else ()))
+        self._cookie_name = manager.cookie.name.encode()
+        self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate)
+        self._inside_prefix = manager.prefix + "/"
+        self._csp_has_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
+        self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
 
-    def is_complete_html(self, method: str, status: int, headers: RawHeaders, path: str) -> bool:
-        """Say whether our parts belong into an HTML answer, so far as its headers tell."""
-        if not is_complete_html(method, status, headers):
+    # Requests
+
+    def is_own(self, head: RequestHead) -> bool:
+        """Return whether the library itself answers a request: under the prefix, and the resource of Global Privacy Control."""
+        path = head.local_path
+        return path.startswith(self._inside_prefix) or path in (self.manager.prefix, GPC_PATH)
+
+    def read_cookie(self, headers: RawHeaders) -> CookieReading:
+        """Read the Cookie fields of a request; never raises."""
+        cookie, unaltered = _cookie_field(headers)
+        if cookie is None:
+            return _NOTHING_SENT if unaltered else _NOTHING_OF_OURS
+        if unaltered:
+            # Most visitors send the same header again and again: where it was searched before, its hash says so, which saves
+            # 31,000 instructions (7 us) a request.
+            cache = self._cookie_headers
+            span = cache.spans.get(hash(cookie)) or cache.remember(cookie)
+            if span is not None:
+                start, end = span
+                return self._read_values((cookie[start:end],), unaltered=True) if end else _NOTHING_SENT
+        return self._read_values(cookie_values(headers, self._cookie_name), unaltered=False)
+
+    def _read_values(self, values: Sequence[bytes], *, unaltered: bool) -> CookieReading:
+        """Choose the newest valid one of our cookie's values."""
+        manager = self.manager
+        now = self.clock()
+        token = manager.cookie.newest(values, now)
+        if token is None:
+            unknown = manager.resolver.may_load_notices(now) and self._names_unknown_notice(values)
+            return CookieReading(None, None, unaltered, unknown)
+        permissions = manager.resolver.permissions(token, now)
+        needs_ledger = permissions is None and manager.resolver.needs_lookup(token, now)
+        return CookieReading(token, permissions, unaltered, needs_ledger)
+
+    def _names_unknown_notice(self, values: Iterable[bytes]) -> bool:
+        return any(self.manager.cookie.unknown_notice(value) for value in values)
+
+    def look_up(self, headers: RawHeaders, token: VerifiedToken | None) -> VerifiedToken | None:
+        """Ask the ledger about a request's cookie, and return the token as it then is.
+
+        Blocks for a quarter of a second at most, never raises.
+        """
+        manager = self.manager
+        now = self.clock()
+        values = cookie_values(headers, self._cookie_name)
+        if token is None or self._names_unknown_notice(values):
+            manager.resolver.load_notices(now)
+            token = manager.cookie.newest(values, now)
+        revocations = manager.revocations
+        if token is not None and revocations is not None and manager.resolver.needs_lookup(token, now):
+            revocations.refresh(token.subject, now)
+        return token
+
+    # Pages
+
+    def is_complete_html(self, head: RequestHead, status: int, headers: RawHeaders) -> bool:
+        """Return whether our markup belongs into an HTML response, as far as its headers tell."""
+        if not is_complete_html(head.method, status, headers):
             return False
         if not is_encoded(headers):
             return True
         self.observed_cookies.warn_once(
             "content-encoding",
-            "%r arrives encoded, so that no banner can be put in: add the compressing middleware after "
-            "ConsentMiddleware, so that it runs around it.",
-            path,
+            "%r is already compressed, so the banner cannot be inserted: "
+            "add the compressing middleware after ConsentMiddleware.",
+            head.path,
         )
         return False
 
     def warn_of_public(self, path: str) -> None:
-        """Say once for each path that its answer cannot be what it claims to be."""
+        """Warn once per path that a response marked `public` is sent as private, because its handler read the consent."""
         self.observed_cookies.warn_once(
             path, "%r is marked public but depends on the consent: sent as private.", path
         )
@@ -105,71 +187,72 @@ class SiteServices:
         self,
         view: View,
         headers: RawHeaders,
-        consent: RequestConsent | None,
+        visitor: VisitorConsent | None,
         *,
-        news: bytes,
+        arrival: bytes,
         dropped: Sequence[Verdict],
     ) -> Inserter:
-        """Make our parts for a page, and what finds their spans in it; without a consent for a page that everybody shares.
+        """Return an Inserter with our markup for a page; `visitor` is None for a page that is the same for everybody.
 
-        The script comes first, since it tells all others what is allowed.
+        The script comes first, because it tells all others what is allowed.
         """
         pages = self.pages
         policies = caching.values(headers, b"content-security-policy")
-        nonce = consent.nonce if consent and self.own_nonce and not policies else nonce_of(policies)
-        follows = consent is not None and (self.csp is not None or consent.accessed)
-        tag = self.loader.tag(
+        nonce = visitor.nonce if visitor and self._csp_has_nonce and not policies else nonce_of(policies)
+        reloads = visitor is not None and (self.csp is not None or visitor.accessed)
+        tag = self.script_tag.tag(
             pages.language(view.language),
             root_path=view.root_path,
             nonce=nonce,
-            consent=view.consent if consent else None,
-            reload="" if follows else None,
+            consent=view.consent if visitor else None,
+            reload="" if reloads else None,
             dropped=_described(dropped) if self.manager.debug else (),
         )
+        shows_banner = visitor is not None and self.manager.show_banner
         return Inserter(
             (tag + pages.head(view, nonce)).encode(),
-            news + (pages.banner(view).encode() if consent and self.manager.show_banner else b""),
+            arrival + (pages.banner(view).encode() if shows_banner else b""),
             pages.settings(view).encode(),
             unless_class=SETTINGS_CLASS,
         )
 
-    def opened(
-        self, csp: ContentSecurityPolicy, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
+    def open_csp(
+        self, csp: ContentSecurityPolicy, headers: list[tuple[bytes, bytes]], visitor: VisitorConsent | None
     ) -> list[tuple[bytes, bytes]]:
-        """Open the site's Content-Security-Policy, or the answer's own, for the vendors that are granted.
+        """Open the site's Content-Security-Policy, or the response's own, for the vendors that are granted.
 
-        Without a consent, for a page that everybody shares, it is opened for all that are declared: there the script alone holds.
+        Without a visitor, for a page that is the same for everybody, it is opened for all vendors: there the script alone holds.
         """
-        vendors = consent.peek().vendors if consent else dict.fromkeys(self.all_vendors, True)
+        vendors = visitor.current().vendors if visitor else dict.fromkeys(self._all_vendors, True)
         granted = frozenset(vendor for vendor, allowed in vendors.items() if allowed)
         opened = [
             (name, csp.merge_into([value], granted)[0] if name.lower() in _POLICIES else value)
             for name, value in headers
         ]
         if not caching.values(headers, b"content-security-policy"):
-            nonce = consent.nonce if consent and self.own_nonce else None
+            nonce = visitor.nonce if visitor and self._csp_has_nonce else None
             opened.append((b"content-security-policy", csp.header(granted, nonce).encode()))
         return opened
 
-    def news(self, view: View, headers: RawHeaders) -> bytes:
-        """Make the line that says from which site the choice was brought here, for the first page after that."""
+    def arrival(self, view: View, headers: RawHeaders) -> bytes:
+        """Return the line that says from which site the choice was brought here, for the first page after that."""
         site = self._arrived_from(headers) if view.consent.status.decided else None
         return self.pages.arrival(view, site).encode() if site else b""
 
     def _arrived_from(self, headers: RawHeaders) -> str | None:
-        """Name the site; None for whatever is no site to fetch a choice from."""
+        """Return the id of the site; None for anything that is no site to fetch a choice from."""
         if self.handoff is None:
             return None
-        sent = cookie_values(headers, self.told_name.encode())
+        sent = cookie_values(headers, self.arrival_cookie.encode())
         site = sent[0].decode("latin-1") if len(sent) == 1 else ""
         return site if site in self.handoff.partners else None
 
     def forget_arrival(self) -> str:
-        """Give the Set-Cookie value after which nothing is said of it any more."""
-        return f"{self.told_name}={self.brief}; Max-Age=0"
+        """Return the Set-Cookie value that removes the cookie about the arrival."""
+        return f"{self.arrival_cookie}={self.brief_attributes}; Max-Age=0"
 
-    def state(self, consent: Consent, language: str) -> bytes:
-        """Name the state of a visitor's pages: two answers with one name look the same to the visitor."""
+    def page_state(self, consent: Consent, language: str) -> bytes:
+        """Return the state of a visitor's pages, for entity tags: two consents of one state look the same."""
         shown = (
             consent.status.value,
             list(consent.categories.values()),
@@ -178,22 +261,38 @@ class SiteServices:
             consent.gpc,
             consent.expires,
             language,
-            self.look,
+            self.appearance,
         )
         return blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
 
     @cached_property
-    def look(self) -> str:
-        """Name what goes into pages beside the visitor's own state; another policy, template or version is another look."""
+    def appearance(self) -> str:
+        """A digest of all that goes into pages except the visitor's own state: policy, templates, version."""
         manager = self.manager
         renderings = [self.pages.rendering(language) for language in manager.policy.languages]
-        told = (manager.policy.model_dump_json(), json.dumps(renderings))
-        parts = (__version__, manager.show_banner, manager.csp, *told)
+        texts = (manager.policy.model_dump_json(), json.dumps(renderings))
+        parts = (__version__, manager.show_banner, manager.csp, *texts)
         return blake2s(repr(parts).encode(), digest_size=9).hexdigest()
 
 
-def _leading(manager: ConsentManager) -> str:
-    """Tell the script from where, and to which origins, links take a choice along."""
+def _cookie_field(headers: RawHeaders) -> tuple[bytes | None, bool]:
+    """Return the Cookie field, and whether it is the only field that the application may have to see altered."""
+    cookie = None
+    alone = True
+    for name, value in headers:
+        # Two comparisons skip most names: few sort between `cookie` and `if-none-match`. That saves 4,700 instructions
+        # (1 us) a request.
+        if b"cookid" < name < b"if-o":
+            if name == b"cookie":
+                alone = alone and cookie is None
+                cookie = value
+            elif name > b"if-m":
+                alone = False
+    return cookie, alone
+
+
+def _group_of_script(manager: ConsentManager) -> str:
+    """Return what the script needs to carry a choice along links: this site, the prefix, and the other sites' origins."""
     others = [origins[0] for site, origins in manager.origins.items() if site != manager.site]
     return " ".join((manager.site, manager.prefix, *others))
 

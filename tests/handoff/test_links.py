@@ -12,9 +12,10 @@ from starlette.testclient import TestClient
 
 from consentkit import ConsentManager, Ledger
 from consentkit.asgi import ConsentMiddleware
-from consentkit.errors import UsageError
+from consentkit.errors import MissingMiddlewareError
 from consentkit.handoff.links import handoff_address
 from consentkit.jinja import group_link
+from consentkit.web import RequestConsent, RequestHead, VisitorConsent, visitor_of
 from tests.conftest import Clock
 from tests.support.family import KEY, ORIGINS, PAIRS, Family, a_family, a_policy
 from tests.support.sites import managing
@@ -110,11 +111,9 @@ def test_a_link_to_elsewhere_makes_no_page_personal(family: Family) -> None:
 
 def rendered(manager: ConsentManager, **context: Any) -> str:
     """Render a link for who has not answered, and hold that the consent was not asked for."""
-    from consentkit.web.request_consent import RequestConsent
-
-    consent = RequestConsent.of(manager, [])
+    consent = RequestConsent(VisitorConsent(manager, RequestHead("GET", "/", [])))
     text = TEMPLATES.from_string("{{ url|group_link }}").render(consent=consent, **context)
-    assert not consent.accessed
+    assert not visitor_of(consent).accessed
     return text
 
 
@@ -130,7 +129,7 @@ def test_an_address_that_is_escaped_already_is_escaped_once(family: Family) -> N
 
 @pytest.mark.parametrize("context", [{}, {"request": object()}, {"consent": "yes"}])
 def test_without_a_request_it_is_said_what_the_template_needs(context: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="give the template `request` or `consent`"):
+    with pytest.raises(MissingMiddlewareError, match=r"neither a `request` .* nor `consent`"):
         TEMPLATES.from_string("{{ '/'|group_link }}").render(**context)
 
 

@@ -8,7 +8,7 @@ from consentkit import ConsentManager, Policy
 from consentkit.consent.model import Choice
 from consentkit.manager.choice import ChoiceContext
 from consentkit.notices.notice import Notice
-from consentkit.web.exchange import SiteServices
+from consentkit.web import SiteServices
 from tests.conftest import Clock
 from tests.support.sites import managing
 

@@ -50,7 +50,7 @@ class Member:
         middleware: Any = self.app.middleware_stack
         while not isinstance(middleware, ConsentMiddleware):
             middleware = middleware.app
-        return middleware._shared.handoff
+        return middleware._site.handoff
 
 
 async def _page(request: Request) -> Response:

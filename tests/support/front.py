@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.asgi import ConsentMiddleware
 from consentkit.ledger import Record
-from consentkit.web.exchange import SiteServices
+from consentkit.web import SiteServices
 from tests.conftest import Clock
 from tests.support.told import EXAMPLE
 

@@ -1,11 +1,12 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
 import trio
 
 from consentkit import ConsentManager, ConsentStatus, Policy
+from consentkit.consent import VerifiedToken
 from consentkit.errors import (
     BlockingCallError,
     ResponseStartedError,
@@ -13,9 +14,11 @@ from consentkit.errors import (
     UnknownVendorError,
 )
 from consentkit.ledger import Record
-from consentkit.web.request_consent import RequestConsent
+from consentkit.web import RequestConsent, RequestHead, VisitorConsent, visitor_of
 from tests.conftest import Clock
 from tests.support.sites import managing
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 @pytest.fixture
@@ -26,25 +29,38 @@ def manager(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[ConsentMa
 
 @pytest.fixture
 def consent(manager: ConsentManager) -> RequestConsent:
-    return RequestConsent.of(manager, [(b"accept-language", b"nl"), (b"sec-gpc", b"1")])
+    return consent_of(manager, [(b"accept-language", b"nl"), (b"sec-gpc", b"1")])
+
+
+def consent_of(
+    manager: ConsentManager, headers: Headers = (), token: VerifiedToken | None = None
+) -> RequestConsent:
+    return RequestConsent(VisitorConsent(manager, RequestHead("GET", "/", headers), token))
+
+
+def token_of(consent: RequestConsent) -> VerifiedToken:
+    visitor = visitor_of(consent)
+    token = visitor.manager.cookie.verify(visitor.cookies[0].split(";")[0].partition("=")[2].encode())
+    assert token is not None
+    return token
 
 
 # LB-03
 def test_whoever_never_answered_is_allowed_what_is_required_and_nothing_else(consent: RequestConsent) -> None:
-    assert not consent.accessed
-    assert consent.allows("functional") and consent.accessed
+    assert not visitor_of(consent).accessed
+    assert consent.allows("functional") and visitor_of(consent).accessed
     assert not any(consent.allows(category) for category in ("analytical", "tracking", "social"))
     assert not consent.allows("social", vendor="youtube")
     assert consent.status is ConsentStatus.UNKNOWN and consent.granted == frozenset()
     assert consent.decided_at is consent.expires_at is consent.notice is None
     assert not consent.needs_asking, "the signal has refused all that could be asked"
-    assert consent.gpc and consent.language() == "nl" and consent.target() is None
+    assert consent.gpc and visitor_of(consent).language() == "nl"
     assert consent.categories["functional"] and not consent.vendors["youtube"]
     assert "unknown" in repr(consent)
 
 
 def test_the_consent_has_the_facts_of_the_decision(manager: ConsentManager, clock: Clock) -> None:
-    consent = RequestConsent.of(manager, [])
+    consent = consent_of(manager, [])
     assert consent.needs_asking
     consent.decide({"social": True})
     assert consent.decided_at == datetime(2026, 8, 31, 12, tzinfo=UTC)
@@ -53,9 +69,9 @@ def test_the_consent_has_the_facts_of_the_decision(manager: ConsentManager, cloc
 
 
 def test_looking_without_asking_does_not_mark_the_answer(consent: RequestConsent) -> None:
-    assert consent.peek() is consent.peek()
-    assert not consent.accessed
-    assert consent.consent is consent.peek() and consent.accessed
+    assert visitor_of(consent).current() is visitor_of(consent).current()
+    assert not visitor_of(consent).accessed
+    assert consent.consent is visitor_of(consent).current() and visitor_of(consent).accessed
 
 
 def test_ids_that_the_policy_lacks_raise(consent: RequestConsent) -> None:
@@ -70,10 +86,14 @@ def test_sync_code_decides_changes_and_withdraws(consent: RequestConsent, manage
     told: list[Record] = []
     manager.on_change(told.append)
     consent.decide({"analytical": True}, vendors={"youtube": True})
-    assert consent.changed and consent.granted == {"analytical"} and consent.allows("social", "youtube")
-    assert len(consent.cookies) == 2
+    assert (
+        visitor_of(consent).changed
+        and consent.granted == {"analytical"}
+        and consent.allows("social", "youtube")
+    )
+    assert len(visitor_of(consent).cookies) == 2
     consent.change(vendors={"youtube": False})
-    assert not consent.allows("social", "youtube") and consent.narrowed
+    assert not consent.allows("social", "youtube") and visitor_of(consent).narrowed
     reference = consent.withdraw()
     assert consent.status is ConsentStatus.WITHDRAWN
     assert [(record.event, record.subject, record.gpc, record.language) for record in told] == [
@@ -116,13 +136,13 @@ def test_a_blocking_call_on_an_event_loop_raises_and_names_the_other(
 
     with pytest.raises(BlockingCallError, match=f"await consent.a{call}"):
         asyncio.run(handler())
-    assert not consent.changed
+    assert not visitor_of(consent).changed
 
 
 def test_deciding_after_the_response_has_started_raises_before_anything_is_written(
     consent: RequestConsent, manager: ConsentManager
 ) -> None:
-    consent.started = True
+    visitor_of(consent).started = True
     with pytest.raises(ResponseStartedError):
         consent.decide({"analytical": True})
     with pytest.raises(ResponseStartedError):
@@ -134,13 +154,11 @@ def test_a_repeated_decision_marks_nothing_as_changed(
     consent: RequestConsent, manager: ConsentManager
 ) -> None:
     consent.decide({"analytical": True})
-    again = RequestConsent.of(
-        manager, [], manager.cookie.verify(consent.cookies[0].split(";")[0].partition("=")[2].encode())
-    )
+    again = consent_of(manager, [], token_of(consent))
     again.decide({"analytical": True})
-    assert not again.changed and again.cookies == ()
+    assert not visitor_of(again).changed and visitor_of(again).cookies == ()
     asyncio.run(again.adecide({"analytical": True}))
-    assert not again.changed
+    assert not visitor_of(again).changed
 
 
 # WD-03
@@ -148,10 +166,10 @@ def test_what_is_asked_after_the_status_agrees_with_it(
     manager: ConsentManager, consent: RequestConsent
 ) -> None:
     consent.decide({"social": True})
-    token = manager.cookie.verify(consent.cookies[0].split(";")[0].partition("=")[2].encode())
-    assert token is not None and manager.revocations is not None
+    token = token_of(consent)
+    assert manager.revocations is not None
     manager.revocations.refresh(token.subject, manager.clock())
-    later = RequestConsent.of(manager, [], token)
+    later = consent_of(manager, [], token)
     assert later.allows("social")
     manager.withdraw_subject(token.subject)
     assert later.status is ConsentStatus.WITHDRAWN and not later.allows("social")
@@ -163,15 +181,23 @@ def test_every_visitor_has_an_end_of_their_own_beside_whoever_answers_alike(
 ) -> None:
     ends = []
     for _ in range(3):
-        first = RequestConsent.of(manager, [])
+        first = consent_of(manager, [])
         first.decide({"social": True})
-        token = manager.cookie.verify(first.cookies[0].split(";")[0].partition("=")[2].encode())
-        assert token is not None and manager.revocations is not None
+        token = token_of(first)
+        assert manager.revocations is not None
         manager.revocations.refresh(token.subject, manager.clock())
-        again = RequestConsent.of(manager, [], token)
-        assert again.alike().allows("social")
+        again = consent_of(manager, [], token)
+        assert visitor_of(again).permissions().allows("social")
         token.answer.shared_consent = None  # as another thread may have it, that settles the same
-        assert again.ends == token.ends == manager.evaluator.expires(token.decision)
-        ends.append(again.ends)
+        assert visitor_of(again).ends == token.ends == manager.evaluator.expires(token.decision)
+        ends.append(visitor_of(again).ends)
         clock.advance(days=30)
     assert len(set(ends)) == 3
+
+
+def test_handlers_see_the_public_verbs_and_nothing_of_the_plumbing(consent: RequestConsent) -> None:
+    assert {name for name in dir(consent) if not name.startswith("_")} == {
+        *("allows", "status", "granted", "categories", "vendors", "decided_at", "expires_at", "needs_asking"),
+        *("gpc", "notice", "nonce", "consent"),
+        *("decide", "change", "withdraw", "adecide", "achange", "awithdraw"),
+    }

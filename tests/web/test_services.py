@@ -9,8 +9,9 @@ import pytest
 from consentkit import ConsentManager, Policy
 from consentkit.consent.model import Choice
 from consentkit.manager.choice import ChoiceContext
-from consentkit.web.services import SiteServices
+from consentkit.web import Exchange, RequestHead, SiteServices
 from tests.conftest import Clock
+from tests.support.front import COOKIE, EVERYTHING, Front, Headers
 from tests.support.sites import managing
 
 
@@ -37,20 +38,23 @@ def test_two_answers_are_of_one_state_only_where_they_look_the_same(
     alone = manager.decide(
         undecided, Choice(categories={}, vendors={"youtube": True}), ChoiceContext()
     ).consent
-    states = [shared.state(consent, "en") for consent in (undecided, given, alone)]
-    states += [shared.state(undecided, "nl"), shared.state(manager.evaluator.undecided(gpc=True), "en")]
+    states = [shared.page_state(consent, "en") for consent in (undecided, given, alone)]
+    states += [
+        shared.page_state(undecided, "nl"),
+        shared.page_state(manager.evaluator.undecided(gpc=True), "en"),
+    ]
     assert len(set(states)) == len(states)
-    assert shared.state(manager.evaluator.undecided(), "en") == states[0]
+    assert shared.page_state(manager.evaluator.undecided(), "en") == states[0]
 
 
 def test_another_banner_policy_or_style_is_another_look(
     equipped: Callable[..., SiteServices], policy: Policy
 ) -> None:
     looks = {
-        equipped().look,
-        equipped(banner=False).look,
-        equipped(csp="default-src 'self'").look,
-        equipped(policy.model_copy(update={"validity": type(policy.validity).parse("P3M")})).look,
+        equipped().appearance,
+        equipped(banner=False).appearance,
+        equipped(csp="default-src 'self'").appearance,
+        equipped(policy.model_copy(update={"validity": type(policy.validity).parse("P3M")})).appearance,
     }
     assert len(looks) == 4
 
@@ -69,3 +73,54 @@ def test_answers_vary_by_what_the_policy_makes_them_depend_on(
 
 def test_without_keys_there_is_no_hand_off(equipped: Callable[..., SiteServices]) -> None:
     assert equipped().handoff is None
+
+
+# What a request's Cookie fields hold
+
+
+TAGGED = (b"if-none-match", b'"1~ck.0"')
+
+
+# IN-03
+@pytest.mark.parametrize(
+    ("sent", "clean"),
+    [
+        ([], True),
+        ([(b"accept", b"*/*"), (b"user-agent", b"x")], True),
+        ([(b"cookie", b"session=1")], True),
+        ([(b"cookie", b"session=1"), (b"cookie", b"theme=1")], False),
+        ([(b"cookie", b"_ga=1")], False),
+        ([TAGGED], False),
+        ([TAGGED, (b"cookie", b"session=1")], False),
+        ([(b"cookie", b"session=1"), TAGGED], False),
+        ([(b"if-match", b'"1~ck.0"')], False),
+        ([(b"cookie", b"a=" + b"b" * 5000)], False),
+    ],
+)
+def test_a_request_with_nothing_of_ours_or_to_hide_is_left_as_it_is(
+    front: Front, sent: Headers, clean: bool
+) -> None:
+    for _ in range(2):  # read, and remembered
+        reading = front.shared.read_cookie(sent)
+        assert not reading.needs_ledger and reading.unaltered is clean
+
+
+@pytest.mark.parametrize("more", [b"", b"; session=1", b"; _ga=1"])
+def test_a_cookie_is_read_the_first_time_as_the_second(front: Front, more: bytes) -> None:
+    token = front.cookie(front.client(), **EVERYTHING).encode()
+    for _ in range(2):
+        assert _allows_social(front, [(b"cookie", COOKIE.encode() + b"=" + token + more)])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_cookie_in_a_field_of_its_own_is_read(front: Front, order: int) -> None:
+    token = front.cookie(front.client(), **EVERYTHING).encode()
+    sent = [(b"cookie", b"session=1"), (b"cookie", COOKIE.encode() + b"=" + token)]
+    assert _allows_social(front, sent[::order])
+
+
+def _allows_social(front: Front, sent: Headers) -> bool:
+    exchange = Exchange(front.shared, RequestHead("GET", "/", sent))
+    if exchange.needs_ledger:
+        exchange.ask_ledger()
+    return exchange.consent.allows("social")

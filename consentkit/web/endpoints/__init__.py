@@ -1,5 +1,7 @@
 """What the library answers under its prefix."""
 
-from consentkit.web.endpoints.router import Endpoints
+from consentkit.web.endpoints.answer import Answer, LedgerStep
+from consentkit.web.endpoints.body import BodyBuffer
+from consentkit.web.endpoints.router import Endpoints, refusal
 
-__all__ = ["Endpoints"]
+__all__ = ["Answer", "BodyBuffer", "Endpoints", "LedgerStep", "refusal"]

@@ -1,24 +1,63 @@
-"""What the endpoints take in: bodies of 16 KiB at the most, of two media types, read strictly or refused."""
+"""Request bodies: at most 16 KiB, of two media types, read strictly or refused."""
 
-from starlette.requests import Request
+from collections.abc import Callable
+from typing import TypeVar
 
 from consentkit.errors import InvalidDecisionError
-from consentkit.headers import header_values
-from consentkit.web.endpoints.choice import SubmittedChoice, read_form, read_json
+from consentkit.headers import RawHeaders, header_values
 from consentkit.web.endpoints.problem import HTTPProblem
+from consentkit.web.request_head import RequestHead
 
-__all__ = ["FORM", "JSON", "body", "form", "json", "media_type", "wants_html"]
+__all__ = ["FORM", "JSON", "BodyBuffer", "media_type", "parsed", "required_body", "wants_html"]
 
 LARGEST_BODY = 16 * 1024
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
+T = TypeVar("T")
 
-def media_type(request: Request) -> str:
-    """Give the media type of a body in UTF-8 that is not encoded; empty for any other one."""
-    headers = request.scope["headers"]
-    types = header_values(headers, b"content-type")
-    encodings = header_values(headers, b"content-encoding")
+
+class BodyBuffer:
+    """Collects a request's body as it arrives, up to 16 KiB counted on received bytes, whatever Content-Length says.
+
+    Attributes:
+        is_too_large: whether there is more than that, so that the host need not read on.
+    """
+
+    def __init__(self, headers: RawHeaders) -> None:
+        declared = header_values(headers, b"content-length")
+        self.is_too_large = bool(declared and declared[0].isdigit() and int(declared[0][:20]) > LARGEST_BODY)
+        self._received = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Take a piece of the body."""
+        self._received += chunk
+        self.is_too_large = self.is_too_large or len(self._received) > LARGEST_BODY
+
+    def whole(self) -> bytes | None:
+        """Return the body; None where it is too large."""
+        return None if self.is_too_large else bytes(self._received)
+
+
+def required_body(body: bytes | None) -> bytes:
+    """Return a body, or raise the problem of one that is too large, which hosts pass on as None."""
+    if body is None:
+        raise HTTPProblem(413, "The body is larger than 16 KiB.")
+    return body
+
+
+def parsed(read: Callable[[], T]) -> T:
+    """Return what a parser reads, or raise the problem of input that it refuses."""
+    try:
+        return read()
+    except InvalidDecisionError as error:
+        raise HTTPProblem(400, str(error)) from None
+
+
+def media_type(head: RequestHead) -> str:
+    """Return the media type of a body in UTF-8 that is not compressed; empty for any other one."""
+    types = header_values(head.headers, b"content-type")
+    encodings = header_values(head.headers, b"content-encoding")
     if len(types) != 1 or any(value.strip().lower() not in (b"", b"identity") for value in encodings):
         return ""
     media_type, _, parameters = types[0].decode("latin-1").lower().partition(";")
@@ -26,38 +65,9 @@ def media_type(request: Request) -> str:
     return media_type.strip() if not parameters.strip() or charset in ("utf-8", "utf8") else ""
 
 
-def wants_html(request: Request) -> bool:
-    """Say whether a refusal is read by a person: after a form, or where a browser navigates."""
-    if media_type(request) == FORM:
+def wants_html(head: RequestHead) -> bool:
+    """Return whether a refusal is read by a person: after a form, or where a browser navigates."""
+    if media_type(head) == FORM:
         return True
-    accept = b",".join(header_values(request.scope["headers"], b"accept"))
-    return b"text/html" in accept and request.method in ("GET", "HEAD", "POST")
-
-
-async def body(request: Request) -> bytes:
-    """Read at most 16 KiB, counted as they arrive, whatever Content-Length says."""
-    declared = header_values(request.scope["headers"], b"content-length")
-    if declared and declared[0].isdigit() and int(declared[0][:20]) > LARGEST_BODY:
-        raise HTTPProblem(413, "The body is larger than 16 KiB.")
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > LARGEST_BODY:
-            raise HTTPProblem(413, "The body is larger than 16 KiB.")
-    return bytes(received)
-
-
-def form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice, str | None]:
-    """Read a form, or answer 400."""
-    try:
-        return read_form(body, withdrawal=withdrawal)
-    except InvalidDecisionError as error:
-        raise HTTPProblem(400, str(error)) from None
-
-
-def json(body: bytes, *, merge: bool) -> SubmittedChoice:
-    """Read JSON, or answer 400."""
-    try:
-        return read_json(body, merge=merge)
-    except InvalidDecisionError as error:
-        raise HTTPProblem(400, str(error)) from None
+    accept = b",".join(header_values(head.headers, b"accept"))
+    return b"text/html" in accept and head.method in ("GET", "HEAD", "POST")

@@ -1,15 +1,15 @@
-"""What visitors and programmes send to the decision address, read strictly: whatever is not plain changes nothing."""
+"""What visitors and programs send to the decision address, read strictly: anything doubtful is refused and changes nothing."""
 
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from consentkit.consent import Choice
 from consentkit.errors import InvalidDecisionError
 from consentkit.manager import Surface
+from consentkit.web.endpoints.query import RepeatedFieldError, unique_fields
 
 __all__ = ["SubmittedChoice", "read_form", "read_json", "read_query"]
 
@@ -21,7 +21,7 @@ Choices = Literal["accept_all", "reject_all", "save", "change"]
 
 
 class SubmittedChoice(BaseModel):
-    """What was sent: answers by id, or one of the two buttons, and how they came about."""
+    """A choice as it was sent: answers by id, or one of the two buttons, and how they came about."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -33,8 +33,8 @@ class SubmittedChoice(BaseModel):
     surface: Surface = "api"
     next: str | None = None
 
-    def named(self) -> Choice:
-        """Give what it names."""
+    def as_choice(self) -> Choice:
+        """Return the answers that it names."""
         return Choice(categories=self.categories or {}, vendors=self.vendors or {})
 
     @property
@@ -74,10 +74,10 @@ _BRACKETS = {ord("{"): "["}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise InvalidDecisionError("The body names a key twice.")
-    return found
+    return members
 
 
 def _no_constant(name: str) -> Any:
@@ -96,11 +96,11 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice
     category = fields.pop("category", None) if withdrawal else None
     values: dict[str, Any] = {}
     for name, value in fields.items():
-        kind, dot, one = name.partition(".")
+        kind, dot, item = name.partition(".")
         if dot and kind in _TABLES and not withdrawal:
             if value not in ("on", "off"):
                 raise InvalidDecisionError("An answer is `on` or `off`.")
-            values.setdefault(_TABLES[kind], {})[one] = value == "on"
+            values.setdefault(_TABLES[kind], {})[item] = value == "on"
         elif name in _PLAIN and (name != "choice" or not withdrawal):
             values[name] = value or None
         else:
@@ -135,19 +135,15 @@ def _fields(body: bytes) -> dict[str, str]:
     if body.count(b"&") >= MOST_FIELDS:
         raise InvalidDecisionError("The form has too many fields.")
     try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body), errors="strict"
-        )
+        return unique_fields(body, most=MOST_FIELDS, strict=True)
+    except RepeatedFieldError:
+        raise InvalidDecisionError("The form names a field twice.") from None
     except ValueError:
         raise InvalidDecisionError("The form is not application/x-www-form-urlencoded in UTF-8.") from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise InvalidDecisionError("The form names a field twice.")
-    return fields
 
 
 def _reason(error: ValidationError) -> str:
-    """Say which of our own keys is wrong; a key that was sent is never repeated."""
+    """Return which of our own keys is wrong. A key that was sent is never repeated in an answer."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = first["loc"][0] if first["loc"] else ""
     known = where if where in SubmittedChoice.model_fields else "body"

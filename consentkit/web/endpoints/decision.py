@@ -1,129 +1,136 @@
-"""The decision's own addresses: asked for, replaced, changed in part, withdrawn."""
+"""The decision's own addresses: look it up, replace it, change a part of it, withdraw it."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-
-from consentkit.consent import Choice, Consent
-from consentkit.consent import transitions as decisions
+from consentkit.consent import Choice, Consent, transitions
 from consentkit.errors import InvalidDecisionError, LedgerError, UnknownIdError, UnknownNoticeError
-from consentkit.headers import local_path
-from consentkit.manager import ConsentManager, Outcome
-from consentkit.web.endpoints import body as intake
-from consentkit.web.endpoints.choice import SubmittedChoice, read_query
+from consentkit.headers import local_path, own_path
+from consentkit.manager import Outcome
+from consentkit.web.endpoints.answer import Answer, Methods
+from consentkit.web.endpoints.body import FORM, JSON, media_type, parsed, required_body
+from consentkit.web.endpoints.choice import SubmittedChoice, read_form, read_json, read_query
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.exchange import Exchange, SiteServices, exchange_of
-from consentkit.web.request_consent import RequestConsent
+from consentkit.web.exchange import Exchange
+from consentkit.web.response import Response, json_document, redirect
+from consentkit.web.services import SiteServices
+from consentkit.web.visitor_consent import Choose
 
 __all__ = ["DecisionEndpoint", "decision_json"]
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 
 class DecisionEndpoint:
-    """Answer at `decision` and `withdraw`: JSON with JSON, a form with the page that it came from."""
+    """Answers at `decision` and `withdraw`: JSON with JSON, a form with a redirect to the page that it came from."""
 
-    def __init__(self, shared: SiteServices) -> None:
-        self._manager: ConsentManager = shared.manager
-        self._pages = shared.pages
+    def __init__(self, site: SiteServices) -> None:
+        self._manager = site.manager
+        self._pages = site.pages
 
-    def routes(self) -> dict[str, Mapping[str, Handler]]:
-        """Give the addresses below the prefix."""
+    def routes(self) -> dict[str, Methods]:
+        """Return the addresses below the prefix."""
         return {
             "/decision": {
-                "GET": self._decision,
-                "POST": self._post_decision,
-                "PATCH": self._patch_decision,
-                "DELETE": self._delete_decision,
+                "GET": self._show,
+                "POST": self._replace,
+                "PATCH": self._change,
+                "DELETE": self._withdraw_by_query,
             },
-            "/withdraw": {"POST": self._withdraw},
+            "/withdraw": {"POST": self._withdraw_by_form},
         }
 
-    async def _decision(self, request: Request) -> Response:
-        return self._tell(exchange_of(request.scope).consent)
+    def _show(self, exchange: Exchange, body: bytes | None) -> Answer:
+        return self._document(exchange.consent.consent)
 
-    def _tell(self, consent: Consent, **more: object) -> Response:
+    def _document(self, consent: Consent, **more: object) -> Response:
         headers = {
             "cache-control": "private, no-store",
             "consent-state": self._manager.cookie.companion_value(consent),
         }
-        return JSONResponse(decision_json(consent) | more, headers=headers)
+        return json_document(decision_json(consent) | more, headers=headers)
 
-    async def _post_decision(self, request: Request) -> Response:
-        exchange = exchange_of(request.scope)
-        if intake.media_type(request) == intake.FORM:
-            answer, _ = intake.form(await intake.body(request))
-            await self._settle(exchange, answer, merge=answer.choice == "change")
-            return self._back(request, answer)
-        if intake.media_type(request) != intake.JSON:
-            raise HTTPProblem(415, f"Send {intake.JSON} or {intake.FORM}.")
-        answer = intake.json(await intake.body(request), merge=False)
-        return self._tell((await self._settle(exchange, answer, merge=False)).consent)
+    def _replace(self, exchange: Exchange, body: bytes | None) -> Answer:
+        kind = media_type(exchange.head)
+        if kind == FORM:
+            content = required_body(body)
+            submitted, _ = parsed(lambda: read_form(content))
+            choose = self._choose(exchange, submitted, merge=submitted.choice == "change")
+            return lambda: self._back_after(exchange, choose, submitted)
+        if kind != JSON:
+            raise HTTPProblem(415, f"Send {JSON} or {FORM}.")
+        return self._from_json(exchange, body, merge=False)
 
-    async def _patch_decision(self, request: Request) -> Response:
-        if intake.media_type(request) != intake.JSON:
-            raise HTTPProblem(415, f"Send {intake.JSON}.")
-        answer = intake.json(await intake.body(request), merge=True)
-        return self._tell((await self._settle(exchange_of(request.scope), answer, merge=True)).consent)
+    def _change(self, exchange: Exchange, body: bytes | None) -> Answer:
+        if media_type(exchange.head) != JSON:
+            raise HTTPProblem(415, f"Send {JSON}.")
+        return self._from_json(exchange, body, merge=True)
 
-    async def _settle(self, exchange: Exchange, answer: SubmittedChoice, *, merge: bool) -> Outcome:
-        manager, consent = self._manager, exchange
-        context = consent.context(
-            choice=answer.choice or ("change" if merge else "api"),
-            surface=answer.surface,
-            language=self._pages.language(answer.language or consent.language()),
-            notice=answer.notice,
+    def _from_json(self, exchange: Exchange, body: bytes | None, *, merge: bool) -> Answer:
+        content = required_body(body)
+        submitted = parsed(lambda: read_json(content, merge=merge))
+        choose = self._choose(exchange, submitted, merge=merge)
+        return lambda: self._document(_applied(exchange, choose).consent)
+
+    def _choose(self, exchange: Exchange, submitted: SubmittedChoice, *, merge: bool) -> Choose:
+        """Return what records a submitted choice."""
+        manager = self._manager
+        context = exchange.visitor.choice_context(
+            choice=submitted.choice or ("change" if merge else "api"),
+            surface=submitted.surface,
+            language=self._language(exchange, submitted),
+            notice=submitted.notice,
         )
 
-        def settle(before: Consent) -> Outcome:
-            choice: Choice = answer.named()
-            if answer.choice in ("accept_all", "reject_all"):
-                choice = decisions.everything(
-                    manager.recorder.shown(answer.notice), allowed=answer.choice == "accept_all"
+        def choose(before: Consent) -> Outcome:
+            choice: Choice = submitted.as_choice()
+            if submitted.choice in ("accept_all", "reject_all"):
+                choice = transitions.everything(
+                    manager.recorder.shown(submitted.notice), allowed=submitted.choice == "accept_all"
                 )
             elif merge and not (choice.categories or choice.vendors):
-                manager.recorder.shown(answer.notice)
+                manager.recorder.shown(submitted.notice)  # raises where the notice is unknown
                 return Outcome(consent=before)
             return manager.decide(before, choice, context, merge=merge)
 
-        return await _applied(consent, settle)
+        return choose
 
-    async def _delete_decision(self, request: Request) -> Response:
-        try:
-            answer, category = read_query(request.scope.get("query_string", b""))
-        except InvalidDecisionError as error:
-            raise HTTPProblem(400, str(error)) from None
-        outcome = await self._take_back(exchange_of(request.scope), answer, category)
-        return self._tell(outcome.consent, reference=outcome.reference)
+    def _withdraw_by_query(self, exchange: Exchange, body: bytes | None) -> Answer:
+        submitted, category = parsed(lambda: read_query(exchange.head.query))
+        choose = self._withdrawal(exchange, submitted, category)
 
-    async def _withdraw(self, request: Request) -> Response:
-        if intake.media_type(request) != intake.FORM:
-            raise HTTPProblem(415, f"Send {intake.FORM}.")
-        answer, category = intake.form(await intake.body(request), withdrawal=True)
-        await self._take_back(exchange_of(request.scope), answer, category)
-        return self._back(request, answer)
+        def withdraw() -> Response:
+            outcome = _applied(exchange, choose)
+            return self._document(outcome.consent, reference=outcome.reference)
 
-    async def _take_back(self, exchange: Exchange, answer: SubmittedChoice, category: str | None) -> Outcome:
-        manager, consent = self._manager, exchange
-        context = consent.context(
+        return withdraw
+
+    def _withdraw_by_form(self, exchange: Exchange, body: bytes | None) -> Answer:
+        if media_type(exchange.head) != FORM:
+            raise HTTPProblem(415, f"Send {FORM}.")
+        content = required_body(body)
+        submitted, category = parsed(lambda: read_form(content, withdrawal=True))
+        choose = self._withdrawal(exchange, submitted, category)
+        return lambda: self._back_after(exchange, choose, submitted)
+
+    def _withdrawal(self, exchange: Exchange, submitted: SubmittedChoice, category: str | None) -> Choose:
+        """Return what records a withdrawal."""
+        context = exchange.visitor.choice_context(
             choice="withdraw",
-            surface=answer.surface,
-            language=self._pages.language(answer.language or consent.language()),
-            notice=answer.notice,
+            surface=submitted.surface,
+            language=self._language(exchange, submitted),
+            notice=submitted.notice,
         )
-        return await _applied(consent, lambda before: manager.withdraw(before, category, context))
+        return lambda before: self._manager.withdraw(before, category, context)
 
-    def _back(self, request: Request, answer: SubmittedChoice) -> Response:
-        root_path = request.scope.get("root_path", "")
-        target = local_path(answer.next, root_path + self._manager.prefix)
-        return RedirectResponse(target, status_code=303)
+    def _language(self, exchange: Exchange, submitted: SubmittedChoice) -> str:
+        return self._pages.language(submitted.language or exchange.visitor.language())
+
+    def _back_after(self, exchange: Exchange, choose: Choose, submitted: SubmittedChoice) -> Response:
+        _applied(exchange, choose)
+        return redirect(local_path(submitted.next, own_path(exchange.head.root_path, self._manager.prefix)))
 
 
 def decision_json(consent: Consent) -> dict[str, Any]:
-    """Write a consent as the decision address shows it; times in RFC 3339, UTC."""
+    """Return a consent as the decision address shows it; times in RFC 3339, UTC."""
     return {
         "status": consent.status.value,
         "categories": dict(consent.categories),
@@ -140,10 +147,10 @@ def _time(moment: datetime | None) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
-async def _applied(consent: RequestConsent, settle: Callable[[Consent], Outcome]) -> Outcome:
-    """Settle a choice, and turn what can go wrong into its answer."""
+def _applied(exchange: Exchange, choose: Choose) -> Outcome:
+    """Record a choice, and turn what can go wrong into its answer; blocks for the ledger."""
     try:
-        return await consent.aapply(settle)
+        return exchange.visitor.apply(choose)
     except UnknownNoticeError as error:
         raise HTTPProblem(409, str(error)) from None
     except InvalidDecisionError as error:

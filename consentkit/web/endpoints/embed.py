@@ -1,31 +1,29 @@
 """Embedded content of third parties: a placeholder until it is allowed, then the vendor's frame, both in a frame of ours.
 
-The page that embeds is the same for everybody; what a visitor gets is decided here, with or without JavaScript. "Load once" is a
+The page that embeds is the same for everybody. What a visitor gets is decided here, with or without JavaScript. "Load once" is a
 signed token for one vendor, one address and one minute: no setting changes, and the record of it leads to nobody.
 """
 
-import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from urllib.parse import parse_qsl, urlencode
+from collections.abc import Mapping
+from urllib.parse import urlencode
 
-from itsdangerous import Signer
 from markupsafe import Markup
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from consentkit.consent import signer
 from consentkit.enforcement import is_within
 from consentkit.errors import LedgerError
-from consentkit.headers import local_path
+from consentkit.headers import local_path, own_path
 from consentkit.policy import Vendor
-from consentkit.web.endpoints import body as intake
+from consentkit.web.endpoints.answer import Answer, Methods
+from consentkit.web.endpoints.body import FORM, media_type, required_body
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.exchange import SiteServices, exchange_of
-from consentkit.web.threads import in_ledger_thread
+from consentkit.web.endpoints.query import RepeatedFieldError, unique_fields
+from consentkit.web.exchange import Exchange
+from consentkit.web.response import Response, html, redirect
+from consentkit.web.services import SiteServices
 
 __all__ = ["FRAMED_HEADERS", "EmbedEndpoint"]
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 TOKEN_SECONDS = 60
 _TOKEN = re.compile(r"([1-9][0-9]{0,11})\.([A-Za-z0-9_-]{1,64})")
@@ -39,64 +37,64 @@ FRAMED_HEADERS = (
     (b"content-security-policy", _POLICY.encode()),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
+# In this order the address of an embed is written again; other fields play no part.
+_FIELDS = ("u", "next", "t")
 
 
 class EmbedEndpoint:
-    """Answer at `embed/{vendor}?u=URL`."""
+    """Answers at `embed/{vendor}?u=URL`."""
 
-    def __init__(self, shared: SiteServices) -> None:
-        manager = shared.manager
-        self._shared = shared
+    def __init__(self, site: SiteServices) -> None:
+        manager = site.manager
+        self._site = site
         self._manager = manager
-        self.methods: Mapping[str, Handler] = {"GET": self._show, "POST": self._load_once}
-        self._signer = Signer(
-            manager.cookie.keys_oldest_first,
-            f"consentkit.embed.v1|{manager.group}|{manager.site}",
-            key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )
+        self.methods: Methods = {"GET": self._show, "POST": self._load_once}
+        salt = f"consentkit.embed.v1|{manager.group}|{manager.site}"
+        self._signer = signer(manager.cookie.keys_oldest_first, salt)
 
-    async def _show(self, request: Request) -> Response:
-        exchange = exchange_of(request.scope)
-        vendor, query = self._asked(request)
-        consent = exchange
-        shown = consent.vendors[vendor.id] or self._is_valid(query.get("t", ""), vendor.id, query["u"])
-        pages, view = self._shared.pages, exchange.view(back=query.get("next") or "/")
-        language = pages.language(view.language)
+    def _show(self, exchange: Exchange, body: bytes | None) -> Answer:
+        """Show the vendor's frame where it is allowed, or loaded once, and the placeholder otherwise."""
+        vendor, query = self._requested(exchange)
+        is_shown = exchange.consent.vendors[vendor.id] or self._is_valid(
+            query.get("t", ""), vendor.id, query["u"]
+        )
+        pages, view = self._site.pages, exchange.view(back=query.get("next") or "/")
         rows = pages.policy_json(view.language)["vendors"]
-        tag = self._shared.loader.tag(
-            language,
+        tag = self._site.script_tag.tag(
+            pages.language(view.language),
             root_path=view.root_path,
             consent=view.consent,
             reload=f"{vendor.category}:{vendor.id}",
         )
-        html = pages.render(
+        page = pages.render(
             "embed.html",
             view,
             vendor=next(row for row in rows if row["id"] == vendor.id),
             address=query["u"],
-            again=self._address(request, vendor, query),
-            shown=shown,
+            again=self._address(exchange, vendor, query),
+            shown=is_shown,
             script=Markup(tag),  # noqa: S704 - escaped where it was written
         )
         headers = {"cache-control": "private, no-store"}
-        if shown:
+        if is_shown:
             headers["content-security-policy"] = f"{_POLICY}; frame-src {' '.join(vendor.origins.frame)}"
-        return HTMLResponse(html, headers=headers)
+        return html(page, headers=headers)
 
-    async def _load_once(self, request: Request) -> Response:
+    def _load_once(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Let one vendor's content be loaded for a minute; the record first, as with every choice that widens."""
-        exchange = exchange_of(request.scope)
-        vendor, query = self._asked(request)
-        if await intake.body(request) and intake.media_type(request) != intake.FORM:
-            raise HTTPProblem(415, f"Send {intake.FORM}.")
-        consent = exchange
+        vendor, query = self._requested(exchange)
+        if required_body(body) and media_type(exchange.head) != FORM:
+            raise HTTPProblem(415, f"Send {FORM}.")
         query.pop("t", None)
-        if not consent.peek().vendors[vendor.id]:
-            language = self._shared.pages.language(consent.language())
-            context = consent.context(choice="load_once", surface="embed", language=language)
+        visitor = exchange.visitor
+        if visitor.current().vendors[vendor.id]:
+            return self._again(exchange, vendor, query)
+        language = self._site.pages.language(visitor.language())
+        context = visitor.choice_context(choice="load_once", surface="embed", language=language)
+
+        def record() -> Response:
             try:
-                await in_ledger_thread(lambda: self._manager.recorder.loaded_once(vendor.id, context))
+                self._manager.recorder.loaded_once(vendor.id, context)
             except LedgerError:
                 raise HTTPProblem(
                     503,
@@ -104,27 +102,32 @@ class EmbedEndpoint:
                     headers={"retry-after": "5"},
                 ) from None
             query["t"] = self._token(vendor.id, query["u"])
-        headers = {"cache-control": "private, no-store"}
-        return RedirectResponse(self._address(request, vendor, query), 303, headers=headers)
+            return self._again(exchange, vendor, query)
 
-    def _asked(self, request: Request) -> tuple[Vendor, dict[str, str]]:
-        """Read which vendor and address are meant."""
-        name = request.scope["path"].rpartition("/")[2]
-        vendor = next((one for one in self._manager.policy.vendors if one.id == name), None)
+        return record
+
+    def _again(self, exchange: Exchange, vendor: Vendor, query: Mapping[str, str]) -> Response:
+        """Send the browser to the same address with GET, so that Back shows no error page."""
+        return redirect(self._address(exchange, vendor, query), {"cache-control": "private, no-store"})
+
+    def _requested(self, exchange: Exchange) -> tuple[Vendor, dict[str, str]]:
+        """Return the vendor that a request names, and the fields of its query."""
+        name = exchange.head.path.rpartition("/")[2]
+        vendor = next((vendor for vendor in self._manager.policy.vendors if vendor.id == name), None)
         if vendor is None or not vendor.origins.frame:
             raise HTTPProblem(404, "No content of such a third party is embedded here.")
-        query = _query(request.scope.get("query_string", b""))
+        query = _query(exchange.head.query)
         if not is_within(query.get("u", ""), vendor.origins.frame):
             raise HTTPProblem(400, "`u` is not an address within this third party's frame origins.")
         if "next" in query:
-            root_path: str = request.scope.get("root_path", "")
-            query["next"] = local_path(query["next"], root_path.rstrip("/") + self._manager.prefix)
+            query["next"] = local_path(query["next"], self._own_path(exchange))
         return vendor, query
 
-    def _address(self, request: Request, vendor: Vendor, query: Mapping[str, str]) -> str:
-        exchange = exchange_of(request.scope)
-        base = exchange.root_path + self._manager.prefix
-        return f"{base}/embed/{vendor.id}?{urlencode(query)}"
+    def _address(self, exchange: Exchange, vendor: Vendor, query: Mapping[str, str]) -> str:
+        return f"{self._own_path(exchange)}/embed/{vendor.id}?{urlencode(query)}"
+
+    def _own_path(self, exchange: Exchange) -> str:
+        return own_path(exchange.head.root_path, self._manager.prefix)
 
     # Tokens
 
@@ -144,18 +147,10 @@ def _claim(until: int | str, vendor: str, address: str) -> bytes:
 
 
 def _query(raw: bytes) -> dict[str, str]:
-    """Read the fields that count, each once, in one order; whatever else is sent plays no part."""
     try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=16)
+        fields = unique_fields(raw)
+    except RepeatedFieldError:
+        raise HTTPProblem(400, "The query names a field twice.") from None
     except ValueError:
         raise HTTPProblem(400, "The query is not in UTF-8, percent-encoded.") from None
-    return _once(pairs)
-
-
-def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if name in found:
-            raise HTTPProblem(400, "The query names a field twice.")
-        found[name] = value
-    return {name: found[name] for name in ("u", "next", "t") if name in found}
+    return {name: fields[name] for name in _FIELDS if name in fields}

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from starlette.responses import JSONResponse
+from consentkit.web.response import Response, json_document
 
 __all__ = ["HTTPProblem"]
 
 
 class HTTPProblem(Exception):
-    """Answer a request with a status, a sentence for people, and members for programmes."""
+    """Raised by endpoints to answer a request with a status, a sentence for people, and members for programs."""
 
     def __init__(
         self,
@@ -26,16 +26,14 @@ class HTTPProblem(Exception):
         self.more = dict(more or {})
         super().__init__(f"{status} {detail}")
 
-    def response(self) -> JSONResponse:
-        """Write it as application/problem+json, which no cache keeps."""
-        body: dict[str, Any] = {
+    def response(self) -> Response:
+        """Return it as application/problem+json, which no cache keeps."""
+        document: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
         }
         if self.detail:
-            body["detail"] = self.detail
+            document["detail"] = self.detail
         headers = {**self.headers, "cache-control": "private, no-store"}
-        return JSONResponse(
-            body | self.more, self.status, headers=headers, media_type="application/problem+json"
-        )
+        return json_document(document | self.more, self.status, headers, "application/problem+json")

@@ -1,26 +1,23 @@
-"""The HTTP contract: what the library answers under its prefix, as a Starlette application."""
+"""The HTTP contract: which endpoint answers under the prefix, and what every answer carries."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import Receive, Scope, Send
-
-from consentkit.headers import proves_same_origin
-from consentkit.manager import ConsentManager
-from consentkit.web.endpoints import body as intake
+from consentkit.headers import own_path, proves_same_origin
+from consentkit.web.endpoints.answer import Answer, Endpoint, Methods
+from consentkit.web.endpoints.body import wants_html
 from consentkit.web.endpoints.decision import DecisionEndpoint
 from consentkit.web.endpoints.embed import FRAMED_HEADERS, EmbedEndpoint
 from consentkit.web.endpoints.handoff import HandoffEndpoint
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.exchange import SiteServices, exchange_of
-from consentkit.web.threads import in_ledger_thread
+from consentkit.web.endpoints.query import unrepeated_fields
+from consentkit.web.exchange import Exchange
+from consentkit.web.response import Response, content, html, json_document, no_content
+from consentkit.web.services import GPC_PATH, SiteServices
 
-__all__ = ["Endpoints", "local_path_of", "refusal"]
+__all__ = ["Endpoints", "refusal"]
 
-GPC = "/.well-known/gpc.json"
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -31,20 +28,22 @@ _SAFE_HEADERS = (
     (b"content-security-policy", _POLICY.encode()),
     (b"x-frame-options", b"DENY"),
 )
-
-Handler = Callable[[Request], Awaitable[Response]]
+_FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
+_NOT_STORED = {"cache-control": "private, no-store"}
 
 
 class Endpoints:
-    """Answer everything under the prefix, and the Global Privacy Control resource."""
+    """Answers everything under the prefix, and the resource of Global Privacy Control.
 
-    def __init__(self, shared: SiteServices) -> None:
-        self._manager: ConsentManager = shared.manager
-        self._pages = shared.pages
-        self._origins = frozenset(origin.encode() for origin in shared.manager.origins[shared.manager.site])
-        self._inside = shared.manager.prefix + "/"
-        self._started_on = datetime.fromtimestamp(shared.manager.clock(), UTC).date()
-        self._routes: dict[str, Mapping[str, Handler]] = {
+    A host asks `exchange.is_own`, collects the body in a BodyBuffer where the method has one, and calls `respond`.
+    """
+
+    def __init__(self, site: SiteServices) -> None:
+        self._site = site
+        self._manager = site.manager
+        self._pages = site.pages
+        self._started_on = datetime.fromtimestamp(site.manager.clock(), UTC).date()
+        self._routes: dict[str, Methods] = {
             "": {"GET": self._preferences},
             "/policy": {"GET": self._policy},
             "/policy.json": {"GET": self._policy_json},
@@ -52,169 +51,173 @@ class Endpoints:
             "/sites.json": {"GET": self._sites_json},
             "/banner": {"GET": self._banner},
             "/settings": {"GET": self._settings},
-            **DecisionEndpoint(shared).routes(),
+            **DecisionEndpoint(site).routes(),
         }
-        self._embedding = EmbedEndpoint(shared)
-        if shared.handoff is not None:
-            self._routes |= HandoffEndpoint(shared, shared.handoff).routes()
+        self._embed = EmbedEndpoint(site)
+        if site.handoff is not None:
+            self._routes |= HandoffEndpoint(site, site.handoff).routes()
 
-    def serves(self, path: str) -> bool:
-        """Say whether a path, without the root path, is ours."""
-        return path.startswith(self._inside) or path == self._manager.prefix or path == GPC
+    def respond(self, exchange: Exchange, body: bytes | None = b"") -> Answer:
+        """Answer a request of the library's own.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; a websocket is refused."""
-        if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        request = Request(scope, receive)
+        Args:
+            exchange: of the request.
+            body: of the request; None where it is larger than 16 KiB, see BodyBuffer.
+
+        Returns:
+            a response, or a function that asks the ledger and returns one. The function blocks: a host runs it in place, or in a
+            thread, and then tells the listeners (`exchange.visitor.announce`). Neither raises for what a visitor sent.
+        """
         try:
-            response = await self._route(request)(request)
-        except ClientDisconnect:
-            return
+            answer = self._endpoint(exchange)(exchange, body)
         except HTTPProblem as problem:
-            response = self._problem(request, problem)
-        framed = local_path_of(scope).startswith(self._inside + "embed/")
-        for name, value in FRAMED_HEADERS if framed else _SAFE_HEADERS:
-            if name not in dict(response.raw_headers):
-                response.raw_headers.append((name, value))
-        await response(scope, receive, send)
+            return self._refused(exchange, problem)
+        if isinstance(answer, Response):
+            return self._finished(exchange, answer)
+        step = answer
 
-    def _route(self, request: Request) -> Handler:
-        path = local_path_of(request.scope)
-        methods: Mapping[str, Handler] | None = {"GET": self._gpc} if path == GPC else None
+        def ask_ledger() -> Response:
+            try:
+                return self._finished(exchange, step())
+            except HTTPProblem as problem:
+                return self._refused(exchange, problem)
+
+        return ask_ledger
+
+    def _refused(self, exchange: Exchange, problem: HTTPProblem) -> Response:
+        if not wants_html(exchange.head):
+            return self._finished(exchange, problem.response())
+        page = self._pages.error(exchange.view(back="/"), problem.status, "", problem.detail)
+        return self._finished(exchange, html(page, problem.status, {**problem.headers, **_NOT_STORED}))
+
+    def _finished(self, exchange: Exchange, response: Response) -> Response:
+        is_framed = exchange.head.local_path.startswith(f"{self._manager.prefix}/embed/")
+        response.add_missing(FRAMED_HEADERS if is_framed else _SAFE_HEADERS)
+        return response
+
+    def _endpoint(self, exchange: Exchange) -> Endpoint:
+        """Return the endpoint of a request, or raise the problem of a request that has none."""
+        head = exchange.head
+        path = head.local_path
+        methods: Methods | None = {"GET": self._gpc} if path == GPC_PATH else None
         if methods is None:
-            rest = path[len(self._manager.prefix) :]
-            methods = self._routes.get(rest) or self._by_folder(rest)
+            below_prefix = path[len(self._manager.prefix) :]
+            methods = self._routes.get(below_prefix) or self._in_folder(below_prefix)
         if methods is None:
             raise HTTPProblem(404)
-        method = "GET" if request.method == "HEAD" else request.method
+        method = "GET" if head.method == "HEAD" else head.method
         if method not in methods:
             allowed = [*methods, *(["HEAD"] if "GET" in methods else [])]
             raise HTTPProblem(405, headers={"allow": ", ".join(allowed)})
-        if method != "GET" and not proves_same_origin(request.scope["headers"], self._origins):
+        if method != "GET" and not proves_same_origin(head.headers, self._site.origins):
             site = self._manager.origins[self._manager.site][0]
             raise HTTPProblem(
                 403, f"This request does not come from a page of this site, which is at {site}."
             )
         return methods[method]
 
-    def _by_folder(self, rest: str) -> Mapping[str, Handler] | None:
-        folder, _, name = rest[1:].partition("/")
-        if folder == "embed" and name and "/" not in name:
-            return self._embedding.methods
-        kept: dict[str, Handler] = {"notices": self._notice, "assets": self._asset}
-        return {"GET": kept[folder]} if folder in kept and name and "/" not in name else None
+    def _in_folder(self, path: str) -> Methods | None:
+        folder, _, name = path[1:].partition("/")
+        if not name or "/" in name:
+            return None
+        if folder == "embed":
+            return self._embed.methods
+        files: dict[str, Endpoint] = {"notices": self._notice, "assets": self._asset}
+        return {"GET": files[folder]} if folder in files else None
 
     # Pages
 
-    async def _preferences(self, request: Request) -> Response:
-        return self._page(request, self._pages.preferences)
+    def _preferences(self, exchange: Exchange, body: bytes | None) -> Answer:
+        return self._page(exchange, self._pages.preferences)
 
-    async def _policy(self, request: Request) -> Response:
-        return self._page(request, self._pages.policy)
+    def _policy(self, exchange: Exchange, body: bytes | None) -> Answer:
+        return self._page(exchange, self._pages.policy)
 
-    async def _sites(self, request: Request) -> Response:
-        return self._page(request, self._pages.sites)
+    def _sites(self, exchange: Exchange, body: bytes | None) -> Answer:
+        return self._page(exchange, self._pages.sites)
 
-    def _page(self, request: Request, render: Callable[..., str]) -> Response:
-        exchange = exchange_of(request.scope)
-        exchange.accessed = True
-        return HTMLResponse(render(exchange.view(back=request.query_params.get("next") or "/")))
+    def _page(self, exchange: Exchange, render: Callable[..., str]) -> Response:
+        exchange.visitor.accessed = True
+        return html(render(exchange.view(back=_next(exchange))))
 
-    async def _banner(self, request: Request) -> Response:
-        exchange = exchange_of(request.scope)
-        html = self._pages.banner(exchange.view(back=request.query_params.get("next") or "/"))
-        headers = {"cache-control": "private, no-store"}
-        return HTMLResponse(html, headers=headers) if html else Response(status_code=204, headers=headers)
+    def _banner(self, exchange: Exchange, body: bytes | None) -> Answer:
+        page = self._pages.banner(exchange.view(back=_next(exchange)))
+        return html(page, headers=_NOT_STORED) if page else no_content(_NOT_STORED)
 
-    async def _settings(self, request: Request) -> Response:
-        exchange = exchange_of(request.scope)
-        html = self._pages.settings(exchange.view(back=request.query_params.get("next") or "/"))
-        return HTMLResponse(html, headers={"cache-control": "private, no-store"})
+    def _settings(self, exchange: Exchange, body: bytes | None) -> Answer:
+        return html(self._pages.settings(exchange.view(back=_next(exchange))), headers=_NOT_STORED)
 
-    async def _policy_json(self, request: Request) -> Response:
-        return self._overview(request, self._pages.policy_json)
+    def _policy_json(self, exchange: Exchange, body: bytes | None) -> Answer:
+        return self._overview(exchange, self._pages.policy_json)
 
-    async def _sites_json(self, request: Request) -> Response:
-        return self._overview(request, self._pages.sites_json)
+    def _sites_json(self, exchange: Exchange, body: bytes | None) -> Answer:
+        return self._overview(exchange, self._pages.sites_json)
 
-    def _overview(self, request: Request, rows: Callable[[str], dict[str, Any]]) -> Response:
-        language = exchange_of(request.scope).language()
+    def _overview(self, exchange: Exchange, rows: Callable[[str], dict[str, Any]]) -> Response:
+        language = exchange.visitor.language()
         headers = {"cache-control": "no-cache", "vary": "Accept-Language", "content-language": language}
-        return JSONResponse(rows(language), headers=headers)
+        return json_document(rows(language), headers=headers)
 
-    async def _notice(self, request: Request) -> Response:
-        digest = request.scope["path"].rpartition("/")[2]
-        content = await self._notice_content(digest)
-        if content is None:
+    # Files
+
+    def _notice(self, exchange: Exchange, body: bytes | None) -> Answer:
+        digest = exchange.head.path.rpartition("/")[2]
+        resolver, now = self._manager.resolver, self._manager.clock()
+        if self._notice_content(digest) is not None or not resolver.may_load_notices(now):
+            return self._notice_document(digest)
+
+        def look_up() -> Response:
+            resolver.load_notices(now)
+            return self._notice_document(digest)
+
+        return look_up
+
+    def _notice_content(self, digest: str) -> dict[str, Any] | None:
+        notice = self._manager.evaluator.notices.get(digest)
+        return dict(notice.content) if notice is not None and notice.content is not None else None
+
+    def _notice_document(self, digest: str) -> Response:
+        notice = self._notice_content(digest)
+        if notice is None:
             raise HTTPProblem(404, "No notice of that digest was published here.")
-        headers = {"cache-control": "public, max-age=31536000, immutable"}
-        return JSONResponse(content, headers=headers)
+        return json_document(notice, headers=_FOR_EVER)
 
-    async def _notice_content(self, digest: str) -> dict[str, Any] | None:
-        manager = self._manager
-        known = manager.evaluator.notices.get(digest)
-        if (known is None or known.content is None) and manager.resolver.may_load_notices(
-            now := manager.clock()
-        ):
-            await in_ledger_thread(lambda: manager.resolver.load_notices(now))
-            known = manager.evaluator.notices.get(digest)
-        return dict(known.content) if known is not None and known.content is not None else None
-
-    async def _asset(self, request: Request) -> Response:
-        name = request.scope["path"].rpartition("/")[2]
-        found = self._pages.assets.get(name)
-        if found is None:
+    def _asset(self, exchange: Exchange, body: bytes | None) -> Answer:
+        asset = self._pages.assets.get(exchange.head.path.rpartition("/")[2])
+        if asset is None:
             raise HTTPProblem(404)
-        content_type, content = found
-        return Response(
-            content, media_type=content_type, headers={"cache-control": "public, max-age=31536000, immutable"}
-        )
+        content_type, data = asset
+        return content(data, content_type, _FOR_EVER)
 
-    async def _gpc(self, request: Request) -> Response:
+    def _gpc(self, exchange: Exchange, body: bytes | None) -> Answer:
         policy = self._manager.policy
         profiling = {vendor.category for vendor in policy.vendors if vendor.profiling}
         honoured = all(
             policy.honours_gpc(category.id) for category in policy.optional if category.id in profiling
         )
-        body = {"gpc": honoured, "lastUpdate": self._last_update().isoformat()}
-        return JSONResponse(body, headers={"cache-control": "public, max-age=3600"})
+        document = {"gpc": honoured, "lastUpdate": self._last_update().isoformat()}
+        return json_document(document, headers={"cache-control": "public, max-age=3600"})
 
     def _last_update(self) -> date:
         published = self._manager.notice.published
         return date.fromisoformat(published) if published else self._started_on
 
-    # Refusals
 
-    def _problem(self, request: Request, problem: HTTPProblem) -> Response:
-        if intake.wants_html(request):
-            view = exchange_of(request.scope).view(back="/")
-            html = self._pages.error(view, problem.status, "", problem.detail)
-            return HTMLResponse(
-                html, problem.status, headers={**problem.headers, "cache-control": "private, no-store"}
-            )
-        return problem.response()
+def _next(exchange: Exchange) -> str:
+    """Return the page that a form leads back to, as the query names it; what is no local path becomes `/` when it is used."""
+    return unrepeated_fields(exchange.head.query).get("next") or "/"
 
 
-def local_path_of(scope: Scope) -> str:
-    """Give the path that was asked for, below the path where the application is mounted."""
-    path: str = scope["path"]
-    root_path: str = scope.get("root_path", "").rstrip("/")
-    return path[len(root_path) :] if root_path and path.startswith(f"{root_path}/") else path
-
-
-def refusal(request: Request, category: str, vendor: str | None) -> Response:
-    """Answer 403 where a handler asks for a consent that is not there: a page for a browser, else a problem document."""
-    exchange = exchange_of(request.scope)
-    shared = exchange.shared
-    if intake.wants_html(request):
-        return HTMLResponse(shared.pages.needs_consent(exchange.view(), category, vendor), 403)
-    preferences = exchange.root_path + shared.manager.prefix
-    named = f"vendor {vendor!r} of category {category!r}" if vendor else f"category {category!r}"
-    more: dict[str, Any] = {"category": category, "preferences": preferences}
+def refusal(exchange: Exchange, category: str, vendor: str | None) -> Response:
+    """Return 403 for a handler that needs a consent which is not there: a page for a browser, else a problem document."""
+    pages, manager = exchange.site.pages, exchange.site.manager
+    if wants_html(exchange.head):
+        return html(pages.needs_consent(exchange.view(), category, vendor), 403)
+    preferences = own_path(exchange.head.root_path, manager.prefix)
+    needed = f"vendor {vendor!r} of category {category!r}" if vendor else f"category {category!r}"
+    members: dict[str, Any] = {"category": category, "preferences": preferences}
     if vendor:
-        more["vendor"] = vendor
+        members["vendor"] = vendor
     return HTTPProblem(
-        403, f"This needs consent for {named}, which can be given at {preferences}.", more=more
+        403, f"This needs consent for {needed}, which can be given at {preferences}.", more=members
     ).response()

@@ -85,7 +85,7 @@ def test_json_that_is_not_plain_is_refused(body: bytes) -> None:
 
 
 def test_json_that_merges_names_what_it_changes() -> None:
-    assert read_json(b'{"vendors":{"youtube":true}}', merge=True).named().vendors == {"youtube": True}
+    assert read_json(b'{"vendors":{"youtube":true}}', merge=True).as_choice().vendors == {"youtube": True}
     for body in (b'{"choice":"accept_all"}', b'{"notice":"n"}'):
         with pytest.raises(InvalidDecisionError):
             read_json(body, merge=True)
@@ -204,7 +204,7 @@ def test_any_json_is_read_or_refused(body: bytes) -> None:
             answer = read_json(body, merge=merge)
         except InvalidDecisionError:
             continue
-        choice = answer.named()
+        choice = answer.as_choice()
         assert answer.choice in ("accept_all", "reject_all") or answer.names_something
         assert all(type(value) is bool for value in (*choice.categories.values(), *choice.vendors.values()))
 

@@ -1,0 +1,55 @@
+"""One request line and its header fields, as every host can describe them."""
+
+from urllib.parse import quote
+
+from consentkit.headers import RawHeaders
+
+__all__ = ["RequestHead"]
+
+# Characters that browsers leave alone in a path (URL standard, path percent-encode set).
+_SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
+
+
+class RequestHead:
+    """What a request asks for, without its body.
+
+    Attributes:
+        method: in capitals; empty for a websocket's handshake.
+        path: percent-decoded, with or without the root path in front, as the server gives it.
+        root_path: where the application is mounted, without a slash at the end; empty at the top.
+        query: the bytes after `?`.
+        headers: pairs of raw bytes in the order in which they came, names in lower case.
+        raw_path: the path as it was sent, where the server keeps it.
+    """
+
+    __slots__ = ("headers", "method", "path", "query", "raw_path", "root_path")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        headers: RawHeaders,
+        *,
+        root_path: str = "",
+        query: bytes = b"",
+        raw_path: bytes | None = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.root_path = root_path.rstrip("/") if root_path else ""
+        self.query = query
+        self.raw_path = raw_path
+
+    @property
+    def local_path(self) -> str:
+        """The path below the place where the application is mounted."""
+        root = self.root_path
+        return self.path[len(root) :] if root and self.path.startswith(f"{root}/") else self.path
+
+    @property
+    def target(self) -> str:
+        """The path and query that were asked for, percent-encoded."""
+        raw = self.raw_path
+        path = raw.decode("latin-1") if raw else quote(self.path, safe=_SAFE_IN_PATH)
+        return f"{path}?{self.query.decode('latin-1')}" if self.query else path
