@@ -8,8 +8,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 CATALOGUES := $(wildcard consentkit/ui/locales/*/LC_MESSAGES/*.po)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
-EDITABLE := $(INSTALL) --no-deps --no-build-isolation --editable .
+BUILT_FROM := tools/install pyproject.toml hatch_build.py $(CATALOGUES)
 
 .PHONY: help demo bench test lint format docs lock clean install
 
@@ -47,13 +46,17 @@ docs: $(VENV)/.dev ## Build the documentation into site/ (SERVE=1: and serve it 
 
 install: $(VENV)/.dev ## Install the library, editable, with all that development needs
 
-lock: $(VENV)/.dev ## Resolve the development dependencies anew (UPGRADE=1: to their newest versions)
-	@$(BIN)/uv pip compile pyproject.toml --group dev $(EXTRAS) $(LOCK) -o requirements/dev.txt
-	@$(BIN)/uv pip compile pyproject.toml --group demo -c requirements/dev.txt $(LOCK) -o requirements/demo.txt
+lock: $(VENV)/.dev ## Resolve the dependencies again and list what changed (UPGRADE=1: to their newest versions)
+	@rm -rf .artifacts/locked && mkdir -p .artifacts && cp -R requirements .artifacts/locked
+	@$(COMPILE) --group dev --all-extras --no-annotate -o requirements/dev.txt
+	@$(COMPILE) --group demo --no-annotate -c requirements/dev.txt -o requirements/demo.txt
+	@$(COMPILE) --all-extras --annotation-style split -c requirements/dev.txt -o requirements/runtime.txt
+	@$(LOCK) --group installer --no-annotate -c requirements/dev.txt -o requirements/uv.txt
+	@$(BIN)/python -m tools.locks changes .artifacts/locked requirements
 
-EXTRAS = --extra cli --extra fastapi --extra group --extra postgres
-LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-       --no-annotate $(if $(UPGRADE),--upgrade)
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+    --no-emit-index-url $(if $(UPGRADE),--upgrade)
+COMPILE = $(LOCK) pyproject.toml
 
 clean: ## Remove what was installed, built or measured
 	rm -rf $(VENV) build dist site .artifacts .coverage .coverage.* .hypothesis .import_linter_cache \
@@ -64,17 +67,15 @@ clean: ## Remove what was installed, built or measured
 # Stamps: each names what its installation was made from, so that repeated calls cost nothing.
 
 $(VENV)/.python:
-	@tools/venv $(VENV)
+	@tools/venv $(VENV) $(PYTHON)
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.python requirements/demo.txt pyproject.toml hatch_build.py $(CATALOGUES)
+$(VENV)/.demo: $(VENV)/.python requirements/uv.txt requirements/demo.txt $(BUILT_FROM)
 	@echo "Installing into $(VENV) ..."
-	@test -e $(VENV)/.dev || $(INSTALL) --require-hashes -r requirements/demo.txt
-	@$(EDITABLE)
+	@if test -e $(VENV)/.dev; then tools/install $(VENV); else tools/install $(VENV) requirements/demo.txt; fi
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.python requirements/dev.txt pyproject.toml hatch_build.py $(CATALOGUES)
+$(VENV)/.dev: $(VENV)/.python requirements/uv.txt requirements/dev.txt $(BUILT_FROM)
 	@echo "Installing into $(VENV) ..."
-	@$(INSTALL) --require-hashes -r requirements/dev.txt
-	@$(EDITABLE)
+	@tools/install $(VENV) requirements/dev.txt
 	@touch $@
