@@ -1,7 +1,9 @@
 """The package as it is published: what is in the wheel, and that an empty environment can use it."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -45,10 +47,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def newcomer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment where somebody installed the wheel with its command line, FastAPI and a server."""
     directory = tmp_path_factory.mktemp("newcomer")
-    pins = re.findall(
-        r"^[A-Za-z0-9_.-]+==[^ \\;]+", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE
-    )
-    (directory / "constraints.txt").write_text("\n".join(pins))
+    (directory / "constraints.txt").write_text(_constraints())
     uv = Path(sys.executable).with_name("uv")
     _run(uv, "venv", "--quiet", "--python", sys.executable, directory / "venv")
     interpreter = directory / "venv" / "bin" / "python"
@@ -63,6 +62,12 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> str:
     ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
+
+
+def _constraints() -> str:
+    """Return the locked versions, so that what is published tomorrow changes no test."""
+    lock = (ROOT / "requirements/dev.txt").read_text("utf-8")
+    return "\n".join(re.findall(r"^[A-Za-z0-9_.-]+==[^ \\;]+", lock, re.MULTILINE))
 
 
 def _sources() -> Iterator[str]:
@@ -164,3 +169,34 @@ def test_a_newcomer_gets_a_running_site_from_one_command(
             assert "visits are counted" in page.read().decode()
         with jar.open(f"{address}/consent/withdraw", b"next=/") as page:
             assert "visits are not counted" in page.read().decode()
+
+
+def test_the_commands_of_the_readme_serve_the_quickstart_from_a_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    shutil.copytree(
+        ROOT / "consentkit", clone / "consentkit", ignore=shutil.ignore_patterns("__pycache__", "*.mo")
+    )
+    shutil.copytree(
+        ROOT / "examples", clone / "examples", ignore=shutil.ignore_patterns("running_magazine", "*.db")
+    )
+    for name in ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, clone)
+    (tmp_path / "constraints.txt").write_text(_constraints())
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
+    monkeypatch.setenv("PATH", f"{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}")
+    (block,) = re.findall(
+        r"^```console\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    create, install, *start = [line.removeprefix("$ ") for line in block.splitlines()]
+    _run("bash", "-ec", f"{create}\n{install}", cwd=clone)
+    port = free_port()
+    begin = "\n".join([create.partition("&&")[2], *start])
+    # In place of the shell, so that ending it ends the server.
+    program = begin.replace("uvicorn", "exec uvicorn") + f" --port {port}"
+    with (
+        running(["-ec", program], port=port, python="bash", cwd=clone) as address,
+        urlopen(f"{address}/") as page,
+    ):
+        assert 'id="cookie-consent"' in page.read().decode()
