@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -41,3 +44,18 @@ def test_a_client_becomes_a_visitor_who_granted_refused_or_withdrew(
 def test_a_category_that_the_policy_lacks_raises(client: TestClient, manager: ConsentManager) -> None:
     with pytest.raises(UnknownCategoryError):
         grant(client, manager, "elsewhere")
+
+
+@pytest.mark.parametrize("conftest", ["", 'pytest_plugins = ["consentkit.testing"]'])
+def test_pytest_finds_the_fixture_without_importing_the_rest_of_the_library(
+    tmp_path: Path, conftest: str
+) -> None:
+    (tmp_path / "conftest.py").write_text(conftest, "utf-8")
+    (tmp_path / "test_other.py").write_text(
+        "import sys\n\ndef test_other(consenting):\n"
+        "    assert {name for name in sys.modules if name.startswith('consentkit')} == {'consentkit', 'consentkit.testing'}\n",
+        "utf-8",
+    )
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cov"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
