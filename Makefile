@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 CATALOGUES := $(wildcard consentkit/ui/locales/*/LC_MESSAGES/*.po)
 BUILT_FROM := tools/install pyproject.toml hatch_build.py $(CATALOGUES)
 
-.PHONY: help demo bench test lint format docs lock clean install fresh
+.PHONY: help demo bench test lint format docs lock clean install fresh dist
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -45,6 +45,10 @@ docs: $(VENV)/.dev ## Build the documentation into site/ (SERVE=1: and serve it 
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve --dev-addr localhost:8001,build --strict)
 
 install: $(VENV)/.dev ## Install the library, editable, with all that development needs
+
+dist: $(VENV)/.dev ## Build sdist, wheel and bill of materials into dist/, the same bytes each time
+	@rm -rf dist
+	@$(BIN)/python -m tools.dist dist
 
 fresh: ## Prove that the committed locks install on a machine that has nothing yet, by the oldest Python there is
 	@tools/fresh

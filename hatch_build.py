@@ -4,6 +4,7 @@ The catalogues (`.po`) are sources; what gettext reads (`.mo`) is made from them
 repository. Run as a script it does the same in the working tree.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def compile_catalogues(package: Path) -> list[Path]:
     for source in sorted(package.glob("locales/*/LC_MESSAGES/*.po")):
         with source.open("rb") as lines:
             catalogue = read_po(lines, locale=source.parts[-3], abort_invalid=True)
+        # Babel would write the time of the build, and no two builds would be alike.
+        catalogue.creation_date = datetime(2020, 2, 2, tzinfo=UTC)
         target = source.with_suffix(".mo")
         with target.open("wb") as compiled:
             write_mo(compiled, catalogue)
