@@ -1,1 +1,1 @@
-"""Stride, a running magazine: a whole Starlette site whose handlers ask for consent and obey it."""
+"""Stride, a running magazine: a complete Starlette site whose handlers ask for consent and obey the answer."""

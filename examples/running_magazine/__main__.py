@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until interrupted: the magazine on the port, its sisters on the next two."""
+    """Serve the magazine on the given port and its sister sites on the next two, until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m examples.running_magazine", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _Server(uvicorn.Config(app, host=options.host, port=options.port + place, log_level="info"))
         for place, app in enumerate(apps.values())
     ]
-    # It would name addresses that are none of the sites'.
+    # uvicorn would print addresses at which the sites do not accept decisions.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for site, (address, *others) in origins_from(options.port).items():
         print(f"{site.title()}: {address}{''.join(f' (also {other})' for other in others)}", flush=True)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals alone: all three stop together."""
+    """A server that does not handle signals itself, so that all three stop together."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The magazine as an application: its addresses, and the one line that brings consent."""
+"""The magazine as an application: its routes, and the one line that adds consent."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,13 +23,13 @@ def create_app(
     reporter: Reporter = log_view,
     comments: CommentBook | None = None,
 ) -> Starlette:
-    """Build the site.
+    """Return the application of the magazine.
 
     Args:
-        manager: asks and remembers; its policy is the `consent.toml` beside this file.
-        origins: the site's own, the canonical one first; forms are taken from these alone.
-        reporter: is given each page view that may be counted.
-        comments: the comments to start from.
+        manager: of the site; its policy is the `consent.toml` in this folder.
+        origins: of the site, the canonical one first; forms are accepted only from these.
+        reporter: called with each page view that may be counted.
+        comments: the comments to start with.
     """
     app = Starlette(routes=_routes(), exception_handlers={HTTPException: handlers.error})
     app.state.magazine = build_magazine(

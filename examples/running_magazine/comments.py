@@ -1,4 +1,4 @@
-"""Comments, kept in this process: enough for an example, and gone when it stops."""
+"""Comments, kept in memory: enough for an example, and lost when the process stops."""
 
 import time
 from collections import defaultdict, deque
@@ -15,7 +15,7 @@ KEPT_PER_ARTICLE = 200
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """What a reader wrote; plain text, which the template escapes."""
+    """A reader's comment in plain text, which the template escapes."""
 
     name: str
     text: str
@@ -24,7 +24,7 @@ class Comment:
 
 @dataclass(slots=True)
 class CommentBook:
-    """The comments under each article, oldest first; the oldest make room when there are too many.
+    """The comments on each article, oldest first; the oldest are dropped when there are too many.
 
     `clock` gives seconds since the epoch.
     """
@@ -35,11 +35,11 @@ class CommentBook:
     )
 
     def under(self, slug: str) -> tuple[Comment, ...]:
-        """List the comments of one article."""
+        """Return the comments on one article."""
         return tuple(self._pages[slug]) if slug in self._pages else ()
 
     def add(self, slug: str, fields: Mapping[str, str]) -> str | None:
-        """Keep a comment, or say in a sentence what is wrong with it."""
+        """Add a comment and return None, or return a sentence that says what is wrong with it."""
         name = " ".join(fields.get("name", "").split())
         text = fields.get("text", "").replace("\r\n", "\n").strip()
         if not name or not text:

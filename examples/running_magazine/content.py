@@ -1,7 +1,7 @@
 """The magazine's articles and shoe tests: one file each, TOML between two `+++` lines, then HTML.
 
-A piece lies at `content/SITE/LANGUAGE/SECTION/SLUG.html`, so that a translation is a file of the same
-name in another folder, and a sister site a folder of its own.
+The path of a piece is `content/SITE/LANGUAGE/SECTION/SLUG.html`. A translation is a file of the same name in
+another language's folder, and a sister site has its own folder.
 """
 
 import re
@@ -20,7 +20,7 @@ _WORDS_A_MINUTE = 210
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A film on YouTube; `key` is YouTube's own id of it."""
+    """A video on YouTube; `key` is its id there."""
 
     id: str
     key: str
@@ -28,20 +28,20 @@ class Video:
 
     @property
     def frame_url(self) -> str:
-        """Give the address that goes into a frame, once the visitor wants that."""
+        """Return the URL for a frame, which is loaded once the visitor agrees."""
         return f"https://www.youtube-nocookie.com/embed/{self.key}"
 
     @property
     def watch_url(self) -> str:
-        """Give the address of a plain link, which needs nobody's consent."""
+        """Return the URL for a plain link, which needs no consent."""
         return f"https://www.youtube.com/watch?v={self.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """What a shoe test measured: grams, millimetres, whole euros, kilometres run, marks out of ten."""
+    """The results of a shoe test, in grams, millimetres, whole euros, kilometres run, and marks out of ten."""
 
-    __test__ = False  # for pytest: not a class of tests
+    __test__ = False  # not a class of tests for pytest
 
     brand: str
     model: str
@@ -59,7 +59,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a partner gives to readers; prices in whole euros."""
+    """A partner's offer to readers; prices in whole euros."""
 
     partner: str
     url: str
@@ -90,12 +90,12 @@ class Piece:
 
     @property
     def path(self) -> str:
-        """Give the address of the piece within the site."""
+        """Return the path of the piece within the site."""
         return f"/{self.section}/{self.slug}"
 
     @property
     def minutes(self) -> int:
-        """Estimate the reading time, in whole minutes."""
+        """Return the estimated reading time, in whole minutes."""
         words = len(re.sub(r"<[^>]*>|\{\{.*?\}\}", " ", self.body).split())
         return max(1, round(words / _WORDS_A_MINUTE))
 
@@ -108,15 +108,15 @@ class Shelf:
 
     @property
     def all(self) -> tuple[Piece, ...]:
-        """List every text."""
+        """Return the pieces of all sections."""
         return tuple(piece for pieces in self.sections.values() for piece in pieces)
 
     def find(self, section: str, slug: str) -> Piece | None:
-        """Look a text up by the two parts of its address."""
+        """Return the piece with this section and slug, or None."""
         return next((piece for piece in self.sections[section] if piece.slug == slug), None)
 
     def others(self, piece: Piece, count: int = 3) -> tuple[Piece, ...]:
-        """Choose what to read next, from the same section first."""
+        """Return pieces to read next, those of the same section first."""
         order = sorted(("articles", "shoes"), key=lambda section: section != piece.section)
         return tuple(other for section in order for other in self.sections[section] if other is not piece)[
             :count
@@ -124,7 +124,7 @@ class Shelf:
 
 
 def read_shelf(folder: Path, language: str) -> Shelf:
-    """Read all texts of one site in one language; a file that lacks a field raises."""
+    """Read all pieces of one site in one language; a file without a required field raises."""
     return Shelf({section: _read_section(folder / language / section, language) for section in SECTIONS})
 
 

@@ -1,4 +1,4 @@
-"""What the demo needs on one machine: keys, a policy that knows them, a ledger, and a name for each site."""
+"""The set-up of the demo on one machine: keys, a policy with them, a ledger, and a host name for each site."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from consentkit import ConsentManager, Ledger, Policy, load_policy
-from consentkit.handoff.keys import new_pair, public_half
+from consentkit.handoff import new_pair, public_half
 
 from .app import create_app
 from .magazine import CSP, HERE
@@ -17,17 +17,17 @@ from .sisters import create_sister
 __all__ = ["SITES", "build", "origins_from", "read_key"]
 
 SITES = ("stride", "trailhead", "shoelab")
-"""In the order of their ports."""
+"""The ids of the sites, in the order of their ports."""
 
 
 def origins_from(port: int) -> dict[str, tuple[str, ...]]:
-    """Give each site its origins: cookies ignore ports, so that each has a name of its own, beside plain localhost."""
+    """Return the origins of each site. Cookies ignore ports, so each site has its own host name; Stride is on localhost too."""
     origins = {site: (f"http://{site}.localhost:{port + place}",) for place, site in enumerate(SITES)}
     return origins | {"stride": (*origins["stride"], f"http://localhost:{port}")}
 
 
 def build(data: Path, port: int) -> dict[str, Starlette]:
-    """Put the three sites together, with their keys, their policy and their one ledger under `data`."""
+    """Return the three applications by site, with their keys, policy and shared ledger in the folder `data`."""
     data.mkdir(parents=True, exist_ok=True)
     private = {site: read_key(data / f"{site}-private-key", new_pair()[0]) for site in SITES}
     policy = policy_with_keys(data, {site: public_half(key) for site, key in private.items()})
@@ -54,20 +54,20 @@ def build(data: Path, port: int) -> dict[str, Starlette]:
 
 
 def policy_with_keys(data: Path, public: dict[str, str]) -> Policy:
-    """Write the example's policy into `data` with the public keys of this machine, and load that."""
+    """Write the example's policy into `data` with the public keys of this machine, and load it."""
     text = (HERE / "consent.toml").read_text(encoding="utf-8")
     for site, key in public.items():
         origin = f'origin = "https://{site}.example"\n'
         text = text.replace(origin, f'{origin}public_key = "{key}"\n')
     path = data / "consent.toml"
     path.write_text(text, encoding="utf-8")
-    # Keys are no part of what visitors are told: the lock fits.
+    # Keys are not part of the notice, so the lock still matches.
     shutil.copyfile(HERE / "consent.lock", data / "consent.lock")
     return load_policy(path)
 
 
 def read_key(path: Path, new: str) -> str:
-    """Read a key, or keep the new one: answers and links survive a restart."""
+    """Return the key in the file, or write the new one there, so that answers and links survive a restart."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""What the templates of all three sites may call: drawings, dates, and links that take a visitor's choice along."""
+"""Template functions of all three sites: drawings, dates, and links that carry a visitor's choice."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ LINES = {
 
 @dataclass(frozen=True, slots=True)
 class OtherSite:
-    """A site of the same publisher, as the others link to it."""
+    """Another site of the same publisher, for links to it."""
 
     name: str
     line: str
@@ -34,7 +34,7 @@ class OtherSite:
 
 
 def dress(templates: Environment, manager: ConsentManager, language: str) -> None:
-    """Give an environment what the templates use, for one site."""
+    """Add the functions, filters and texts of one site to an environment."""
     names = Locale.parse(language).territories
     templates.globals.update(
         art=_read_art(_ART).draw,
@@ -60,10 +60,10 @@ def _others(manager: ConsentManager) -> list[OtherSite]:
 
 
 class _Pictures(dict[str, str]):
-    """The drawings by name."""
+    """SVG drawings by name."""
 
     def draw(self, name: str, alt: str = "") -> Markup:
-        """Give an SVG element: a picture where it has a text, else an ornament that is not read out."""
+        """Return an SVG element: an image if it has an alternative text, else an ornament that is not read out."""
         label = Markup('role="img" aria-label="{}"').format(alt) if alt else Markup('aria-hidden="true"')
         return Markup(self[name].replace("<svg ", f"<svg {label} ", 1))  # noqa: S704  # our own files
 

@@ -1,11 +1,11 @@
-"""What a form sends: read with a limit, and only from our own pages."""
+"""Reading of posted forms, with a size limit, and only from the site's own pages."""
 
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from consentkit.headers.request import proves_same_origin
+from consentkit.headers import proves_same_origin
 
 __all__ = ["read_form"]
 
@@ -14,10 +14,10 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 async def read_form(request: Request, *origins: str) -> dict[str, str]:
-    """Read a posted form, the first of equal names.
+    """Read a posted form; of fields with the same name, the first counts.
 
-    `origins` are the site's own. Raises HTTPException: 403 for a form on somebody else's page, 413 for one
-    that is too long, 415 for another type, 400 for what cannot be read.
+    `origins` are those of the site. Raises HTTPException: 403 for a form on another site's page, 413 for a form that is
+    too long, 415 for another media type, 400 for a body that cannot be read.
     """
     if not proves_same_origin(request.scope["headers"], [origin.encode() for origin in origins]):
         raise HTTPException(403, "This form was sent from another site.")

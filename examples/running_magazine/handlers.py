@@ -1,4 +1,4 @@
-"""What each address answers. Whatever needs consent asks for it here or in the template, in one call."""
+"""The handlers of the magazine. Code that needs consent asks here or in the template, in one call."""
 
 import secrets
 from urllib.parse import urlencode
@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from consentkit.asgi import get_consent, requires_consent
-from consentkit.headers.request import local_path
+from consentkit.headers import local_path
 
 from .forms import read_form
 from .languages import COOKIE
@@ -51,7 +51,7 @@ async def articles(request: Request) -> Response:
 
 
 async def article(request: Request) -> Response:
-    """Show an article, and note where the visit began, if that may be noted."""
+    """Show an article, and store where the visit began if the visitor allows that."""
     magazine = Magazine.of(request)
     piece = magazine.piece(request, "articles")
     response = magazine.page(
@@ -64,7 +64,7 @@ async def article(request: Request) -> Response:
 
 @requires_consent("social", vendor="disqus")
 async def comments(request: Request) -> Response:
-    """Show the comments under an article, and take a new one."""
+    """Show the comments on an article, and accept a new one."""
     magazine = Magazine.of(request)
     piece = magazine.piece(request, "articles")
     if request.method != "POST":
@@ -91,7 +91,7 @@ def _comments_page(request: Request, fields: dict[str, str], problem: str | None
 
 
 async def text_size(request: Request) -> Response:
-    """Remember the size of text that the reader asked for: functional, so nobody has to be asked."""
+    """Store the text size that the reader asked for. This is functional, so it needs no consent."""
     magazine = Magazine.of(request)
     piece = magazine.piece(request, "articles")
     size = (await read_form(request, *magazine.origins)).get("size")
@@ -105,7 +105,7 @@ async def text_size(request: Request) -> Response:
 
 
 async def language(request: Request) -> Response:
-    """Remember the language that the reader chose, and go back to where that was."""
+    """Store the language that the reader chose, and return to the page."""
     magazine = Magazine.of(request)
     fields = await read_form(request, *magazine.origins)
     chosen = fields.get("language", "")
@@ -136,9 +136,9 @@ async def course(request: Request) -> Response:
 
 
 async def book(request: Request) -> Response:
-    """Send the reader to the partner: with a click number for the commission if that is allowed, else without.
+    """Redirect to the partner, with a click number for the commission if the visitor allows that.
 
-    The discount is the same either way.
+    The discount is the same without it.
     """
     magazine = Magazine.of(request)
     offer = magazine.piece(request, "courses").offer
@@ -159,20 +159,20 @@ async def about(request: Request) -> Response:
 
 
 async def your_data(request: Request) -> Response:
-    """Show what a reader can ask for, with a button that forgets everything."""
+    """Show the reader's rights, with a button that withdraws everything."""
     magazine = Magazine.of(request)
     return magazine.page(request, "your-data.html", forgotten="forgotten" in request.query_params)
 
 
 async def forget(request: Request) -> Response:
-    """Withdraw whatever was granted, from within a handler."""
+    """Withdraw everything that was granted, in a handler."""
     await read_form(request, *Magazine.of(request).origins)
     await get_consent(request).awithdraw()
     return RedirectResponse("/your-data?forgotten", 303)
 
 
 async def error(request: Request, exception: Exception) -> Response:
-    """Say in the magazine's own clothes what went wrong."""
+    """Show an error in the magazine's own design."""
     if not isinstance(exception, HTTPException):
         raise exception
     said = exception.detail if exception.status_code in (400, 413, 415) else _SAID.get(exception.status_code)

@@ -1,7 +1,7 @@
-"""English and Dutch: which of them a reader gets, and how each says what stands in the templates.
+"""English and Dutch: which one a reader gets, and the translations of the templates.
 
-Readers get the language that their browser asks for (Accept-Language), unless they chose another at the foot
-of the page. That choice is put in the place of the header, so that the consent pages follow it as well.
+Readers get the language that their browser asks for (Accept-Language), unless they chose another at the foot of the
+page. That choice replaces the header, so the consent pages follow it too.
 """
 
 import tomllib
@@ -16,23 +16,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 __all__ = ["COOKIE", "NAMES", "LanguageChoice", "read_words", "speak"]
 
 COOKIE = "language"
-"""Keeps what the reader chose: functional, so nobody has to be asked."""
+"""The cookie with the reader's choice. It is functional, so it needs no consent."""
 
 NAMES = {"en": "English", "nl": "Nederlands"}
-"""By which readers know each language."""
+"""The name of each language in that language."""
 
 _EUROS = {"nl": "€\N{NO-BREAK SPACE}{}"}
 
 
 class LanguageChoice:
-    """Middleware around all others: a chosen language takes the place of the one that the browser asks for."""
+    """The outermost middleware: replace the language that the browser asks for with the one that the reader chose."""
 
     def __init__(self, app: ASGIApp, languages: tuple[str, ...]) -> None:
         self._app = app
         self._languages = languages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Pass the request on with the chosen language."""
         if scope["type"] == "http":
             chosen = HTTPConnection(scope).cookies.get(COOKIE)
             if chosen in self._languages:
@@ -42,15 +42,15 @@ class LanguageChoice:
 
 
 def read_words(folder: Path, language: str) -> Mapping[str, str]:
-    """Read how a language says the templates' English texts; English itself has no file."""
+    """Read the translations of the templates' English texts; English itself has no file."""
     path = folder / f"{language}.toml"
     return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def speak(templates: Environment, language: str, words: Mapping[str, str]) -> None:
-    """Teach templates a language: `_` and `trans`, and how it writes numbers and whole euros.
+    """Add a language to templates: `_` and `trans`, and the formats of numbers and whole euros.
 
-    A text that the language lacks stays English.
+    A text without translation stays English.
     """
     templates.add_extension("jinja2.ext.i18n")
     templates.policies["ext.i18n.trimmed"] = True
@@ -59,7 +59,7 @@ def speak(templates: Environment, language: str, words: Mapping[str, str]) -> No
         lambda one, many, number: words.get(one if number == 1 else many, one if number == 1 else many),
         newstyle=True,
     )
-    # For what a template does not say itself: `_` would take that for markup.
+    # For texts that come from variables: `_` would mark them as safe HTML.
     templates.filters["translated"] = lambda text: words.get(text, text)
     templates.filters["number"] = lambda number: format_decimal(number, locale=language)
     templates.filters["euros"] = lambda amount: _EUROS.get(language, "€{}").format(amount)

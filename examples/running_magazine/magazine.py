@@ -1,4 +1,4 @@
-"""What all pages of the magazine share: its texts, its templates, its readers' comments."""
+"""The parts that all pages of the magazine share: texts, templates and comments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from starlette.responses import HTMLResponse
 
 from consentkit import ConsentManager
 from consentkit.asgi import get_consent
-from consentkit.headers.request import preferred_language
+from consentkit.headers import preferred_language
 
 from .comments import CommentBook
 from .content import Piece, Shelf, read_shelf
 from .dressing import dress
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
-__all__ = ["CSP", "HERE", "Magazine", "Rendering", "build_magazine"]
+__all__ = ["CSP", "HERE", "Edition", "Magazine", "build_magazine"]
 
 HERE = Path(__file__).parent
-# What a page may load whatever was answered; the library opens it for the vendors that a visitor allows.
+# The policy without consent; the library opens it for the vendors that a visitor allows.
 CSP = """
     default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self';
     frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'
 """
-# What every text may call without asking for it.
+# Every text may call these macros without importing them.
 _TEXT_PREFIX = '{% from "parts.html" import video with context %}'
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
+class Edition:
     """The magazine in one language."""
 
     language: str
@@ -42,41 +42,41 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Magazine:
-    """The site behind the handlers; lies in `app.state.magazine`.
+    """The state that all handlers share, in `app.state.magazine`.
 
-    `origins` are the site's own, the canonical one first; `editions` go by language.
+    `origins` are those of the site, the canonical one first; `editions` are by language.
     """
 
     manager: ConsentManager
     origins: tuple[str, ...]
-    editions: Mapping[str, Rendering]
+    editions: Mapping[str, Edition]
     comments: CommentBook
     reporter: Reporter
 
     @classmethod
     def of(cls, request: Request) -> "Magazine":
-        """Find the magazine that a request is for."""
+        """Return the magazine of a request."""
         magazine: Magazine = request.app.state.magazine
         return magazine
 
     @property
     def secure(self) -> bool:
-        """Tell whether our own cookies travel over https alone."""
+        """Whether the site's cookies are sent only over https."""
         return self.origins[0].startswith("https:")
 
-    def edition(self, request: Request) -> Rendering:
-        """Choose the language as the consent pages choose theirs."""
+    def edition(self, request: Request) -> Edition:
+        """Return the edition in the language that the consent pages use for this request."""
         return self.editions[preferred_language(request.scope["headers"], tuple(self.editions))]
 
     def piece(self, request: Request, section: str, slug: str = "") -> Piece:
-        """Find the text that the address names, or else `slug` does; raises HTTPException 404."""
+        """Return the piece with `slug`, by default the one in the path; raises HTTPException 404."""
         piece = self.edition(request).shelf.find(section, slug or request.path_params["slug"])
         if piece is None:
             raise HTTPException(404)
         return piece
 
     def page(self, request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
-        """Render a page, and count it afterwards if the visitor lets us."""
+        """Render a page, and count it afterwards if the visitor allows that."""
         consent, edition = get_consent(request), self.edition(request)
         html = edition.templates.get_template(template).render(
             request=request,
@@ -102,13 +102,13 @@ def build_magazine(
     reporter: Reporter = log_view,
     comments: CommentBook | None = None,
 ) -> Magazine:
-    """Read the texts and set the templates up; what is missing or misspelt raises here."""
+    """Read the texts and prepare the templates; a missing or misspelt name raises here."""
     folder = HERE / "content" / "stride"
     editions = {language: _edition(manager, folder, language) for language in manager.policy.languages}
     return Magazine(manager, origins, editions, comments or CommentBook(), reporter)
 
 
-def _edition(manager: ConsentManager, folder: Path, language: str) -> Rendering:
+def _edition(manager: ConsentManager, folder: Path, language: str) -> Edition:
     shelf = read_shelf(folder, language)
     texts = {piece.path: _TEXT_PREFIX + piece.body for piece in shelf.all}
     templates = Environment(
@@ -121,4 +121,4 @@ def _edition(manager: ConsentManager, folder: Path, language: str) -> Rendering:
     dress(templates, manager, language)
     for path in texts:
         templates.get_template(path)
-    return Rendering(language, shelf, templates)
+    return Edition(language, shelf, templates)

@@ -1,4 +1,4 @@
-"""A tracker without a cookie: the server itself tells Matomo which page was read, if the visitor allows it."""
+"""A tracker without a cookie: the server tells Matomo which page was read, if the visitor allows that."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,28 +12,31 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """One page that was read; `entry` is the path where the visit began, once that may be remembered."""
+    """One page view; `entry` is the path where the visit began, if that may be stored."""
 
     url: str
     entry: str | None
 
 
 class Allowing(Protocol):
-    """What is asked of a consent here."""
+    """The part of a consent that this module uses."""
 
     def allows(self, category: str, vendor: str | None = None) -> bool:
-        """Tell whether something may happen now."""
+        """Return whether a category, or one vendor of it, is allowed."""
 
 
 Reporter = Callable[[PageView], Awaitable[None]]
 
 
 async def log_view(view: PageView) -> None:
-    """Write the view to the log, where a real site would call Matomo's tracking API."""
+    """Write the view to the log; a real site would call Matomo's tracking API."""
     _log.info("page view: %s (visit began at %s)", view.url, view.entry or "this page")
 
 
 async def report_if_allowed(consent: Allowing, view: PageView, reporter: Reporter) -> None:
-    """Hand the view over; asks once the page has gone out, so that it obeys the answer of that moment."""
+    """Report the view if it is allowed.
+
+    It asks after the page was sent, so that a decision made in the same request counts.
+    """
     if consent.allows("analytical", vendor="matomo"):
         await reporter(view)

@@ -1,4 +1,4 @@
-"""Stride's sister sites, Trailhead and Shoelab: one small application, two looks, and the same consent."""
+"""Stride's sister sites, Trailhead and Shoelab: one small application, two designs, and the same consent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from starlette.staticfiles import StaticFiles
 
 from consentkit import ConsentManager
 from consentkit.asgi import ConsentMiddleware, get_consent
-from consentkit.headers.request import preferred_language
+from consentkit.headers import preferred_language
 
 from .content import read_shelf
 from .dressing import LINES, dress
 from .languages import LanguageChoice
-from .magazine import Rendering
+from .magazine import Edition
 from .page_views import PageView, Reporter, log_view, report_if_allowed
 
 __all__ = ["SISTERS", "create_sister"]
@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Sister:
-    """What differs from one sister site to the other, beside its texts and its colours."""
+    """The differences between the sister sites, except their texts and colours."""
 
     id: str
     name: str
@@ -48,15 +48,15 @@ SISTERS = (
 class _Site:
     sister: Sister
     origin: str
-    editions: Mapping[str, Rendering]
+    editions: Mapping[str, Edition]
     reporter: Reporter
 
-    def edition(self, request: Request) -> Rendering:
-        """Choose the language as the consent pages choose theirs."""
+    def edition(self, request: Request) -> Edition:
+        """Return the edition in the language that the consent pages use for this request."""
         return self.editions[preferred_language(request.scope["headers"], tuple(self.editions))]
 
     def page(self, request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
-        """Render a page, and count it afterwards if the visitor lets us."""
+        """Render a page, and count it afterwards if the visitor allows that."""
         consent, edition = get_consent(request), self.edition(request)
         url = self.origin + request.url.path
         html = edition.templates.get_template(template).render(
@@ -68,7 +68,7 @@ class _Site:
 
 
 def create_sister(manager: ConsentManager, *, reporter: Reporter = log_view) -> Starlette:
-    """Build the sister site that a manager is for."""
+    """Return the application of the sister site that a manager is for."""
     sister = next(each for each in SISTERS if each.id == manager.site)
     editions = {language: _edition(manager, sister, language) for language in manager.policy.languages}
     app = Starlette(routes=_routes(), exception_handlers={HTTPException: _error})
@@ -78,7 +78,7 @@ def create_sister(manager: ConsentManager, *, reporter: Reporter = log_view) -> 
     return app
 
 
-def _edition(manager: ConsentManager, sister: Sister, language: str) -> Rendering:
+def _edition(manager: ConsentManager, sister: Sister, language: str) -> Edition:
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -88,7 +88,7 @@ def _edition(manager: ConsentManager, sister: Sister, language: str) -> Renderin
     )
     dress(templates, manager, language)
     templates.globals["sister"] = sister
-    return Rendering(language, read_shelf(HERE / "content" / sister.id, language), templates)
+    return Edition(language, read_shelf(HERE / "content" / sister.id, language), templates)
 
 
 def _routes() -> Sequence[Route | Mount]:
