@@ -1,4 +1,4 @@
-"""What the documentation shows is run, and what there is, is documented."""
+"""Run what the documentation shows, and check that everything public is documented."""
 
 import importlib
 import inspect
@@ -30,7 +30,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 NAMES = [str(path.relative_to(DOCS)) for path in PAGES]
 REFERENCE = {path.stem: path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md")}
 
-# The rows of severity "must" that are in scope: RC-02, RC-05 to RC-07 and RC-09 come later.
+# Requirements of severity "must" that are in scope; RC-02, RC-05 to RC-07 and RC-09 are not yet.
 MUST = [
     f"{section}-{number:02}"
     for section, numbers in (
@@ -64,7 +64,7 @@ def reader(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_page_shows_runs(name: str, reader: Reader) -> None:
+def test_code_blocks_of_a_page_run(name: str, reader: Reader) -> None:
     for block in blocks_of((DOCS / name).read_text("utf-8")):
         try:
             reader.read(block)
@@ -73,17 +73,17 @@ def test_what_a_page_shows_runs(name: str, reader: Reader) -> None:
             raise
 
 
-def test_the_tests_of_the_page_about_testing_pass(reader: Reader) -> None:
+def test_tests_shown_in_the_testing_guide_pass(reader: Reader) -> None:
     for block in blocks_of((DOCS / "how-to/testing.md").read_text("utf-8")):
         reader.read(block)
-    written = sorted(path.name for path in reader.directory.glob("test_*.py"))
-    assert written
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *written]
+    files = sorted(path.name for path in reader.directory.glob("test_*.py"))
+    assert files
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, cwd=reader.directory, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_site_builds_without_warnings(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
         cwd=ROOT,
@@ -98,7 +98,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     )
 
 
-def test_every_page_has_a_place_in_the_table_of_contents() -> None:
+def test_every_page_is_in_the_navigation() -> None:
     contents = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
     assert sorted(_leaves(contents)) == sorted(NAMES)
 
@@ -106,15 +106,15 @@ def test_every_page_has_a_place_in_the_table_of_contents() -> None:
 def _leaves(part: Any) -> Iterator[str]:
     if isinstance(part, str):
         yield part
-    for one in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        yield from _leaves(one)
+    for child in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _leaves(child)
 
 
 # Complete
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tables_that_follow_from_the_code_are_up_to_date(name: str) -> None:
+def test_generated_tables_are_up_to_date(name: str) -> None:
     page = (DOCS / name).read_text("utf-8")
     assert tables.renewed(page) == page, "Run `make docs`."
 
@@ -137,7 +137,7 @@ def test_every_command_and_option_is_documented() -> None:
 def test_every_route_is_documented(clock: Clock) -> None:
     page = REFERENCE["http"]
     with ExitStack() as running:
-        # A site that takes part in hand-offs, so that every route is there.
+        # A site that takes part in hand-offs, so that it has every route.
         ledger = Ledger("sqlite://")
         running.callback(ledger.close)
         family = running.enter_context(a_family(ledger, clock))
@@ -165,14 +165,14 @@ def test_every_public_name_is_documented(module: str) -> None:
     assert set(importlib.import_module(module).__all__) <= shown
 
 
-def test_every_option_of_the_manager_is_described() -> None:
+def test_every_option_of_the_manager_is_documented() -> None:
     described = set(re.findall(r"^ {8}(\w+): ", inspect.getdoc(ConsentManager) or "", re.M)) | set(
         re.findall(r"^    (\w+): ", inspect.getdoc(ConsentManager) or "", re.M)
     )
     assert set(inspect.signature(ConsentManager).parameters) <= described
 
 
-def test_what_handlers_ask_is_described() -> None:
+def test_public_members_of_request_consent_have_docstrings() -> None:
     for name, member in inspect.getmembers(RequestConsent):
         if not name.startswith("_") and (callable(member) or isinstance(member, property)):
             assert inspect.getdoc(member), name
@@ -202,12 +202,14 @@ def test_every_requirement_in_scope_is_listed_with_a_test_that_names_it() -> Non
     listed = dict(tables.rows(REFERENCE["requirements"]))
     assert set(MUST) <= set(listed)
     named = tables.evidence()
-    missing = [one for one in MUST if one not in named]
+    missing = [requirement for requirement in MUST if requirement not in named]
     assert not missing, f"No test names {', '.join(missing)}."
-    for one, tests in listed.items():
+    for requirement, tests in listed.items():
         shown = re.findall(r"`([\w/]+\.py)::(test_\w+)`", tests)
-        assert shown, f"{one} shows no test: run `make docs`."
-        assert set(shown) <= set(named[one]), f"{one}: a test is gone: run `make docs`."
+        assert shown, f"{requirement} lists no test: run `make docs`."
+        assert set(shown) <= set(named[requirement]), (
+            f"{requirement} lists a test that is gone: run `make docs`."
+        )
 
 
 # Pictures

@@ -1,4 +1,4 @@
-"""What the README shows is run."""
+"""Run what the README shows, and check its links, commands and length."""
 
 import re
 import textwrap
@@ -23,7 +23,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """All Python of the README, run in the order of the page in a directory that holds the policy."""
+    """Run all Python of the README in the order of the page, in a directory with the policy; give its names."""
     (tmp_path / "consent.toml").write_bytes((ROOT / "examples/consent.toml").read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONSENT_KEY", "a key that the tests of the README sign with")
@@ -34,31 +34,31 @@ def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     namespace["manager"].close()
 
 
-def test_it_is_short_and_begins_with_running_code() -> None:
+def test_readme_is_short_and_starts_with_code() -> None:
     lines = README.splitlines()
     assert len(lines) < 120
     assert lines.index("```python") < 15
 
 
-def test_its_first_code_is_the_quickstart() -> None:
+def test_first_code_block_is_the_quickstart() -> None:
     docstring, _, code = QUICKSTART.partition("\n\n")
     assert docstring.startswith('"""')
     assert blocks("python")[0] == code
     assert len(QUICKSTART.splitlines()) < 30
 
 
-def test_its_links_lead_somewhere() -> None:
+def test_links_exist() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
-def test_its_make_targets_exist() -> None:
+def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     for name in ("README.md", "CONTRIBUTING.md"):
         assert set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / name).read_text("utf-8"))) <= targets | {"sure"}
 
 
-def test_its_application_asks_and_obeys(shown: dict[str, Any]) -> None:
+def test_application_asks_and_obeys(shown: dict[str, Any]) -> None:
     with TestClient(shown["app"], base_url="http://localhost:8000") as client:
         assert "cookie-consent-reject-all" in client.get("/").text
         assert not client.cookies
@@ -66,7 +66,7 @@ def test_its_application_asks_and_obeys(shown: dict[str, Any]) -> None:
         assert client.get("/").cookies["visited"] == "yes"
 
 
-def test_its_handlers_do_what_their_comments_say(shown: dict[str, Any]) -> None:
+def test_handlers_do_what_their_comments_say(shown: dict[str, Any]) -> None:
     app = Starlette(routes=[Route(f"/{name}", shown[name]) for name in ("article", "statistics", "goodbye")])
     app.add_middleware(shown["ConsentMiddleware"], manager=shown["manager"])
     with TestClient(app, base_url="http://localhost:8000") as client:

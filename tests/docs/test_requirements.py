@@ -1,4 +1,4 @@
-"""Requirements that cut across modules, each held from outside."""
+"""Requirements that concern several modules, each checked from outside."""
 
 import re
 from datetime import date
@@ -57,7 +57,7 @@ def client_of(manager: ConsentManager) -> Any:
         ("jurisdiction_missing", "jurisdiction", "missing"),  # JU-01
     ],
 )
-def test_what_the_law_rules_out_is_no_policy(name: str, key: str, because: str) -> None:
+def test_policy_that_breaks_the_law_is_refused(name: str, key: str, because: str) -> None:
     path = Path(__file__).parents[1] / "faulty_policies" / f"{name}.toml"
     problems = check_file(path, today=date(2026, 11, 22)).problems
     assert any(one.key == key and because in one.message for one in problems)
@@ -65,7 +65,7 @@ def test_what_the_law_rules_out_is_no_policy(name: str, key: str, because: str) 
 
 # JU-01, LB-03
 @pytest.mark.parametrize("jurisdiction", ["NL", "GB", "US", "JP"])
-def test_whatever_the_jurisdiction_nothing_is_on_before_the_answer(jurisdiction: str, clock: Clock) -> None:
+def test_nothing_is_on_before_the_answer_in_any_jurisdiction(jurisdiction: str, clock: Clock) -> None:
     there = Policy.model_validate(EXAMPLE | {"jurisdiction": jurisdiction})
     with managing(there, ledger="sqlite://", clock=clock) as manager:
         client = client_of(manager)
@@ -84,12 +84,12 @@ def test_no_page_counts_down(policy: Policy, clock: Clock) -> None:
         html = "".join(getattr(pages, page)(view) for page in ("banner", "settings", "preferences", "policy"))
     assert not re.search(r"http-equiv|autofocus|\son\w+=", html)
     assert "setInterval" not in SCRIPT
-    # Timeouts only give way to the browser, and load a page again that a decision has overtaken.
+    # Timeouts only yield to the browser, or reload a page that was loaded before a decision.
     assert all("location.reload()" in one or "go)" in one for one in re.findall(r"setTimeout\(.*", SCRIPT))
 
 
 # WD-04
-def test_who_passes_withdrawals_on_is_told_once_and_after_the_record_is_kept(
+def test_listener_is_called_once_after_the_withdrawal_is_recorded(
     policy: Policy, ledger_url: str, clock: Clock
 ) -> None:
     told: list[tuple[str, str, list[str]]] = []
@@ -134,9 +134,7 @@ def test_banner_page_and_record_agree_on_the_language(
 
 
 # CK-03
-def test_the_server_sets_the_cookie_and_no_script_sets_any(
-    policy: Policy, ledger_url: str, clock: Clock
-) -> None:
+def test_server_sets_the_cookie_and_no_script_sets_one(policy: Policy, ledger_url: str, clock: Clock) -> None:
     with managing(policy, ledger=ledger_url, clock=clock) as manager:
         answer = client_of(manager).post("/consent/decision", json={"choice": "accept_all"})
         assert answer.headers.get_list("set-cookie")[0].startswith("__Host-consent=")
@@ -147,7 +145,7 @@ def test_the_server_sets_the_cookie_and_no_script_sets_any(
 # AX-07
 @pytest.mark.parametrize("language", ["en", "nl"])
 @pytest.mark.parametrize("page", ["banner", "settings", "preferences", "policy", "sites"])
-def test_what_an_element_is_called_holds_what_is_written_on_it(
+def test_accessible_name_contains_the_visible_label(
     page: str, language: str, policy: Policy, clock: Clock
 ) -> None:
     with managing(policy, ledger="sqlite://", clock=clock) as manager:
@@ -173,7 +171,7 @@ ALWAYS = {"functionality_storage", "security_storage"}
 @pytest.mark.parametrize("analytical", [False, True])
 @pytest.mark.parametrize("tracking", [False, True])
 @pytest.mark.parametrize("social", [False, True])
-def test_each_signal_follows_its_category_and_social_gives_none(
+def test_each_signal_follows_its_category_and_social_grants_none(
     analytical: bool, tracking: bool, social: bool
 ) -> None:
     on = {"functional": True, "analytical": analytical, "tracking": tracking, "social": social}

@@ -1,4 +1,4 @@
-"""Runs what a page of the documentation shows: Python, policies, the command line, and requests to a site."""
+"""Run what a page of the documentation shows: Python, policies, commands, and requests to a site."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from tests.support.sites import site
 ROOT = Path(__file__).parents[2]
 KEY = "a key that the tests of the documentation sign with"
 _BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^\1```$', re.DOTALL | re.MULTILINE)
-# What blocks may show without running it: other programs' own affairs.
+# Commands of other programs, which blocks may show and which are not run.
 _OTHERS = frozenset(
     {"pip", "python3", ".", "export", "git", "make", "psql", "createdb", "pytest", "cd", "mkdir"}
 )
@@ -32,7 +32,7 @@ _OTHERS = frozenset(
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a page; `line` counts from 1."""
+    """One code block of a page; `line` counts from 1."""
 
     language: str
     title: str
@@ -41,7 +41,7 @@ class Block:
 
 
 def blocks_of(page: str) -> list[Block]:
-    """List a page's blocks in their order."""
+    """Return the code blocks of a page in their order."""
     return [
         Block(found[2], found[3] or "", textwrap.dedent(found[4]), page[: found.start()].count("\n") + 1)
         for found in _BLOCK.finditer(page)
@@ -49,7 +49,7 @@ def blocks_of(page: str) -> list[Block]:
 
 
 class Reader:
-    """Do what a page says, in a directory of its own that holds the example's policy."""
+    """Do what a page says, in a separate directory that contains the example's policy."""
 
     def __init__(self, directory: Path, clock: Callable[[], float], running: ExitStack) -> None:
         self.directory = directory
@@ -69,7 +69,7 @@ class Reader:
         self.names: dict[str, Any] = {"__name__": "app", "manager": manager, "app": site(manager)}
 
     def read(self, block: Block) -> None:
-        """Do what one block says."""
+        """Run one block, and check the output that it shows."""
         getattr(self, f"_{block.language}", self._nothing)(block)
 
     def _nothing(self, block: Block) -> None:
@@ -83,7 +83,7 @@ class Reader:
         before = self.names["manager"]
         if not block.title.startswith("test"):
             self.names["__file__"] = str(where)
-            # Line numbers in errors are those of the page.
+            # Empty lines in front, so that line numbers in errors are those of the page.
             exec(compile("\n" * block.line + block.code, str(where), "exec"), self.names)  # noqa: S102 - ours
             self._clients.clear()
         if self.names["manager"] is not before:
@@ -104,23 +104,23 @@ class Reader:
         for command, shown in commands_of(block.code):
             program, *arguments = shlex.split(command, comments=True)
             if program == "consentkit":
-                if arguments[0] == "init":  # begins in an empty directory
+                if arguments[0] == "init":  # the page starts in an empty directory
                     (self.directory / "consent.toml").unlink()
                 result = self._cli.invoke(command_line, arguments)
                 assert isinstance(result.exception, SystemExit | None), result.exception
-                told = result.output
+                output = result.output
             elif program == "uvicorn":
                 self._start(arguments[0])
                 continue
             elif program == "curl":
-                told = self._fetch(arguments)
+                output = self._fetch(arguments)
             else:
                 assert program in _OTHERS or "=" in program, command
                 if program == "make":
                     assert f"\n{arguments[0]}:" in (ROOT / "Makefile").read_text("utf-8")
                 continue
             if shown:
-                assert agrees(shown, told), f"{command}\n--- shown\n{shown}\n--- is\n{told}"
+                assert agrees(shown, output), f"{command}\n--- shown\n{shown}\n--- is\n{output}"
 
     def _start(self, name: str) -> None:
         module, _, attribute = name.partition(":")
@@ -129,7 +129,7 @@ class Reader:
         self.names["app"] = self.names[attribute]
 
     def client(self, origin: str) -> TestClient:
-        """Give the client that talks to a site at that origin, cookies and all."""
+        """Return the client for a site at this origin; it keeps its cookies from block to block."""
         if origin not in self._clients:
             app = self.names["app"]
             self._clients[origin] = TestClient(app, base_url=origin, follow_redirects=False)
@@ -176,47 +176,47 @@ class Reader:
         assert self._answer.status_code < 500, self._answer.text
 
     def _json(self, block: Block) -> None:
-        """What a request before it was answered, or just JSON."""
+        """Compare with the response to the request before, if there is one; else only parse."""
         shown = json.loads(block.code)
         if self._answer is not None and not block.title:
             assert matches(shown, self._answer.json()), f"shown {shown}\nis {self._answer.json()}"
 
 
 def commands_of(code: str) -> Iterator[tuple[str, str]]:
-    """Pair each command after `$ ` with the lines that it prints."""
+    """Pair each command after `$ ` with the output that is shown below it."""
     for part in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
         command, _, shown = part.replace("\\\n", " ").partition("\n")
         yield command, shown.strip()
 
 
-def agrees(shown: str, told: str) -> bool:
-    """Say whether the lines that are shown are printed in that order; `…` stands for whatever is left out."""
-    lines = iter(" ".join(line.split()) for line in told.splitlines())
+def agrees(shown: str, output: str) -> bool:
+    """Return whether the shown lines are printed in that order; `…` stands for any text or lines."""
+    lines = iter(" ".join(line.split()) for line in output.splitlines())
     wanted = [" ".join(line.split()) for line in shown.splitlines() if line.strip() not in ("", "…")]
     return all(any(_fits(want, line) for line in lines) for want in wanted)
 
 
-def _fits(shown: str, told: str) -> bool:
+def _fits(shown: str, output: str) -> bool:
     pattern = shown.replace("[", "[[]").replace("…", "*").replace("?", "[?]")
-    return fnmatchcase(told, re.sub(r"\*+", "*", pattern))
+    return fnmatchcase(output, re.sub(r"\*+", "*", pattern))
 
 
-def matches(shown: Any, told: Any) -> bool:
-    """Compare JSON; `…` in a text stands for anything, and a key `…` for more keys."""
-    if isinstance(shown, dict) and isinstance(told, dict):
+def matches(shown: Any, output: Any) -> bool:
+    """Return whether JSON is as shown; `…` in a string stands for any text, and a key `…` for more keys."""
+    if isinstance(shown, dict) and isinstance(output, dict):
         keys = set(shown) - {"…"}
-        return (keys == set(told) or ("…" in shown and keys <= set(told))) and all(
-            matches(shown[key], told[key]) for key in keys
+        return (keys == set(output) or ("…" in shown and keys <= set(output))) and all(
+            matches(shown[key], output[key]) for key in keys
         )
-    if isinstance(shown, list) and isinstance(told, list):
-        return len(shown) == len(told) and all(map(matches, shown, told))
-    if isinstance(shown, str) and isinstance(told, str) and "…" in shown:
-        return _fits(shown, told)
-    return bool(shown == told)
+    if isinstance(shown, list) and isinstance(output, list):
+        return len(shown) == len(output) and all(map(matches, shown, output))
+    if isinstance(shown, str) and isinstance(output, str) and "…" in shown:
+        return _fits(shown, output)
+    return bool(shown == output)
 
 
 def merged(whole: dict[str, Any], fragment: dict[str, Any]) -> dict[str, Any]:
-    """Put a fragment of a policy into one: rows take the place of those of their id or name."""
+    """Return a policy with a fragment added; a row updates the row with the same id or name."""
     result = dict(whole)
     for key, value in fragment.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -233,13 +233,13 @@ def merged(whole: dict[str, Any], fragment: dict[str, Any]) -> dict[str, Any]:
 
 
 def dumped(policy: dict[str, Any]) -> str:
-    """Write a policy as TOML, every row as one inline table."""
+    """Return a policy as TOML, with every row as an inline table."""
     return "".join(f"{key} = {_value(value)}\n" for key, value in policy.items())
 
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(one)}" for key, one in value.items()) + " }"
+        return "{ " + ", ".join(f"{key} = {_value(child)}" for key, child in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
