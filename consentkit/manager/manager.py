@@ -58,12 +58,12 @@ class ConsentManager:
         SecretKeyError: a missing or short key.
 
     Attributes:
-        terms: what decisions are judged by.
-        cookie: reads and writes the consent cookie, without any middleware too.
+        evaluator: works out what a decision allows now.
+        cookie: reads and writes the consent cookie, also without middleware.
         ledger: the store of records, or None.
-        origins: for each site the origins it is served from, first the canonical one.
-        standing: what the ledger says about a visitor's cookie.
-        registrar: where decisions are taken and recorded.
+        origins: the origins of each site, the canonical one first.
+        resolver: checks a visitor's cookie against the ledger.
+        recorder: takes decisions and records them.
     """
 
     def __init__(
