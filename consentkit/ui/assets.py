@@ -1,16 +1,18 @@
-"""The files that pages load, under names that change with their content, so that browsers may keep them for ever."""
+"""The files that pages load. Their names change with their content, so that browsers may cache them for good."""
 
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from types import MappingProxyType
+
+from consentkit.ui.script_modules import join_modules
 
 __all__ = ["Asset", "shipped_assets"]
 
-_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +26,32 @@ class Asset:
 
 @cache
 def shipped_assets() -> Mapping[str, Asset]:
-    """Read the package's files once; by plain name."""
-    folder = Path(__file__).parent / "static"
+    """Return the style sheet and the script by their plain names, read once in a process."""
+    folder = files("consentkit.ui")
+    style_sheet = (folder / "static" / "consent.css").read_text("utf-8")
+    modules = {
+        path.name: path.read_text("utf-8")
+        for path in (folder / "script").iterdir()
+        if path.name.endswith(".js")
+    }
     return MappingProxyType(
-        {path.name: _asset(path) for path in sorted(folder.iterdir()) if path.suffix in _TYPES}
+        {
+            "consent.css": _asset("consent.css", _tightened(style_sheet)),
+            "consent.js": _asset("consent.js", join_modules(modules)),
+        }
     )
 
 
-def _asset(path: Path) -> Asset:
-    content = _SHORTER[path.suffix](path.read_bytes())
+def _asset(name: str, text: str) -> Asset:
+    content = text.encode()
     digest = hashlib.sha256(content).hexdigest()[:12]
-    return Asset(f"{path.stem}.{digest}{path.suffix}", _TYPES[path.suffix], content)
+    stem, suffix = name.rsplit(".")
+    return Asset(f"{stem}.{digest}.{suffix}", _TYPES[suffix], content)
 
 
-def _tightened(css: bytes) -> bytes:
-    """Leave out comments and the space around punctuation; our style sheet has neither in a string."""
-    css = re.sub(rb"/\*.*?\*/", b"", css, flags=re.DOTALL)
-    css = re.sub(rb"\s+", b" ", css)
-    css = re.sub(rb" ?([{};,]) ?", rb"\1", css)
-    return css.replace(b": ", b":").replace(b";}", b"}").strip()
-
-
-def _uncommented(script: bytes) -> bytes:
-    """Leave out comments and indentation. In our script lines of `//` stand alone, and no string holds `/**` or a line's end."""
-    script = re.sub(rb"^\s*//.*\n", b"", script, flags=re.MULTILINE)
-    script = re.sub(rb"/\*\*.*?\*/\s*", b"", script, flags=re.DOTALL)
-    return re.sub(rb"^\s+", b"", script, flags=re.MULTILINE)
-
-
-_SHORTER = {".css": _tightened, ".js": _uncommented}
+def _tightened(css: str) -> str:
+    """Drop comments and the space around punctuation; our style sheet has neither in a string."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s+", " ", css)
+    css = re.sub(r" ?([{};,]) ?", r"\1", css)
+    return css.replace(": ", ":").replace(";}", "}").strip()

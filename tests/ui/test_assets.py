@@ -1,34 +1,35 @@
 import hashlib
 import re
+from pathlib import Path
 
-import brotli
 import pytest
 import tinycss2
 
+import consentkit
 from consentkit.ui.assets import shipped_assets
+from consentkit.ui.script_modules import join_modules
+
+UI = Path(consentkit.__file__).parent / "ui"
 
 
 def css() -> str:
     return shipped_assets()["consent.css"].content.decode()
 
 
-def test_the_name_changes_with_the_content() -> None:
+def test_asset_name_holds_the_digest_of_its_content() -> None:
     for name, asset in shipped_assets().items():
         stem, suffix = name.rsplit(".", 1)
         assert asset.hashed_name == f"{stem}.{hashlib.sha256(asset.content).hexdigest()[:12]}.{suffix}"
         assert asset.content_type.startswith(("text/css", "text/javascript"))
 
 
-def test_the_style_sheet_is_small() -> None:
-    assert len(brotli.compress(css().encode())) <= 1500
+def test_script_is_the_joined_modules() -> None:
+    modules = {path.name: path.read_text("utf-8") for path in (UI / "script").glob("*.js")}
+    assert shipped_assets()["consent.js"].content.decode() == join_modules(modules)
 
 
-def test_what_is_served_is_what_stands_in_the_source_without_comments() -> None:
-    from pathlib import Path
-
-    import consentkit
-
-    source = (Path(consentkit.__file__).parent / "ui/static/consent.css").read_text("utf-8")
+def test_style_sheet_has_the_rules_of_its_source_without_comments() -> None:
+    source = (UI / "static/consent.css").read_text("utf-8")
     served, written = (
         [
             node.serialize()
@@ -50,11 +51,11 @@ def test_what_is_served_is_what_stands_in_the_source_without_comments() -> None:
 @pytest.mark.parametrize(
     "physical", ["margin-left", "margin-right", "padding-left", "padding-right", "text-align:left", "float"]
 )
-def test_directions_are_logical(physical: str) -> None:
+def test_style_sheet_has_no_physical_directions(physical: str) -> None:
     assert physical not in css()
 
 
-def test_nothing_moves_and_focus_is_seen() -> None:  # AX-05
+def test_nothing_is_animated_and_focus_is_visible() -> None:  # AX-05
     assert not re.search(r"animation|transition|@keyframes", css())
     assert ":focus-visible{outline:3px" in css()
     assert "outline:none" not in css()

@@ -1,0 +1,69 @@
+// @ts-check
+// The preference centre in a dialog, opened by the links that would lead to its page.
+import { baseUrl } from "./script_tag.js";
+import { request, returnQuery } from "./server.js";
+import { trustedTypesPolicy } from "./trusted_types.js";
+
+const LINKS = "a.cookie-consent-settings,a.cookie-consent-manage";
+
+/** @type {HTMLDialogElement | undefined} */
+let openDialog;
+
+export function closePreferences() {
+  openDialog?.close();
+}
+
+/**
+ * Open the preference centre. Closing it decides nothing, and returns the focus.
+ * @param {Element | null} [opener]
+ */
+export async function openPreferences(opener = document.activeElement) {
+  if (openDialog?.isConnected) return;
+  const html = await (await request(returnQuery)).text();
+  const dialog = openDialog = buildDialog(html);
+  dialog.onclose = () => {
+    dialog.remove();
+    // The link that opened it may have been replaced by then.
+    /** @type {HTMLElement | null} */
+    const focused = opener?.isConnected ? /** @type {HTMLElement} */ (opener) : document.querySelector(LINKS);
+    focused?.focus();
+  };
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/**
+ * Move the main part of the preference centre's page into a dialog.
+ * @param {string} html
+ */
+function buildDialog(html) {
+  const page = new DOMParser().parseFromString(trustedTypesPolicy.createHTML(html), "text/html");
+  const title = /** @type {HTMLElement} */ (page.querySelector("h1"));
+  const backLink = /** @type {HTMLElement} */ (page.querySelector("header a"));
+  const main = /** @type {HTMLElement} */ (page.querySelector("main"));
+  const { lang, dir } = page.documentElement;
+  const dialog = document.createElement("dialog");
+  const box = document.createElement("div");
+  Object.assign(dialog, { className: "consent-page", lang, dir });
+  dialog.setAttribute("aria-labelledby", title.id = "cookie-consent-title");
+  box.append(backLink, ...main.childNodes);
+  dialog.append(box);
+  backLink.onclick = event => {
+    event.preventDefault();
+    dialog.close();
+  };
+  return dialog;
+}
+
+/** @param {MouseEvent} event */
+function openFromLink(event) {
+  const target = /** @type {Element} */ (event.target);
+  const link = /** @type {HTMLAnchorElement | null | undefined} */ (target.closest?.(LINKS));
+  if (!link?.href.startsWith(baseUrl) || event.defaultPrevented) return;
+  // The browser opens these in another tab or window, or downloads them.
+  if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  openPreferences(link).catch(() => location.href = link.href);
+}
+
+document.addEventListener("click", openFromLink);

@@ -1,0 +1,53 @@
+// @ts-check
+// The forms of banner, preference centre, settings and embeds, sent without leaving the page.
+import { requestDecision, withdraw } from "./decisions.js";
+import { loadEmbedOnce } from "./embeds.js";
+import { baseUrl } from "./script_tag.js";
+
+/**
+ * A form whose request failed: the browser sends it itself.
+ * @type {HTMLFormElement | undefined}
+ */
+let failedForm;
+
+/** @param {SubmitEvent} event */
+async function sendForm(event) {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  const action = form.getAttribute("action")?.replace(new URL(baseUrl).pathname, "") || "";
+  const loadsEmbed = form.matches(".cookie-consent-once");
+  const isOurs = loadsEmbed || action == "/decision" || action == "/withdraw";
+  if (event.defaultPrevented || form == failedForm || !isOurs) return;
+  event.preventDefault();
+  const fields = new FormData(form, event.submitter);
+  fields.delete("next");
+  try {
+    if (loadsEmbed) await loadEmbedOnce(action);
+    else if (action == "/withdraw") await withdraw(/** @type {any} */ (fields));
+    else await requestDecision(fields.get("choice") == "change" ? "PATCH" : "POST", decisionBody(fields));
+  } catch {
+    failedForm = form;
+    form.requestSubmit(event.submitter);
+  }
+}
+
+/**
+ * Return the JSON body for a form, in which `category.<id>` and `vendor.<id>` are the answers.
+ * @param {FormData} fields
+ */
+function decisionBody(fields) {
+  /** @type {Record<string, any>} */
+  const body = {};
+  for (const [name, value] of fields) {
+    const [kind, id] = name.split(".");
+    if (id) (body[kind == "vendor" ? "vendors" : "categories"] ??= {})[id] = value == "on";
+    else body[name] = value;
+  }
+  // The buttons "Save" and "Always load" send the answers in the form; all others are a choice of their own.
+  if (/save|change/.test(body.choice)) {
+    body.categories ??= {};
+    delete body.choice;
+  }
+  return body;
+}
+
+document.addEventListener("submit", sendForm);

@@ -1,0 +1,85 @@
+// @ts-check
+// Gates: scripts and templates in the page that wait until their category, or their vendor, is allowed.
+import { nonce } from "./script_tag.js";
+import { allows } from "./state.js";
+import { trustedTypesPolicy } from "./trusted_types.js";
+
+const GATES = 'script[type="text/plain"][data-category],template[data-category]';
+
+/** @type {{ category?: string, vendor?: string }[]} */
+const openedGates = [];
+let isOpening = false;
+
+/** Something has run that is no longer allowed; only a reload stops it. */
+export function hasRunWithdrawn() {
+  return openedGates.some(({ category, vendor }) => !allows(category, vendor));
+}
+
+/** Open every gate that is allowed, one after another in the order of the page. */
+export async function openGates() {
+  if (isOpening) return;
+  isOpening = true;
+  for (let gate; gate = findAllowedGate();) {
+    await yieldToBrowser();
+    const { category, vendor } = gate.dataset;
+    // The visitor may have withdrawn, or the page removed the gate, during the pause.
+    if (!gate.isConnected || !allows(category, vendor)) continue;
+    openedGates.push({ category, vendor });
+    try {
+      await (gate instanceof HTMLTemplateElement ? insertTemplate(gate) : runScript(gate));
+    } catch (error) {
+      console.error(error);
+      gate.remove();
+    }
+  }
+  isOpening = false;
+}
+
+function findAllowedGate() {
+  /** @type {NodeListOf<HTMLScriptElement | HTMLTemplateElement>} */
+  const gates = document.querySelectorAll(GATES);
+  return [...gates].find(({ dataset }) => allows(dataset.category, dataset.vendor));
+}
+
+/** @returns {Promise<unknown>} */
+function yieldToBrowser() {
+  return window.scheduler?.yield?.() || new Promise(resolve => setTimeout(resolve));
+}
+
+/**
+ * Replace a waiting script by one that runs: changing its type would do nothing. The promise ends when a script that
+ * later ones may need has loaded or failed.
+ * @param {HTMLScriptElement} gate
+ */
+function runScript(gate) {
+  const script = document.createElement("script");
+  for (const { name, value } of gate.attributes)
+    if (!/^((data-)?(type|src)|nonce)$/.test(name)) script.setAttribute(name, value);
+  const { type = "", src } = gate.dataset;
+  script.type = type;
+  script.async = gate.hasAttribute("async");
+  script.nonce = nonce || gate.nonce;
+  if (src) script.src = trustedTypesPolicy.createScriptURL(src);
+  else script.text = trustedTypesPolicy.createScript(gate.text);
+  const loaded = src && !script.async && /^$|module|javascript/.test(type) &&
+    new Promise(resolve => script.onload = script.onerror = resolve);
+  gate.replaceWith(script);
+  return loaded;
+}
+
+/**
+ * Replace a template by its content. Scripts in it become gates, so that they run in their turn.
+ * @param {HTMLTemplateElement} gate
+ */
+function insertTemplate(gate) {
+  const content = document.importNode(gate.content, true);
+  for (const script of content.querySelectorAll("script")) {
+    const { type, dataset } = script;
+    const src = script.getAttribute("src");
+    if (dataset.category) continue;
+    Object.assign(dataset, { ...gate.dataset }, type && { type }, src && { src });
+    script.removeAttribute("src");
+    script.type = "text/plain";
+  }
+  gate.replaceWith(content);
+}

@@ -1,0 +1,42 @@
+// @ts-check
+// Runs what the visitor allows and nothing else, and saves a reload where none is needed. Everything here is an
+// improvement: forms and links work without it. See ui/script_modules.py for how the modules become one script.
+import { showBanner } from "./banner.js";
+import { requestDecision, withdraw } from "./decisions.js";
+import { openPreferences } from "./dialog.js";
+import "./forms.js";
+import { openGates } from "./gates.js";
+import { startGoogle } from "./google.js";
+import "./handoff.js";
+import { deleteLeftovers, hasStoredItems } from "./leftovers.js";
+import { tag } from "./script_tag.js";
+import { allows, currentState, hasForeignGrant, isOutdated, isUndecided } from "./state.js";
+import "./synchronization.js";
+
+/** Bring the page up to date once it is read, and shown: a prerendered page asks nothing and runs nothing. */
+async function start() {
+  if (document.readyState == "loading") await new Promise(resolve => addEventListener("DOMContentLoaded", resolve));
+  if (document.prerendering) await new Promise(resolve => document.addEventListener("prerenderingchange", resolve));
+  if (hasForeignGrant || isOutdated) await requestDecision("GET");
+  else if (isUndecided()) showBanner();
+  openGates();
+  new MutationObserver(openGates).observe(document, { childList: true, subtree: true });
+  if ("clear" in tag && await hasStoredItems()) await deleteLeftovers();
+}
+
+startGoogle();
+if (tag.debug) console.warn("consentkit: cookies not set, for want of consent: " + tag.debug);
+
+/** What the record of a decision says about where it was taken. */
+const choiceContext = { notice: tag.notice, language: tag.language, surface: "api" };
+
+window.consentkit = {
+  get state() { return currentState(); },
+  allows,
+  open: () => openPreferences(),
+  decide: answers =>
+    requestDecision("POST", { ...choiceContext, ...(typeof answers == "string" ? { choice: answers } : answers) }),
+  change: answers => requestDecision("PATCH", { ...choiceContext, ...answers }),
+  withdraw: category => withdraw({ ...choiceContext, ...(category && { category }) }),
+  ready: start().catch(console.warn),
+};

@@ -1,0 +1,13 @@
+// @ts-check
+// The tag that loads the script, and the addresses that follow from it.
+
+const scriptElement = /** @type {HTMLScriptElement} */ (document.currentScript);
+
+/** What the server wrote into the tag about the visitor and the page. */
+export const tag = /** @type {TagData} */ (/** @type {unknown} */ (scriptElement.dataset));
+
+/** The page's nonce under a Content-Security-Policy. */
+export const nonce = scriptElement.nonce;
+
+/** Address of the consent pages, such as `https://example.org/consent`. */
+export const baseUrl = scriptElement.src.replace(/\/assets\/[^/]*$/, "");

@@ -1,0 +1,69 @@
+// @ts-check
+// What the visitor allows. A state is written as in the companion cookie: items joined by dots, which are ids of
+// granted categories, `~` and a vendor's id where its answer differs from its category's, `_` and the beginning of the
+// notice's digest. `-` is a state with nothing granted, and `~` alone one without an answer.
+import { tag } from "./script_tag.js";
+
+/** Return the value of the companion cookie, or an empty string without one. */
+export function readCompanion() {
+  const prefix = tag.cookie + "=";
+  return document.cookie.split("; ").find(cookie => cookie.startsWith(prefix))?.slice(prefix.length) || "";
+}
+
+/** The companion cookie that the page follows. */
+let followedCompanion = readCompanion();
+
+/** The companion cookie grants something under another notice: only the server knows what that is worth. */
+export const hasForeignGrant =
+  tag.state == null && /^[^-]/.test(followedCompanion) && !followedCompanion.includes("_" + tag.notice.slice(0, 11));
+
+/** The page was requested before a decision and came after it, or comes from the history. */
+export const isOutdated = tag.state != null &&
+  (followedCompanion ? followedCompanion != tag.state : tag.state != tag.default && tag.state != tag.gpc);
+
+const defaultState = navigator.globalPrivacyControl && tag.gpc || tag.default;
+let stateItems = (tag.state ?? (hasForeignGrant ? "-" : followedCompanion || defaultState)).split(".");
+
+export function currentState() {
+  return stateItems.join(".");
+}
+
+/** Return the granted categories and the vendors that differ, without the notice. */
+export function grantedItems() {
+  return stateItems.filter(item => /^~?[a-z]/.test(item));
+}
+
+/** No answer is known, neither a grant nor a refusal. */
+export function isUndecided() {
+  return stateItems.includes("~");
+}
+
+/** Check whether the companion cookie shows a decision that the page does not follow yet. */
+export function hasNewDecision() {
+  return readCompanion() != followedCompanion;
+}
+
+/** @param {string} state */
+export function followState(state) {
+  stateItems = state.split(".");
+  followedCompanion = readCompanion();
+}
+
+/**
+ * Check whether a category is allowed, or a vendor of it.
+ * @param {string} [category]
+ * @param {string | null} [vendor]
+ */
+export function allows(category = "", vendor) {
+  const vendorDiffers = !!vendor && stateItems.includes("~" + vendor);
+  return tag.required.split(" ").includes(category) || stateItems.includes(category) != vendorDiffers;
+}
+
+/**
+ * Check `category` or `category:vendor`, as the tag's attributes write it.
+ * @param {string} source
+ */
+export function allowsSource(source) {
+  const [category, vendor] = source.split(":");
+  return allows(category, vendor);
+}

@@ -1,0 +1,107 @@
+// What the modules share that has no code: the server's JSON, the tag's attributes, and parts of browsers that
+// TypeScript's own library does not know yet. Only editors and the type check read this file.
+
+/** The `data-` attributes of the tag that loads the script; script_tag.py writes them. */
+interface TagData {
+  /** State that the page was rendered with, as the companion cookie writes it; absent on public pages. */
+  readonly state?: string;
+  /** State while there is no companion cookie. */
+  readonly default: string;
+  /** The same for browsers that send Global Privacy Control; absent if it makes no difference. */
+  readonly gpc?: string;
+  /** Name of the companion cookie. */
+  readonly cookie: string;
+  /** Digest of the notice that the page was rendered under; the companion cookie has its first eleven letters. */
+  readonly notice: string;
+  /** Language of the page. */
+  readonly language: string;
+  /** Categories that are always on, separated by spaces. */
+  readonly required: string;
+  /** What the signals of Google Consent Mode follow from; signals/google.py writes it. */
+  readonly google?: string;
+  /** Present on public pages where the banner may be fetched. */
+  readonly banner?: string;
+  /** Present if the browser may hold stored items that are not allowed. */
+  readonly clear?: string;
+  /** This site, the prefix, and the origins of the group's other sites, separated by spaces. */
+  readonly group?: string;
+  /** Present if only the server can render the page for another state: `category:vendor`, or empty for any change. */
+  readonly reload?: string;
+  /** Cookies that were dropped, for the console. */
+  readonly debug?: string;
+}
+
+/** What a visitor answers, by id. */
+interface Answers {
+  categories?: Record<string, boolean>;
+  vendors?: Record<string, boolean>;
+}
+
+/** The server's answer to every request about a decision. */
+interface Decision {
+  status: string;
+  categories: Record<string, boolean>;
+  vendors: Record<string, boolean>;
+  decided_at: string | null;
+  expires_at: string | null;
+  notice: string | null;
+  gpc: boolean;
+  needs_asking: boolean;
+  reference?: string | null;
+}
+
+/** A declared cookie or stored item, as policy.json lists it. */
+interface Tracker {
+  kind: string;
+  name: string;
+  category: string;
+  vendor: string | null;
+  third_party: boolean;
+  domain: string | null;
+  path: string;
+  partitioned: boolean;
+}
+
+/** The script's API for pages. */
+interface ConsentApi {
+  readonly state: string;
+  allows(category?: string, vendor?: string | null): boolean;
+  open(): Promise<void>;
+  decide(answers: Answers | "accept_all" | "reject_all"): Promise<Decision>;
+  change(answers: Answers): Promise<Decision>;
+  withdraw(category?: string): Promise<Decision>;
+  readonly ready: Promise<void>;
+}
+
+interface TrustedTypesRules {
+  createHTML(text: string): string;
+  createScript(text: string): string;
+  createScriptURL(text: string): string;
+}
+
+interface NavigateEvent extends Event {
+  readonly destination: { readonly sameDocument: boolean };
+  readonly downloadRequest: string | null;
+}
+
+interface Navigation extends EventTarget {
+  addEventListener(type: "navigate", listener: (event: NavigateEvent) => void): void;
+  addEventListener(type: "navigatesuccess", listener: () => void): void;
+}
+
+interface Navigator {
+  readonly globalPrivacyControl?: boolean;
+}
+
+interface Document {
+  readonly prerendering?: boolean;
+}
+
+interface Window {
+  readonly navigation?: Navigation;
+  readonly scheduler?: { yield?(): Promise<void> };
+  readonly trustedTypes?: { createPolicy(name: string, rules: TrustedTypesRules): TrustedTypesRules };
+  consentkit: ConsentApi;
+  dataLayer: unknown[];
+  gtag(...command: unknown[]): void;
+}
