@@ -1,5 +1,5 @@
 // @ts-check
-// Decisions: sending them to the server, and following them in the page without a reload where none is needed.
+// Decisions: sending them to the server, and updating the page without a reload if none is needed.
 import { refreshFooter, removeBanner, showBanner } from "./banner.js";
 import { closePreferences } from "./dialog.js";
 import { hasRunWithdrawn, openGates } from "./gates.js";
@@ -9,7 +9,7 @@ import { reloadPage, renderedState } from "./reload.js";
 import { request } from "./server.js";
 import { followState, hasNewDecision } from "./state.js";
 
-/** Tells the site's other tabs and frames that there is a new decision. */
+/** Channel to the site's other tabs and frames, which learn of new decisions there. */
 export const decisionChannel = new BroadcastChannel("consentkit");
 let isRequesting = false;
 
@@ -53,7 +53,7 @@ export function synchronize() {
 }
 
 /**
- * Bring the page to a new state.
+ * Bring the page to the state that follows from a decision.
  * @param {Decision} decision
  * @param {string} state
  */

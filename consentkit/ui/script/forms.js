@@ -5,7 +5,7 @@ import { loadEmbedOnce } from "./embeds.js";
 import { baseUrl } from "./script_tag.js";
 
 /**
- * A form whose request failed: the browser sends it itself.
+ * A form whose request failed, which the browser therefore submits itself.
  * @type {HTMLFormElement | undefined}
  */
 let failedForm;
@@ -42,7 +42,7 @@ function decisionBody(fields) {
     if (id) (body[kind == "vendor" ? "vendors" : "categories"] ??= {})[id] = value == "on";
     else body[name] = value;
   }
-  // The buttons "Save" and "Always load" send the answers in the form; all others are a choice of their own.
+  // The buttons "Save" and "Always load" submit the answers in the form; all others are a choice of their own.
   if (/save|change/.test(body.choice)) {
     body.categories ??= {};
     delete body.choice;

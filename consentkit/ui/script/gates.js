@@ -10,7 +10,7 @@ const GATES = 'script[type="text/plain"][data-category],template[data-category]'
 const openedGates = [];
 let isOpening = false;
 
-/** Something has run that is no longer allowed; only a reload stops it. */
+/** Check whether something has run that is no longer allowed. Only a reload stops it. */
 export function hasRunWithdrawn() {
   return openedGates.some(({ category, vendor }) => !allows(category, vendor));
 }
@@ -47,8 +47,8 @@ function yieldToBrowser() {
 }
 
 /**
- * Replace a waiting script by one that runs: changing its type would do nothing. The promise ends when a script that
- * later ones may need has loaded or failed.
+ * Replace a gate by a script that runs, because browsers ignore a change of type. Return a promise to wait for if later
+ * scripts may depend on this one.
  * @param {HTMLScriptElement} gate
  */
 function runScript(gate) {

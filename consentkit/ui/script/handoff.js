@@ -16,7 +16,7 @@ function addHandoff(event) {
 }
 
 if (tag.group) {
-  // In the capture phase, so that the page's own listeners see the new address.
+  // Captured, because the page may stop the event before it gets here.
   addEventListener("click", addHandoff, true);
   addEventListener("auxclick", addHandoff, true);
 }

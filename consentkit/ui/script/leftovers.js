@@ -29,7 +29,8 @@ export async function deleteLeftovers() {
   sweep("cookie", document.cookie.split("; ").map(cookie => cookie.split("=")[0]), deleteCookie);
   sweep("local_storage", Object.keys(localStorage), name => localStorage.removeItem(name));
   sweep("session_storage", Object.keys(sessionStorage), name => sessionStorage.removeItem(name));
-  sweep("indexed_db", (await indexedDB.databases()).map(({ name }) => name || ""), name => indexedDB.deleteDatabase(name));
+  sweep("indexed_db", (await indexedDB.databases()).map(({ name }) => name || ""), name =>
+    indexedDB.deleteDatabase(name));
   sweep("cache_storage", await window.caches?.keys() || [], name => caches.delete(name));
 }
 

@@ -1,6 +1,6 @@
 // @ts-check
-// Runs what the visitor allows and nothing else, and saves a reload where none is needed. Everything here is an
-// improvement: forms and links work without it. See ui/script_modules.py for how the modules become one script.
+// The entry of the script, and its API for pages. The script runs what the visitor allows and nothing else, and avoids
+// reloads. Forms and links work without it. ui/script_modules.py joins the modules into one script.
 import { showBanner } from "./banner.js";
 import { requestDecision, withdraw } from "./decisions.js";
 import { openPreferences } from "./dialog.js";
@@ -13,7 +13,7 @@ import { tag } from "./script_tag.js";
 import { allows, currentState, hasForeignGrant, isOutdated, isUndecided } from "./state.js";
 import "./synchronization.js";
 
-/** Bring the page up to date once it is read, and shown: a prerendered page asks nothing and runs nothing. */
+/** Open gates and delete leftovers once the page is parsed and shown. A prerendered page runs nothing. */
 async function start() {
   if (document.readyState == "loading") await new Promise(resolve => addEventListener("DOMContentLoaded", resolve));
   if (document.prerendering) await new Promise(resolve => document.addEventListener("prerenderingchange", resolve));

@@ -3,10 +3,11 @@
 import { tag } from "./script_tag.js";
 import { allowsSource, grantedItems } from "./state.js";
 
+// Milliseconds after which a visitor who followed a link, and is still here, stays.
 const LEAVING = 5e3;
 let leftAt = 0;
 
-/** Return the part of the state that only the server can render; always false for a page that has none. */
+/** Return the part of the state that only the server can render, or false for a page that depends on none. */
 export function renderedState() {
   return tag.reload ? allowsSource(tag.reload) : tag.reload == "" && "" + grantedItems();
 }
@@ -19,7 +20,7 @@ export function reloadPage() {
   setTimeout(() => location.reload(), Date.now() - leftAt < LEAVING ? LEAVING : 0);
 }
 
-/** Take note that the visitor stays on this page. */
+/** Reload without delay from now on, because the visitor is not leaving. */
 export function stayOnPage() {
   leftAt = 0;
 }

@@ -1,7 +1,10 @@
 // @ts-check
-// What the visitor allows. A state is written as in the companion cookie: items joined by dots, which are ids of
-// granted categories, `~` and a vendor's id where its answer differs from its category's, `_` and the beginning of the
-// notice's digest. `-` is a state with nothing granted, and `~` alone one without an answer.
+// What the visitor allows. A state is written as in the companion cookie, as items joined by dots:
+//   analytical   a granted category
+//   ~youtube     a vendor whose answer differs from its category's
+//   _0a1b2c3d4e5 the beginning of the notice's digest
+//   -            nothing is granted
+//   ~            nothing is answered
 import { tag } from "./script_tag.js";
 
 /** Return the value of the companion cookie, or an empty string without one. */
@@ -13,11 +16,11 @@ export function readCompanion() {
 /** The companion cookie that the page follows. */
 let followedCompanion = readCompanion();
 
-/** The companion cookie grants something under another notice: only the server knows what that is worth. */
+/** Whether the companion cookie grants something under another notice. Only the server knows what that is worth. */
 export const hasForeignGrant =
   tag.state == null && /^[^-]/.test(followedCompanion) && !followedCompanion.includes("_" + tag.notice.slice(0, 11));
 
-/** The page was requested before a decision and came after it, or comes from the history. */
+/** Whether the page was rendered for another state: requested before a decision, or taken from a cache. */
 export const isOutdated = tag.state != null &&
   (followedCompanion ? followedCompanion != tag.state : tag.state != tag.default && tag.state != tag.gpc);
 
@@ -33,7 +36,7 @@ export function grantedItems() {
   return stateItems.filter(item => /^~?[a-z]/.test(item));
 }
 
-/** No answer is known, neither a grant nor a refusal. */
+/** Check whether the visitor has neither granted nor refused anything. */
 export function isUndecided() {
   return stateItems.includes("~");
 }
