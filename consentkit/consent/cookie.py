@@ -11,10 +11,11 @@ from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
 from consentkit.consent.secret_keys import SecretKeys
-from consentkit.consent.token import LARGEST, TokenCodec
+from consentkit.consent.token import TokenCodec
 from consentkit.consent.verified import VerifiedToken
 from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, cookie_values, sends_gpc
+from consentkit.policy import LARGEST_COOKIE, CookiePrefix, cookie_names, cookie_sizes
 
 __all__ = ["SKEW", "ConsentCookie", "SecretKeys"]
 
@@ -51,9 +52,9 @@ class ConsentCookie:
         self.clock = clock
         self.domain = domain
         self.secure = secure
-        prefix = ("__Secure-" if domain else "__Host-") if secure else ""
-        self.name = f"{prefix}consent"
-        self.companion = f"{prefix}consent-state"
+        prefix: CookiePrefix = ("__Secure-" if domain else "__Host-") if secure else ""
+        self._names = cookie_names(prefix)
+        self.name, self.companion = self._names.consent, self._names.companion
         group = evaluator.policy.group.id if evaluator.policy.group else ""
         self.salt = f"consentkit.cookie.v1|{group}|{domain or evaluator.site.id}"
         self.tokens = TokenCodec(evaluator, keys, self.salt)
@@ -68,26 +69,15 @@ class ConsentCookie:
     @property
     def names(self) -> frozenset[str]:
         """The names of all cookies of ours on this site, the hand-off's included."""
-        return frozenset({self.name, self.companion, f"{self.name}-tx", f"{self.name}-from"})
+        return frozenset(self._names)
 
     def _refuse_what_does_not_fit(self) -> None:
         notice = self.evaluator.notice
-        widest = Decision(
-            granted=frozenset(notice.category_ids),
-            vendors=dict.fromkeys(notice.vendor_ids, False),
-            decided_at=10**10,
-            changed_at=2 * 10**10,
-            notice=notice.digest,
-            subject="s" * 22,
-        )
-        size = len(self.name) + len(self.dumps(widest))
-        companion = len(self.companion) + len(
-            self._written(notice.category_ids, notice.vendor_ids, asking=True)
-        )
-        if max(size, companion) > LARGEST:
+        size = max(cookie_sizes(self._names, notice.category_ids, notice.vendor_ids))
+        if size > LARGEST_COOKIE:
             raise ConfigurationError(
-                f"A decision about {len(notice.vendor_ids)} vendors takes {max(size, companion)} octets and browsers keep "
-                f"{LARGEST}: declare fewer vendors, or give them shorter ids."
+                f"A decision about {len(notice.vendor_ids)} vendors takes {size} octets and browsers keep "
+                f"{LARGEST_COOKIE}: declare fewer vendors, or give them shorter ids."
             )
 
     def read(self, headers: RawHeaders) -> Consent:

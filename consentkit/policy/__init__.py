@@ -4,15 +4,18 @@ from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import Texts, escaped
 from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.models import Authority, Category, Controller, Group, Origins, Site, Tracker, Vendor
+from consentkit.policy.own_cookies import LARGEST_COOKIE, CookiePrefix, cookie_names, cookie_sizes
 from consentkit.policy.policy import Policy, json_schema
 from consentkit.policy.transfers import SAFEGUARDS, TransferData
 from consentkit.policy.url_types import SiteOrigin, is_local
 
 __all__ = [
+    "LARGEST_COOKIE",
     "SAFEGUARDS",
     "Authority",
     "Category",
     "Controller",
+    "CookiePrefix",
     "Duration",
     "Finding",
     "Group",
@@ -25,6 +28,8 @@ __all__ = [
     "Tracker",
     "TransferData",
     "Vendor",
+    "cookie_names",
+    "cookie_sizes",
     "escaped",
     "is_local",
     "json_schema",

@@ -10,11 +10,10 @@ from consentkit.policy.checks import cookie_size as cookies
 from consentkit.policy.checks import references as identity
 from consentkit.policy.checks import sites as scope
 from consentkit.policy.checks.context import CheckContext, Path
-from consentkit.policy.checks.cookie_size import cookie_sizes
 from consentkit.policy.findings import Finding
 from consentkit.policy.policy import Policy
 
-__all__ = ["cookie_sizes", "findings"]
+__all__ = ["findings"]
 
 _ALL = (
     *identity.CHECKS,

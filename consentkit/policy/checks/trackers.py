@@ -8,15 +8,12 @@ from consentkit.policy.checks.references import named, repeated
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import is_cookie_name
 from consentkit.policy.findings import Finding
+from consentkit.policy.own_cookies import ALL_COOKIE_NAMES
 from consentkit.policy.policy import Necessity, Tracker
 from consentkit.policy.url_types import host_of
 
 __all__ = ["CHECKS"]
 
-OWN_COOKIES = tuple(
-    f"{prefix}consent{suffix}" for prefix in ("", "__Host-", "__Secure-") for suffix in ("", "-state", "-tx")
-)
-"""Every name that this library may give a cookie of its own."""
 LONGEST_COOKIE = Duration(days=400)
 _PERSISTENT = ("local_storage", "indexed_db", "cache_storage")
 
@@ -81,7 +78,7 @@ def own_cookies_are_left_alone(context: CheckContext) -> Iterator[Finding]:
     for path, tracker in context.trackers("name", "kind", "third_party"):
         if tracker.kind != "cookie" or tracker.third_party:
             continue
-        covered = next((name for name in OWN_COOKIES if tracker.matches(name)), None)
+        covered = next((name for name in ALL_COOKIE_NAMES if tracker.matches(name)), None)
         if covered:
             message = f"This covers {covered}, in which consentkit keeps the choice and which it discloses by itself."
             yield Finding((*path, "name"), message, "Name the cookie more exactly, or give it another name.")
