@@ -3,24 +3,25 @@
 ::
 
     ConsentError
-    ├── ConfigurationError            the site's developer or owner has to mend something; raised at start-up
-    │   ├── PolicyError               consent.toml or consent.lock; carries every problem found
+    ├── ConfigurationError            the developer or owner of the site has to fix something; raised at start-up
+    │   ├── PolicyError               consent.toml or consent.lock, with every problem found
     │   └── SecretKeyError            a signing key that is missing, too short or a placeholder
-    ├── UnknownIdError (LookupError)  code names something that the policy lacks
+    ├── UnknownIdError (LookupError)  code uses an id that the policy does not declare
     │   ├── UnknownCategoryError
     │   ├── UnknownVendorError
     │   └── UnknownSiteError
-    ├── UsageError (RuntimeError)     the library is called in a way that cannot work
+    ├── UsageError (RuntimeError)     the library was called where or when it cannot work
     │   ├── MissingMiddlewareError    get_consent() on a request that did not pass the middleware
-    │   ├── BlockingCallError         a blocking method on an event loop's thread
-    │   └── ResponseStartedError      a decision after the response's headers have left
-    ├── InvalidDecisionError (ValueError)   a choice that cannot be recorded as asked
-    │   └── UnknownNoticeError        a choice made under a notice that nobody here published
-    ├── ConsentRequiredError          a handler needs a consent that is not there; the middleware answers 403
+    │   ├── BlockingCallError         a blocking method on the thread of an event loop
+    │   └── ResponseStartedError      a decision after the response's headers were sent
+    ├── InvalidDecisionError (ValueError)   a choice that cannot be recorded
+    │   └── UnknownNoticeError        a choice made under an unknown notice
+    ├── ConsentRequiredError          a handler needs consent that the visitor has not given; the middleware answers 403
     └── LedgerError
-        └── LedgerUnavailableError    the store could not be reached or written in time
+        └── LedgerUnavailableError    the ledger could not be reached or written in time
 
-What a visitor sends never raises out of the library: it reads as "no consent", or is answered with a problem document.
+Nothing that a visitor sends raises an error in the application: it counts as no consent, or the library answers with a problem
+document.
 """
 
 from dataclasses import dataclass
@@ -48,19 +49,25 @@ __all__ = [
 
 
 class ConsentError(Exception):
-    """Be the ancestor of every error that this library raises."""
+    """The base class of all errors of this library."""
 
 
 class ConfigurationError(ConsentError):
-    """Say that a setting, its value and the remedy do not fit together."""
+    """A setting, a policy or a key that the library cannot work with; the message says how to correct it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyProblem:
-    """One thing that is wrong, or unwise, in a policy file.
+    """A problem of a policy file, or a warning about it.
 
-    `line` counts from 1 and is None where the problem has no place of its own; `key` is the dotted path
-    (`vendors[2].country`); `value` is the offending value as written, shortened.
+    Attributes:
+        file: the file's path.
+        line: counted from 1, or None if the problem is on no particular line.
+        key: the path of the key, such as `vendors[2].country`.
+        value: the value as written, shortened.
+        message: what was found, and what was expected.
+        remedy: what to do.
+        subject: name and id of the vendor or site that the key belongs to, such as `YouTube (youtube)`.
     """
 
     file: str
@@ -69,16 +76,18 @@ class PolicyProblem:
     value: str
     message: str
     remedy: str
+    subject: str = ""
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         value = f" = {self.value}" if self.value else ""
-        what = f"{self.key}{value}: " if self.key else ""
-        return f"{place}: {what}{self.message} {self.remedy}".rstrip()
+        subject = f"{self.subject}: " if self.subject else ""
+        key = f"{self.key}{value}: " if self.key else ""
+        return f"{place}: {subject}{key}{self.message} {self.remedy}".rstrip()
 
 
 class PolicyError(ConfigurationError):
-    """Report every problem of a policy file at once; `problems` holds them in the order of the file."""
+    """A policy file with problems; `problems` holds all of them, in the order of the file."""
 
     def __init__(self, problems: tuple[PolicyProblem, ...]) -> None:
         self.problems = problems
@@ -86,76 +95,76 @@ class PolicyError(ConfigurationError):
 
 
 class SecretKeyError(ConfigurationError):
-    """Refuse a signing key that would protect nothing."""
+    """A signing key that protects nothing: missing, too short or a placeholder."""
 
 
 class UnknownIdError(ConsentError, LookupError):
-    """Say that code names an id that the policy does not declare."""
+    """An id that the policy does not declare."""
 
     kind = "id"
 
     def __init__(self, unknown: str, known: tuple[str, ...] = ()) -> None:
         self.unknown = unknown
         self.known = known
-        listed = ", ".join(known) or "none"
-        super().__init__(f"The policy has no {self.kind} {unknown!r}; it has: {listed}.")
+        declared = ", ".join(known) or "none"
+        super().__init__(f"The policy has no {self.kind} {unknown!r}; it has: {declared}.")
 
 
 class UnknownCategoryError(UnknownIdError):
-    """Say that the policy declares no category of that id."""
+    """An id of no category in the policy."""
 
     kind = "category"
 
 
 class UnknownVendorError(UnknownIdError):
-    """Say that the policy declares no vendor of that id, or not in that category."""
+    """An id of no vendor in the policy, or of no vendor in the given category."""
 
     kind = "vendor"
 
 
 class UnknownSiteError(UnknownIdError):
-    """Say that the policy declares no site of that id."""
+    """An id of no site in the policy."""
 
     kind = "site"
 
 
 class UsageError(ConsentError, RuntimeError):
-    """Say that the library was called where or when it cannot work."""
+    """A call of the library where or when it cannot work."""
 
 
 class MissingMiddlewareError(UsageError):
-    """Say that a request did not pass through the consent middleware."""
+    """A request that did not pass through the consent middleware."""
 
 
 class BlockingCallError(UsageError):
-    """Say that a blocking method was called on an event loop's thread; names the async one."""
+    """A blocking method, called on the thread of an event loop; the message names the async method to use."""
 
 
 class ResponseStartedError(UsageError):
-    """Say that a decision came after the response's headers had left."""
+    """A decision that was made after the response's headers were sent."""
 
 
 class InvalidDecisionError(ConsentError, ValueError):
-    """Say that a choice cannot be recorded as asked; nothing was changed."""
+    """A choice that cannot be recorded; nothing was changed."""
 
 
 class UnknownNoticeError(InvalidDecisionError):
-    """Say that a choice names a notice that nobody here published."""
+    """A choice under a notice that is not known here."""
 
 
 class ConsentRequiredError(ConsentError):
-    """Say that a handler needs a consent that the visitor has not given; raised in a handler, the middleware answers 403."""
+    """Consent that a handler needs and the visitor has not given. If a handler raises it, the middleware answers 403."""
 
     def __init__(self, category: str, vendor: str | None = None) -> None:
         self.category = category
         self.vendor = vendor
-        named = f"vendor {vendor!r} of category {category!r}" if vendor else f"category {category!r}"
-        super().__init__(f"This needs consent for {named}.")
+        subject = f"vendor {vendor!r} of category {category!r}" if vendor else f"category {category!r}"
+        super().__init__(f"This needs consent for {subject}.")
 
 
 class LedgerError(ConsentError):
-    """Say that the record store failed."""
+    """A failure of the ledger."""
 
 
 class LedgerUnavailableError(LedgerError):
-    """Say that the record store could not be reached or written in time."""
+    """A ledger that could not be reached or written in time."""

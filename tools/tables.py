@@ -1,7 +1,7 @@
-"""Write the tables of the documentation that follow from the code: keys of the policy, and tests by requirement.
+"""Write the tables of the documentation that follow from the code: keys of the policy, commands, and tests by requirement.
 
-Each stands in its page between two comments, `<!-- table: NAME -->` and `<!-- /table -->`. `make docs` renews them;
-tests/docs/test_docs.py fails where one is out of date.
+Each table is in its page between two comments, `<!-- table: NAME -->` and `<!-- /table -->`. `make docs` writes them, and
+tests/docs/test_docs.py fails if a table is out of date.
 """
 
 import ast
@@ -16,11 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from consentkit.cli.policy import app as command_line
-from consentkit.policy import duration, policy, transfers
-from consentkit.policy import field_types as fields
-from consentkit.policy import models as declarations
-from consentkit.policy import url_types as addresses
+from consentkit.cli import app
+from consentkit.policy import duration, field_types, models, policy, transfers, url_types
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -49,34 +46,34 @@ _FROM_OUTSIDE = (
 
 TABLES = {
     "policy": policy.Policy,
-    "controller": declarations.Controller,
-    "authority": declarations.Authority,
-    "group": declarations.Group,
-    "sites": declarations.Site,
-    "categories": declarations.Category,
-    "vendors": declarations.Vendor,
-    "origins": declarations.Origins,
-    "trackers": declarations.Tracker,
+    "controller": models.Controller,
+    "authority": models.Authority,
+    "group": models.Group,
+    "sites": models.Site,
+    "categories": models.Category,
+    "vendors": models.Vendor,
+    "origins": models.Origins,
+    "trackers": models.Tracker,
 }
 
 _WORDS = (
-    (fields.Id, "id"),
-    (fields.Line, "text, one line"),
-    (fields.Prose, "text"),
-    (fields.Texts, "text by language"),
-    (fields.Language, "language"),
+    (field_types.Id, "id"),
+    (field_types.Line, "text, one line"),
+    (field_types.Prose, "text"),
+    (field_types.Texts, "text by language"),
+    (field_types.Language, "language"),
     (int, "`1`"),
-    (fields.Lifetime, 'duration or `"session"`'),
-    (fields.Pattern, "name, or its beginning and `*`"),
-    (fields.CookiePath, "path"),
-    (fields.DpvTerm, "DPV term"),
-    (fields.PublicKey, "public key"),
-    (addresses.Url, "https address"),
-    (addresses.Reference, "https address, or text"),
-    (addresses.Email, "e-mail address"),
-    (addresses.Domain, "domain"),
-    (addresses.SiteOrigin, "origin"),
-    (addresses.VendorOrigin, "origin"),
+    (field_types.Lifetime, 'duration or `"session"`'),
+    (field_types.Pattern, "name, or its beginning and `*`"),
+    (field_types.CookiePath, "path"),
+    (field_types.DpvTerm, "DPV term"),
+    (field_types.PublicKey, "public key"),
+    (url_types.Url, "https address"),
+    (url_types.Reference, "https address, or text"),
+    (url_types.Email, "e-mail address"),
+    (url_types.Domain, "domain"),
+    (url_types.SiteOrigin, "origin"),
+    (url_types.VendorOrigin, "origin"),
     (transfers.Country, "country"),
     (duration.Duration, "duration"),
     (bool, "true or false"),
@@ -84,14 +81,14 @@ _WORDS = (
 
 
 def kind_of(annotation: Any) -> str:
-    """Say in words what a key takes."""
-    for known, words in _WORDS:
-        if annotation == known:
+    """Return in words what values a key accepts."""
+    for field_type, words in _WORDS:
+        if annotation == field_type:
             return words
     if get_origin(annotation) is Literal:
         return ", ".join(f'`"{value}"`' for value in get_args(annotation))
     if isinstance(annotation, types.UnionType) or get_origin(annotation) not in (None, Annotated, tuple):
-        return next(kind_of(one) for one in get_args(annotation) if one is not type(None))
+        return next(kind_of(choice) for choice in get_args(annotation) if choice is not type(None))
     if get_origin(annotation) in (Annotated, tuple):
         inner = kind_of(get_args(annotation)[0])
         return f"list of {inner}" if get_origin(annotation) is tuple else inner
@@ -100,38 +97,38 @@ def kind_of(annotation: Any) -> str:
     raise TypeError(f"There are no words for {annotation!r}.")
 
 
-def policy_table(model: type[declarations.Table]) -> str:
-    """Write the keys of one table of the policy."""
+def policy_table(model: type[models.Table]) -> str:
+    """Return the table of the keys of a model."""
     rows = ["| key | takes | absent | |", "|---|---|---|---|"]
-    told = _docstrings(model)
+    docstrings = _docstrings(model)
     for name, field in model.model_fields.items():
         absent = "**required**" if field.is_required() else _written(field.default)
         takes = kind_of(model.__annotations__[name])
-        rows.append(f"| `{field.alias or name}` | {takes} | {absent} | {told[name]} |")
+        rows.append(f"| `{field.alias or name}` | {takes} | {absent} | {docstrings[name]} |")
     return "\n".join(rows) + "\n"
 
 
-def _docstrings(model: type[declarations.Table]) -> dict[str, str]:
-    """Read what stands below each field."""
+def _docstrings(model: type[models.Table]) -> dict[str, str]:
+    """Return the docstrings of a model's fields."""
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0].body  # type: ignore[attr-defined]  # a class statement
     return {
-        field.target.id: told.value.value
-        for field, told in pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(told, ast.Expr)
+        field.target.id: docstring.value.value
+        for field, docstring in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(docstring, ast.Expr)
     }
 
 
 def _written(default: Any) -> str:
-    if default is None or default == () or isinstance(default, declarations.Table):
+    if default is None or default == () or isinstance(default, models.Table):
         return ""
     return f"`{str(default).lower()}`" if isinstance(default, bool) else f'`"{default}"`'
 
 
 def commands() -> str:
-    """Write the commands with their arguments and options."""
+    """Return the commands with their arguments and options."""
     import typer
 
-    root: Any = typer.main.get_command(command_line)
+    root: Any = typer.main.get_command(app)
     parts = []
     for name, command in named_commands(root):
         rows = ["| argument or option | default | |", "|---|---|---|"]
@@ -140,9 +137,9 @@ def commands() -> str:
                 continue
             is_option = parameter.param_type_name == "option"
             shown = (
-                ", ".join(f"`{one}`" for one in parameter.opts)
+                ", ".join(f"`{option}`" for option in parameter.opts)
                 if is_option
-                else f"`{parameter.name.upper()}`"
+                else f"`{parameter.metavar or parameter.name.upper()}`"
             )
             default = "" if parameter.default in (None, False, "") else f"`{parameter.default}`"
             rows.append(f"| {shown} | {default} | {parameter.help} |")
@@ -153,7 +150,7 @@ def commands() -> str:
 
 
 def named_commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """List commands by what is typed, those of groups after each other."""
+    """Yield each command with the words that call it."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from named_commands(command, f"{above}{name} ")
@@ -162,21 +159,27 @@ def named_commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def evidence() -> dict[str, list[tuple[str, str]]]:
-    """List for each requirement the tests whose comments name it, as file and name; those that show it best come first."""
+    """Return for each requirement the tests whose comments mention it, as file and name, the best evidence first."""
     found: dict[str, list[tuple[bool, int, int, str, str]]] = {}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         file = path.relative_to(ROOT / "tests").as_posix()
         for name, ids in _named(path.read_text("utf-8")):
             place = _FROM_OUTSIDE.index(file) if file in _FROM_OUTSIDE else len(_FROM_OUTSIDE)
-            for one in ids:
-                found.setdefault(one, []).append((len(ids) > 3, place, len(ids), file, name))
-    return {one: [(test[-2], test[-1]) for test in sorted(tests)] for one, tests in found.items()}
+            for requirement in ids:
+                found.setdefault(requirement, []).append((len(ids) > 3, place, len(ids), file, name))
+    return {
+        requirement: [(test[-2], test[-1]) for test in sorted(tests)] for requirement, tests in found.items()
+    }
 
 
 def _named(source: str) -> Iterator[tuple[str, list[str]]]:
-    """Pair tests with the requirements that a comment in or right above them names."""
+    """Yield each test with the requirements that a comment in it or directly above it mentions."""
     tests = sorted(
-        (min([node.lineno, *(one.lineno for one in node.decorator_list)]), node.end_lineno or 0, node.name)
+        (
+            min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]),
+            node.end_lineno or 0,
+            node.name,
+        )
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     )
@@ -193,14 +196,14 @@ def _named(source: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def requirements(page: str) -> str:
-    """Renew the last column of the requirements' table; what is named there and still holds, stays."""
+    """Update the last column of the table of requirements; tests that are listed and still exist stay."""
     tests = evidence()
 
     def row(match: re.Match[str]) -> str:
         known = tests.get(match[1], [])
-        named = [one for one in re.findall(r"`([\w/]+\.py)::(test_\w+)`", match[3]) if one in known]
+        named = [test for test in re.findall(r"`([\w/]+\.py)::(test_\w+)`", match[3]) if test in known]
         for file, name in known:
-            if len(named) < NAMED_TESTS and file not in {one for one, _ in named}:
+            if len(named) < NAMED_TESTS and file not in {listed for listed, _ in named}:
                 named.append((file, name))
         shown = "<br>".join(f"`{file}::{name}`" for file, name in named)
         return f"| {match[1]} | {match[2]} | {shown} |"
@@ -209,12 +212,12 @@ def requirements(page: str) -> str:
 
 
 def rows(page: str) -> list[tuple[str, str]]:
-    """Pair the ids of the requirements' table with its last column."""
+    """Return the ids of the table of requirements, each with its last column."""
     return re.findall(r"^\| ([A-Z]{2}-\d\d) \|.*\| ([^|]*) \|$", page, re.MULTILINE)
 
 
 def renewed(page: str) -> str:
-    """Renew all tables of one page."""
+    """Return a page with all its tables updated."""
 
     def table(match: re.Match[str]) -> str:
         if match[2] == "commands":
@@ -227,7 +230,7 @@ def renewed(page: str) -> str:
 
 
 def main() -> None:
-    """Renew the pages in place."""
+    """Update all pages in place."""
     for path in sorted(DOCS.rglob("*.md")):
         page = path.read_text("utf-8")
         new = renewed(page)

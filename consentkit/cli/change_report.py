@@ -1,65 +1,72 @@
-"""What changed between two notices, told to the owner: plain English sentences, and who will be asked again."""
+"""Changes between two notices as sentences for the owner, with who will be asked again because of each."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from consentkit.errors import UnknownIdError
 from consentkit.notices import Change
+from consentkit.policy import Policy
 
-__all__ = ["difference", "in_words"]
+__all__ = ["change_sentences", "describe"]
 
 _FIELDS = {
     ("vendor", "country"): "moved from {old} to {new}",
-    ("vendor", "legal_entity"): "another company: {old} became {new}",
-    ("vendor", "name"): "another name",
-    ("vendor", "safeguard"): "the safeguard {old} became {new}",
-    ("vendor", "role"): "the role {old} became {new}",
-    ("vendor", "retention"): "keeps data for {new}, it was {old}",
-    ("tracker", "lifetime"): "stays for {new}, it was {old}",
-    ("tracker", "purpose"): "the purpose is worded otherwise",
-    ("tracker", "third_party"): "set on the vendor's own domain: {new}",
-    ("category", "title"): "the title is worded otherwise",
-    ("category", "description"): "the description is worded otherwise",
-    ("category", "required"): "required: {old} became {new}",
-    ("category", "exempt"): "exempt from consent: {old} became {new}",
-    ("category", "combines_across_sites"): "data from all sites is combined: {new}",
+    ("vendor", "legal_entity"): "company changed from {old} to {new}",
+    ("vendor", "name"): "name changed",
     ("vendor", "profiling"): "may build profiles: {new}",
+    ("tracker", "lifetime"): "kept for {new} (was {old})",
+    ("tracker", "purpose"): "purpose reworded",
+    ("tracker", "third_party"): "on the vendor's own domain: {new}",
+    ("category", "title"): "title reworded",
+    ("category", "description"): "description reworded",
+    ("category", "exempt"): "exempt from consent: {new}",
+    ("category", "combines_across_sites"): "combines data from all sites: {new}",
 }
 
 
-def difference(changes: Iterable[Change], categories: Iterable[str]) -> list[str]:
-    """Write one line for each change, in the order given; `categories` are all that consent is asked for."""
-    return [f"{in_words(change)} {_consequence(change, tuple(categories))}" for change in changes]
+def change_sentences(changes: Iterable[Change], policy: Policy) -> list[str]:
+    """Return a line for each change, in the order given, with its consequence under the new policy."""
+    return [f"{describe(change, policy)} {_consequence(change, policy)}" for change in changes]
 
 
-def in_words(change: Change) -> str:
-    """Say what changed, without who is asked again."""
-    where = f"{change.category}: " if change.category and change.thing != "category" else ""
+def describe(change: Change, policy: Policy) -> str:
+    """Return what changed, without who is asked again."""
+    category = f"{change.category}: " if change.category and change.thing != "category" else ""
     if change.verb in ("added", "removed"):
-        return f"{where}{change.thing} {change.verb}: {_label(change)}."
-    pattern = _FIELDS.get((change.thing, change.field), "{field}: {old} became {new}")
+        return f"{category}{change.thing} {change.verb}: {_label_with_facts(change, policy)}."
+    pattern = _FIELDS.get((change.thing, change.field), "{field} changed from {old} to {new}")
     what = pattern.format(field=change.field, old=_shown(change.old), new=_shown(change.new))
-    thing = (
-        change.thing
-        if change.name == change.thing or change.thing == "policy"
-        else f"{change.thing} {change.name}"
-    )
-    return f"{where}{thing}: {what}."
+    is_single = change.name == change.thing or change.thing == "policy"
+    thing = change.thing if is_single else f"{change.thing} {_label(change, policy)}"
+    return f"{category}{thing}: {what}."
 
 
-def _label(change: Change) -> str:
-    row = change.new or change.old
-    if change.thing == "vendor":
-        return f"{change.name}, {row['country']}"
-    if change.thing == "tracker":
-        return f"{change.name} ({row['kind']}, {row['lifetime']})"
-    if change.thing == "site":
-        return f"{change.name}, {row['origin']}"
+def _label(change: Change, policy: Policy) -> str:
+    """Return the name of a vendor or a site with its id in brackets; the id alone if it has left the policy."""
+    try:
+        if change.thing == "vendor":
+            return f"{policy.vendor(change.name).name} ({change.name})"
+        if change.thing == "site":
+            return f"{policy.site(change.name).name} ({change.name})"
+    except UnknownIdError:
+        pass
     return change.name
+
+
+def _label_with_facts(change: Change, policy: Policy) -> str:
+    row, label = change.new or change.old, _label(change, policy)
+    if change.thing == "vendor":
+        return f"{label}, {row['country']}"
+    if change.thing == "tracker":
+        return f"{label}, {row['kind']}, {row['lifetime']}"
+    if change.thing == "site":
+        return f"{label}, {row['origin']}"
+    return label
 
 
 def _shown(value: Any) -> str:
     if value is None:
-        return "unstated"
+        return "not stated"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
@@ -69,22 +76,22 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _consequence(change: Change, categories: tuple[str, ...]) -> str:
+def _consequence(change: Change, policy: Policy) -> str:
+    asked_about = [category.id for category in policy.consent_needed]
     if change.thing == "site" and change.verb == "added":
-        return "Visitors are asked there; older answers count on the other sites as before."
+        return "Visitors are asked on this site; their decisions still count on the other sites."
     if not change.asks:
         return "Nobody is asked again."
     if change.thing == "category" and change.verb == "added":
-        row = change.new
-        if row["required"] or row["exempt"]:
+        if change.new["required"] or change.new["exempt"]:
             return "Nobody is asked."
         return f"Every visitor is asked about {change.category}."
     if change.category is None:
-        return f"Visitors who granted {_listed(categories)} will be asked again."
-    if change.category not in categories:
-        return "Nobody is asked again: it needs no consent."
+        return f"Visitors who granted {_joined(asked_about)} will be asked again."
+    if change.category not in asked_about:
+        return "Nobody is asked again: the category needs no consent."
     return f"Visitors who granted {change.category} will be asked again."
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _joined(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)

@@ -1,6 +1,6 @@
-"""What can be wrong between the sites of a group: what their policy says, and what the running sites say of themselves.
+"""Checks of a group of sites: what is wrong in their policy, and what the running sites report about themselves.
 
-Nothing is written anywhere: a running site is asked for its overview, and for a hand-off by a visitor who has no choice.
+Nothing is changed anywhere: a running site is asked for its overview, and for a hand-off by a visitor without a decision.
 """
 
 import http.client
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from consentkit.config import LOCK, PolicyFile
@@ -21,15 +20,15 @@ from consentkit.policy import is_local
 
 __all__ = ["Response", "check_keys", "check_policy", "check_running", "get"]
 
-LARGEST_DIFFERENCE = 30
-"""Seconds that clocks may differ, the skew that a token is allowed."""
+_LARGEST_CLOCK_DIFFERENCE = 30
+"""Seconds by which clocks may differ, as for the times in a token."""
 _TIMEOUT = 10.0
 _LARGEST_BODY = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a site answered; header names are in lower case, `took` is in seconds."""
+    """The response of a site; names of headers are in lowercase, `took` is in seconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,46 +40,42 @@ Fetch = Callable[[str, Mapping[str, str]], Response]
 
 
 def check_policy(policy: PolicyFile) -> Iterator[PolicyProblem]:
-    """Find what a policy alone tells: sites without a key, and sites that the locked notice does not list."""
+    """Find sites without a key, and sites that the locked notice does not list."""
     file = str(policy.path)
     if policy.group is None or len(policy.sites) < 2:
-        yield _problem(
-            file, "sites", "", "There is no group of sites to check.", "List the sites, and a [group]."
-        )
+        message = "The policy has no group of sites to check."
+        yield PolicyProblem(file, None, "sites", "", message, "Declare the sites, and a [group].")
         return
     notices = policy.lock.notices
     for site in policy.sites:
-        key = f"sites.{site.id}"
+        key, subject = f"sites.{site.id}", f"{site.name} ({site.id})"
         if site.public_key is None:
-            yield _problem(
-                file,
-                f"{key}.public_key",
-                "",
-                "No choice can be fetched from this site, nor can its links take one along.",
-                f"Run `consentkit group key {site.id}`.",
-            )
+            message = "The site has no key: no decision can be handed to it or from it."
+            remedy = f"Run `consentkit group key {site.id}`."
+            yield PolicyProblem(file, None, f"{key}.public_key", "", message, remedy, subject)
         if notices and not notices[-1].covers_site(site.id, site.origin):
-            yield _problem(
-                str(policy.path.with_name(LOCK)),
-                key,
-                site.origin,
-                "The notice that visitors are shown does not list this site: their answers do not count there.",
-                "Run `consentkit lock`, and commit the file.",
-            )
+            lock = str(policy.path.with_name(LOCK))
+            message = "The locked notice does not list this site, so that decisions do not count there."
+            remedy = "Run `consentkit lock`, and commit the file."
+            yield PolicyProblem(lock, None, key, site.origin, message, remedy, subject)
 
 
-def check_keys(policy: PolicyFile, private: Mapping[str, str]) -> Iterator[PolicyProblem]:
-    """Hold private keys, by site, against the policy's public ones."""
-    for site, key in private.items():
-        public, name = policy.site(site).public_key, f"sites.{site}.public_key"
+def check_keys(policy: PolicyFile, private_keys: Mapping[str, str]) -> Iterator[PolicyProblem]:
+    """Compare private keys, by site, with the public keys of the policy."""
+    file = str(policy.path)
+    for site_id, private_key in private_keys.items():
+        site = policy.site(site_id)
+        key, subject = f"sites.{site_id}.public_key", f"{site.name} ({site_id})"
         try:
-            half = public_half(key)
+            public_key = public_half(private_key)
         except ConfigurationError as error:
-            yield _problem(str(policy.path), name, "", str(error), f"Run `consentkit group key {site}`.")
+            remedy = f"Run `consentkit group key {site_id}`."
+            yield PolicyProblem(file, None, key, "", str(error), remedy, subject)
             continue
-        if half != public:
-            reason = "The private key of this site belongs to another public key."
-            yield _problem(str(policy.path), name, public or "", reason, f'Write public_key = "{half}".')
+        if public_key != site.public_key:
+            message = "The site's private key belongs to another public key."
+            remedy = f'Write public_key = "{public_key}".'
+            yield PolicyProblem(file, None, key, site.public_key or "", message, remedy, subject)
 
 
 def check_running(
@@ -91,20 +86,24 @@ def check_running(
     fetch: Fetch | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[PolicyProblem]:
-    """Ask the running sites at these origins, by id, for what they say of themselves and of each other."""
-    asking = SiteProbe(policy, origins, prefix, fetch or get, clock)
-    for site in origins:
-        yield from asking.overview(site)
-    yield from asking.notices()
-    yield from asking.clocks()
-    for audience in asking.told:
-        for issuer in asking.told:
+    """Send requests to the running sites at these origins, by id, and check what they report."""
+    probe = SiteProbe(policy, origins, prefix, fetch or get, clock)
+    for site_id in origins:
+        yield from probe.check_overview(site_id)
+    yield from probe.check_notices()
+    yield from probe.check_clocks()
+    for audience in probe.notices:
+        for issuer in probe.notices:
             if issuer != audience and policy.site(issuer).public_key:
-                yield from asking.hand_off(issuer, audience)
+                yield from probe.check_hand_off(issuer, audience)
 
 
 class SiteProbe:
-    """One round over all sites; `told` is each one's overview, `ahead` by how many seconds its clock is."""
+    """The checks of all running sites.
+
+    Attributes:
+        notices: the digest of the notice that each reachable site shows, by the site's id.
+    """
 
     def __init__(
         self,
@@ -119,109 +118,115 @@ class SiteProbe:
         self._prefix = prefix
         self._fetch = fetch
         self._clock = clock
-        self.told: dict[str, dict[str, Any]] = {}
-        self._ahead: dict[str, float] = {}
+        self.notices: dict[str, str] = {}
+        self._clock_offsets: dict[str, float] = {}
 
-    def overview(self, site: str) -> Iterator[PolicyProblem]:
-        """Ask a site which sites it knows, and hold that against the policy."""
-        address = f"{self._origins[site]}{self._prefix}/sites.json"
+    def check_overview(self, site_id: str) -> Iterator[PolicyProblem]:
+        """Compare the sites that a site knows with those of the policy."""
+        address = f"{self._origins[site_id]}{self._prefix}/sites.json"
         try:
-            answer = self._fetch(address, {})
-            told = json.loads(answer.body) if answer.status == 200 else None
-            listed = {row["id"]: row["origin"] for row in told["sites"]} if told else None
-            notice = told["notice"] if told else ""
+            response = self._fetch(address, {})
+            overview = json.loads(response.body) if response.status == 200 else None
+            listed = {row["id"]: row["origin"] for row in overview["sites"]} if overview else None
+            notice = overview["notice"] if overview else ""
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-            yield self._wrong(site, "origin", address, f"It cannot be asked: {error}", "Is it running there?")
+            yield self._unreachable(site_id, "origin", address, error)
             return
         if listed is None:
-            reason = f"Its overview answers {answer.status}: there is no consentkit, or under another prefix."
-            yield self._wrong(site, "origin", address, reason, "All sites of a group need one prefix.")
-            return
-        self.told[site] = {"notice": notice}
-        if date := answer.headers.get("date"):
-            self._ahead[site] = (
-                parsedate_to_datetime(date).timestamp() + 0.5 - self._clock() + answer.took / 2
+            message = (
+                f"Expected status 200, found {response.status}: consentkit does not answer under this prefix."
             )
-        for other, origin in self._origins.items():
-            if other not in listed:
-                reason = f"It does not list {other!r}: an answer there does not count for it."
-                yield self._wrong(site, "sites", other, reason, "Deploy the same policy everywhere.")
-            elif listed[other] != origin:
-                reason = f"It takes {other!r} to be at {listed[other]}."
-                yield self._wrong(
-                    site, "origin", origin, reason, "Deploy the same policy and `origins` everywhere."
+            remedy = "Use the same prefix on all sites, and give it as --prefix."
+            yield self._problem(site_id, "origin", address, message, remedy)
+            return
+        self.notices[site_id] = notice
+        if date := response.headers.get("date"):
+            # The header counts whole seconds, and was written half-way through the request.
+            sent = parsedate_to_datetime(date).timestamp() + 0.5
+            self._clock_offsets[site_id] = sent - self._clock() + response.took / 2
+        for other_id, origin in self._origins.items():
+            if other_id not in listed:
+                message = (
+                    f"The site does not list {self._label(other_id)}: decisions there do not count for it."
+                )
+                yield self._problem(
+                    site_id, "sites", other_id, message, "Deploy the same policy to all sites."
+                )
+            elif listed[other_id] != origin:
+                message = f"The site expects {self._label(other_id)} at {listed[other_id]}."
+                remedy = "Deploy the same policy and the same `origins` to all sites."
+                yield self._problem(site_id, "origin", origin, message, remedy)
+
+    def check_notices(self) -> Iterator[PolicyProblem]:
+        """Compare the sites' notices with the policy's: a grant counts only under a notice that the site knows."""
+        expected = self._policy.notices[-1].digest
+        for site_id, notice in self.notices.items():
+            if notice != expected:
+                message = f"The site shows the notice {notice}; the notice of this policy is {expected}."
+                yield self._problem(
+                    site_id, "notice", notice, message, "Deploy the same policy to all sites."
                 )
 
-    def notices(self) -> Iterator[PolicyProblem]:
-        """Compare what visitors are told: a grant counts elsewhere only under a notice that is known there."""
-        for site, told in self.told.items():
-            if told["notice"] != (known := self._digest):
-                reason = f"It shows the notice {told['notice']}, and this policy gives {known}."
-                yield self._wrong(
-                    site, "notice", told["notice"], reason, "Deploy the same policy everywhere."
+    def check_clocks(self) -> Iterator[PolicyProblem]:
+        """Compare the clocks, including this machine's: a token from a site whose clock is wrong counts nowhere."""
+        offsets = sorted([0.0, *self._clock_offsets.values()])
+        median = offsets[len(offsets) // 2]
+        for site_id, offset in self._clock_offsets.items():
+            if abs(offset - median) > _LARGEST_CLOCK_DIFFERENCE:
+                difference = timedelta(seconds=round(abs(offset - median)))
+                message = f"The clock is {difference} {'ahead' if offset > median else 'behind'}."
+                yield self._problem(
+                    site_id, "clock", "", message, "Synchronise the clocks of all hosts by NTP."
                 )
 
-    @property
-    def _digest(self) -> str:
-        return self._policy.notices[-1].digest
-
-    def clocks(self) -> Iterator[PolicyProblem]:
-        """Compare the clocks, this machine's among them: a token from a site that is far off counts nowhere."""
-        known = sorted([0.0, *self._ahead.values()])
-        middle = known[len(known) // 2]
-        for site, ahead in self._ahead.items():
-            if abs(ahead - middle) > LARGEST_DIFFERENCE:
-                difference = timedelta(seconds=round(abs(ahead - middle)))
-                reason = f"Its clock is {difference} {'ahead' if ahead > middle else 'behind'}."
-                yield self._wrong(site, "clock", "", reason, "Let all hosts keep time by NTP.")
-
-    def hand_off(self, issuer: str, audience: str) -> Iterator[PolicyProblem]:
-        """Go from site to site as a visitor without a choice does, and see whether the way leads back."""
-        start = f"{self._origins[audience]}{self._prefix}/handoff/start?iss={quote(issuer)}&next=%2F"
-        visit = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
-        wanted = [
-            f"{self._origins[issuer]}{self._prefix}/handoff/issue?",
-            f"{self._origins[audience]}{self._prefix}/handoff/return?",
+    def check_hand_off(self, issuer: str, audience: str) -> Iterator[PolicyProblem]:
+        """Follow a hand-off as a visitor without a decision, and check that it returns."""
+        address = f"{self._origins[audience]}{self._prefix}/handoff/start?iss={quote(issuer)}&next=%2F"
+        navigation = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
+        expected_addresses = [
+            f"{self._origins[issuer]}{self._prefix}/handoff/issue",
+            f"{self._origins[audience]}{self._prefix}/handoff/return",
         ]
-        address = start
-        for place in wanted:
+        for expected in expected_addresses:
             try:
-                answer = self._fetch(address, visit)
+                response = self._fetch(address, navigation)
             except (OSError, http.client.HTTPException) as error:
-                yield self._wrong(
-                    audience, "handoff", address, f"It cannot be asked: {error}", "Is it running there?"
-                )
+                yield self._unreachable(audience, "handoff", address, error)
                 return
-            leads = answer.headers.get("location", "")
-            if answer.status != 303 or not leads.startswith(place):
-                reason = f"The hand-off from {issuer!r} to {audience!r} does not lead to {place[:-1]} ({answer.status})."
-                remedy = "Give both sites the public keys, and the same policy and prefix."
-                yield self._wrong(audience, "handoff", address, reason, remedy)
+            location = response.headers.get("location", "")
+            if response.status != 303 or not location.startswith(f"{expected}?"):
+                message = f"A hand-off from {self._label(issuer)} should redirect to {expected}, found status {response.status}."
+                remedy = "Deploy the same policy, with the public keys, and the same prefix to both sites."
+                yield self._problem(audience, "handoff", address, message, remedy)
                 return
-            address = leads
+            address = location
 
-    def _wrong(self, site: str, what: str, value: str, message: str, remedy: str) -> PolicyProblem:
-        return _problem(self._origins[site], f"{site}.{what}", value, message, remedy)
+    def _label(self, site_id: str) -> str:
+        return f"{self._policy.site(site_id).name} ({site_id})"
 
+    def _unreachable(self, site_id: str, what: str, address: str, error: Exception) -> PolicyProblem:
+        message = f"The site cannot be reached, or its answer cannot be read: {error}"
+        return self._problem(site_id, what, address, message, "Start the site, or correct its origin.")
 
-def _problem(file: str, key: str, value: str, message: str, remedy: str) -> PolicyProblem:
-    return PolicyProblem(file, None, key, value, message, remedy)
+    def _problem(self, site_id: str, what: str, value: str, message: str, remedy: str) -> PolicyProblem:
+        key = f"{site_id}.{what}"
+        return PolicyProblem(self._origins[site_id], None, key, value, message, remedy, self._label(site_id))
 
 
 def get(address: str, headers: Mapping[str, str]) -> Response:
-    """Make one GET request without following a redirect; names under `localhost` are this machine.
+    """Send a GET request without following redirects; names under `localhost` are this machine.
 
     Raises:
-        OSError: nobody answers there, or no certificate that is trusted.
-        HTTPException: what answers is not HTTP.
+        OSError: there is no connection, or no trusted certificate.
+        HTTPException: the answer is not HTTP.
     """
     parts = urlsplit(address)
-    host = parts.hostname or ""
-    place = "127.0.0.1" if is_local(host) else host
+    name = parts.hostname or ""
+    host = "127.0.0.1" if is_local(name) else name
     connection = (
-        http.client.HTTPSConnection(place, parts.port, timeout=_TIMEOUT, context=ssl.create_default_context())
+        http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT, context=ssl.create_default_context())
         if parts.scheme == "https"
-        else http.client.HTTPConnection(place, parts.port, timeout=_TIMEOUT)
+        else http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT)
     )
     begun = time.monotonic()
     try:
@@ -229,7 +234,7 @@ def get(address: str, headers: Mapping[str, str]) -> Response:
         connection.request("GET", target, headers={**headers, "Host": parts.netloc})
         response = connection.getresponse()
         body = response.read(_LARGEST_BODY)
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Response(response.status, found, body, time.monotonic() - begun)
+        response_headers = {name.lower(): value for name, value in response.getheaders()}
+        return Response(response.status, response_headers, body, time.monotonic() - begun)
     finally:
         connection.close()

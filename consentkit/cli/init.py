@@ -1,4 +1,4 @@
-"""`consentkit init`: a first policy, its lock, a key, and an application where there is none yet."""
+"""`consentkit init`: write a first policy, its lock, a key, and an application if there is none."""
 
 import os
 from dataclasses import replace
@@ -9,127 +9,124 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from consentkit.cli.console import failure, out
 from consentkit.cli.scaffold import (
     APPLICATION,
     FRAMEWORKS,
     QUESTIONS,
     Answers,
-    Existing,
+    ExistingApplication,
     Framework,
-    application,
-    found_application,
-    found_framework,
+    application_text,
+    detect_framework,
+    find_application,
     lines_to_add,
     new_key,
     policy_text,
 )
-from consentkit.config import LOCK, PolicyFile, check_file
+from consentkit.config import LOCK, PolicyFile, check_file, write_lock
 from consentkit.errors import ConfigurationError, PolicyError
-from consentkit.notices import Lock, add_notice_to_lock, write_lock
+from consentkit.notices import Lock, add_notice_to_lock
 
 __all__ = ["init"]
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-POLICY, KEY = "consent.toml", "consent.key"
-NAMES = {"starlette": "Starlette", "fastapi": "FastAPI"}
+_POLICY, _KEY = "consent.toml", "consent.key"
+_FRAMEWORK_NAMES = {"starlette": "Starlette", "fastapi": "FastAPI"}
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(help="Where to write; made where it does not exist.")] = Path(
-        "."
-    ),
+    directory: Annotated[
+        Path, typer.Argument(help="Where to write the files; created if it does not exist.")
+    ] = Path("."),
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Ask nothing: write placeholders to be replaced.")
+        bool, typer.Option("--yes", "-y", help="Ask nothing, and write placeholders that you replace later.")
     ] = False,
     framework: Annotated[
         str,
-        typer.Option("--framework", help=f"One of {', '.join(FRAMEWORKS)}; found out where it is left out."),
+        typer.Option("--framework", help=f"One of {', '.join(FRAMEWORKS)}; detected if omitted."),
     ] = "",
 ) -> None:
-    """Write a first policy, its lock, a key, and an application where there is none yet.
+    """Write a first policy, its lock, a key, and an application if there is none.
 
-    Never overwrites a file: an application that is there already is left as it is, and the lines to add to it are printed.
+    Overwrites no file: an existing application stays as it is, and the lines to add to it are printed.
     """
     try:
-        existing = found_application(directory)
-        chosen = _framework(framework, existing, directory)
-        taken = [name for name in (POLICY, LOCK, KEY) if (directory / name).exists()]
+        existing = find_application(directory)
+        chosen = _chosen_framework(framework, existing, directory)
+        taken = [name for name in (_POLICY, LOCK, _KEY) if (directory / name).exists()]
         if taken:
-            raise ConfigurationError(f"{directory / taken[0]} is there already: it is not overwritten.")
-        _write_policy(directory, Answers() if yes else _asked())
+            raise ConfigurationError(
+                f"{directory / taken[0]} already exists and is not overwritten: remove it, or choose another directory."
+            )
+        _write_policy(directory, Answers() if yes else _ask())
     except (ConfigurationError, OSError) as error:
-        err.print(f"[bold red]{escape(str(error))}[/]")
-        raise typer.Exit(1) from None
-    _write_secret(directory / KEY)
-    _told(POLICY, "what visitors are told and asked; replace what is not true of your site")
-    _told(LOCK, "remembers it; commit it")
-    _told(KEY, "signs the cookies; keep it secret and out of version control")
+        raise failure(error, 1) from None
+    _write_secret(directory / _KEY)
+    _print_file(_POLICY, "what visitors are told and asked; replace what is not true of your site")
+    _print_file(LOCK, "records what visitors were told; commit it")
+    _print_file(_KEY, "signs the cookies; keep it secret and out of version control")
     if existing is not None:
-        _tell_what_to_add(chosen, existing, directory)
+        _print_lines_to_add(chosen, existing, directory)
         return
-    (directory / APPLICATION).write_text(application(chosen), "utf-8")
-    _told(APPLICATION, f"a {NAMES[chosen]} application with the consent in it")
+    (directory / APPLICATION).write_text(application_text(chosen), "utf-8")
+    _print_file(APPLICATION, f"a {_FRAMEWORK_NAMES[chosen]} application that asks for consent")
     out.print("\nStart it with [bold]uvicorn app:app --host localhost[/] and open http://localhost:8000")
 
 
-def _framework(named: str, existing: Existing | None, directory: Path) -> Framework:
-    if not named:
-        return existing.framework if existing and existing.framework else found_framework(directory)
+def _chosen_framework(name: str, existing: ExistingApplication | None, directory: Path) -> Framework:
+    if not name:
+        return existing.framework if existing and existing.framework else detect_framework(directory)
     for framework in FRAMEWORKS:
-        if framework == named.lower():
+        if framework == name.lower():
             return framework
-    raise ConfigurationError(f"--framework {named} is not known: it is one of {', '.join(FRAMEWORKS)}.")
+    raise ConfigurationError(f"Unknown framework {name!r}: expected one of {', '.join(FRAMEWORKS)}.")
 
 
-def _tell_what_to_add(framework: Framework, existing: Existing, directory: Path) -> None:
+def _print_lines_to_add(framework: Framework, existing: ExistingApplication, directory: Path) -> None:
     file = existing.path.relative_to(directory)
-    out.print(f"\n[bold]{escape(str(file))}[/] is there already. Add to it:\n")
+    out.print(f"\n[bold]{escape(str(file))}[/] already exists. Add these lines:\n")
     out.print(escape(lines_to_add(framework, name=existing.name, depth=len(file.parts) - 1)))
     out.print(
-        "It asks at http://localhost:8000; where you develop at another address, write that in `origins`."
+        "Visitors are asked at http://localhost:8000; if you develop at another address, write it in `origins`."
     )
 
 
-def _asked() -> Answers:
-    """Ask one question after another, offering the placeholders; what makes no policy is asked again."""
+def _ask() -> Answers:
+    """Ask one question after another, and repeat a question whose answer makes no valid policy."""
     answers = Answers()
-    for name, question in QUESTIONS:
+    for field, question in QUESTIONS:
         answers = typer.prompt(
-            question, default=getattr(answers, name), value_proc=partial(_with_answer, answers, name)
+            question, default=getattr(answers, field), value_proc=partial(_with_answer, answers, field)
         )
     return answers
 
 
-def _with_answer(answers: Answers, name: str, said: str) -> Answers:
-    """Add what somebody said to the answers.
+def _with_answer(answers: Answers, field: str, text: str) -> Answers:
+    """Return the answers with another one added.
 
     Raises:
-        typer.BadParameter: it makes no policy; typer tells why, and asks again.
+        typer.BadParameter: the answer makes no valid policy; typer prints why, and asks again.
     """
-    said = said.strip()
-    answered = replace(answers, **{name: said.upper() if name == "country" else said})
+    text = text.strip()
+    answered = replace(answers, **{field: text.upper() if field == "country" else text})
     try:
         _policy(answered)
     except PolicyError as error:
-        raise typer.BadParameter(
-            " ".join(dict.fromkeys(f"{one.message} {one.remedy}" for one in error.problems))
-        ) from None
+        messages = dict.fromkeys(f"{problem.message} {problem.remedy}" for problem in error.problems)
+        raise typer.BadParameter(" ".join(messages)) from None
     return answered
 
 
 def _policy(answers: Answers) -> PolicyFile:
-    """Check what would be written, where nobody sees it.
+    """Return the policy that the answers make, checked in a temporary directory.
 
     Raises:
-        PolicyError: an answer makes no policy.
+        PolicyError: an answer makes no valid policy.
     """
     with TemporaryDirectory() as folder:
-        path = Path(folder) / POLICY
+        path = Path(folder) / _POLICY
         path.write_text(policy_text(answers), "utf-8")
         report = check_file(path)
     if report.policy is None:
@@ -138,11 +135,10 @@ def _policy(answers: Answers) -> PolicyFile:
 
 
 def _write_policy(directory: Path, answers: Answers) -> None:
-    """Write policy and lock."""
-    locked, _ = add_notice_to_lock(_policy(answers), Lock(), datetime.now(UTC).date())
+    lock, _ = add_notice_to_lock(_policy(answers), Lock(), datetime.now(UTC).date())
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / POLICY).write_text(policy_text(answers), "utf-8")
-    write_lock(directory / LOCK, locked)
+    (directory / _POLICY).write_text(policy_text(answers), "utf-8")
+    write_lock(directory / LOCK, lock)
 
 
 def _write_secret(path: Path) -> None:
@@ -151,5 +147,5 @@ def _write_secret(path: Path) -> None:
         file.write(new_key() + "\n")
 
 
-def _told(name: str, what: str) -> None:
-    out.print(f"[bold green]{name}[/]: {what}.")
+def _print_file(name: str, purpose: str) -> None:
+    out.print(f"[bold green]{name}[/]: {purpose}.")

@@ -1,6 +1,5 @@
-"""The command line: check a policy, lock its notice. Needs the extra `consentkit[cli]`."""
+"""The commands for a policy: check it, and lock its notice. The command line needs the extra `consentkit[cli]`."""
 
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -9,21 +8,30 @@ from pathlib import Path
 from typing import Annotated
 
 from consentkit._version import __version__
-from consentkit.cli.change_report import difference
-from consentkit.config import LOCK, PolicyFile, check_file
+from consentkit.cli.change_report import change_sentences
+from consentkit.config import LOCK, PolicyFile, check_file, write_lock
 from consentkit.enforcement import CookieGate, read_sightings
 from consentkit.errors import ConfigurationError, PolicyProblem
-from consentkit.notices import Change, add_notice_to_lock, write_lock
+from consentkit.notices import add_notice_to_lock
 
 try:
     import typer
-    from rich.console import Console
     from rich.markup import escape
 
+    from consentkit.cli.console import (
+        DEFAULT_POLICY,
+        counted,
+        failure,
+        load_checked_policy,
+        out,
+        print_json,
+        print_problems,
+        problem_counts,
+    )
     from consentkit.cli.group import group
     from consentkit.cli.init import init
 except ImportError:  # pragma: no cover - the message is tested in an environment without the extra
-    sys.exit("The command line needs the extra: pip install 'consentkit[cli]'.")
+    sys.exit("The command line needs an extra. Install it: pip install 'consentkit[cli]'.")
 
 __all__ = ["app", "main"]
 
@@ -34,17 +42,14 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 app.command()(init)
 app.add_typer(group, name="group")
 
 PolicyPath = Annotated[Path, typer.Argument(help="The policy file.", show_default=True)]
-DEFAULT = Path("consent.toml")
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         out.print(__version__)
         raise typer.Exit
@@ -53,7 +58,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Cookie consent for Python web sites: check the policy, lock what visitors are told."""
@@ -61,151 +67,127 @@ def _root(
 
 @app.command()
 def check(
-    path: PolicyPath = DEFAULT,
+    path: PolicyPath = DEFAULT_POLICY,
     as_json: Annotated[bool, typer.Option("--json", help="Print problems and warnings as JSON.")] = False,
     observed: Annotated[
-        Path | None, typer.Option("--observed", help="File of cookies that the middleware saw (`observed=`).")
+        Path | None,
+        typer.Option("--observed", help="File of cookies that the middleware observed (`observed=`)."),
     ] = None,
 ) -> None:
-    """Check a policy and the lock beside it.
+    """Check a policy and its lock.
 
-    Exits with 1 where something is wrong, or where the policy moved on without its lock; warnings alone exit with 0.
+    Exits with 1 if there are problems, or if the policy has changed since it was locked; with 0 if there are only warnings.
     """
     report = check_file(path)
     problems, warnings = report.problems, report.warnings
     if report.policy is not None and not report.policy.locked:
         if report.policy.lock.notices:
-            problems = _behind(path, report.policy)
+            problems = (_outdated_lock(path, report.policy),)
         else:
-            warnings = (*warnings, _unlocked(path))
+            warnings = (*warnings, _missing_lock(path))
     if observed is not None and report.policy is not None:
-        warnings = (*warnings, *_seen(observed, report.policy))
+        warnings = (*warnings, *_undeclared_cookies(observed, report.policy))
     if as_json:
-        found = {"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))}
-        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        print_json({"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))})
     else:
-        _print(problems, "error", "red")
-        _print(warnings, "warning", "yellow")
-        _summary(path, problems, warnings, report.policy)
+        print_problems(problems)
+        print_problems(warnings, are_warnings=True)
+        _print_summary(path, problems, warnings, report.policy)
     raise typer.Exit(1 if problems else 0)
 
 
-def _behind(path: Path, policy: PolicyFile) -> tuple[PolicyProblem, ...]:
-    """Say what has changed since the policy was locked."""
+def _outdated_lock(path: Path, policy: PolicyFile) -> PolicyProblem:
     _, changes = add_notice_to_lock(policy, policy.lock, _today())
-    reason = " ".join(("The policy has changed since it was locked.", *_told(policy, changes)))
-    return (
-        PolicyProblem(
-            str(path.parent / LOCK), None, "", "", reason, "Run `consentkit lock`, and commit the file."
-        ),
+    sentences = ("The policy has changed since it was locked.", *change_sentences(changes, policy))
+    return _lock_problem(path, " ".join(sentences))
+
+
+def _missing_lock(path: Path) -> PolicyProblem:
+    return _lock_problem(
+        path, "There is no lock, so that decisions under this notice are lost when it changes."
     )
 
 
-def _unlocked(path: Path) -> PolicyProblem:
-    reason = "There is no lock: answers to this notice will not be known once it changes."
-    return PolicyProblem(
-        str(path.parent / LOCK), None, "", "", reason, "Run `consentkit lock`, and commit the file."
-    )
+def _lock_problem(path: Path, message: str) -> PolicyProblem:
+    remedy = "Run `consentkit lock`, and commit the file."
+    return PolicyProblem(str(path.parent / LOCK), None, "", "", message, remedy)
 
 
-def _seen(file: Path, policy: PolicyFile) -> list[PolicyProblem]:
-    """Name the cookies that the site sets and the policy does not declare (REQUIREMENTS IN-08)."""
+def _undeclared_cookies(file: Path, policy: PolicyFile) -> Iterable[PolicyProblem]:
+    """Return a warning for each observed cookie that the policy does not declare (REQUIREMENTS IN-08)."""
     try:
         names = read_sightings(file.read_text("utf-8", "replace").splitlines())
     except OSError as error:
-        err.print(f"[bold red]{escape(str(file))} cannot be read: {escape(error.strerror or '')}[/]")
-        raise typer.Exit(2) from None
+        raise failure(f"{file} cannot be read: {error.strerror}.", 2) from None
     gate = CookieGate(policy, own_names=frozenset())
-    reason = "The site sets this cookie and the policy does not declare it."
+    message = "The site sets this cookie, but the policy does not declare it."
     remedy = "Declare it under [[trackers]], or stop setting it."
     return [
-        PolicyProblem(str(file), None, name, "", reason, remedy)
+        PolicyProblem(str(file), None, name, "", message, remedy)
         for name in names
         if gate.classify(name) is None
     ]
 
 
-def _told(policy: PolicyFile, changes: Iterable[Change]) -> list[str]:
-    return difference(changes, [category.id for category in policy.consent_needed])
-
-
-def _print(problems: Iterable[PolicyProblem], kind: str, colour: str) -> None:
-    for problem in problems:
-        place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
-        key = f"{problem.key} = {problem.value}" if problem.value else problem.key
-        out.print(f"[bold]{escape(place)}[/]: [bold {colour}]{kind}[/]: {escape(problem.message)}")
-        if key:
-            out.print(f"  [dim]{escape(key)}[/]")
-        out.print(f"  [green]{escape(problem.remedy)}[/]")
-
-
-def _summary(
+def _print_summary(
     path: Path,
     problems: tuple[PolicyProblem, ...],
     warnings: tuple[PolicyProblem, ...],
     policy: PolicyFile | None,
 ) -> None:
-    counted = f"{_count(len(problems), 'problem')}, {_count(len(warnings), 'warning')}"
+    result = f"{escape(str(path))}: {problem_counts(len(problems), len(warnings))}."
     if policy is None or problems:
-        out.print(f"[bold red]{escape(str(path))}: {counted}.[/]")
+        out.print(f"[bold red]{result}[/]")
         return
     asked = len(policy.consent_needed)
     outside = sum(map(policy.outside_eea, policy.vendors))
     out.print(
-        f"[bold green]{escape(str(path))}: {counted}.[/] {_count(len(policy.sites), 'site')}, "
-        f"{_count(asked, 'purpose')} that need consent, {_count(len(policy.vendors), 'third party', 'third parties')} "
-        f"({outside} outside the EEA), {_count(len(policy.trackers), 'tracker')}."
+        f"[bold green]{result}[/] {counted(len(policy.sites), 'site')}, "
+        f"{counted(asked, 'purpose that needs', 'purposes that need')} consent, "
+        f"{counted(len(policy.vendors), 'third party', 'third parties')} ({outside} outside the EEA), "
+        f"{counted(len(policy.trackers), 'tracker')}."
     )
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 @app.command()
 def lock(
-    path: PolicyPath = DEFAULT,
+    path: PolicyPath = DEFAULT_POLICY,
     editorial: Annotated[
         bool,
-        typer.Option("--editorial", help="Only the wording changed: nobody is asked again. Needs --reason."),
+        typer.Option(
+            "--editorial", help="Only the wording changed, so that nobody is asked again. Needs --reason."
+        ),
     ] = False,
     reason: Annotated[
-        str, typer.Option("--reason", help="Why the new wording says the same; kept in the lock.")
+        str, typer.Option("--reason", help="Why the meaning is the same; stored in the lock.")
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the difference and write nothing.")
+        bool, typer.Option("--dry-run", help="Print the changes without writing the lock.")
     ] = False,
 ) -> None:
-    """Remember what visitors are told from now on, in `consent.lock` beside the policy.
+    """Add what visitors are told from now on to `consent.lock`.
 
-    Prints what changed since the last lock, and who will be asked again because of it. Commit the file.
+    Prints what changed since the last notice, and who will be asked again because of it. Commit the file.
     """
     if editorial != bool(reason.strip()):
-        err.print("[bold red]--editorial and --reason go together: say why the new wording says the same.[/]")
-        raise typer.Exit(2)
-    report = check_file(path)
-    if report.policy is None:
-        _print(report.problems, "error", "red")
-        _summary(path, report.problems, report.warnings, None)
-        raise typer.Exit(1)
-    policy = report.policy
+        raise failure("--editorial and --reason go together: give the reason why the meaning is the same.", 2)
+    policy = load_checked_policy(path)
     try:
-        locked, changes = add_notice_to_lock(policy, policy.lock, _today(), editorial=reason.strip())
+        new_lock, changes = add_notice_to_lock(policy, policy.lock, _today(), editorial=reason.strip())
     except ConfigurationError as error:
-        err.print(f"[bold red]{escape(str(error))}[/]")
-        raise typer.Exit(1) from None
-    if locked is policy.lock:
+        raise failure(error, 1) from None
+    if new_lock is policy.lock:
         out.print("Nothing changed that visitors are told.")
         return
     if not policy.lock.notices:
         out.print("This is the first notice.")
-    for line in _told(policy, changes):
-        out.print(escape(line))
+    for sentence in change_sentences(changes, policy):
+        out.print(escape(sentence))
     target = path.parent / LOCK
     if not dry_run:
-        write_lock(target, locked)
+        write_lock(target, new_lock)
         out.print(
-            f"[bold green]{escape(str(target))}: {_count(len(locked.notices), 'notice')}.[/] Commit it."
+            f"[bold green]{escape(str(target))}: {counted(len(new_lock.notices), 'notice')}.[/] Commit it."
         )
 
 

@@ -1,4 +1,4 @@
-"""What `consentkit init` writes: a first policy that loads, and an application around it that runs."""
+"""The files that `consentkit init` writes: a first policy that passes the checks, and an application that runs."""
 
 import json
 import re
@@ -17,11 +17,11 @@ __all__ = [
     "FRAMEWORKS",
     "QUESTIONS",
     "Answers",
-    "Existing",
+    "ExistingApplication",
     "Framework",
-    "application",
-    "found_application",
-    "found_framework",
+    "application_text",
+    "detect_framework",
+    "find_application",
     "lines_to_add",
     "new_key",
     "policy_text",
@@ -33,7 +33,7 @@ FRAMEWORKS: tuple[Framework, ...] = ("starlette", "fastapi")
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a first policy cannot be written without; the defaults are placeholders that have to be replaced."""
+    """What a first policy says about its site; the defaults are placeholders for the owner to replace."""
 
     site: str = "My site"
     origin: str = "https://www.example.org"
@@ -47,23 +47,23 @@ class Answers:
 
 
 QUESTIONS: tuple[tuple[str, str], ...] = (
-    ("site", "What is the site called"),
-    ("origin", "Where will it run (scheme and host)"),
-    ("controller", "Who answers for it (legal name)"),
+    ("site", "Name of the site"),
+    ("origin", "Address of the site (scheme and host)"),
+    ("controller", "Who is responsible for the site (legal name)"),
     ("address", "Postal address"),
     ("country", "Country (two letters, ISO 3166-1)"),
-    ("email", "Where visitors write about their data"),
-    ("authority", "Which authority may they complain to"),
-    ("authority_url", "Its address on the web"),
+    ("email", "E-mail address for questions about data"),
+    ("authority", "Supervisory authority for complaints"),
+    ("authority_url", "Web address of the authority"),
     ("language", "Language of the texts (en or nl)"),
 )
 
 
 def policy_text(answers: Answers) -> str:
-    """Write a policy with a required, an analytical and a social category; texts in one language."""
-    words = _TEXTS.get(answers.language.split("-")[0], _TEXTS["en"])
+    """Return a policy with a required, an analytical and a social category, and texts in one language."""
+    translations = _TEXTS.get(answers.language.split("-")[0], _TEXTS["en"])
     values = {name: _quoted(getattr(answers, name)) for name, _ in QUESTIONS}
-    texts = {name: f"{{ {_key(answers.language)} = {_quoted(text)} }}" for name, text in words.items()}
+    texts = {name: f"{{ {_key(answers.language)} = {_quoted(text)} }}" for name, text in translations.items()}
     return _template("consent.toml").substitute(values, **texts)
 
 
@@ -93,54 +93,55 @@ _TEXTS = {
 }
 
 
-def application(framework: Framework) -> str:
-    """Write an application with `app` and a page at `/`."""
+def application_text(framework: Framework) -> str:
+    """Return the source of an application named `app`, with a page at `/`."""
     return _template(f"app_{framework}.py").template
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
-    """An application that is there already: where, what it is called there, and made with what, as far as that shows."""
+class ExistingApplication:
+    """A file with an application, the application's name in it, and its framework if the file shows it."""
 
     path: Path
     name: str = "app"
     framework: Framework | None = None
 
 
-def found_application(directory: Path) -> Existing | None:
-    """Look for an application under a directory, those nearest to it first; an `app.py` is one whatever is in it."""
+def find_application(directory: Path) -> ExistingApplication | None:
+    """Return the application nearest to a directory, or an `app.py` there whatever it contains, or None."""
     for path in _sources(directory):
-        made = _MADE.search(path.read_text("utf-8", "replace"))
-        if made:
-            return Existing(path, made["name"], "fastapi" if made["class"] == "FastAPI" else "starlette")
-    taken = directory / APPLICATION
-    return Existing(taken) if taken.exists() else None
+        assignment = _ASSIGNMENT.search(path.read_text("utf-8", "replace"))
+        if assignment:
+            framework: Framework = "fastapi" if assignment["class"] == "FastAPI" else "starlette"
+            return ExistingApplication(path, assignment["name"], framework)
+    path = directory / APPLICATION
+    return ExistingApplication(path) if path.exists() else None
 
 
 APPLICATION = "app.py"
-"""What the application is called that `consentkit init` writes."""
-_MADE = re.compile(
+"""Name of the application file that `consentkit init` writes."""
+_ASSIGNMENT = re.compile(
     r"^[ \t]*(?P<name>\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=[ \t]*(?:\w+\.)*(?P<class>Starlette|FastAPI)\(",
     re.MULTILINE,
 )
-_DEEPEST = 3
-_ELSEWHERE = frozenset(
+_MAX_DEPTH = 3
+_SKIPPED_FOLDERS = frozenset(
     {"build", "dist", "docs", "env", "node_modules", "site-packages", "test", "tests", "venv"}
 )
 
 
-def _sources(directory: Path, depth: int = _DEEPEST) -> Iterator[Path]:
-    """Walk through Python's files, those of a folder before those below it."""
-    found = sorted(directory.iterdir()) if directory.is_dir() else []
-    yield from (path for path in found if path.suffix == ".py" and path.is_file())
-    for path in found if depth else ():
-        if path.is_dir() and not path.name.startswith((".", "__")) and path.name not in _ELSEWHERE:
+def _sources(directory: Path, depth: int = _MAX_DEPTH) -> Iterator[Path]:
+    """Yield Python files, those of a folder before those of its subfolders."""
+    entries = sorted(directory.iterdir()) if directory.is_dir() else []
+    yield from (path for path in entries if path.suffix == ".py" and path.is_file())
+    for path in entries if depth else ():
+        if path.is_dir() and not path.name.startswith((".", "__")) and path.name not in _SKIPPED_FOLDERS:
             yield from _sources(path, depth - 1)
 
 
 def lines_to_add(framework: Framework, *, name: str = "app", depth: int = 0) -> str:
-    """Write what an application that exists already needs; its file lies so many folders below the policy."""
-    text = application(framework)
+    """Return the lines that an existing application needs; its file is `depth` folders below the policy."""
+    text = application_text(framework)
     start, end = text.index("manager = "), text.index("\n\n\n", text.index("manager = "))
     module = "fastapi" if framework == "fastapi" else "asgi"
     here = f"Path(__file__).resolve().parents[{depth}]" if depth else "Path(__file__).parent"
@@ -151,30 +152,32 @@ def lines_to_add(framework: Framework, *, name: str = "app", depth: int = 0) -> 
     )
 
 
-def found_framework(directory: Path, installed: Callable[[str], object] = find_spec) -> Framework:
-    """Guess the framework: what the project's files name, else what is installed, FastAPI first, since it brings Starlette.
+def detect_framework(directory: Path, installed: Callable[[str], object] = find_spec) -> Framework:
+    """Return the framework that the project's files mention, else the installed one.
+
+    FastAPI comes first, because it requires Starlette.
 
     Raises:
-        ConfigurationError: neither is to be found.
+        ConfigurationError: neither framework is mentioned or installed.
     """
-    named = "".join(
+    sources = "".join(
         (directory / name).read_text("utf-8", "replace").lower()
         for name in ("pyproject.toml", "requirements.txt", "app.py", "main.py")
         if (directory / name).is_file()
     )
     for framework in reversed(FRAMEWORKS):
-        if framework in named:
+        if framework in sources:
             return framework
     for framework in reversed(FRAMEWORKS):
         if installed(framework):
             return framework
     raise ConfigurationError(
-        "No framework was found: name one with --framework starlette or --framework fastapi."
+        "No framework was detected: choose --framework starlette or --framework fastapi."
     )
 
 
 def new_key() -> str:
-    """Make a key that signs cookies."""
+    """Make a random key for signing cookies."""
     return secrets.token_urlsafe(48)
 
 
@@ -183,10 +186,10 @@ def _template(name: str) -> Template:
 
 
 def _quoted(text: str) -> str:
-    """Write a TOML basic string, which JSON's strings are."""
+    """Return a TOML basic string; a JSON string is one."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def _key(name: str) -> str:
-    """Write a TOML key, quoted where it has to be."""
+    """Return a TOML key, quoted if necessary."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)

@@ -1,5 +1,6 @@
-"""`consent.toml` and `consent.lock`: read, checked, each problem on its line."""
+"""`consent.toml` and `consent.lock`: read, checked, and written, with each problem on its line."""
 
-from consentkit.config.policy_file import LOCK, PolicyFile, check_file, load_policy
+from consentkit.config.lock_file import LOCK, write_lock
+from consentkit.config.policy_file import PolicyFile, check_file, load_policy
 
-__all__ = ["LOCK", "PolicyFile", "check_file", "load_policy"]
+__all__ = ["LOCK", "PolicyFile", "check_file", "load_policy", "write_lock"]

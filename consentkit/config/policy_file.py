@@ -1,26 +1,25 @@
-"""Reading `consent.toml`: all that is wrong with it at once, each problem on its line, or a policy that can be relied on."""
+"""Reading `consent.toml`: a policy that passed every check, or every problem of the file, each on its line."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, Self
 
 from pydantic import PrivateAttr, ValidationError
 
-from consentkit.config import schema_errors as shape
+from consentkit.config.lock_file import LOCK, read_lock
+from consentkit.config.schema_errors import schema_findings, with_placeholders
 from consentkit.config.toml_document import TomlDocument
-from consentkit.config.toml_positions import KeyPath
 from consentkit.errors import PolicyError, PolicyProblem
-from consentkit.notices import Lock, Notice, read_lock
-from consentkit.policy import Finding, Policy, TransferData, checks
+from consentkit.notices import Lock, Notice
+from consentkit.policy import Finding, KeyPath, Policy, TransferData, checks
 
 __all__ = ["CheckReport", "PolicyFile", "check_file", "load_policy"]
 
 
 log = logging.getLogger("consentkit")
-
-LOCK = "consent.lock"
-"""The file beside the policy that knows its notices."""
 
 
 class PolicyFile(Policy):
@@ -28,12 +27,28 @@ class PolicyFile(Policy):
 
     _path: Path = PrivateAttr(default=Path("consent.toml"))
     _warnings: tuple[PolicyProblem, ...] = PrivateAttr(default=())
-    _lock: Lock = PrivateAttr(default_factory=Lock)
+    _lock: Lock = PrivateAttr(default=Lock())
     _notices: tuple[Notice, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def from_checked(
+        cls,
+        data: Mapping[str, Any],
+        *,
+        path: Path,
+        lock: Lock,
+        warnings: tuple[PolicyProblem, ...],
+        transfer_data: TransferData | None,
+    ) -> Self:
+        """Make the policy of a file whose data passed every check."""
+        policy = cls.from_data(data, transfer_data=transfer_data)
+        policy._path, policy._lock, policy._warnings = path, lock, warnings
+        policy._notices = lock.comparable_with(Notice.of(policy))
+        return policy
 
     @property
     def path(self) -> Path:
-        """The file that it was read from."""
+        """The file that the policy was read from."""
         return self._path
 
     @property
@@ -43,24 +58,24 @@ class PolicyFile(Policy):
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """The notices of `consent.lock`, newest last; and the one that this policy gives, where it is not locked yet."""
+        """The notices of `consent.lock`, oldest first, then the policy's own notice if it is not locked yet."""
         return self._notices
 
     @property
     def lock(self) -> Lock:
-        """What `consent.lock` beside the policy says."""
+        """The `consent.lock` in the policy's folder."""
         return self._lock
 
     @property
     def locked(self) -> bool:
-        """Whether the notice that this policy gives is the last one of the lock."""
+        """Whether the lock ends with the policy's own notice."""
         last = self._lock.notices[-1:]
         return bool(last) and last[0].digest == Notice.of(self).digest
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What a check of a policy file found; there is a policy where there are no problems."""
+    """The result of checking a policy file; `policy` is None if there are problems."""
 
     policy: PolicyFile | None
     problems: tuple[PolicyProblem, ...] = ()
@@ -68,7 +83,11 @@ class CheckReport:
 
 
 def load_policy(path: str | Path, *, today: date | None = None) -> PolicyFile:
-    """Read and check a policy file; `today`, by default the date in UTC, decides which adequacy decisions stand.
+    """Read and check a policy file.
+
+    Args:
+        path: the file; `consent.lock` is read from the same folder.
+        today: the day on which adequacy decisions have to be in force, by default the current date in UTC.
 
     Raises:
         PolicyError: with every problem found.
@@ -78,80 +97,78 @@ def load_policy(path: str | Path, *, today: date | None = None) -> PolicyFile:
     if policy is None:
         raise PolicyError(report.problems)
     if not policy.lock.notices:
-        log.warning(
-            "%s has no %s: answers to earlier notices are not known. Run `consentkit lock`.", path, LOCK
-        )
+        log.warning("%s has no %s, so earlier notices are unknown. Run `consentkit lock`.", path, LOCK)
     elif not policy.locked:
         log.warning("%s has changed since %s was written. Run `consentkit lock`.", path, LOCK)
     return policy
 
 
 def check_file(path: str | Path, *, today: date | None = None) -> CheckReport:
-    """Check a policy file, and the lock beside it, without raising."""
+    """Check a policy file and its lock like `load_policy`, but return the problems instead of raising them."""
     path = Path(path)
     try:
-        source = TomlDocument.read(path)
+        document = TomlDocument.read(path)
     except PolicyError as error:
         return CheckReport(None, error.problems)
-    locked, of_the_lock = _lock_beside(path)
-    transfer_data, of_the_list = _transfer_data(path, source)
-    policy, found = _policy(
-        source, transfer_data, today or datetime.now(UTC).date(), unlisted=bool(of_the_list)
+    lock, lock_problems = _read_lock(path.with_name(LOCK))
+    transfer_data, list_problems = _read_transfer_data(path, document)
+    findings = _findings(
+        document, transfer_data, today or datetime.now(UTC).date(), ignore_countries=bool(list_problems)
     )
-    problems = source.problems(one for one in found if not one.warning) + of_the_list + of_the_lock
-    warnings = source.problems(one for one in found if one.warning)
+    problems = document.problems(finding for finding in findings if not finding.warning)
+    problems += list_problems + lock_problems
+    warnings = document.problems(finding for finding in findings if finding.warning)
     if problems:
         return CheckReport(None, problems, warnings)
-    policy._path = path
-    policy._warnings = warnings
-    policy._lock = locked
-    policy._notices = locked.comparable_with(Notice.of(policy))
+    policy = PolicyFile.from_checked(
+        document.data, path=path, lock=lock, warnings=warnings, transfer_data=transfer_data
+    )
     return CheckReport(policy, (), warnings)
 
 
-def _policy(
-    source: TomlDocument, transfer_data: TransferData | None, today: date, *, unlisted: bool
-) -> tuple[PolicyFile, list[Finding]]:
-    """Build the policy, with fillers for what is wrong, and collect what is wrong with it.
+def _findings(
+    document: TomlDocument, transfer_data: TransferData | None, today: date, *, ignore_countries: bool
+) -> list[Finding]:
+    """Check a document; placeholders stand for invalid values, so that one does not hide the problems of others.
 
-    `unlisted`: the list that says where countries are cannot be used, so that nothing is said about them.
+    `ignore_countries` leaves out findings about countries, because the list of the EEA is unusable.
     """
-    found: list[Finding] = []
-    bad: frozenset[KeyPath] = frozenset()
+    findings: list[Finding] = []
+    placeholder_paths: frozenset[KeyPath] = frozenset()
     try:
-        policy = PolicyFile.model_validate(source.data)
+        policy = Policy.from_data(document.data, transfer_data=transfer_data)
     except ValidationError as error:
-        found = shape.findings(error)
-        data, bad = shape.with_placeholders(source.data, found)
-        policy = PolicyFile.model_validate(data)
-    if unlisted:
-        bad |= {("adequacy_file",), ("jurisdiction",)}
-        bad |= {("vendors", index, "country") for index in range(len(policy.vendors))}
-    policy._transfer_data = transfer_data
-    return policy, found + checks.findings(policy, today=today, placeholder_paths=bad)
+        findings = schema_findings(error)
+        data, placeholder_paths = with_placeholders(document.data, findings)
+        policy = Policy.from_data(data, transfer_data=transfer_data)
+    if ignore_countries:
+        placeholder_paths |= {("adequacy_file",), ("jurisdiction",)}
+        placeholder_paths |= {("vendors", index, "country") for index in range(len(policy.vendors))}
+    return findings + checks.findings(policy, today=today, placeholder_paths=placeholder_paths)
 
 
-def _lock_beside(path: Path) -> tuple[Lock, tuple[PolicyProblem, ...]]:
+def _read_lock(path: Path) -> tuple[Lock, tuple[PolicyProblem, ...]]:
     try:
-        return read_lock(path.parent / LOCK), ()
+        return read_lock(path), ()
     except PolicyError as error:
         return Lock(), error.problems
 
 
-def _transfer_data(path: Path, source: TomlDocument) -> tuple[TransferData | None, tuple[PolicyProblem, ...]]:
-    """Read the file that `adequacy_file` names, beside the policy; without one, the shipped list stands."""
-    name = source.data.get("adequacy_file")
+def _read_transfer_data(
+    path: Path, document: TomlDocument
+) -> tuple[TransferData | None, tuple[PolicyProblem, ...]]:
+    """Read the policy's `adequacy_file`; None, for the shipped list, if there is no such key or file."""
+    name = document.data.get("adequacy_file")
     if not isinstance(name, str) or not name.strip():
         return None, ()
     try:
         listed = TomlDocument.read(path.parent / name)
     except PolicyError as error:
         reasons = " ".join(problem.message for problem in error.problems)
-        finding = Finding(
-            ("adequacy_file",), f"The list cannot be used. {reasons}", "Mend it, or leave the key out."
-        )
-        return None, source.problems([finding])
+        message = f"The list cannot be used. {reasons}"
+        finding = Finding(("adequacy_file",), message, "Fix the file, or remove the key.")
+        return None, document.problems([finding])
     try:
         return TransferData.model_validate(listed.data), ()
     except ValidationError as error:
-        return None, listed.problems(shape.findings(error, TransferData))
+        return None, listed.problems(schema_findings(error, TransferData))

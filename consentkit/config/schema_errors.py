@@ -1,7 +1,6 @@
-"""What is wrong with the shape of a policy: missing and unknown keys, wrong types, values that a field refuses.
+"""Pydantic's errors about a policy in plain words: missing and unknown keys, wrong types, and invalid values.
 
-So that one bad value does not hide the next problem, `mended` puts fillers in the place of what is wrong; `checks` then
-looks at everything else.
+`with_placeholders` replaces the invalid values, so that the policy's checks can still find all other problems.
 """
 
 import re
@@ -14,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from consentkit.policy import Category, Finding, KeyPath, Policy, Site, Tracker, Vendor
 
-__all__ = ["findings", "with_placeholders"]
+__all__ = ["schema_findings", "with_placeholders"]
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "sites": Site,
@@ -22,26 +21,29 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "vendors": Vendor,
     "trackers": Tracker,
 }
-_WANTED = {
-    "string_type": ("a text", "Put it in quotes."),
-    "bool_type": ("true or false", "Write one of them, without quotes."),
-    "int_type": ("a whole number", "Write it without quotes and without a point."),
+_EXPECTED = {
+    "string_type": ("text", "Put it in quotes."),
+    "bool_type": ("true or false", "Write true or false, without quotes."),
+    "int_type": ("a whole number", "Write it without quotes and without a decimal point."),
     "tuple_type": ("a list", "Put it in [ ]."),
-    "dict_type": ("a table by language", 'Write one: { en = "…", nl = "…" }.'),
-    "model_type": ("a table", "Write one: { key = value }, or under a [heading] of its own."),
-    "date_type": ("a date", "Write it as 2026-11-22, without quotes."),
+    "dict_type": ("a table by language", 'Write { en = "…", nl = "…" }.'),
+    "model_type": ("a table", "Write { key = value }, or the keys under a [heading] of their own."),
+    "date_type": ("a date", "Write it like 2026-11-22, without quotes."),
 }
-_BASIS = "The basis follows from `required` and `exempt`; everything else is asked for. Leave the key out."
+_BASIS = "Remove the key: visitors are asked for consent, unless the category is `required` or `exempt`."
 _KNOWN_MISTAKES = {
     "legal_basis": (
-        "The legal basis is not for the policy to choose: storing and reading on a device needs consent, unless it is "
-        "strictly necessary (ePrivacy directive 5(3)).",
+        "A policy cannot choose the legal basis: storing and reading on a device needs consent, unless it is strictly "
+        "necessary (ePrivacy directive 5(3)).",
         _BASIS,
     ),
-    "legitimate_interest": ("Legitimate interest is no basis for storing or reading on a device.", _BASIS),
+    "legitimate_interest": (
+        "Legitimate interest is not a legal basis for storing or reading on a device.",
+        _BASIS,
+    ),
     "validity_refused": (
-        "A refusal is remembered as long as a grant.",
-        "Leave the key out: `validity` holds for both.",
+        "A refusal is valid for as long as a grant.",
+        "Remove the key: `validity` applies to both.",
     ),
 }
 _KNOWN_MISTAKES |= {
@@ -50,13 +52,13 @@ _KNOWN_MISTAKES |= {
     "refusal_validity": _KNOWN_MISTAKES["validity_refused"],
 }
 _MISSING_REMEDIES = {
-    "profiling": "Write profiling = true if it may build a profile of visitors, else false: they are told which.",
+    "profiling": "Write profiling = true if the vendor may build a profile of visitors, else false.",
     "schema": "Begin the file with schema = 1.",
-    "sites": "Add a [[sites]] with id, name and origin for each site.",
-    "categories": "Add a [[categories]] for each purpose.",
-    "controller": "Add a [controller] with name, address, country, email and authority.",
+    "sites": "Add [[sites]] with id, name and origin for each site.",
+    "categories": "Add [[categories]] with id, title and description for each purpose.",
+    "controller": "Add [controller] with name, address, country, email and authority.",
 }
-_FILLERS: Mapping[str, Any] = {
+_PLACEHOLDERS: Mapping[str, Any] = {
     "schema": 1,
     "languages": ["en"],
     "validity": "P6M",
@@ -66,38 +68,42 @@ _FILLERS: Mapping[str, Any] = {
         "name": "-",
         "address": "-",
         "country": "NL",
-        "email": "filler@filler.example",
-        "authority": {"name": "-", "url": "https://filler.example"},
+        "email": "placeholder@placeholder.example",
+        "authority": {"name": "-", "url": "https://placeholder.example"},
     },
 }
-_ROW_FILLERS: Mapping[str, Mapping[str, Any]] = {
-    "sites": {"id": "filler", "name": "-", "origin": "https://filler.example"},
-    "categories": {"id": "filler", "title": {"en": "-"}, "description": {"en": "-"}},
+_ROW_PLACEHOLDERS: Mapping[str, Mapping[str, Any]] = {
+    "sites": {"id": "placeholder", "name": "-", "origin": "https://placeholder.example"},
+    "categories": {"id": "placeholder", "title": {"en": "-"}, "description": {"en": "-"}},
     "vendors": {
-        "id": "filler",
+        "id": "placeholder",
         "name": "-",
         "country": "NL",
         "profiling": False,
-        "policy_url": "https://filler.example",
-        "category": "filler",
+        "policy_url": "https://placeholder.example",
+        "category": "placeholder",
     },
     "trackers": {
-        "name": "filler",
+        "name": "placeholder",
         "kind": "script",
-        "category": "filler",
+        "category": "placeholder",
         "lifetime": "session",
         "purpose": {"en": "-"},
     },
 }
 
 
-def findings(error: ValidationError, model: type[BaseModel] = Policy) -> list[Finding]:
-    """Turn what pydantic found into words that an owner of a site understands."""
-    return [_finding(one, model) for one in error.errors(include_url=False) if not _is_consequence(one)]
+def schema_findings(error: ValidationError, model: type[BaseModel] = Policy) -> list[Finding]:
+    """Return pydantic's errors as findings that the owner of a site understands."""
+    return [
+        _finding(details, model)
+        for details in error.errors(include_url=False)
+        if not _is_consequence(details)
+    ]
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
-    """Tell a list that is too short because its rows are wrong, which are reported themselves."""
+    """Return whether a list is too short only because of invalid rows, which have errors of their own."""
     return error["type"] == "too_short" and len(error["input"]) > 0
 
 
@@ -108,19 +114,19 @@ def _finding(error: ErrorDetails, model: type[BaseModel]) -> Finding:
         return _missing(path, model)
     if kind == "extra_forbidden":
         return _unknown_key(path, model, error["input"])
-    if kind in _WANTED:
-        wanted, remedy = _WANTED[kind]
+    if kind in _EXPECTED:
+        expected, remedy = _EXPECTED[kind]
         if len(path) == 1 and path[0] in _SECTIONS:
             remedy = f"Write each under a heading of its own, with two brackets: [[{path[0]}]]."
-        return Finding(path, f"This is {_toml_type(error['input'])}; {wanted} is wanted.", remedy)
+        return Finding(path, f"Expected {expected}, found {_toml_type(error['input'])}.", remedy)
     context = error.get("ctx", {})
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", context["expected"])
-        return Finding(path, "This word is not known here.", _choice(str(error["input"]), words))
+        return Finding(path, "Unknown value.", _suggestion(str(error["input"]), words))
     if kind == "too_short":
-        return Finding(path, "The list is empty.", "Name at least one.")
+        return Finding(path, "The list is empty.", "Add at least one item.")
     return Finding(
-        path, context.get("message") or f"{error['msg']}.", context.get("remedy", "Mend the value.")
+        path, context.get("message") or f"{error['msg']}.", context.get("remedy", "Correct the value.")
     )
 
 
@@ -128,8 +134,8 @@ def _missing(path: KeyPath, model: type[BaseModel]) -> Finding:
     owner = _model_at(path[:-1], model)
     key = str(path[-1])
     described = next((field.description for name, field in _fields(owner) if name == key), None)
-    remedy = _MISSING_REMEDIES.get(key) or f"Add it: {described or 'it is required.'}"
-    return Finding(path, "The key is missing.", remedy)
+    meaning = f"{described[0].lower()}{described[1:]}" if described else "it is required."
+    return Finding(path, f"Missing key `{key}`.", _MISSING_REMEDIES.get(key) or f"Add it: {meaning}")
 
 
 def _unknown_key(path: KeyPath, model: type[BaseModel], value: object) -> Finding:
@@ -139,18 +145,16 @@ def _unknown_key(path: KeyPath, model: type[BaseModel], value: object) -> Findin
     if key in _KNOWN_MISTAKES:
         return Finding(path, *_KNOWN_MISTAKES[key])
     known = [name for name, _ in _fields(_model_at(path[:-1], model))]
-    remedy = _choice(key, known)
-    elsewhere = [section for section, row in _SECTIONS.items() if key in dict(_fields(row))]
-    if len(path) == 1 and elsewhere and not get_close_matches(key, known, 1):
-        remedy = (
-            f"It belongs under [[{elsewhere[0]}]]; a key stands above the first heading, or under its own."
-        )
-    return Finding(path, "This key is not known.", remedy)
+    remedy = _suggestion(key, known)
+    sections = [section for section, row in _SECTIONS.items() if key in dict(_fields(row))]
+    if len(path) == 1 and sections and not get_close_matches(key, known, 1):
+        remedy = f"Move it below [[{sections[0]}]], where it is a key of every row."
+    return Finding(path, "Unknown key.", remedy)
 
 
-def _choice(word: str, known: list[str]) -> str:
+def _suggestion(word: str, known: list[str]) -> str:
     close = get_close_matches(word[:64], known, 1)
-    return f'Did you mean "{close[0]}"?' if close else f"Known here: {', '.join(known)}."
+    return f'Did you mean "{close[0]}"?' if close else f"Expected one of: {', '.join(known)}."
 
 
 def _fields(model: type[BaseModel]) -> Iterable[tuple[str, Any]]:
@@ -158,7 +162,7 @@ def _fields(model: type[BaseModel]) -> Iterable[tuple[str, Any]]:
 
 
 def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel]:
-    """Follow a path through the models to the one whose keys stand there."""
+    """Return the model of the table at a path."""
     for part in path:
         if isinstance(part, str):
             model = _models_in(dict(_fields(model))[part].annotation)[0]
@@ -166,20 +170,20 @@ def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel]:
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    own = [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
-    return own + [model for inner in get_args(annotation) for model in _models_in(inner)]
+    models = [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+    return models + [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 def _toml_type(value: object) -> str:
     match value:
         case bool():
-            return "true or false"
+            return "true" if value else "false"
         case str():
-            return "a text"
+            return "text"
         case int():
             return "a whole number"
         case float():
-            return "a number"
+            return "a decimal number"
         case list():
             return "a list"
         case dict():
@@ -189,44 +193,45 @@ def _toml_type(value: object) -> str:
 
 
 def with_placeholders(
-    data: Mapping[str, Any], found: Iterable[Finding]
+    data: Mapping[str, Any], findings: Iterable[Finding]
 ) -> tuple[dict[str, Any], frozenset[KeyPath]]:
-    """Copy a policy's data with fillers for what is wrong; give the paths that hold fillers, or lack what stood there."""
-    copy = {key: _shallow(value) for key, value in data.items()}
-    bad: set[KeyPath] = set()
-    for one in found:
-        section = one.path[0]
-        if section not in _ROW_FILLERS:
-            _mend(copy, one.path, 0, _FILLERS, Policy, bad)
-        elif len(one.path) == 1:
-            copy[str(section)] = [dict(_ROW_FILLERS[str(section)])]
-            bad.add(one.path)
-        elif len(one.path) == 2:
-            copy[str(section)][one.path[1]] = dict(_ROW_FILLERS[str(section)])
-            bad.add(one.path)
+    """Return a copy of a policy's data in which placeholders replace the invalid values, and the paths of these values."""
+    copy = {key: _copied_rows(value) for key, value in data.items()}
+    paths: set[KeyPath] = set()
+    for path in (finding.path for finding in findings):
+        section = str(path[0])
+        if section not in _ROW_PLACEHOLDERS:
+            _replace(copy, path, 0, _PLACEHOLDERS, Policy, paths)
+        elif len(path) == 1:
+            copy[section] = [dict(_ROW_PLACEHOLDERS[section])]
+            paths.add(path)
+        elif len(path) == 2:
+            copy[section][path[1]] = dict(_ROW_PLACEHOLDERS[section])
+            paths.add(path)
         else:
-            row = copy[str(section)][one.path[1]]
-            _mend(row, one.path, 2, _ROW_FILLERS[str(section)], _SECTIONS[str(section)], bad)
-    return copy, frozenset(bad)
+            row = copy[section][path[1]]
+            _replace(row, path, 2, _ROW_PLACEHOLDERS[section], _SECTIONS[section], paths)
+    return copy, frozenset(paths)
 
 
-def _shallow(value: Any) -> Any:
+def _copied_rows(value: Any) -> Any:
     if isinstance(value, list):
         return [dict(row) if isinstance(row, dict) else row for row in value]
     return value
 
 
-def _mend(
+def _replace(
     table: dict[str, Any],
     path: KeyPath,
     depth: int,
-    fillers: Mapping[str, Any],
+    placeholders: Mapping[str, Any],
     model: type[BaseModel],
-    bad: set[KeyPath],
+    paths: set[KeyPath],
 ) -> None:
+    """Replace the value of a table's key with its placeholder, or remove it if the key is optional."""
     key = str(path[depth])
     table.pop(key, None)
-    if key in fillers:
-        table[key] = fillers[key]
+    if key in placeholders:
+        table[key] = placeholders[key]
     if any(name == key for name, _ in _fields(model)):
-        bad.add(path[: depth + 1])
+        paths.add(path[: depth + 1])

@@ -1,4 +1,4 @@
-"""A TOML file as its author sees it: read whole or refused, with problems placed on its lines."""
+"""A TOML file with the lines of its keys: read as a whole or refused."""
 
 import re
 import tomllib
@@ -8,35 +8,35 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from consentkit.config import toml_positions as toml_lines
-from consentkit.config.toml_positions import KeyPath
+from consentkit.config.toml_positions import key_lines, line_of
 from consentkit.errors import PolicyError, PolicyProblem
-from consentkit.policy import Finding, escaped
+from consentkit.policy import Finding, KeyPath, escaped
 
 __all__ = ["TomlDocument"]
 
 LARGEST = 1 << 20
-"""Octets that a file may have: far more than the largest policy needs, far less than would hold up the start."""
+"""Largest size of a file in octets, several times that of any policy; parsing much more would delay the start."""
 _LONGEST_VALUE = 60
-# tomllib takes a time and a memory that grow with the square of a dotted key's parts.
-_ENDLESS_KEY = re.compile(
+_SHALLOW = "Use at most three levels of tables, as the policy does."
+# The time and memory that tomllib takes grow with the square of the number of parts of a dotted key.
+_LONG_KEY = re.compile(
     r"(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]+[ \t]*\.[ \t]*|(?:\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){32}"
 )
 
 
 class TomlDocument:
-    """The text of one file, its data, and where its keys stand.
+    """The data of a TOML file, and the lines of its keys.
 
     Attributes:
-        file: the name that problems carry.
-        data: what the file says, as `tomllib` reads it.
+        file: the file's name in problems.
+        data: the parsed file, as `tomllib` returns it.
     """
 
     def __init__(self, file: str, content: bytes) -> None:
         """Parse a file's bytes.
 
         Raises:
-            PolicyError: not UTF-8, not TOML, too large, or nested too deep.
+            PolicyError: the bytes are not UTF-8, not TOML, too many, or nested too deep.
         """
         self.file = file
         self._text = self._decoded(content)
@@ -47,72 +47,101 @@ class TomlDocument:
         """Read and parse a file.
 
         Raises:
-            PolicyError: as above; also when it is missing, unreadable or no regular file.
+            PolicyError: as for the constructor, and for a file that is missing, unreadable or not a regular file.
         """
         file = escaped(str(path))
         try:
             if path.exists() and not path.is_file():
-                raise _refused(file, "This is not a file.", "Name the policy file itself.")
+                raise _refused(file, "This is not a regular file.", "Give the path of a TOML file.")
             with path.open("rb") as opened:
                 return cls(file, opened.read(LARGEST + 1))
         except FileNotFoundError:
-            raise _refused(file, "The file does not exist.", "Create it, or name the one to read.") from None
+            raise _refused(file, "The file does not exist.", "Create it, or correct the path.") from None
         except OSError as error:
             reason = error.strerror or "unknown reason"
-            raise _refused(file, f"The file cannot be read: {reason}.", "Let this user read it.") from None
+            raise _refused(
+                file, f"The file cannot be read: {reason}.", "Allow this user to read it."
+            ) from None
         except ValueError:
-            raise _refused(file, "This is not the name of a file.", "Name the policy file itself.") from None
+            raise _refused(file, "This is not the name of a file.", "Give the path of a TOML file.") from None
 
     def _decoded(self, content: bytes) -> str:
         if len(content) > LARGEST:
-            raise _refused(self.file, "The file is larger than 1 MiB.", "Leave out what is not policy.")
+            raise _refused(
+                self.file, "The file is larger than 1 MiB.", "Remove what does not belong to the policy."
+            )
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise _refused(self.file, "The file is in UTF-16.", "Save it as UTF-8.", 1)
         if content.startswith(b"\xef\xbb\xbf"):
             raise _refused(
-                self.file, "The file begins with a byte order mark.", "Save it as UTF-8 without one.", 1
+                self.file,
+                "The file begins with a byte order mark.",
+                "Save it as UTF-8 without a byte order mark.",
+                1,
             )
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError as error:
-            bad = content.count(b"\n", 0, error.start) + 1
-            raise _refused(self.file, "The file is not UTF-8.", "Save it as UTF-8.", bad) from None
+            line = content.count(b"\n", 0, error.start) + 1
+            raise _refused(self.file, "The file is not UTF-8.", "Save it as UTF-8.", line) from None
 
     def _parsed(self) -> dict[str, Any]:
-        endless = _ENDLESS_KEY.search(self._text)
-        if endless:
-            start = self._text.count("\n", 0, endless.start()) + 1
-            raise _refused(
-                self.file, "A key has more than 30 parts.", "The policy has tables of three levels.", start
-            )
+        long_key = _LONG_KEY.search(self._text)
+        if long_key:
+            line = self._text.count("\n", 0, long_key.start()) + 1
+            raise _refused(self.file, "A key has more than 30 parts.", _SHALLOW, line)
         try:
             return tomllib.loads(self._text)
         except RecursionError:
-            raise _refused(
-                self.file, "The file is nested too deep.", "The policy has tables of three levels."
-            ) from None
+            raise _refused(self.file, "The file is nested too deep.", _SHALLOW) from None
         except ValueError as error:
-            found = re.fullmatch(
-                r"(.*?) \(at (?:line ([0-9]+), column [0-9]+|end of document)\)", str(error), re.DOTALL
-            )
-            reason = escaped(found[1] if found else str(error))
-            line = int(found[2]) if found and found[2] else self._text.count("\n") + 1 if found else None
-            raise _refused(self.file, f"This is not TOML: {reason}.", "Mend the line.", line) from None
+            raise self._syntax_error(str(error)) from None
+
+    def _syntax_error(self, reason: str) -> PolicyError:
+        place, line = "", None
+        match = re.fullmatch(
+            r"(.*?) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", reason, re.DOTALL
+        )
+        if match:
+            reason = match[1]
+            place = f" at column {match[3]}" if match[2] else " at the end of the file"
+            line = int(match[2]) if match[2] else self._text.count("\n") + 1
+        reason = escaped(f"{reason[:1].lower()}{reason[1:]}")
+        return _refused(self.file, f"Invalid TOML{place}: {reason}.", "Fix this line.", line)
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
-        return toml_lines.scan(self._text)
+        return key_lines(self._text)
 
     def problems(self, findings: Iterable[Finding]) -> tuple[PolicyProblem, ...]:
-        """Place findings on lines, in the order of the file; those of the file as a whole first."""
-        placed = [(toml_lines.line_of(self._lines, one.path), one) for one in findings]
+        """Return findings as problems with their lines, in the order of the file; problems without a line come first."""
+        placed = [(line_of(self._lines, finding.path), finding) for finding in findings]
         placed.sort(key=lambda pair: pair[0] or 0)
         return tuple(
             PolicyProblem(
-                self.file, line, shown_path(one.path), self._shown_value(one.path), one.message, one.remedy
+                self.file,
+                line,
+                shown_path(finding.path),
+                self._shown_value(finding.path),
+                finding.message,
+                finding.remedy,
+                self._subject(finding.path),
             )
-            for line, one in placed
+            for line, finding in placed
         )
+
+    def _subject(self, path: KeyPath) -> str:
+        """Return the name and the id of the vendor or the site that a path belongs to: `YouTube (youtube)`."""
+        if len(path) < 2 or path[0] not in ("sites", "vendors"):
+            return ""
+        try:
+            row = self.data[path[0]][path[1]]
+            name, row_id = row["name"], row["id"]
+        except (LookupError, TypeError):
+            return ""
+        if not isinstance(name, str) or not isinstance(row_id, str):
+            return ""
+        return escaped(f"{name[:_LONGEST_VALUE]} ({row_id[:_LONGEST_VALUE]})")
 
     def _shown_value(self, path: KeyPath) -> str:
         value: Any = self.data
@@ -125,7 +154,7 @@ class TomlDocument:
 
 
 def shown_path(path: KeyPath) -> str:
-    """Write a path as `vendors[2].country`; a key that needs quotes gets them."""
+    """Return a path as `vendors[2].country`, with quotes around keys that need them."""
     shown = ""
     for part in path:
         if isinstance(part, int):
@@ -137,13 +166,13 @@ def shown_path(path: KeyPath) -> str:
 
 
 def shown_value(value: object) -> str:
-    """Write a value as TOML would, shortened, with nothing in it that a terminal would act on."""
+    """Return a value as TOML writes it, shortened, without characters that control a terminal."""
     match value:
         case bool():
             return "true" if value else "false"
         case str():
-            cut = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
-            return '"' + escaped(cut.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+            short = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
+            return '"' + escaped(short.replace("\\", "\\\\").replace('"', '\\"')) + '"'
         case dict():
             return "{…}" if value else "{}"
         case list():

@@ -1,7 +1,7 @@
-"""On which line each key of a TOML file stands; `tomllib` does not tell.
+"""Line numbers of the keys of a TOML file, which `tomllib` does not provide.
 
-The text has passed `tomllib` already, so that this scan trusts its form. Should it lose its way all the same, it keeps
-what it found: a problem without a line is better than none.
+The scan relies on `tomllib` having parsed the text without an error. If it fails all the same, it returns the lines found so
+far, because a problem without a line is better than no problem.
 """
 
 import re
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from consentkit.policy import KeyPath
 
-__all__ = ["KeyPath", "line_of", "scan"]
+__all__ = ["key_lines", "line_of"]
 
 _SPACE = re.compile(r"[ \t]*")
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -27,13 +27,13 @@ _SCALAR = re.compile(r"[^,\]}#\n]+")
 
 
 class _Scanner:
-    """One pass over one text."""
+    """A single pass over a text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
         self.lines: dict[KeyPath, int] = {}
-        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+        self._starts = [0, *(newline.end() for newline in re.finditer("\n", text))]
         self._last: dict[KeyPath, int] = {}
 
     def run(self) -> None:
@@ -42,10 +42,10 @@ class _Scanner:
             table = self._header() if self.text[self.at] == "[" else self._pair(table, table)
 
     def _skip(self, pattern: re.Pattern[str]) -> int:
-        found = pattern.match(self.text, self.at)
-        if found is None:
+        match = pattern.match(self.text, self.at)
+        if match is None:
             raise ValueError(self.at)
-        self.at = found.end()
+        self.at = match.end()
         return self.at
 
     def _mark(self, path: KeyPath) -> None:
@@ -124,8 +124,8 @@ class _Scanner:
         self.at += 1
 
 
-def scan(text: str) -> dict[KeyPath, int]:
-    """Map the path of each key, table and item to its line, counted from 1. Never raises."""
+def key_lines(text: str) -> dict[KeyPath, int]:
+    """Return the line of each key, table and item by its path, counted from 1. Never raises."""
     scanner = _Scanner(text)
     with suppress(ValueError, IndexError, RecursionError):
         scanner.run()
@@ -133,7 +133,7 @@ def scan(text: str) -> dict[KeyPath, int]:
 
 
 def line_of(lines: dict[KeyPath, int], path: KeyPath) -> int | None:
-    """Give the line of a path, or of the nearest part around it that has one."""
+    """Return the line of a path, else of the innermost table or list around it that has a line, else None."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]

@@ -1,7 +1,7 @@
-"""What changed between two notices, and what an answer to the old one still covers.
+"""Changes between two notices, and what a decision under the old notice still covers under the new one.
 
-An answer covers what was disclosed when it was given, no more and no less: a category whose disclosure grew is asked
-again, one that shrank is not (GDPR article 4(11); EDPB Guidelines 05/2020 section 5).
+A decision covers exactly what its notice disclosed. Visitors are asked again about a category whose disclosure grew, but not
+about a category whose disclosure shrank (GDPR 4(11); EDPB Guidelines 05/2020 section 5).
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _SAFEGUARD_RANK = {None: 0, "none_required": 0, "adequacy": 1}
 _OTHER_SAFEGUARD = 2
 
 
-def _other(old: Any, new: Any) -> bool:
+def _differs(old: Any, new: Any) -> bool:
     return bool(old != new)
 
 
@@ -33,7 +33,7 @@ def _added(old: Any, new: Any) -> bool:
 
 
 def _longer(old: Any, new: Any) -> bool:
-    """A length that is no longer stated may be any length; one that is stated for the first time is no growth."""
+    """Return whether a period grew; a period that is no longer stated did, one that is stated for the first time did not."""
     if old is None or old == new or new == "session":
         return False
     if new is None or old == "session":
@@ -46,22 +46,22 @@ def _weaker(old: Any, new: Any) -> bool:
 
 
 def _reworded(old: Any, new: Any) -> bool:
-    """Compare in the languages that both have; a text without a language in common with the old one is another text."""
+    """Compare the languages that both have; without a common language the texts count as different."""
     shared = set(old) & set(new)
     return any(old[language] != new[language] for language in shared) or not shared
 
 
-# Every field of every model, and when a new value is more than the old one disclosed: `None` where it never is. A field that is
-# missing here fails a test, so that nobody adds one without deciding; in a notice of a later version it counts as more.
+# For every field of every model the rule by which a new value discloses more than the old one; `None`: it never does. A test
+# fails for a field without a row, so that nobody forgets to decide. An unknown field, of a later version, counts as more.
 DISCLOSED: dict[str, dict[str, Rule | None]] = {
     "policy": {
         "schema_version": None,
         "languages": None,
-        "validity": None,  # an answer keeps the shorter of the two validities, see `Notice.validity`
+        "validity": None,  # a decision keeps the shorter of the two validities, see `Notice.validity`
         "jurisdiction": None,
         "records_kept": None,
         "adequacy_file": None,
-        "controller": None,  # the tables below decide
+        "controller": None,  # see the tables below
         "group": None,
         "sites": None,
         "categories": None,
@@ -69,26 +69,26 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "trackers": None,
     },
     "controller": {
-        "name": _other,
-        "country": _other,
+        "name": _differs,
+        "country": _differs,
         "address": None,
         "email": None,
         "dpo": None,
         "rights_url": None,
         "authority": None,
     },
-    "group": {"id": _other, "name": None, "joint_controllers": _turned_on},
+    "group": {"id": _differs, "name": None, "joint_controllers": _turned_on},
     "site": {
         "id": None,
         "name": None,
         "origin": None,  # another origin is another site: `Notice.covers_site`
         "public_key": None,
-        "controller": _other,
+        "controller": _differs,
     },
     "category": {
         "id": None,
-        "required": _other,
-        "exempt": _other,
+        "required": _differs,
+        "exempt": _differs,
         "title": _reworded,
         "description": _reworded,
         "combines_across_sites": _turned_on,
@@ -99,23 +99,23 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
     "vendor": {
         "id": None,
         "name": _reworded,
-        "legal_entity": _other,
-        "country": _other,
+        "legal_entity": _differs,
+        "country": _differs,
         "safeguard": _weaker,
         "safeguard_copy": None,
-        "dpf_certified": None,  # without it a policy that relies on adequacy does not load
+        "dpf_certified": None,  # a policy that relies on adequacy does not load without it
         "commercial_org": None,
         "profiling": _turned_on,
         "policy_url": None,
-        "category": None,  # in another category it is a vendor added there
+        "category": None,  # a vendor in another category counts as added there
         "origins": None,
         "signal": None,
-        "role": _other,
+        "role": _differs,
         "data": _added,
         "retention": _longer,
     },
     "tracker": {
-        "name": None,  # name, kind and vendor say which tracker it is
+        "name": None,  # name, kind and vendor identify a tracker
         "kind": None,
         "vendor": None,
         "category": None,
@@ -136,11 +136,17 @@ _TABLES = ("controller", "group", "sites", "categories", "vendors", "trackers")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between two notices.
+    """A difference between two notices.
 
-    `category` is None for what concerns all of them, `vendor` for what is not one vendor's; `field` is a key of the
-    policy file, empty where a whole thing was added or removed; `asks` says whether visitors who granted the category
-    are asked again. `old` and `new` are facts.
+    Attributes:
+        category: id of the category that changed, or None if the change concerns all categories.
+        vendor: id of the vendor that changed, if any.
+        thing: the table that changed, such as `vendor` or `tracker`.
+        name: id of the row, or the tracker's name.
+        field: key of the policy file; empty if a whole row was added or removed.
+        old: the fact before the change.
+        new: the fact after the change.
+        asks: whether visitors who granted the category are asked again.
     """
 
     category: str | None
@@ -156,10 +162,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What an answer under an old notice still covers under the present one, on one site.
+    """What a decision under an old notice still covers under the new notice, on one site.
 
-    `categories` are those whose disclosure did not grow; `vendors` those that are covered on their own, for a visitor who
-    allowed just the vendor; `new` the categories that consent is needed for and that were not there to be asked about.
+    Attributes:
+        site: whether the old notice listed the site.
+        categories: the categories whose disclosure did not grow.
+        vendors: the vendors whose disclosure did not grow, for visitors who allowed only the vendor.
+        new: the categories that need consent and were not part of the old notice.
+        changes: all differences between the notices.
     """
 
     site: bool
@@ -170,7 +180,7 @@ class Coverage:
 
 
 def compare(old: Notice, new: Notice) -> tuple[Change, ...]:
-    """List every difference: what concerns all categories first, then in the order of the new notice, removals last."""
+    """Return every difference: first what concerns all categories, then the rows of the new notice, removed rows last."""
     before, after = old.facts, new.facts
     asked = _asked(new)
     return tuple(
@@ -188,7 +198,7 @@ def compare(old: Notice, new: Notice) -> tuple[Change, ...]:
 
 
 def _whole_policy(facts: Facts) -> Facts:
-    """Keep what has no table of its own."""
+    """Return the facts that have no table of their own."""
     return {key: value for key, value in facts.items() if key not in _TABLES}
 
 
@@ -199,38 +209,41 @@ def _fields(thing: str, old: Facts, new: Facts) -> list[Change]:
     vendor = row["id"] if thing == "vendor" else row.get("vendor")
     changes = []
     for key in dict.fromkeys((*new, *old)):
-        was, is_now = old.get(key), new.get(key)
-        if was != is_now:
-            rule = DISCLOSED[thing].get(key, _other)
-            asks = rule is not None and rule(was, is_now)
+        old_value, new_value = old.get(key), new.get(key)
+        if old_value != new_value:
+            rule = DISCLOSED[thing].get(key, _differs)
+            asks = rule is not None and rule(old_value, new_value)
             changes.append(
-                Change(category, vendor, thing, _label(thing, row), "changed", key, was, is_now, asks)
+                Change(
+                    category, vendor, thing, _label(thing, row), "changed", key, old_value, new_value, asks
+                )
             )
     return changes
 
 
 def _rows(thing: str, old: list[Facts], new: list[Facts], identity: tuple[str, ...]) -> list[Change]:
-    """Match rows by identity; an added one asks again, but for a site, which older answers simply do not reach.
+    """Compare two tables, whose rows the keys of `identity` match with each other.
 
-    Several rows may share an identity, such as a cookie that is set on two domains: each is matched with what it adds least to.
+    An added row asks visitors again, except for a site, which older decisions do not cover. Several rows may have the same
+    identity, such as a cookie on two domains: each is compared with the old row from which it differs least.
     """
     before, after = _by_identity(old, identity), _by_identity(new, identity)
     changes: list[Change] = []
     removed: list[Facts] = []
     for key, rows in after.items():
-        known = before.pop(key, [])
-        gone = [row for row in known if row not in rows]
-        for row in (row for row in rows if row not in known):
-            if gone:
-                found = [_fields(thing, was, row) for was in gone]
-                least = min(found, key=_growth)
-                del gone[found.index(least)]
-                changes += least
+        old_rows = before.pop(key, [])
+        unmatched = [row for row in old_rows if row not in rows]
+        for row in (row for row in rows if row not in old_rows):
+            if unmatched:
+                candidates = [_fields(thing, old_row, row) for old_row in unmatched]
+                closest = min(candidates, key=_growth)
+                del unmatched[candidates.index(closest)]
+                changes += closest
             else:
-                changes.append(_whole("added", thing, None, row, asks=thing != "site"))
-        removed += gone
+                changes.append(_whole_row("added", thing, None, row, asks=thing != "site"))
+        removed += unmatched
     removed += [row for rows in before.values() for row in rows]
-    return changes + [_whole("removed", thing, row, None, asks=False) for row in removed]
+    return changes + [_whole_row("removed", thing, row, None, asks=False) for row in removed]
 
 
 def _growth(changes: list[Change]) -> int:
@@ -238,13 +251,13 @@ def _growth(changes: list[Change]) -> int:
 
 
 def _by_identity(rows: list[Facts], identity: tuple[str, ...]) -> dict[tuple[Any, ...], list[Facts]]:
-    found: dict[tuple[Any, ...], list[Facts]] = {}
+    groups: dict[tuple[Any, ...], list[Facts]] = {}
     for row in rows:
-        found.setdefault(tuple(row.get(key) for key in identity), []).append(row)
-    return found
+        groups.setdefault(tuple(row.get(key) for key in identity), []).append(row)
+    return groups
 
 
-def _whole(verb: Verb, thing: str, old: Facts | None, new: Facts | None, *, asks: bool) -> Change:
+def _whole_row(verb: Verb, thing: str, old: Facts | None, new: Facts | None, *, asks: bool) -> Change:
     row = new or old or {}
     category = row["id"] if thing == "category" else row.get("category")
     vendor = row["id"] if thing == "vendor" else row.get("vendor")
@@ -252,18 +265,20 @@ def _whole(verb: Verb, thing: str, old: Facts | None, new: Facts | None, *, asks
 
 
 def _label(thing: str, row: Facts) -> str:
-    """Name a thing as its owner does: by id, a tracker by its name."""
+    """Return the id of a row, or the name of a tracker."""
     return str(row["name"] if thing == "tracker" else row.get("id", thing))
 
 
 def coverage(old: Notice, new: Notice, site_id: str, origin: str) -> Coverage:
-    """Work out what an answer to `old` covers under `new` on one site, whose origin is the policy's."""
+    """Return what a decision under `old` covers under `new`, on the site with this id and the origin of the policy."""
     changes = compare(old, new)
     growth = [change for change in changes if change.asks]
     everywhere = any(change.category is None for change in growth)
     grown = {change.category for change in growth}
-    shared = () if everywhere else tuple(c for c in new.category_ids if c in old.category_ids)
-    own = {change.category for change in growth if change.vendor is None and change.thing == "category"}
+    shared = (
+        () if everywhere else tuple(category for category in new.category_ids if category in old.category_ids)
+    )
+    own_grown = {change.category for change in growth if change.vendor is None and change.thing == "category"}
     grown_vendors = {change.vendor for change in growth}
     return Coverage(
         site=old.covers_site(site_id, origin),
@@ -273,14 +288,14 @@ def coverage(old: Notice, new: Notice, site_id: str, origin: str) -> Coverage:
             for vendor in new.vendor_ids
             if (category := new.vendor_category[vendor]) in shared
             and old.vendor_category.get(vendor) == category
-            and category not in own
+            and category not in own_grown
             and vendor not in grown_vendors
         ),
-        new=tuple(c for c in _asked(new) if c not in _asked(old)),
+        new=tuple(category for category in _asked(new) if category not in _asked(old)),
         changes=changes,
     )
 
 
 def _asked(notice: Notice) -> list[str]:
-    """List the categories that consent is needed for."""
-    return [c["id"] for c in notice.facts["categories"] if not c["required"] and not c["exempt"]]
+    """Return the categories that need consent."""
+    return [row["id"] for row in notice.facts["categories"] if not row["required"] and not row["exempt"]]

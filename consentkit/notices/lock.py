@@ -1,108 +1,43 @@
-"""`consent.lock`: every notice that was published and what it disclosed, so that an older answer covers exactly what it was told.
+"""The lock: every notice that was published, so that a decision covers exactly what its notice disclosed.
 
-The file is JSON, committed beside `consent.toml`, written by `consentkit lock` and never by hand: notices in the order in
-which they were published, each with its digest and its facts, and the changes of wording that the owner declared to be
-editorial, each with a reason. Two texts of which one is an editorial change of the other count as the same text.
+A lock also holds the changes of wording that the owner declared editorial. Two texts of which one is an editorial change of
+the other count as the same text.
 """
 
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from consentkit.errors import ConfigurationError, PolicyError, PolicyProblem
+from consentkit.errors import ConfigurationError
 from consentkit.notices.changes import Change, compare
 from consentkit.notices.notice import Notice
 from consentkit.policy import Policy
 
-__all__ = ["EditorialChange", "Lock", "add_notice_to_lock", "read_lock", "write_lock"]
-
-LARGEST = 16 * 1024 * 1024
-REMEDY = "Restore it from version control; `consentkit lock` adds to it, nobody else does."
-
-Digest = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
-TextHash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-TextHashes = dict[str, TextHash]
+__all__ = ["EditorialChange", "Lock", "add_notice_to_lock"]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+@dataclass(frozen=True, slots=True)
+class EditorialChange:
+    """A change of wording that, as the owner declared, leaves the meaning unchanged.
 
+    Attributes:
+        published: the day of the change, as an ISO date.
+        reason: why the meaning is the same.
+        texts: pairs of hashes, of the old text and the new one.
+    """
 
-class _Row(BaseModel):
-    """What comparisons read; rows may hold more."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-
-class _Site(_Row):
-    id: str
-    origin: str
-
-
-class _Category(_Row):
-    id: str
-    required: bool
-    exempt: bool
-    title: TextHashes
-    description: TextHashes
-
-
-class _Vendor(_Row):
-    id: str
-    category: str
-    name: TextHashes
-
-
-class _Tracker(_Row):
-    name: str
-    kind: str
-    category: str
-    lifetime: str
-    purpose: TextHashes
-
-
-class _Facts(_Row):
-    validity: str
-    controller: dict[str, Any]
-    sites: list[_Site]
-    categories: list[_Category]
-    vendors: list[_Vendor]
-    trackers: list[_Tracker]
-
-
-class _Locked(_Entry):
-    digest: Digest
-    published: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-    facts: _Facts
-
-
-class EditorialChange(_Entry):
-    """A change of wording that changes nothing for visitors, says the owner."""
-
-    published: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-    reason: Annotated[str, Field(min_length=1)]
-    texts: list[tuple[TextHash, TextHash]]
-
-
-class _File(_Entry):
-    format: Literal[1]
-    notices: list[_Locked]
-    editorial: list[EditorialChange] = []
+    published: str
+    reason: str
+    texts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What the file says.
+    """The contents of a `consent.lock`.
 
     Attributes:
-        notices: oldest first, their facts as they were written.
+        notices: oldest first, with the facts that were locked.
         editorial: declared changes of wording, oldest first.
     """
 
@@ -110,90 +45,62 @@ class Lock:
     editorial: tuple[EditorialChange, ...] = ()
 
     def comparable(self) -> tuple[Notice, ...]:
-        """Give the notices with texts that count as the same under one hash."""
-        same: dict[str, str] = {}
+        """Return the notices with the same hash for all texts that count as the same."""
+        earlier: dict[str, str] = {}
         for change in self.editorial:
             for old, new in change.texts:
-                first, second = _first(same, old), _first(same, new)
-                if first != second:
-                    same[second] = first
+                old_text, new_text = _earliest(earlier, old), _earliest(earlier, new)
+                if old_text != new_text:
+                    earlier[new_text] = old_text
         return tuple(
-            Notice(one.digest, _rewritten(one.facts, same), one.content, published=one.published)
-            for one in self.notices
+            Notice(
+                notice.digest,
+                _with_earliest_texts(notice.facts, earlier),
+                notice.content,
+                published=notice.published,
+            )
+            for notice in self.notices
         )
 
     def comparable_with(self, notice: Notice) -> tuple[Notice, ...]:
-        """Give the same, with a notice at the end that may not be locked yet."""
-        if any(one.digest == notice.digest for one in self.notices):
+        """Return the same, followed by a notice that may not be locked yet."""
+        if any(locked.digest == notice.digest for locked in self.notices):
             return self.comparable()
         return Lock((*self.notices, notice), self.editorial).comparable()
 
 
-def _first(same: Mapping[str, str], text: str) -> str:
-    while text in same:
-        text = same[text]
+def _earliest(earlier: Mapping[str, str], text: str) -> str:
+    while text in earlier:
+        text = earlier[text]
     return text
 
 
-def _rewritten(facts: Mapping[str, Any], same: Mapping[str, str]) -> dict[str, Any]:
-    rows = {
-        part: [
-            {key: _texts(value, same) if isinstance(value, dict) else value for key, value in row.items()}
-            for row in facts[part]
-        ]
-        for part in ("categories", "vendors", "trackers")
+def _with_earliest_texts(facts: Mapping[str, Any], earlier: Mapping[str, str]) -> dict[str, Any]:
+    def replaced(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {language: _earliest(earlier, text) for language, text in value.items()}
+
+    sections = {
+        section: [{key: replaced(value) for key, value in row.items()} for row in facts[section]]
+        for section in ("categories", "vendors", "trackers")
     }
-    return {**facts, **rows}
-
-
-def _texts(texts: Mapping[str, str], same: Mapping[str, str]) -> dict[str, str]:
-    return {language: _first(same, text) for language, text in texts.items()}
-
-
-def read_lock(path: Path) -> Lock:
-    """Read a `consent.lock`; one that does not exist locks nothing.
-
-    Raises:
-        PolicyError: it cannot be read, or is not what `write_lock` wrote.
-    """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise _error(path, None, "The file is larger than 16 MiB.")
-        read = _File.model_validate_json(path.read_bytes())
-        notices = tuple(_notice(entry) for entry in read.notices)
-    except FileNotFoundError:
-        return Lock()
-    except OSError as error:
-        raise _error(path, None, f"The file cannot be read: {error.strerror}.") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _error(path, None, f"{first['msg']}.", key=".".join(map(str, first["loc"]))) from None
-    except ValueError as error:
-        raise _error(path, None, f"The file holds a value that no lock has: {error}") from None
-    return Lock(notices, tuple(read.editorial))
-
-
-def _notice(entry: _Locked) -> Notice:
-    notice = Notice(entry.digest, entry.facts.model_dump(), published=entry.published)
-    date.fromisoformat(entry.published)
-    _ = notice.validity
-    compare(notice, notice)
-    return notice
-
-
-def _error(path: Path, line: int | None, message: str, key: str = "") -> PolicyError:
-    return PolicyError((PolicyProblem(str(path), line, key or "consent.lock", "", message, REMEDY),))
+    return {**facts, **sections}
 
 
 def add_notice_to_lock(
     policy: Policy, old: Lock, today: date, *, editorial: str = ""
 ) -> tuple[Lock, tuple[Change, ...]]:
-    """Add the notice of a policy to a lock, where it is not its last one already; and say what changed since that.
+    """Return a lock that ends with the policy's notice, and what changed for visitors compared with the last notice.
 
-    With a reason in `editorial`, the changes of wording count as none for visitors.
+    Args:
+        policy: its notice is added unless the lock already ends with it.
+        old: the lock so far.
+        today: the day on which the notice is published.
+        editorial: the reason why visitors need not be asked again about changes of wording.
 
     Raises:
-        ConfigurationError: a change is to be editorial that is more than wording, or none is.
+        ConfigurationError: an editorial change changes more than wording, or no text at all.
     """
     notice = Notice.of(policy)
     added = Notice(notice.digest, notice.facts, published=today.isoformat())
@@ -206,53 +113,31 @@ def add_notice_to_lock(
     )
     declared = old.editorial
     if editorial:
-        declared = (*old.editorial, _declared(changes, last, notice, today, editorial))
+        declared = (*old.editorial, _editorial_change(changes, last, today, editorial))
         changes = tuple(change for change in changes if not change.asks)
-    kept = tuple(one for one in old.notices if one.digest != notice.digest)
-    return Lock((*kept, added), declared), changes
+    others = tuple(locked for locked in old.notices if locked.digest != notice.digest)
+    return Lock((*others, added), declared), changes
 
 
-def _declared(
-    changes: Iterable[Change], last: Notice | None, notice: Notice, today: date, reason: str
+def _editorial_change(
+    changes: Iterable[Change], last: Notice | None, today: date, reason: str
 ) -> EditorialChange:
-    """Collect the pairs of texts; all that would ask visitors again has to be wording."""
+    """Collect the pairs of texts; every change that would ask visitors again must be one of wording."""
     texts: list[tuple[str, str]] = []
-    for change in changes:
-        if change.asks:
-            if (
-                change.verb != "changed"
-                or not isinstance(change.old, Mapping)
-                or change.thing in ("controller", "site")
-            ):
-                what = f"{change.thing} {change.name!r} {change.field or change.verb}"
-                raise ConfigurationError(
-                    f"This is more than wording: {what}. Visitors who granted it have to be asked again: lock without "
-                    "--editorial."
-                )
-            texts += [(change.old[one], change.new[one]) for one in change.new if one in change.old]
+    for change in (change for change in changes if change.asks):
+        is_wording = change.verb == "changed" and isinstance(change.old, Mapping)
+        if not is_wording or change.thing in ("controller", "site"):
+            what = f"{change.thing} {change.name!r} {change.field or change.verb}"
+            raise ConfigurationError(
+                f"More than wording changed: {what}. Visitors who granted consent have to be asked again: run "
+                "`consentkit lock` without --editorial."
+            )
+        texts += [
+            (change.old[language], change.new[language]) for language in change.new if language in change.old
+        ]
     texts = [(old, new) for old, new in texts if old != new]
     if last is None or not texts:
-        raise ConfigurationError("No text changed that visitors were shown before: lock without --editorial.")
-    return EditorialChange(published=today.isoformat(), reason=reason, texts=texts)
-
-
-def write_lock(path: Path, locked: Lock) -> None:
-    """Write the file as a whole or not at all, so that an interrupted run loses nothing."""
-    content = {
-        "format": 1,
-        "notices": [
-            {"digest": one.digest, "published": one.published, "facts": dict(one.facts)}
-            for one in locked.notices
-        ],
-        "editorial": [change.model_dump(mode="json") for change in locked.editorial],
-    }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        raise ConfigurationError(
+            "No text changed that visitors have seen: run `consentkit lock` without --editorial."
+        )
+    return EditorialChange(today.isoformat(), reason, tuple(texts))

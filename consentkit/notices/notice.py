@@ -1,8 +1,7 @@
-"""What visitors are told, known by one digest.
+"""The notice: what visitors are told, identified by a digest.
 
-A notice is the policy's disclosure with the owner's texts in all languages. Its *facts* are the same with every text
-replaced by short hashes by language: enough to compare, small enough to be kept in `consent.lock` for every notice
-that ever was. `changes` compares them.
+A notice is the policy's disclosure with the owner's texts in all languages. Its *facts* are the same disclosure with a short
+hash in the place of every text: enough to compare notices, and small enough to keep all of them in `consent.lock`.
 """
 
 import base64
@@ -19,9 +18,9 @@ __all__ = ["Facts", "Notice"]
 Facts = Mapping[str, Any]
 
 SHORT = 11
-"""Characters of a digest that a cookie carries: 66 bits."""
+"""Number of characters of a digest that a cookie carries: 66 bits."""
 
-# What steers the software and says nothing to a visitor.
+# Keys that only steer the software; visitors are not told about them.
 _TECHNICAL = {
     "policy": ("schema", "adequacy_file"),
     "sites": ("public_key",),
@@ -32,12 +31,19 @@ _TEXTS = {"categories": ("title", "description"), "vendors": ("name",), "tracker
 
 
 class Notice:
-    """A disclosure under its digest: base64url SHA-256 over canonical JSON, 43 characters."""
+    """A disclosure, identified by the SHA-256 digest of its canonical JSON: 43 characters of base64url."""
 
     def __init__(
         self, digest: str, facts: Facts, content: Facts | None = None, *, published: str | None = None
     ) -> None:
-        """Take facts as `consent.lock` keeps them; `content` is the full text where it is known; `published` an ISO date."""
+        """Make a notice that is known already; `of` and `from_content` make a new one.
+
+        Args:
+            digest: of the content.
+            facts: as `consent.lock` holds them.
+            content: the disclosure with its texts, if known.
+            published: the day of publication as an ISO date, if known.
+        """
         self.digest = digest
         self.short = digest[:SHORT]
         self.facts = facts
@@ -46,53 +52,53 @@ class Notice:
 
     @classmethod
     def of(cls, policy: Policy) -> Self:
-        """Make the notice that a policy gives."""
+        """Make the notice of a policy."""
         return cls.from_content(_content(policy))
 
     @classmethod
     def from_content(cls, content: Facts) -> Self:
-        """Make a notice from its full text, as the ledger keeps it."""
+        """Make a notice from the disclosure with its texts, as the ledger stores it."""
         return cls(_digest(content), _facts(content), content)
 
     @cached_property
     def category_ids(self) -> tuple[str, ...]:
-        """The categories that a visitor can answer about, in the notice's order: the bits of a cookie's mask."""
+        """The categories that visitors can decide about, in the notice's order: the bits of a cookie's mask."""
         return tuple(category["id"] for category in self.facts["categories"] if not category["required"])
 
     @cached_property
     def exempt_ids(self) -> frozenset[str]:
-        """Those of them that are on unless the visitor objects."""
+        """The categories that are on until a visitor objects."""
         return frozenset(category["id"] for category in self.facts["categories"] if category["exempt"])
 
     @cached_property
     def vendor_ids(self) -> tuple[str, ...]:
-        """The vendors of those categories, in the notice's order."""
+        """The vendors of the categories that visitors can decide about, in the notice's order."""
         optional = set(self.category_ids)
         return tuple(vendor["id"] for vendor in self.facts["vendors"] if vendor["category"] in optional)
 
     @cached_property
     def vendor_category(self) -> dict[str, str]:
-        """The category that each vendor belonged to under this notice."""
+        """The category of each vendor in this notice."""
         return {vendor["id"]: vendor["category"] for vendor in self.facts["vendors"]}
 
     @cached_property
     def validity(self) -> Duration:
-        """How long an answer to this notice was said to stand."""
+        """How long decisions under this notice are valid."""
         return Duration.parse(self.facts["validity"])
 
     def covers_site(self, site_id: str, origin: str) -> bool:
-        """Say whether the notice listed that site at that origin (REQUIREMENTS XS-02)."""
+        """Return whether the notice lists a site at an origin (REQUIREMENTS XS-02)."""
         return any(site["id"] == site_id and site["origin"] == origin for site in self.facts["sites"])
 
 
 def _content(policy: Policy) -> dict[str, Any]:
-    """Dump what visitors are told. Absent keys stay absent, so that a key that a later version adds changes no digest."""
-    whole = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    """Dump what visitors are told, without absent keys, so that an optional key of a later version changes no digest."""
+    content = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     for part, keys in _TECHNICAL.items():
-        for row in [whole] if part == "policy" else whole[part]:
+        for row in [content] if part == "policy" else content[part]:
             for key in keys:
                 row.pop(key, None)
-    return whole
+    return content
 
 
 def _digest(content: Facts) -> str:
@@ -101,7 +107,7 @@ def _digest(content: Facts) -> str:
 
 
 def _facts(content: Facts) -> dict[str, Any]:
-    """Replace every text by hashes by language; a vendor's name, which has no language, stands under the empty one."""
+    """Replace every text with its hashes by language; a vendor's name, which has no language, gets the language ""."""
     facts = dict(content)
     for part, keys in _TEXTS.items():
         facts[part] = [row | {key: _hashed(row[key]) for key in keys} for row in content[part]]

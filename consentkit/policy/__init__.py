@@ -3,9 +3,10 @@
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import Texts, escaped
 from consentkit.policy.findings import Finding, KeyPath
+from consentkit.policy.json_schema import json_schema
 from consentkit.policy.models import Authority, Category, Controller, Group, Origins, Site, Tracker, Vendor
 from consentkit.policy.own_cookies import LARGEST_COOKIE, CookiePrefix, cookie_names, cookie_sizes
-from consentkit.policy.policy import Policy, json_schema
+from consentkit.policy.policy import Policy
 from consentkit.policy.transfers import SAFEGUARDS, TransferData
 from consentkit.policy.url_types import SiteOrigin, is_local
 

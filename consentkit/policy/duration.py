@@ -1,4 +1,4 @@
-"""Calendar durations as ISO 8601 writes them (`P6M`, `P90D`, `PT30M`), counted in UTC."""
+"""Calendar durations in the form of ISO 8601 (`P6M`, `P90D`, `PT30M`), counted in UTC."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,50 +14,50 @@ from consentkit.policy.findings import invalid
 
 __all__ = ["Duration"]
 
-_FORM = re.compile(
+_ISO_8601 = re.compile(
     r"P(?:(?P<years>[0-9]{1,9})Y)?(?:(?P<months>[0-9]{1,9})M)?(?:(?P<weeks>[0-9]{1,9})W)?(?:(?P<days>[0-9]{1,9})D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?(?:(?P<seconds>[0-9]{1,9})S)?)?"
 )
 _DAY = 86_400
-_LONGEST_DAYS = 36_525
-_MOST_DAYS = (0, 31, 62, 92, 123, 153, 184, 215, 245, 276, 306, 337)
-"""The most days that 0 to 11 months in a row can have."""
+_MAX_DAYS = 36_525
+_MAX_DAYS_OF_MONTHS = (0, 31, 62, 92, 123, 153, 184, 215, 245, 276, 306, 337)
+"""The largest number of days that 0 to 11 consecutive months can have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A length of time that is longer than zero and at most about a century.
+    """A length of time: longer than zero, at most 100 years.
 
-    Years count as twelve months, weeks as seven days. A day has 24 hours, since all times are UTC, so that
-    `PT24H` equals `P1D`; a month has no fixed length, so that `P1M` equals no number of days.
+    Years count as twelve months, weeks as seven days. A day has 24 hours, because all times are UTC: `PT24H` equals `P1D`.
+    A month has no fixed length: `P1M` equals no number of days.
     """
 
     months: int = 0
     days: int = 0
     seconds: int = 0
     written: str = field(default="", compare=False, repr=False)
-    """As its owner wrote it, for those who compare with the file; empty where it was computed."""
+    """The duration as the policy file spells it; empty for a computed duration."""
 
     def __post_init__(self) -> None:
-        more, seconds = divmod(self.seconds, _DAY)
-        object.__setattr__(self, "days", self.days + more)
+        extra_days, seconds = divmod(self.seconds, _DAY)
+        object.__setattr__(self, "days", self.days + extra_days)
         object.__setattr__(self, "seconds", seconds)
         if min(self.months, self.days) < 0 or not (self.months or self.days or self.seconds):
-            raise ValueError("A duration is longer than zero.")
-        if self.days_at_most > _LONGEST_DAYS:
-            raise ValueError("A duration is at most 100 years.")
+            raise ValueError("A duration must be longer than zero.")
+        if self.days_at_most > _MAX_DAYS:
+            raise ValueError("A duration must be at most 100 years.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `PnYnMnWnDTnHnMnS`, capitals, whole numbers.
+        """Parse `PnYnMnWnDTnHnMnS` with capital letters and whole numbers.
 
         Raises:
-            ValueError: for anything else, for zero, and for more than a century.
+            ValueError: for any other text, for zero, and for more than 100 years.
         """
-        found = _FORM.fullmatch(text)
-        if found is None or text == "P":
-            raise ValueError("This is not a duration in ISO 8601.")
-        part = {name: int(digits or 0) for name, digits in found.groupdict().items()}
+        match = _ISO_8601.fullmatch(text)
+        if match is None or text == "P":
+            raise ValueError("Not a duration of ISO 8601.")
+        part = {name: int(digits or 0) for name, digits in match.groupdict().items()}
         return cls(
             months=part["years"] * 12 + part["months"],
             days=part["weeks"] * 7 + part["days"],
@@ -80,23 +80,31 @@ class Duration:
 
     @property
     def days_at_most(self) -> int:
-        """The most days it can span, whatever day it starts on."""
+        """The largest number of days that the duration can span, whatever day it starts on."""
         years, months = divmod(self.months, 12)
-        return years * 365 + (years + 3) // 4 + _MOST_DAYS[months] + self.days + (1 if self.seconds else 0)
+        return (
+            years * 365
+            + (years + 3) // 4
+            + _MAX_DAYS_OF_MONTHS[months]
+            + self.days
+            + (1 if self.seconds else 0)
+        )
 
     def longer_than(self, other: Self) -> bool:
-        """Compare by what each can span at the most; `P6M` is not longer than `P184D`, nor the other way round."""
+        """Return whether this duration can span more than the other; neither of `P6M` and `P184D` is longer."""
         return (self.days_at_most, self.seconds) > (other.days_at_most, other.seconds)
 
     def after(self, moment: datetime) -> datetime:
-        """Add the duration by the calendar in UTC, the day clamped to the month's last: 31 August + `P6M` is 28 February.
+        """Return a moment plus the duration, by the calendar in UTC.
+
+        The day is at most the last of its month: 31 August plus `P6M` is 28 February.
 
         Raises:
-            ValueError: for a naive datetime.
-            OverflowError: past the year 9999.
+            ValueError: the moment is naive.
+            OverflowError: the result lies past the year 9999.
         """
         if moment.tzinfo is None:
-            raise ValueError("A moment needs a time zone.")
+            raise ValueError("The moment has no time zone.")
         try:
             return moment.astimezone(UTC) + relativedelta(
                 months=self.months, days=self.days, seconds=self.seconds
@@ -105,10 +113,10 @@ class Duration:
             raise OverflowError("The moment lies past the year 9999.") from error
 
     def seconds_from(self, start: int) -> int:
-        """Add the duration to whole seconds since the epoch, and give the same.
+        """Return whole seconds since the epoch, plus the duration.
 
         Raises:
-            OverflowError: when start or end lies outside the years 1 to 9999.
+            OverflowError: the start or the end lies outside the years 1 to 9999.
         """
         try:
             moment = datetime.fromtimestamp(start, UTC)
@@ -118,12 +126,12 @@ class Duration:
 
     @classmethod
     def validated(cls, value: object) -> "Duration":
-        """Take a Duration or its text, as a pydantic validator."""
+        """Return a Duration from a Duration or its text, as a pydantic validator."""
         if isinstance(value, cls):
             return value
-        remedy = 'Write it as ISO 8601 does: "P6M" for six months, "P90D" for ninety days, "PT30M" for half an hour.'
+        remedy = 'Write "P6M" for six months, "P90D" for 90 days, or "PT30M" for half an hour.'
         if not isinstance(value, str):
-            raise invalid("A duration is a text.", remedy)
+            raise invalid("Expected a duration in quotes.", remedy)
         try:
             return cls.parse(value)
         except ValueError as error:
@@ -131,7 +139,7 @@ class Duration:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Accept a Duration or its ISO 8601 form; dump the latter."""
+        """Validate a Duration or its text; dump the text."""
         return core_schema.no_info_plain_validator_function(
             cls.validated,
             serialization=core_schema.plain_serializer_function_ser_schema(
@@ -143,7 +151,7 @@ class Duration:
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe the text form."""
+        """Describe the text."""
         date, time = "([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?", "([0-9]+H)?([0-9]+M)?([0-9]+S)?"
         return {
             "type": "string",

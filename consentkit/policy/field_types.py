@@ -1,7 +1,8 @@
-"""The kinds of value that a policy is made of: what each refuses, and how to mend it."""
+"""Types of the policy's fields: what values each accepts, and how a wrong value can be corrected."""
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -32,9 +33,10 @@ __all__ = [
     "SchemaVersion",
     "Texts",
     "escaped",
-    "line",
+    "is_cookie_name",
     "normal_language",
-    "prose",
+    "validated_line",
+    "validated_prose",
 ]
 
 _T = TypeVar("_T")
@@ -43,8 +45,8 @@ Many = Annotated[tuple[_T, ...], Field(strict=False)]
 
 _LONGEST_LINE = 500
 _LONGEST_PROSE = 4_000
-# Controls, line separators, overrides and embeddings of direction, the byte order mark, non-characters, surrogates,
-# and the tag characters, which show nothing. The marks and joiners that right-to-left and Indic texts need may stay.
+# Controls, line separators, overrides and embeddings of direction, the byte order mark, non-characters, surrogates and
+# the invisible tag characters. The marks and joiners that right-to-left and Indic texts need are not among them.
 _HIDDEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\ufffb"
     "\ufffe\uffff\U000e0000-\U000e007f]"
@@ -52,92 +54,149 @@ _HIDDEN = re.compile(
 _LANGUAGE = re.compile(
     r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-(?:[A-Za-z]{2}|[0-9]{3}))?(-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
 )
-_TOKEN = re.compile(r"[!#$%&'+\-.^_`|~0-9A-Za-z]+")
+_LANGUAGE_FOR_EDITORS = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+_COOKIE_NAME = re.compile(r"[!#$%&'+\-.^_`|~0-9A-Za-z]+")
 
 
 def escaped(text: str) -> str:
-    """Show the characters that cannot be seen, or that reorder what is seen, as escapes."""
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04X}", text).replace("\n", "\\n")
+    """Return a text with its invisible and its reordering characters written as escapes."""
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04X}", text).replace("\n", "\\n")
 
 
 def _readable(value: str, longest: int) -> str:
     if not value.strip():
         raise invalid(
-            "The text is empty.",
-            "Write what visitors should read, or leave the key out where it is optional.",
+            "The text is empty.", "Write what visitors should read, or remove the key if it is optional."
         )
     if len(value) > longest:
-        raise invalid(f"The text has {len(value)} characters; {longest} are allowed.", "Shorten it.")
-    found = _HIDDEN.search(value)
-    if found:
+        raise invalid(f"The text has {len(value)} characters; at most {longest} are allowed.", "Shorten it.")
+    hidden = _HIDDEN.search(value)
+    if hidden:
         raise invalid(
-            f"The text holds U+{ord(found[0]):04X}, which hides or reorders what visitors read.", "Remove it."
+            f"The text contains U+{ord(hidden[0]):04X}, which hides or reorders what visitors read.",
+            "Remove the character.",
         )
     return value
 
 
-def line(value: str) -> str:
-    """Refuse what is not one line that can be read, of at most 500 characters."""
+def validated_line(value: str) -> str:
+    """Return a readable line of at most 500 characters; raise the error for a field otherwise."""
     if "\n" in value:
         raise invalid("The text has more than one line.", "Write it on one line.")
     return _readable(value, _LONGEST_LINE)
 
 
-def prose(value: str) -> str:
-    """Refuse what cannot be read, or has more than 4000 characters; several lines are fine."""
+def validated_prose(value: str) -> str:
+    """Return a readable text of at most 4000 characters on any number of lines; raise the error for a field otherwise."""
     return _readable(value, _LONGEST_PROSE)
 
 
 Line = Annotated[
-    str, AfterValidator(line), Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_LINE})
+    str, AfterValidator(validated_line), Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_LINE})
 ]
 Prose = Annotated[
-    str, AfterValidator(prose), Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_PROSE})
+    str,
+    AfterValidator(validated_prose),
+    Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_PROSE}),
 ]
 
 
-def _id(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", value):
-        raise invalid(
-            "An id is a small letter, then at most 63 small letters, digits, - or _.",
-            'Choose one such as "analytical" or "google-analytics".',
-        )
-    return value
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """An annotation for texts that a regular expression has to match as a whole.
+
+    Attributes:
+        expression: the regular expression, which editors get as well.
+        message: what was expected.
+        remedy: what the owner can write.
+        for_editors: a simpler expression for the JSON Schema.
+    """
+
+    expression: str
+    message: str
+    remedy: str
+    for_editors: str = ""
+
+    def _validated(self, value: str) -> str:
+        if not re.fullmatch(self.expression, value):
+            raise invalid(self.message, self.remedy)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate after the check for text."""
+        return core_schema.no_info_after_validator_function(self._validated, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the expression to the JSON Schema."""
+        return handler(schema) | {"pattern": f"^{self.for_editors or self.expression}$"}
 
 
-Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_-]{0,63}$"})]
+Id = Annotated[
+    str,
+    _Form(
+        r"[a-z][a-z0-9_-]{0,63}",
+        "Not an id: expected a lowercase letter, then at most 63 lowercase letters, digits, - or _.",
+        'Choose an id such as "analytical" or "google-analytics".',
+    ),
+]
+PublicKey = Annotated[
+    str,
+    _Form(
+        # 43 characters hold 258 bits; the last two are zero in the canonical form.
+        r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]",
+        "Not a public key: expected 43 characters of base64url.",
+        "Write the 32 raw bytes of the Ed25519 public key as base64url without padding.",
+    ),
+]
+DpvTerm = Annotated[
+    str,
+    _Form(
+        r"[A-Z][A-Za-z0-9]{1,63}",
+        "Not a term of the Data Privacy Vocabulary.",
+        'Write the term without its prefix, such as "IPAddress" or "TargetedAdvertising".',
+    ),
+]
+CookiePath = Annotated[
+    str,
+    _Form(
+        r"/[!-:<-~]{0,1023}",
+        "Not the path of a cookie.",
+        'Write a path that begins with "/", in visible ASCII characters without a semicolon.',
+        for_editors="/[!-:<-~]*",
+    ),
+]
 
 
 def normal_language(tag: str) -> str | None:
-    """Put a BCP 47 tag of language, script, region and variants in its usual letter case (`zh-Hant-TW`); else None."""
+    """Return a BCP 47 tag of language, script, region and variants in its usual letter case (`zh-Hant-TW`), else None."""
     if _LANGUAGE.fullmatch(tag) is None:
         return None
-    language, *others = tag.split("-")
+    language, *subtags = tag.split("-")
     cased = [language.lower()]
-    for part in others:
-        if len(part) == 4 and part.isalpha():
-            cased.append(part.title())
+    for subtag in subtags:
+        if len(subtag) == 4 and subtag.isalpha():
+            cased.append(subtag.title())
         else:
-            cased.append(part.upper() if len(part) == 2 else part.lower())
+            cased.append(subtag.upper() if len(subtag) == 2 else subtag.lower())
     return "-".join(cased)
 
 
-def _language(value: str) -> str:
+def _validated_language(value: str) -> str:
     tag = normal_language(value)
     if tag is None:
-        raise invalid("This is not a language tag of BCP 47.", 'Write one such as "en", "nl" or "pt-BR".')
+        raise invalid("Not a language tag of BCP 47.", 'Write a tag such as "en", "nl" or "pt-BR".')
     return tag
 
 
 Language = Annotated[
-    str,
-    AfterValidator(_language),
-    Field(json_schema_extra={"pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"}),
+    str, AfterValidator(_validated_language), Field(json_schema_extra={"pattern": _LANGUAGE_FOR_EDITORS})
 ]
 
 
 class Texts(Mapping[str, str]):
-    """One text in each language of the policy; immutable. Equal to any mapping of the same."""
+    """An immutable mapping from language tags to texts. It equals every mapping with the same items."""
 
     __slots__ = ("_by_language",)
     _by_language: dict[str, str]
@@ -168,11 +227,11 @@ class Texts(Mapping[str, str]):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Accept a table by language; dump the same."""
+        """Validate and dump a table by language."""
         return core_schema.no_info_after_validator_function(
             cls,
             core_schema.no_info_before_validator_function(
-                _table_of_texts, handler.generate_schema(dict[Language, Prose])
+                _table_by_language, handler.generate_schema(dict[Language, Prose])
             ),
             serialization=core_schema.plain_serializer_function_ser_schema(dict),
         )
@@ -183,101 +242,65 @@ class Texts(Mapping[str, str]):
     ) -> JsonSchemaValue:
         """Describe a table by language."""
         described = handler(schema)
-        described["propertyNames"] = {"pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"}
+        described["propertyNames"] = {"pattern": _LANGUAGE_FOR_EDITORS}
         return described | {"minProperties": 1}
 
 
-def _table_of_texts(value: object) -> object:
+def _table_by_language(value: object) -> object:
     if isinstance(value, str) or value == {}:
         raise invalid("The text has no language.", 'Write a table by language: { en = "…", nl = "…" }.')
     if isinstance(value, Texts):
         return dict(value)
     if isinstance(value, dict) and len({str(tag).lower() for tag in value}) < len(value):
-        raise invalid("A language stands here twice, in different letter case.", "Keep one of the two.")
-    return value
-
-
-def _public_key(value: str) -> str:
-    # 43 characters carry 258 bits: the last one ends in two zeros where the form is canonical.
-    if not re.fullmatch(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", value):
         raise invalid(
-            "This is not a public key.",
-            "Write the 32 raw bytes of the Ed25519 public key as base64url without padding: 43 characters.",
+            "The same language is listed twice, in different letter case.",
+            "Remove the text that is not meant.",
         )
     return value
 
 
-PublicKey = Annotated[
-    str,
-    AfterValidator(_public_key),
-    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}),
-]
-
-
-def _dpv_term(value: str) -> str:
-    if not re.fullmatch(r"[A-Z][A-Za-z0-9]{1,63}", value):
-        raise invalid(
-            "This is not a term of the Data Privacy Vocabulary.",
-            'Write its name without the prefix, such as "IPAddress" or "TargetedAdvertising".',
-        )
-    return value
-
-
-DpvTerm = Annotated[
-    str, AfterValidator(_dpv_term), Field(json_schema_extra={"pattern": "^[A-Z][A-Za-z0-9]{1,63}$"})
-]
-
-
-def _pattern(value: str) -> str:
-    line(value)
+def _validated_pattern(value: str) -> str:
+    validated_line(value)
     if not value.strip("*"):
         raise invalid(
-            "The name matches everything.", 'Name what is stored; a * at the end matches the rest: "_ga*".'
+            "The name matches everything.",
+            'Write the name of what is stored; a * at the end stands for any ending: "_ga*".',
         )
     if "*" in value[:-1]:
-        raise invalid(
-            "The name has a * that is not its last character.", 'A * stands only at the end: "_ga*".'
-        )
+        raise invalid("The name has a * before its last character.", 'Write a * at the end only: "_ga*".')
     return value
 
 
-Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra={"pattern": r"^[^*]+\*?$"})]
+Pattern = Annotated[
+    str, AfterValidator(_validated_pattern), Field(json_schema_extra={"pattern": r"^[^*]+\*?$"})
+]
 
 
 def is_cookie_name(pattern: str) -> bool:
-    """Say whether a cookie may have a name of that pattern (RFC 6265: a token)."""
-    return _TOKEN.fullmatch(pattern.removesuffix("*")) is not None
+    """Return whether a cookie can have a name of this pattern: an HTTP token (RFC 6265)."""
+    return _COOKIE_NAME.fullmatch(pattern.removesuffix("*")) is not None
 
 
-def _cookie_path(value: str) -> str:
-    if not re.fullmatch(r"/[\x21-\x3a\x3c-\x7e]{0,1023}", value):
-        raise invalid("This is not the path of a cookie.", 'Write one that begins with "/".')
-    return value
-
-
-CookiePath = Annotated[
-    str, AfterValidator(_cookie_path), Field(json_schema_extra={"pattern": "^/[!-:<-~]*$"})
-]
-
-
-def _lifetime(value: object) -> Duration | str:
+def _validated_lifetime(value: object) -> Duration | str:
     return "session" if value == "session" else Duration.validated(value)
 
 
 Lifetime = Annotated[
     Duration | Literal["session"],
-    PlainValidator(_lifetime, json_schema_input_type=Duration | Literal["session"]),
+    PlainValidator(_validated_lifetime, json_schema_input_type=Duration | Literal["session"]),
     PlainSerializer(str, return_type=str),
 ]
 
 
-def _schema_version(value: int) -> int:
+def _validated_schema_version(value: int) -> int:
     if value != 1:
         raise invalid(
-            "This version of consentkit does not know that format.",
+            "This version of consentkit does not know this schema.",
             "Write schema = 1, or upgrade consentkit.",
         )
     return value
 
 
-SchemaVersion = Annotated[int, AfterValidator(_schema_version), Field(json_schema_extra={"const": 1})]
+SchemaVersion = Annotated[
+    int, AfterValidator(_validated_schema_version), Field(json_schema_extra={"const": 1})
+]

@@ -1,4 +1,4 @@
-"""How a check says what is wrong, or unwise, and how to mend it."""
+"""What a check reports: a problem or a warning, and what the owner can do about it."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,15 @@ from pydantic_core import PydanticCustomError
 __all__ = ["Finding", "KeyPath", "invalid"]
 
 KeyPath = tuple[str | int, ...]
+"""Keys and positions that lead to a value: `("vendors", 2, "country")`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem at a key's path, before it has a file and a line; a warning where the file is lawful all the same."""
+    """A problem, or a warning about something lawful but unwise, at a key of the policy.
+
+    `config` adds the file and the line.
+    """
 
     path: KeyPath
     message: str
@@ -20,5 +24,5 @@ class Finding:
 
 
 def invalid(message: str, remedy: str) -> PydanticCustomError:
-    """Make the error that a field's validator raises; `shape` turns it into a Finding."""
+    """Return the error for a field's validator to raise; `config.schema_errors` makes a Finding of it."""
     return PydanticCustomError("consentkit", "{message}", {"message": message, "remedy": remedy})

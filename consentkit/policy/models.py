@@ -1,4 +1,4 @@
-"""The tables of `consent.toml`, one model each: frozen, strict, unknown keys refused. Field names are the keys."""
+"""The tables of `consent.toml`, each a frozen and strict model that refuses unknown keys. Field names are the keys."""
 
 from typing import Literal
 
@@ -60,90 +60,90 @@ Role = Literal["controller", "joint_controller", "processor"]
 
 
 class Table(BaseModel):
-    """What all tables share."""
+    """The configuration of all tables."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Authority(Table):
-    """The supervisory authority that visitors may complain to (GDPR 13(2)(d))."""
+    """The supervisory authority that visitors can complain to (GDPR 13(2)(d))."""
 
     name: Line
-    """Its name."""
+    """Name of the authority."""
     url: Url
-    """Its address on the web."""
+    """Address of its web site."""
 
 
 class Controller(Table):
-    """Who answers for the processing (GDPR 13(1)(a))."""
+    """The company or person who is responsible for the processing (GDPR 13(1)(a))."""
 
     name: Line
-    """Legal name; the first words that visitors read."""
+    """Legal name, with which the banner begins."""
     address: Prose
     """Postal address."""
     country: Country
-    """Where it is established."""
+    """Country where the controller is established."""
     email: Email
-    """Where visitors write about their data."""
+    """Address to which visitors write about their data."""
     dpo: Reference | None = None
-    """How to reach the data protection officer, where there is one (GDPR 13(1)(b))."""
+    """Contact of the data protection officer, if there is one (GDPR 13(1)(b))."""
     rights_url: Url | None = None
-    """A page about the visitor's rights and how to use them."""
+    """Page about the rights of visitors and how to exercise them."""
     authority: Authority
-    """Where visitors may complain."""
+    """Authority that visitors can complain to."""
 
 
 class Group(Table):
-    """What holds several sites together that one answer covers."""
+    """Several sites that one decision covers."""
 
     id: Id
     """Signed into every cookie and token of the group."""
     name: Texts
-    """What visitors know the group as."""
+    """Name of the group, as visitors know it."""
     joint_controllers: bool = False
-    """Whether the sites' different controllers have an arrangement under GDPR 26."""
+    """Whether the different controllers of the sites have an arrangement under GDPR 26."""
 
 
 class Site(Table):
-    """One origin that the answer covers."""
+    """A web site that the decision covers."""
 
     id: Id
     """Signed into the site's cookie."""
     name: Line
-    """What visitors know the site as."""
+    """Name of the site, as visitors know it."""
     origin: SiteOrigin
-    """Scheme, host and port, as a browser sends them in Origin."""
+    """Scheme, host and port, as browsers send them in the Origin header."""
     public_key: PublicKey | None = None
-    """Ed25519 key of the hand-off: base64url without padding of the 32 raw bytes (RFC 8032)."""
+    """Ed25519 public key for the hand-off: the 32 raw bytes as base64url without padding (RFC 8032)."""
     controller: Controller | None = None
-    """The site's own controller, where it differs from the policy's."""
+    """The controller of the site, if it differs from the policy's."""
 
 
 class Category(Table):
-    """One purpose as visitors see it."""
+    """A purpose that visitors decide about."""
 
     id: Id
-    """The word that code asks for: allows("analytical")."""
+    """Name of the category in code: allows("analytical")."""
     required: bool = False
-    """Strictly necessary: always on, no consent asked."""
+    """Strictly necessary: always on, without asking for consent."""
     exempt: bool = False
-    """Analytics that need no consent: on by default, disclosed, and off for who objects (Tw 11.7a(3)(b), CNIL)."""
+    """Analytics exempt from consent: disclosed, and on until a visitor objects (Tw 11.7a(3)(b), CNIL)."""
     title: Texts
-    """The name on the buttons."""
+    """Name of the category, on the buttons."""
     description: Texts
-    """What it is for, in a sentence that begins with a verb."""
+    """What the category is for, in a sentence that begins with a verb."""
     combines_across_sites: bool = False
-    """Whether data of this category from all sites is put together."""
+    """Whether data of this category from all sites is combined."""
     honours_gpc: bool | None = None
-    """Whether Sec-GPC refuses it; default: where one of its vendors profiles."""
+    """Whether Sec-GPC refuses the category; by default if one of its vendors builds profiles."""
     dpv_purposes: Many[DpvTerm] = ()
-    """Purposes of the Data Privacy Vocabulary, for records."""
+    """Purposes as terms of the Data Privacy Vocabulary, for the records."""
     retention: Duration | None = None
-    """How long we keep what was collected for it (GDPR 13(2)(a)); at most 25 months where exempt."""
+    """How long we keep the data of this category (GDPR 13(2)(a)); at most 25 months if exempt."""
 
 
 class Origins(Table):
-    """Where a vendor's content comes from, by what the Content-Security-Policy calls it."""
+    """The origins of a vendor's content, for the directives of the Content-Security-Policy."""
 
     script: Many[VendorOrigin] = ()
     """For script-src."""
@@ -152,7 +152,7 @@ class Origins(Table):
     img: Many[VendorOrigin] = ()
     """For img-src."""
     frame: Many[VendorOrigin] = ()
-    """For frame-src; embeds are shown from these alone."""
+    """For frame-src; embeds are shown from these origins only."""
     style: Many[VendorOrigin] = ()
     """For style-src."""
     font: Many[VendorOrigin] = ()
@@ -164,72 +164,72 @@ class Origins(Table):
 
 
 class Vendor(Table):
-    """A third party that stores or reads something, in one role."""
+    """A third party that stores or reads something."""
 
     id: Id
-    """The word that code asks for: allows("social", vendor="youtube")."""
+    """Name of the vendor in code: allows("social", vendor="youtube")."""
     name: Line
-    """What visitors know it as."""
+    """Name of the vendor, as visitors know it."""
     legal_entity: Line | None = None
-    """The company behind the name."""
+    """Legal name of the company."""
     country: Country
-    """Where the data goes."""
+    """Country to which the data goes."""
     safeguard: SafeguardName | None = None
-    """What makes the transfer lawful; required outside the EEA (GDPR 44 to 49)."""
+    """Legal ground of the transfer; required outside the EEA (GDPR 44 to 49)."""
     safeguard_copy: Reference | None = None
-    """Where visitors get a copy of the safeguard: a URL or an address (GDPR 13(1)(f))."""
+    """URL or address where visitors get a copy of the safeguard (GDPR 13(1)(f))."""
     dpf_certified: bool | None = None
-    """On the Data Privacy Framework list: the condition of the adequacy decision for the US."""
+    """Whether it is on the Data Privacy Framework list: the condition of the adequacy decision for the US."""
     commercial_org: bool | None = None
-    """Subject to PIPEDA: the condition of the adequacy decision for Canada."""
+    """Whether it is subject to PIPEDA: the condition of the adequacy decision for Canada."""
     profiling: bool
-    """Whether it may build a profile of the visitor (GDPR 13(2)(f), 22)."""
+    """Whether the vendor may build a profile of visitors (GDPR 13(2)(f), 22)."""
     policy_url: Url
-    """Its privacy policy."""
+    """URL of its privacy policy."""
     category: Id
-    """The category that it belongs to."""
+    """Category of the vendor."""
     origins: Origins = Origins()
-    """Where its content comes from."""
+    """Origins of its content."""
     signal: Literal["google-consent-mode"] | None = None
-    """What its script is told about the consent."""
+    """Protocol by which its script learns about the consent."""
     role: Role = "controller"
-    """Its role towards the data."""
+    """Role of the vendor in the processing."""
     data: Many[DpvTerm] = ()
     """Kinds of personal data, as terms of the Data Privacy Vocabulary."""
     retention: Duration | None = None
-    """How long it keeps the data, where known."""
+    """How long the vendor keeps the data, if known."""
 
 
 class Tracker(Table):
-    """One item that is stored on the device or read from it."""
+    """An item that is stored on the visitor's device or read from it."""
 
     name: Pattern
-    """Its name; a trailing * matches the rest."""
+    """Name of the item; a * at the end stands for any ending."""
     kind: TrackerKind
-    """How it is stored or read (EDPB 2/2023)."""
+    """How the item is stored or read (EDPB 2/2023)."""
     category: Id
-    """The category that it belongs to."""
+    """Category of the tracker."""
     vendor: Id | None = None
-    """The third party with access to it; absent: ours alone."""
+    """Third party with access to the item; without it, only we have access."""
     lifetime: Lifetime
-    """How long it stays: a duration, or "session"."""
+    """How long the item is kept: a duration, or "session"."""
     purpose: Texts
-    """What it is for."""
+    """What the item is for."""
     necessity: Necessity | None = None
-    """Why the service that the visitor asked for cannot do without it; for required categories alone."""
+    """Why the item is strictly necessary for what the visitor asked for; in required categories only."""
     third_party: bool = False
-    """Set on the vendor's own domain: disclosed, not for us to delete."""
+    """Whether the item is on the vendor's own domain, where we disclose it but cannot delete it."""
     domain: Domain | None = None
-    """The cookie's Domain, when it is not host-only."""
+    """Domain of the cookie, unless it is host-only."""
     path: CookiePath = "/"
-    """The cookie's Path."""
+    """Path of the cookie."""
     partitioned: bool = False
     """Whether the cookie is Partitioned (CHIPS)."""
     personal_data: bool | None = None
-    """Whether it holds personal data: for the records; consent is needed either way (Planet49)."""
+    """Whether the item holds personal data, for the records; consent is needed either way (Planet49)."""
 
     def matches(self, name: str) -> bool:
-        """Say whether an item of this name is this tracker; letters in capitals differ from small ones."""
+        """Return whether an item of this name belongs to the tracker; names are case-sensitive."""
         if self.name.endswith("*"):
             return name.startswith(self.name[:-1])
         return name == self.name

@@ -1,6 +1,6 @@
-"""Where a vendor is, and what makes a transfer of personal data there lawful (GDPR chapter V).
+"""Countries, and what makes a transfer of personal data to them lawful (GDPR chapter V).
 
-The facts are dated and stand in `data/adequacy.toml`; a policy replaces them with its `adequacy_file`.
+The facts are dated and ship as `data/adequacy.toml`; a policy replaces them with its `adequacy_file`.
 """
 
 import tomllib
@@ -26,7 +26,6 @@ __all__ = [
     "Safeguard",
     "SafeguardName",
     "TransferData",
-    "is_third_country",
     "normal_country",
     "shipped_transfer_data",
 ]
@@ -45,7 +44,7 @@ COUNTRIES = frozenset(_CODES.split())
 """The 249 codes of ISO 3166-1 alpha-2."""
 
 EU_TERRITORIES = frozenset(("AX", "GF", "GP", "MF", "MQ", "RE", "YT"))
-"""Territories of the European Union with a code of their own; they count as EEA only where `adequacy_file` says so."""
+"""Territories of the European Union with a country code of their own; `adequacy_file` can add them to the EEA."""
 
 _ALIASES = {"EL": "GR", "UK": "GB"}
 
@@ -63,28 +62,30 @@ SafeguardName = Literal[
 Condition = Literal["dpf_certified", "commercial_org"]
 
 
-def _country(value: str) -> str:
+def _validated_country(value: str) -> str:
     code = normal_country(value)
     if code not in COUNTRIES:
         raise invalid(
-            "This is not a country code of ISO 3166-1.", 'Write two capitals, such as "NL", "US" or "GB".'
+            "Not a country code of ISO 3166-1.", 'Write two capital letters, such as "NL", "US" or "GB".'
         )
     return code
 
 
 Country = Annotated[
     str,
-    AfterValidator(_country),
+    AfterValidator(_validated_country),
     Field(description="ISO 3166-1 alpha-2 code, such as NL.", json_schema_extra={"pattern": "^[A-Z]{2}$"}),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Safeguard:
-    """One ground on which personal data may leave the EEA.
+    """A legal ground on which personal data may leave the EEA.
 
-    `articles` are those of the GDPR. `iri` is its term in the Data Privacy Vocabulary 2.3. `needs_copy`: visitors are
-    told where to get a copy of it or where to read it (article 13(1)(f)).
+    Attributes:
+        articles: of the GDPR.
+        iri: the term of the Data Privacy Vocabulary 2.3.
+        needs_copy: whether visitors must be told where to read the safeguard or get a copy (GDPR 13(1)(f)).
     """
 
     name: str
@@ -119,11 +120,11 @@ SAFEGUARDS: Mapping[str, Safeguard] = MappingProxyType(
         )
     }
 )
-"""The closed vocabulary, by name; strongest first."""
+"""All safeguards by name, strongest first."""
 
 
 class AdequacyDecision(BaseModel):
-    """One decision of the European Commission under article 45 GDPR."""
+    """A decision of the European Commission that a country protects personal data adequately (GDPR 45)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -135,12 +136,12 @@ class AdequacyDecision(BaseModel):
     contested: str | None = None
 
     def in_force(self, on: date) -> bool:
-        """Say whether it applies on that day; both its first and its last day count."""
+        """Return whether the decision applies on a day, its first and its last day included."""
         return self.begins <= on and (self.ends is None or on <= self.ends)
 
 
 class TransferData(BaseModel):
-    """The EEA and the adequacy decisions as they were known on the day `as_of`."""
+    """The countries of the EEA and the adequacy decisions, as known on the day `as_of`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -150,7 +151,7 @@ class TransferData(BaseModel):
     _members: frozenset[str] = PrivateAttr(default=frozenset())
 
     def model_post_init(self, context: object) -> None:
-        """Build the look-up once."""
+        """Build the look-up."""
         self._members = frozenset(self.eea)
 
     @model_validator(mode="after")
@@ -158,37 +159,35 @@ class TransferData(BaseModel):
         for decision in self.decisions:
             if decision.ends is not None and decision.ends < decision.begins:
                 raise invalid(
-                    f"The decision for {decision.country} ends before it begins.", "Mend its dates."
+                    f"The decision for {decision.country} ends before it begins.", "Correct its dates."
                 )
         return self
 
     def in_eea(self, country: str) -> bool:
-        """Say whether data that goes there stays within the EEA."""
+        """Return whether data in this country stays within the EEA."""
         return normal_country(country) in self._members
 
     def decision(self, country: str, on: date) -> AdequacyDecision | None:
-        """Give the decision that is in force for a country on that day."""
+        """Return the decision that is in force for a country on a day, or None."""
         code = normal_country(country)
-        return next((one for one in self.decisions if one.country == code and one.in_force(on)), None)
+        matching = (
+            decision for decision in self.decisions if decision.country == code and decision.in_force(on)
+        )
+        return next(matching, None)
 
     def decisions_for(self, country: str) -> tuple[AdequacyDecision, ...]:
-        """Give all decisions for a country, in force or not."""
+        """Return all decisions for a country, in force or not."""
         code = normal_country(country)
-        return tuple(one for one in self.decisions if one.country == code)
+        return tuple(decision for decision in self.decisions if decision.country == code)
 
 
 def normal_country(code: str) -> str:
-    """Put ISO 3166-1 codes in the place of the two that the European Union writes differently: EL and UK."""
+    """Return the ISO 3166-1 code of a country, also for EL and UK, which only the European Union uses."""
     return _ALIASES.get(code, code)
 
 
 @cache
 def shipped_transfer_data() -> TransferData:
-    """Read the list that ships with the package, once."""
+    """Read the list that ships with the package."""
     text = files("consentkit.policy").joinpath("data/adequacy.toml").read_text("utf-8")
     return TransferData.model_validate(tomllib.loads(text))
-
-
-def is_third_country(country: str, data: TransferData | None = None) -> bool:
-    """Say whether a recipient there makes a transfer out of the EEA (GDPR 44)."""
-    return not (data or shipped_transfer_data()).in_eea(country)

@@ -1,12 +1,13 @@
 import pytest
 
-from consentkit.cli.change_report import difference, in_words
+from consentkit.cli.change_report import change_sentences, describe
 from consentkit.notices.changes import Change, Verb
+from tests.support.policies import SECOND_SITE, add, policy, put
 
-CATEGORIES = ("analytical", "tracking", "social")
+POLICY = policy(SECOND_SITE, add("categories", id="social"), add("vendors", id="video", name="Video"))
 
 
-def made(
+def changed(
     thing: str,
     name: str,
     field: str = "",
@@ -21,83 +22,101 @@ def made(
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "sentence"),
     [
         (
-            made("vendor", "hotjar", new={"country": "MT"}, verb="added"),
-            "analytical: vendor added: hotjar, MT.",
+            changed("vendor", "counter", new={"country": "MT"}, verb="added"),
+            "analytical: vendor added: Counter (counter), MT.",
         ),
         (
-            made("vendor", "hotjar", old={"country": "MT"}, verb="removed"),
-            "analytical: vendor removed: hotjar, MT.",
+            changed("vendor", "gone", old={"country": "MT"}, verb="removed"),
+            "analytical: vendor removed: gone, MT.",
         ),
         (
-            made("tracker", "_ga", new={"kind": "cookie", "lifetime": "P1Y"}, verb="added"),
-            "analytical: tracker added: _ga (cookie, P1Y).",
+            changed("tracker", "_ga", new={"kind": "cookie", "lifetime": "P1Y"}, verb="added"),
+            "analytical: tracker added: _ga, cookie, P1Y.",
         ),
         (
-            made("site", "lab", new={"origin": "https://lab.example"}, verb="added", category=None),
-            "site added: lab, https://lab.example.",
+            changed("site", "trailhead", new={"origin": "https://a.example"}, verb="added", category=None),
+            "site added: Trailhead (trailhead), https://a.example.",
         ),
-        (made("category", "extra", new={}, verb="added", category="extra"), "category added: extra."),
-        (made("vendor", "x", "country", "NL", "US"), "analytical: vendor x: moved from NL to US."),
+        (changed("category", "extra", new={}, verb="added", category="extra"), "category added: extra."),
         (
-            made("vendor", "x", "data", ["IPAddress"], ["IPAddress", "Age"]),
-            "analytical: vendor x: data: IPAddress became IPAddress, Age.",
-        ),
-        (made("vendor", "x", "data", [], ["Age"]), "analytical: vendor x: data: nothing became Age."),
-        (
-            made("vendor", "x", "retention", "P1M", None),
-            "analytical: vendor x: keeps data for unstated, it was P1M.",
-        ),
-        (made("vendor", "x", "profiling", False, True), "analytical: vendor x: may build profiles: yes."),
-        (
-            made("category", "analytical", "required", True, False),
-            "category analytical: required: yes became no.",
-        ),
-        (made("controller", "controller", "name", "A", "B", category=None), "controller: name: A became B."),
-        (
-            made("controller", "controller", "authority", {"name": "A"}, {"name": "B"}, category=None),
-            "controller: authority: A became B.",
+            changed("vendor", "video", "country", "NL", "US"),
+            "analytical: vendor Video (video): moved from NL to US.",
         ),
         (
-            made("policy", "policy", "validity", "P6M", "P3M", category=None),
-            "policy: validity: P6M became P3M.",
+            changed("vendor", "video", "data", ["IPAddress"], ["IPAddress", "Age"]),
+            "analytical: vendor Video (video): data changed from IPAddress to IPAddress, Age.",
+        ),
+        (
+            changed("vendor", "x", "data", [], ["Age"]),
+            "analytical: vendor x: data changed from nothing to Age.",
+        ),
+        (
+            changed("vendor", "x", "retention", "P1M", None),
+            "analytical: vendor x: retention changed from P1M to not stated.",
+        ),
+        (changed("vendor", "x", "profiling", False, True), "analytical: vendor x: may build profiles: yes."),
+        (
+            changed("category", "analytical", "required", True, False),
+            "category analytical: required changed from yes to no.",
+        ),
+        (
+            changed("controller", "controller", "name", "A", "B", category=None),
+            "controller: name changed from A to B.",
+        ),
+        (
+            changed("controller", "controller", "authority", {"name": "A"}, {"name": "B"}, category=None),
+            "controller: authority changed from A to B.",
+        ),
+        (
+            changed("policy", "policy", "validity", "P6M", "P3M", category=None),
+            "policy: validity changed from P6M to P3M.",
         ),
     ],
 )
-def test_each_kind_of_change_reads_as_a_sentence(change: Change, words: str) -> None:
-    assert in_words(change) == words
+def test_each_kind_of_change_is_a_sentence(change: Change, sentence: str) -> None:
+    assert describe(change, POLICY) == sentence
 
 
 @pytest.mark.parametrize(
     ("change", "consequence"),
     [
-        (made("vendor", "x", "country", "NL", "US"), "Visitors who granted analytical will be asked again."),
-        (made("vendor", "x", "country", "NL", "US", category="functional"), "it needs no consent."),
-        (made("vendor", "x", "policy_url", asks=False), "Nobody is asked again."),
         (
-            made("controller", "controller", "name", category=None),
-            "granted analytical, tracking or social will be asked again.",
+            changed("vendor", "x", "country", "NL", "US"),
+            "Visitors who granted analytical will be asked again.",
         ),
         (
-            made("site", "lab", new={"origin": "o"}, verb="added", category=None, asks=False),
-            "Visitors are asked there;",
+            changed("vendor", "x", "country", "NL", "US", category="functional"),
+            "Nobody is asked again: the category needs no consent.",
+        ),
+        (changed("vendor", "x", "policy_url", asks=False), "Nobody is asked again."),
+        (
+            changed("controller", "controller", "name", category=None),
+            "Visitors who granted analytical or social will be asked again.",
         ),
         (
-            made("category", "new", new={"required": False, "exempt": False}, verb="added", category="new"),
+            changed("site", "lab", new={"origin": "o"}, verb="added", category=None, asks=False),
+            "Visitors are asked on this site;",
+        ),
+        (
+            changed(
+                "category", "new", new={"required": False, "exempt": False}, verb="added", category="new"
+            ),
             "Every visitor is asked about new.",
         ),
         (
-            made("category", "new", new={"required": True, "exempt": False}, verb="added", category="new"),
+            changed("category", "new", new={"required": True, "exempt": False}, verb="added", category="new"),
             "Nobody is asked.",
         ),
     ],
 )
-def test_each_says_who_is_asked_again(change: Change, consequence: str) -> None:
-    assert consequence in difference([change], CATEGORIES)[0]
+def test_each_change_says_who_is_asked_again(change: Change, consequence: str) -> None:
+    assert consequence in change_sentences([change], POLICY)[0]
 
 
-def test_a_policy_with_one_purpose_names_it() -> None:
-    change = made("controller", "controller", "name", category=None)
-    assert "Visitors who granted social will" in difference([change], ["social"])[0]
+def test_a_single_purpose_stands_alone() -> None:
+    change = changed("controller", "controller", "name", category=None)
+    (sentence,) = change_sentences([change], policy(put("categories", 0, title={"en": "A", "nl": "A"})))
+    assert "Visitors who granted analytical will" in sentence

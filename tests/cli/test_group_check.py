@@ -27,7 +27,7 @@ PAIRS = {site: new_pair() for site in SITES}
 
 
 def text(*, keys: bool = True, **changes: str) -> str:
-    """Give the example policy for its two sites, with keys, and with other texts in it."""
+    """Return the example policy for its two sites, with keys and with some texts replaced."""
     found = EXAMPLE.replace('# public_key = "..."', "#")
     for site in SITES if keys else ():
         origin = f'origin = "https://{site}.example"\n'
@@ -55,20 +55,22 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(command, ["group", *arguments])
 
 
-def test_a_pair_of_keys_is_made_and_it_is_said_where_each_half_goes(place: Path) -> None:
+def test_a_new_pair_of_keys_is_printed_with_the_place_of_each_half(place: Path) -> None:
     (place / "consent.toml").write_text(text(keys=False), encoding="utf-8")
     result = run("key", "trailhead")
     assert result.exit_code == 0, result.output
     words = result.output.split()
     private = next(word for word in words if len(word) == 43 and not word.startswith('"'))
     assert f'public_key = "{public_half(private)}"' in result.output
-    assert "consent.toml" in result.output and "'trailhead'" in result.output and "alone" in result.output
-    assert "already" not in result.output and private not in run("key", "trailhead").output
+    assert (
+        "consent.toml" in result.output and "(trailhead)" in result.output and "nowhere else" in result.output
+    )
+    assert "already has a key" not in result.output and private not in run("key", "trailhead").output
     assert (place / "consent.toml").read_text(encoding="utf-8") == text(keys=False)
 
 
-def test_a_new_key_for_a_site_that_has_one_comes_with_a_warning(place: Path) -> None:
-    assert "has a key already" in run("key", "stride").output
+def test_a_new_key_for_a_site_with_a_key_comes_with_a_warning(place: Path) -> None:
+    assert "already has a key" in run("key", "stride").output
 
 
 @pytest.mark.parametrize(
@@ -79,15 +81,14 @@ def test_a_new_key_for_a_site_that_has_one_comes_with_a_warning(place: Path) -> 
         ("check", "--origin", "stride="),
         ("check", "--origin", "nowhere=http://localhost:1"),
         ("check", "--private-key", "stride=missing"),
-        ("check", "--policy", "missing.toml"),
     ],
 )
-def test_what_cannot_be_done_is_said(place: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_arguments_are_refused(place: Path, arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2 and result.output.strip()
 
 
-def test_a_policy_alone_tells_of_missing_keys_wrong_keys_and_sites_that_the_lock_does_not_list(
+def test_missing_keys_wrong_keys_and_unlisted_sites_are_found_offline(
     place: Path,
 ) -> None:
     assert run("check", "--offline").exit_code == 0
@@ -107,7 +108,7 @@ def test_a_policy_alone_tells_of_missing_keys_wrong_keys_and_sites_that_the_lock
     assert "does not list this site" in result.output and "consentkit group key trailhead" in result.output
 
 
-def test_a_single_site_is_no_group(place: Path) -> None:
+def test_a_single_site_is_not_a_group(place: Path) -> None:
     one = text(keys=False)
     start = one.index("[[sites]]", one.index("[[sites]]") + 1)
     one = one[:start] + one[one.index("[[categories]]") :]
@@ -157,21 +158,21 @@ def keys_of(problems: Iterator[PolicyProblem]) -> list[str]:
     return [problem.key for problem in problems]
 
 
-def test_running_sites_that_agree_pass_from_the_command_line(policy: PolicyFile, running: Run) -> None:
+def test_running_sites_that_agree_have_no_problems(policy: PolicyFile, running: Run) -> None:
     origins = running(dict.fromkeys(SITES, policy))
     result = run("check", *(part for site in SITES for part in ("--origin", f"{site}={origins[site]}")))
     assert result.exit_code == 0 and "2 sites, 0 problems" in result.output, result.output
 
 
-def test_a_site_with_another_policy_is_found(policy: PolicyFile, running: Run, tmp_path: Path) -> None:
+def test_a_site_with_another_notice_is_found(policy: PolicyFile, running: Run, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text(text(**{"P6M": "P5M"}), encoding="utf-8")
     origins = running({"stride": policy, "trailhead": load_policy(other)})
     (problem,) = check_running(policy, origins)
-    assert problem.key == "trailhead.notice" and "this policy gives" in problem.message
+    assert problem.key == "trailhead.notice" and "the notice of this policy is" in problem.message
 
 
-def test_a_site_that_takes_another_for_elsewhere_is_found(policy: PolicyFile, running: Run) -> None:
+def test_a_site_that_expects_another_origin_is_found(policy: PolicyFile, running: Run) -> None:
     origins = running(dict.fromkeys(SITES, policy), origins={"stride": "https://stride.example"})
     assert keys_of(check_running(policy, origins)) == [
         "trailhead.origin",
@@ -187,7 +188,7 @@ def test_sites_that_run_without_keys_are_found(policy: PolicyFile, running: Run,
     assert keys_of(check_running(policy, origins)) == ["stride.handoff", "trailhead.handoff"]
 
 
-def test_another_prefix_nobody_and_somebody_else_are_found(
+def test_a_wrong_prefix_an_unreachable_site_and_another_server_are_found(
     policy: PolicyFile, running: Run, serve: Callable[..., str]
 ) -> None:
     origins = running(dict.fromkeys(SITES, policy), prefix="/cookies")
@@ -195,7 +196,7 @@ def test_another_prefix_nobody_and_somebody_else_are_found(
     assert keys_of(check_running(policy, origins, prefix="/cookies")) == []
     nobody = {"stride": f"http://localhost:{free_port()}"}
     (problem,) = check_running(policy, nobody)
-    assert "cannot be asked" in problem.message
+    assert "cannot be reached" in problem.message
     somebody = serve(
         Starlette(routes=[Route("/consent/sites.json", lambda request: PlainTextResponse("hello"))])
     )
@@ -205,7 +206,7 @@ def test_another_prefix_nobody_and_somebody_else_are_found(
 @pytest.mark.parametrize(
     ("ahead", "wrong"), [(0, []), (25, []), (3600, ["trailhead.clock"]), (-3600, ["trailhead.clock"])]
 )
-def test_a_clock_that_is_off_is_found(policy: PolicyFile, ahead: int, wrong: list[str]) -> None:
+def test_a_wrong_clock_is_found(policy: PolicyFile, ahead: int, wrong: list[str]) -> None:
     origins = {site: f"https://{site}.example" for site in SITES}
     told = {
         "notice": policy.notices[-1].digest,
@@ -222,7 +223,7 @@ def test_a_clock_that_is_off_is_found(policy: PolicyFile, ahead: int, wrong: lis
     assert [key for key in found if not key.endswith(".handoff")] == wrong
 
 
-def test_a_site_that_lists_fewer_sites_or_tells_no_time_is_found(policy: PolicyFile) -> None:
+def test_a_site_that_does_not_list_all_sites_is_found(policy: PolicyFile) -> None:
     told = {
         "notice": policy.notices[-1].digest,
         "sites": [{"id": "stride", "origin": "https://stride.example"}],
@@ -235,7 +236,7 @@ def test_a_site_that_lists_fewer_sites_or_tells_no_time_is_found(policy: PolicyF
     assert keys_of(check_running(policy, origins, fetch=answer))[:2] == ["stride.sites", "trailhead.sites"]
 
 
-def test_over_https_no_certificate_but_a_trusted_one_is_taken(serve: Callable[..., str]) -> None:
+def test_an_untrusted_certificate_is_refused(serve: Callable[..., str]) -> None:
     base = serve(Starlette(routes=[]))
     assert get(base, {}).status == 404
     with pytest.raises(OSError, match="SSL"):

@@ -45,7 +45,7 @@ def started(place: Path, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 # UI-10, WD-01
-def test_what_it_wrote_asks_remembers_and_forgets(started: str) -> None:
+def test_the_written_application_asks_remembers_and_forgets(started: str) -> None:
     with httpx.Client(base_url=started, follow_redirects=True, timeout=30) as visitor:
         assert 'id="cookie-consent"' in visitor.get("/").text
         assert not visitor.cookies
@@ -56,7 +56,7 @@ def test_what_it_wrote_asks_remembers_and_forgets(started: str) -> None:
         assert visitor.get("/consent/decision").json()["status"] == "withdrawn"
 
 
-def test_it_writes_a_policy_that_passes_a_lock_and_a_key_that_nobody_else_reads(place: Path) -> None:
+def test_init_writes_a_valid_policy_its_lock_and_a_private_key(place: Path) -> None:
     result = run("--yes", "--framework", "starlette")
     assert sorted(path.name for path in place.iterdir()) == [
         "app.py",
@@ -70,7 +70,7 @@ def test_it_writes_a_policy_that_passes_a_lock_and_a_key_that_nobody_else_reads(
     assert checked.exit_code == 0 and "0 problems" in checked.output
 
 
-def test_it_asks_what_it_has_to_know(place: Path) -> None:
+def test_init_asks_for_the_facts_of_the_site(place: Path) -> None:
     answers = ["Stride", "https://stride.example", "Hardlopen Media BV", "Kade 1", "BE", "a@b.example"]
     answers += ["Gegevensbeschermingsautoriteit", "https://www.gegevensbeschermingsautoriteit.be", "nl"]
     result = run("site", "--framework", "fastapi", answers="\n".join(answers) + "\n")
@@ -120,7 +120,7 @@ async def home():
         ("fastapi", "src/shop/web.py", "api"),
     ],
 )
-def test_an_application_that_is_there_asks_once_it_is_given_the_lines(
+def test_an_existing_application_asks_once_the_printed_lines_are_added(
     place: Path, framework: str, file: str, name: str
 ) -> None:
     path = place / file
@@ -131,10 +131,10 @@ def test_an_application_that_is_there_asks_once_it_is_given_the_lines(
     assert result.exit_code == 0, result.output
     assert path.read_text() == before
     assert list(place.rglob("*.py")) == [path]
-    announced, _, lines = result.output.partition(" is there already. Add to it:\n")
+    announced, _, lines = result.output.partition(" already exists. Add these lines:\n")
     assert announced.endswith(file)
     names: dict[str, Any] = {"__file__": str(path)}
-    exec(before + lines[: lines.index("It asks at ")], names)  # noqa: S102 - our own lines
+    exec(before + lines[: lines.index("Visitors are asked at ")], names)  # noqa: S102 - our own lines
     try:
         with TestClient(names[name], base_url="http://localhost:8000") as client:
             assert 'id="cookie-consent"' in client.get("/").text
@@ -145,30 +145,30 @@ def test_an_application_that_is_there_asks_once_it_is_given_the_lines(
     assert (place / "consent.db").exists()
 
 
-def test_nothing_is_overwritten(place: Path) -> None:
+def test_no_file_is_overwritten(place: Path) -> None:
     (place / "consent.toml").write_text("mine")
     result = run("--yes", "--framework", "starlette")
     assert result.exit_code == 1 and (place / "consent.toml").read_text() == "mine"
     assert not (place / "consent.lock").exists()
 
 
-def test_an_answer_that_makes_no_policy_is_asked_again_at_once(place: Path) -> None:
+def test_a_question_is_repeated_until_the_answer_is_valid(place: Path) -> None:
     wrong = {1: "stride.example", 4: "xx", 5: "nobody", 8: "en, nl"}
     right = ["Stride", "https://stride.example", "Hardlopen Media BV", "Kade 1", "be", "a@b.example"]
     right += ["Gegevensbeschermingsautoriteit", "https://www.gegevensbeschermingsautoriteit.be", "nl"]
-    said = [one for place, answer in enumerate(right) for one in (wrong.get(place), answer) if one]
-    result = run("--framework", "starlette", answers="\n".join(said) + "\n")
+    typed = [text for place, answer in enumerate(right) for text in (wrong.get(place), answer) if text]
+    result = run("--framework", "starlette", answers="\n".join(typed) + "\n")
     assert result.exit_code == 0, result.output
     assert result.output.count("Error: ") == len(wrong)
-    assert "Write one such as" in result.output and "not TOML" not in result.output
+    assert "Write an address such as" in result.output and "Invalid TOML" not in result.output
     assert 'country = "BE"' in (place / "consent.toml").read_text()
 
 
-def test_who_breaks_off_leaves_nothing_behind(place: Path) -> None:
+def test_an_interrupted_init_writes_nothing(place: Path) -> None:
     result = run("new", "--framework", "starlette", answers="Stride\nno origin\n")
     assert result.exit_code == 1 and list(place.iterdir()) == []
 
 
-def test_an_unknown_framework_is_refused_with_those_that_are_known(place: Path) -> None:
+def test_an_unknown_framework_is_refused_with_the_known_ones(place: Path) -> None:
     result = run("--yes", "--framework", "bottle")
     assert result.exit_code == 1 and list(place.iterdir()) == []

@@ -45,11 +45,11 @@ def test_every_problem_is_printed_with_its_line_and_remedy(place: Path) -> None:
     )
     result = run("check")
     assert result.exit_code == 1
-    assert "consent.toml:9" in result.output and "vendors[2].country" in result.output
+    assert "consent.toml:9" in result.output and "AdHub Exchange (adhub): vendors[2].country" in result.output
     assert "vendors[2].policy_url" in result.output and "2 problems" in result.output
 
 
-def test_the_same_is_printed_as_json(place: Path) -> None:
+def test_problems_and_warnings_are_printed_as_json(place: Path) -> None:
     assert run("lock").exit_code == 0
     found = json.loads(run("check", "--json").stdout)
     assert found["problems"] == [] and found["warnings"][0]["file"] == "consent.toml"
@@ -58,9 +58,10 @@ def test_the_same_is_printed_as_json(place: Path) -> None:
     assert result.exit_code == 1
     (problem,) = json.loads(result.stdout)["problems"]
     assert problem["key"] == "vendors[2].country" and problem["line"] and problem["remedy"]
+    assert problem["subject"] == "AdHub Exchange (adhub)"
 
 
-def test_locking_tells_who_will_be_asked_again(place: Path) -> None:
+def test_lock_says_who_will_be_asked_again(place: Path) -> None:
     first = run("lock")
     assert "This is the first notice." in first.output and (place / "consent.lock").exists()
     assert run("check").exit_code == 0
@@ -77,14 +78,14 @@ def test_locking_tells_who_will_be_asked_again(place: Path) -> None:
     dry = run("lock", "--dry-run")
     assert (place / "consent.lock").read_bytes() == before
     assert (
-        "analytical: vendor added: hotjar, MT. Visitors who granted analytical will be asked again."
+        "analytical: vendor added: Hotjar (hotjar), MT. Visitors who granted analytical will be asked again."
         in dry.output
     )
-    assert "tracking: tracker adhub_uid: stays for P180D, it was P90D." in dry.output
+    assert "tracking: tracker adhub_uid: kept for P180D (was P90D)." in dry.output
     assert run("lock").exit_code == 0 and run("check").exit_code == 0
 
 
-def test_a_change_of_wording_is_locked_with_a_reason(place: Path) -> None:
+def test_an_editorial_change_is_locked_with_a_reason(place: Path) -> None:
     run("lock")
     change(place, "Count visits and", "Count visits, and")
     assert run("lock", "--editorial").exit_code == 2
@@ -102,7 +103,7 @@ def test_a_faulty_policy_is_not_locked(place: Path) -> None:
 
 
 # IN-08
-def test_cookies_that_the_site_sets_undeclared_are_named(place: Path) -> None:
+def test_observed_cookies_that_are_not_declared_are_warnings(place: Path) -> None:
     lines = [
         '{"cookie": "_fbp", "reason": "undeclared"}',
         '{"cookie": "_ga_X", "reason": "refused"}',
@@ -115,12 +116,12 @@ def test_cookies_that_the_site_sets_undeclared_are_named(place: Path) -> None:
     assert run("check", "--observed", "elsewhere.jsonl").exit_code == 2
 
 
-def test_a_file_that_is_not_there_is_a_problem_and_no_traceback(place: Path) -> None:
+def test_a_missing_file_is_a_problem_without_a_traceback(place: Path) -> None:
     result = run("check", "elsewhere.toml")
     assert result.exit_code == 1 and "elsewhere.toml" in result.output and result.exception is not None
 
 
-def test_it_tells_its_version_and_what_it_can_do() -> None:
+def test_version_and_commands_are_printed() -> None:
     assert run("--version").output.strip() == __version__
     assert "check" in run().output and "lock" in run("--help").output
 

@@ -6,11 +6,11 @@ import pytest
 from consentkit.cli.scaffold import (
     FRAMEWORKS,
     Answers,
-    Existing,
+    ExistingApplication,
     Framework,
-    application,
-    found_application,
-    found_framework,
+    application_text,
+    detect_framework,
+    find_application,
     lines_to_add,
     new_key,
     policy_text,
@@ -20,14 +20,14 @@ from consentkit.errors import ConfigurationError
 
 
 @pytest.mark.parametrize("language", ["en", "nl", "nl-BE", "de"])
-def test_a_first_policy_loads_in_every_language(tmp_path: Path, language: str) -> None:
+def test_a_first_policy_loads_in_any_language(tmp_path: Path, language: str) -> None:
     (tmp_path / "consent.toml").write_text(policy_text(Answers(language=language)))
     policy = load_policy(tmp_path / "consent.toml")
     assert policy.languages == (language,)
     assert [category.id for category in policy.consent_needed] == ["analytical", "social"]
 
 
-def test_what_is_answered_cannot_break_out_of_its_place(tmp_path: Path) -> None:
+def test_an_answer_cannot_break_out_of_its_string(tmp_path: Path) -> None:
     name = 'A "quoted" \\ name = [x] # é'
     (tmp_path / "consent.toml").write_text(policy_text(Answers(controller=name, site="${site}")))
     policy = load_policy(tmp_path / "consent.toml")
@@ -35,15 +35,15 @@ def test_what_is_answered_cannot_break_out_of_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_an_application_and_the_lines_for_one_are_python(framework: Framework) -> None:
-    ast.parse(application(framework))
+def test_the_application_and_the_lines_to_add_are_python(framework: Framework) -> None:
+    ast.parse(application_text(framework))
     added = lines_to_add(framework)
     ast.parse(added)
     assert "ConsentManager(" in added and "add_middleware" in added
 
 
 @pytest.mark.parametrize(
-    ("files", "installed", "found"),
+    ("files", "installed", "framework"),
     [
         ({"pyproject.toml": 'dependencies = ["FastAPI>=0.1"]'}, set(), "fastapi"),
         ({"requirements.txt": "starlette==1.0"}, {"fastapi"}, "starlette"),
@@ -52,33 +52,33 @@ def test_an_application_and_the_lines_for_one_are_python(framework: Framework) -
         ({}, {"starlette"}, "starlette"),
     ],
 )
-def test_the_framework_is_found_by_what_is_named_then_by_what_is_there(
-    tmp_path: Path, files: dict[str, str], installed: set[str], found: str
+def test_the_framework_is_the_mentioned_one_else_the_installed_one(
+    tmp_path: Path, files: dict[str, str], installed: set[str], framework: str
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert found_framework(tmp_path, lambda name: name in installed) == found
+    assert detect_framework(tmp_path, lambda name: name in installed) == framework
 
 
-def test_an_application_is_found_near_before_far_and_not_in_what_others_wrote(tmp_path: Path) -> None:
+def test_the_nearest_application_is_found_but_none_of_others(tmp_path: Path) -> None:
     made = "app = Starlette(routes=[])\n"
-    assert found_application(tmp_path) is None
+    assert find_application(tmp_path) is None
     for folder in ("venv/lib", ".venv/lib", "tests", "a/b/c/d"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "app.py").write_text(made)
-    assert found_application(tmp_path) is None
+    assert find_application(tmp_path) is None
     (tmp_path / "app.py").write_text("# soon\n")
-    assert found_application(tmp_path) == Existing(tmp_path / "app.py")
+    assert find_application(tmp_path) == ExistingApplication(tmp_path / "app.py")
     (tmp_path / "a/web.py").write_text("api: FastAPI = fastapi.FastAPI()\n")
-    assert found_application(tmp_path) == Existing(tmp_path / "a/web.py", "api", "fastapi")
+    assert find_application(tmp_path) == ExistingApplication(tmp_path / "a/web.py", "api", "fastapi")
     (tmp_path / "main.py").write_text(f"def create():\n    {made}    return app\n")
-    assert found_application(tmp_path) == Existing(tmp_path / "main.py", "app", "starlette")
+    assert find_application(tmp_path) == ExistingApplication(tmp_path / "main.py", "app", "starlette")
 
 
-def test_where_there_is_none_it_has_to_be_named(tmp_path: Path) -> None:
+def test_without_a_framework_it_has_to_be_chosen(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--framework"):
-        found_framework(tmp_path, lambda name: None)
+        detect_framework(tmp_path, lambda name: None)
 
 
-def test_each_key_is_another_one_and_long_enough() -> None:
+def test_each_new_key_is_different_and_long_enough() -> None:
     assert len(new_key()) >= 32 and new_key() != new_key()

@@ -1,14 +1,12 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consentkit.config.policy_file import PolicyFile, check_file, load_policy
-from consentkit.config.toml_document import TomlDocument
 from consentkit.errors import PolicyError
 from consentkit.policy.policy import Policy
 from tests.support.policies import TEXT
@@ -19,17 +17,14 @@ TODAY = date(2026, 11, 22)
 EXAMPLE = (HERE / "consent.example.toml").read_text("utf-8")
 
 
-def test_there_are_plenty_of_faulty_policies() -> None:
-    assert len(FAULTY) >= 60
+def test_there_are_many_faulty_policies() -> None:
+    assert len(FAULTY) >= 140
 
 
 @pytest.mark.parametrize("path", FAULTY, ids=lambda path: path.stem)
-def test_a_faulty_policy_is_told_exactly_what_is_wrong(path: Path) -> None:
-    expected = [
-        line.removeprefix("# expect: ")
-        for line in path.read_text("utf-8").splitlines()
-        if line.startswith("# expect: ")
-    ]
+def test_every_problem_of_a_faulty_policy_is_reported_on_its_line(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    expected = [line.removeprefix("# expect: ") for line in lines if line.startswith("# expect: ")]
     with pytest.raises(PolicyError) as caught:
         load_policy(path, today=TODAY)
     problems = caught.value.problems
@@ -41,18 +36,11 @@ def test_a_faulty_policy_is_told_exactly_what_is_wrong(path: Path) -> None:
         assert problem.file == str(path)
         assert problem.remedy.endswith((".", "?"))
         assert str(problem) in str(caught.value)
-
-
-@pytest.mark.parametrize("path", FAULTY, ids=lambda path: path.stem)
-def test_a_line_that_is_named_holds_the_key_or_its_table(path: Path) -> None:
-    lines = path.read_text("utf-8").splitlines()
-    for problem in check_file(path, today=TODAY).problems:
         if problem.line is not None and problem.key:
-            names = re.findall(r"[a-z_]+", problem.key)
-            assert any(name in lines[problem.line - 1] for name in names)
+            assert any(name in lines[problem.line - 1] for name in re.findall(r"[a-z_]+", problem.key))
 
 
-def test_the_example_is_a_policy() -> None:
+def test_the_example_loads_with_its_warnings() -> None:
     policy = load_policy(str(HERE / "consent.example.toml"), today=TODAY)
     assert isinstance(policy, PolicyFile) and isinstance(policy, Policy)
     assert policy.path == HERE / "consent.example.toml"
@@ -64,14 +52,7 @@ def test_the_example_is_a_policy() -> None:
     ]
 
 
-def test_without_a_date_the_day_in_utc_counts() -> None:
-    assert (
-        load_policy(HERE / "consent.example.toml").validity
-        == load_policy(HERE / "consent.example.toml", today=TODAY).validity
-    )
-
-
-def test_a_report_holds_a_policy_or_its_problems(tmp_path: Path) -> None:
+def test_a_report_has_a_policy_or_its_problems(tmp_path: Path) -> None:
     good = check_file(HERE / "consent.example.toml", today=TODAY)
     assert good.policy is not None and good.problems == () and good.warnings == good.policy.warnings
     missing = check_file(tmp_path / "consent.toml")
@@ -105,7 +86,7 @@ def policy_with_list(folder: Path, text: str | None, country: str = "GB") -> Pat
     return path
 
 
-def test_a_list_of_ones_own_replaces_the_shipped_one(tmp_path: Path) -> None:
+def test_adequacy_file_replaces_the_shipped_list(tmp_path: Path) -> None:
     # TR-07
     policy = load_policy(policy_with_list(tmp_path, OWN_LIST), today=TODAY)
     assert policy.transfer_data.as_of == date(2026, 11, 1)
@@ -119,24 +100,26 @@ def test_a_list_of_ones_own_replaces_the_shipped_one(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (None, r"consent\.toml:5: adequacy_file = .*does not exist"),
-        ("as_of = ", r"consent\.toml:5: adequacy_file = .*cannot be used.*not TOML"),
-        (OWN_LIST.replace("2026-11-01", '"2026-11-01"'), r"adequacy\.toml:2: as_of = .*a date is wanted"),
+        ("as_of = ", r"consent\.toml:5: adequacy_file = .*cannot be used.*Invalid TOML"),
+        (OWN_LIST.replace("2026-11-01", '"2026-11-01"'), r"adequacy\.toml:2: as_of = .*Expected a date"),
         (OWN_LIST.replace("DE", "XX"), r"adequacy\.toml:3: eea\[1\] = \"XX\": .*ISO 3166"),
-        (OWN_LIST.replace("country", "land"), r"adequacy\.toml:6: decisions\[0\]\.land.*Did|Known"),
+        (OWN_LIST.replace("country", "land"), r"adequacy\.toml:6: decisions\[0\]\.land.*Did|Expected"),
         (OWN_LIST.replace("2026-12-31", "2021-01-01"), r"ends before it begins"),
-        (OWN_LIST.replace("[[decisions]]", "[decisions]"), r"decisions = .*a list is wanted"),
-        (OWN_LIST + "from = 1\n", r"cannot be used.*not TOML"),
-        ("eea = []", r"adequacy\.toml: as_of: The key is missing"),
+        (OWN_LIST.replace("[[decisions]]", "[decisions]"), r"decisions = .*Expected a list"),
+        (OWN_LIST + "from = 1\n", r"cannot be used.*Invalid TOML"),
+        ("eea = []", r"adequacy\.toml: as_of: Missing key"),
     ],
     ids=range(9),
 )
-def test_a_list_that_cannot_be_used_says_where(tmp_path: Path, text: str | None, message: str) -> None:
+def test_an_unusable_adequacy_file_is_reported_with_its_place(
+    tmp_path: Path, text: str | None, message: str
+) -> None:
     with pytest.raises(PolicyError, match=message) as caught:
         load_policy(policy_with_list(tmp_path, text, "IN"), today=date(2099, 1, 1))
     assert not any("IN" in problem.message for problem in caught.value.problems)
 
 
-def test_problems_of_all_files_are_reported(tmp_path: Path) -> None:
+def test_the_problems_of_all_files_are_reported(tmp_path: Path) -> None:
     path = policy_with_list(tmp_path, OWN_LIST.replace("DE", "XX"))
     (tmp_path / "consent.lock").write_text("[", "utf-8")
     path.write_text(path.read_text("utf-8").replace('"P6M"', '"P14M"'), "utf-8")
@@ -145,7 +128,7 @@ def test_problems_of_all_files_are_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["3", '""', '"  "'])
-def test_an_odd_name_of_a_list_is_a_problem(tmp_path: Path, name: str) -> None:
+def test_an_invalid_adequacy_file_name_is_a_problem(tmp_path: Path, name: str) -> None:
     path = policy_with_list(tmp_path, None)
     path.write_text(path.read_text("utf-8").replace('"adequacy.toml"', name), "utf-8")
     assert [
@@ -154,7 +137,7 @@ def test_an_odd_name_of_a_list_is_a_problem(tmp_path: Path, name: str) -> None:
 
 
 def check(folder: Path, content: bytes) -> None:
-    """Load whatever a file holds: a policy, or an error that says where."""
+    """Load a policy file: there is a policy, or an error whose problems have valid lines."""
     path = folder / "consent.toml"
     path.write_bytes(content)
     try:
@@ -176,7 +159,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     content=st.binary(max_size=200)
     | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
-def test_no_bytes_make_anything_else_raise(folder: Path, content: bytes) -> None:
+def test_any_bytes_give_a_policy_or_its_problems(folder: Path, content: bytes) -> None:
     check(folder, content)
 
 
@@ -193,7 +176,7 @@ mutations = st.lists(
 
 
 @given(mutations=mutations)
-def test_no_mutation_of_the_example_makes_anything_else_raise(
+def test_any_mutation_of_the_example_gives_a_policy_or_its_problems(
     folder: Path, mutations: list[tuple[int, int, str]]
 ) -> None:
     text = EXAMPLE
@@ -222,12 +205,12 @@ def table(pairs: dict[str, str], heading: str) -> str:
 
 pairs = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=8)
 documents = st.tuples(pairs, st.lists(st.tuples(pairs, st.sampled_from(HEADINGS)), max_size=6)).map(
-    lambda drawn: "\n".join([table(drawn[0], ""), *(table(*one) for one in drawn[1])])
+    lambda drawn: "\n".join([table(drawn[0], ""), *(table(*rows) for rows in drawn[1])])
 )
 
 
 @given(document=documents)
-def test_no_toml_makes_anything_else_raise(folder: Path, document: str) -> None:
+def test_any_toml_gives_a_policy_or_its_problems(folder: Path, document: str) -> None:
     check(folder, document.encode())
 
 
@@ -237,7 +220,7 @@ def test_no_toml_makes_anything_else_raise(folder: Path, document: str) -> None:
     second=st.integers(0, len(LINES) - 1),
     drops=st.sets(st.integers(0, len(LINES) - 1), max_size=3),
 )
-def test_no_value_in_the_place_of_another_makes_anything_else_raise(
+def test_any_value_for_any_key_gives_a_policy_or_its_problems(
     folder: Path, at: int, value: str, second: int, drops: set[int]
 ) -> None:
     text = EXAMPLE
@@ -248,11 +231,11 @@ def test_no_value_in_the_place_of_another_makes_anything_else_raise(
     check(folder, text.encode())
 
 
-def test_every_key_of_the_policy_may_be_missing_or_of_any_type(folder: Path) -> None:
-    for line in LINES:
+def test_every_key_may_be_missing_or_of_another_type(folder: Path) -> None:
+    first_lines = {line.split(" = ")[0]: line for line in reversed(LINES)}
+    for key, line in first_lines.items():
         for value in (None, '""', "1", "true", "[]", "{}", "2026-11-22"):
-            new = "" if value is None else f"{line.split(' = ')[0]} = {value}"
-            check(folder, EXAMPLE.replace(line, new, 1).encode())
+            check(folder, EXAMPLE.replace(line, f"{key} = {value}" if value else "", 1).encode())
 
 
 @pytest.mark.parametrize(
@@ -273,22 +256,17 @@ def test_every_key_of_the_policy_may_be_missing_or_of_any_type(folder: Path) -> 
         'purpose = { en = "Tells visits apart.", nl = "Onderscheidt bezoeken." }',
     ],
 )
-def test_a_policy_that_leaves_out_what_visitors_are_owed_is_refused(tmp_path: Path, line: str) -> None:
+def test_a_policy_without_what_visitors_must_be_told_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "consent.toml"
     path.write_text(TEXT, "utf-8")
     assert load_policy(path, today=TODAY)
     path.write_text(TEXT.replace(line, "", 1), "utf-8")
-    with pytest.raises(PolicyError, match="The key is missing"):
+    with pytest.raises(PolicyError, match="Missing key"):
         load_policy(path, today=TODAY)
 
 
-def test_a_policy_of_a_megabyte_of_mistakes_is_reported_all_the_same(folder: Path) -> None:
-    rows = "[[trackers]]\nx = 1\n" * 2000
+def test_all_problems_of_a_very_faulty_policy_are_reported(folder: Path) -> None:
+    rows = "[[trackers]]\nx = 1\n" * 500
     path = folder / "many.toml"
     path.write_text(TEXT + rows, "utf-8")
-    assert len(check_file(path, today=TODAY).problems) == 2000 * 6
-
-
-def test_the_data_is_that_of_the_file() -> None:
-    source: dict[str, Any] = TomlDocument.read(HERE / "consent.example.toml").data
-    assert source["schema"] == 1
+    assert len(check_file(path, today=TODAY).problems) == 500 * 6

@@ -19,11 +19,11 @@ def refusal(content: bytes) -> PolicyProblem:
 @pytest.mark.parametrize(
     ("content", "line", "message"),
     [
-        (b"a = 1\nb =\n", 2, "not TOML"),
-        (b"a = 1\na = 2\n", 2, "not TOML"),
-        (b'a = "', 1, "not TOML"),
-        (b"a = 1\n[b", 2, "not TOML"),
-        (b"\x00", 1, "not TOML: Invalid statement"),
+        (b"a = 1\nb =\n", 2, "Invalid TOML"),
+        (b"a = 1\na = 2\n", 2, "Invalid TOML"),
+        (b'a = "', 1, "Invalid TOML"),
+        (b"a = 1\n[b", 2, "Invalid TOML"),
+        (b"\x00", 1, "Invalid TOML at column 1: invalid statement"),
         (b'a = 1\nb = "\xff"\n', 2, "not UTF-8"),
         (b"\xef\xbb\xbfa = 1\n", 1, "byte order mark"),
         ("a = 1\n".encode("utf-16"), 1, "UTF-16"),
@@ -34,28 +34,30 @@ def refusal(content: bytes) -> PolicyProblem:
         (b"x = 1\n[" + b'"a" . ' * 5000 + b"a]", 2, "more than 30 parts"),
         (b"x = {" + b"'a'." * 5000 + b"a = 1}", 1, "more than 30 parts"),
         (b"#" * (LARGEST + 1), None, "larger than 1 MiB"),
-        (b"a = 2026-02-31\n", 1, "not TOML"),
-        (b"a = " + b"9" * 5000, None, "not TOML"),
+        (b"a = 2026-02-31\n", 1, "Invalid TOML"),
+        (b"a = " + b"9" * 5000, None, "Invalid TOML"),
     ],
     ids=range(17),
 )
-def test_what_is_no_policy_is_refused_with_its_line(content: bytes, line: int | None, message: str) -> None:
+def test_content_that_is_no_toml_is_refused_with_its_line(
+    content: bytes, line: int | None, message: str
+) -> None:
     problem = refusal(content)
     assert message in problem.message
     assert problem.line == line
 
 
-def test_the_largest_file_is_read() -> None:
+def test_a_file_of_the_largest_size_is_read() -> None:
     assert TomlDocument("consent.toml", b"#" * LARGEST).data == {}
 
 
-def test_dots_in_texts_are_no_key() -> None:
+def test_dots_in_a_text_are_no_long_key() -> None:
     dots = "and so on. " * 200 + "x.y.z " * 5
     assert TomlDocument("consent.toml", f'a = "{dots}"'.encode()).data == {"a": dots}
 
 
 @pytest.mark.parametrize("name", ["", ".", "missing.toml", "no/such/folder/consent.toml", "x" * 300, "a\0b"])
-def test_what_is_no_file_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_without_a_file_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PolicyError) as caught:
         TomlDocument.read(Path(name))
@@ -63,8 +65,8 @@ def test_what_is_no_file_is_refused(name: str, tmp_path: Path, monkeypatch: pyte
     assert problem.line is None and problem.key == "" and problem.remedy
 
 
-def test_a_device_or_pipe_is_not_waited_for() -> None:
-    with pytest.raises(PolicyError, match="not a file"):
+def test_a_device_is_refused_without_waiting() -> None:
+    with pytest.raises(PolicyError, match="not a regular file"):
         TomlDocument.read(Path("/dev/zero"))
 
 
@@ -74,24 +76,43 @@ def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
         TomlDocument.read(tmp_path / "consent.toml")
 
 
-def test_findings_are_placed_in_the_order_of_the_file() -> None:
-    source = TomlDocument("consent.toml", b'a = "x"\n[b]\nc = [1]\n')
+def test_problems_come_in_the_order_of_the_file() -> None:
+    document = TomlDocument("consent.toml", b'a = "x"\n[b]\nc = [1]\n')
     findings = [
-        Finding(("b", "c", 0), "Third.", "Mend it."),
-        Finding(("a",), "Second.", "Mend it."),
-        Finding(("missing",), "First.", "Mend it."),
-        Finding(("b", "missing"), "In between.", "Mend it."),
+        Finding(("b", "c", 0), "Third.", "Fix it."),
+        Finding(("a",), "Second.", "Fix it."),
+        Finding(("missing",), "First.", "Fix it."),
+        Finding(("b", "missing"), "In between.", "Fix it."),
     ]
-    assert [str(problem) for problem in source.problems(findings)] == [
-        "consent.toml: missing: First. Mend it.",
-        'consent.toml:1: a = "x": Second. Mend it.',
-        "consent.toml:2: b.missing: In between. Mend it.",
-        "consent.toml:3: b.c[0] = 1: Third. Mend it.",
+    assert [str(problem) for problem in document.problems(findings)] == [
+        "consent.toml: missing: First. Fix it.",
+        'consent.toml:1: a = "x": Second. Fix it.',
+        "consent.toml:2: b.missing: In between. Fix it.",
+        "consent.toml:3: b.c[0] = 1: Third. Fix it.",
     ]
     assert (
-        str(source.problems([Finding((), "All of it.", "Mend it.")])[0])
-        == "consent.toml: All of it. Mend it."
+        str(document.problems([Finding((), "All of it.", "Fix it.")])[0])
+        == "consent.toml: All of it. Fix it."
     )
+
+
+@pytest.mark.parametrize(
+    ("toml", "path", "subject"),
+    [
+        ('[[vendors]]\nid = "yt"\nname = "You\\tTube"\n', ("vendors", 0, "country"), "You\\u0009Tube (yt)"),
+        ('[[sites]]\nid = "stride"\nname = "Stride"\n', ("sites", 0), "Stride (stride)"),
+        ('[[sites]]\nid = "stride"\nname = "Stride"\n', ("sites",), ""),
+        ('[[sites]]\nid = "stride"\n', ("sites", 0, "name"), ""),
+        ('[[sites]]\nid = 3\nname = "Stride"\n', ("sites", 0, "id"), ""),
+        ("sites = [1]\n", ("sites", 0), ""),
+        ('[[trackers]]\nname = "_ga"\nid = "x"\n', ("trackers", 0, "kind"), ""),
+    ],
+)
+def test_a_problem_names_its_vendor_or_site_with_the_id(
+    toml: str, path: tuple[str | int, ...], subject: str
+) -> None:
+    (problem,) = TomlDocument("consent.toml", toml.encode()).problems([Finding(path, "Wrong.", "Fix it.")])
+    assert problem.subject == subject
 
 
 @pytest.mark.parametrize(
@@ -103,7 +124,7 @@ def test_findings_are_placed_in_the_order_of_the_file() -> None:
         (("x" * 100,), '"' + "x" * 60 + '…"'),
     ],
 )
-def test_paths_are_shown_as_toml_writes_them(path: tuple[str | int, ...], shown: str) -> None:
+def test_a_path_is_shown_as_toml_writes_it(path: tuple[str | int, ...], shown: str) -> None:
     assert shown_path(path) == shown
 
 
@@ -126,5 +147,5 @@ def test_paths_are_shown_as_toml_writes_them(path: tuple[str | int, ...], shown:
         (time(1, 2), "01:02:00"),
     ],
 )
-def test_values_are_shown_short_and_harmless(value: object, shown: str) -> None:
+def test_a_value_is_shown_shortened_and_escaped(value: object, shown: str) -> None:
     assert shown_value(value) == shown

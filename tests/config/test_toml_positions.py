@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.config.toml_positions import KeyPath, line_of, scan
+from consentkit.config.toml_positions import key_lines, line_of
+from consentkit.policy.findings import KeyPath
 
 HERE = Path(__file__).parents[1]
 
@@ -25,14 +26,14 @@ def paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 
 @pytest.mark.parametrize("text", [TRICKY, TRICKY.replace("\n", "\r\n")])
 def test_every_key_and_item_has_a_line(text: str) -> None:
-    lines = scan(text)
+    lines = key_lines(text)
     assert set(paths(tomllib.loads(text))) <= set(lines)
 
 
 @pytest.mark.parametrize("name", ["consent.example.toml", "security_policy.toml"])
-def test_every_key_of_the_examples_stands_on_its_line(name: str) -> None:
+def test_the_keys_of_the_examples_have_the_right_lines(name: str) -> None:
     text = (HERE / name).read_text("utf-8")
-    lines = scan(text)
+    lines = key_lines(text)
     rows = text.split("\n")
     for path in paths(tomllib.loads(text)):
         assert path in lines
@@ -65,14 +66,14 @@ def test_every_key_of_the_examples_stands_on_its_line(name: str) -> None:
         (("quoted", "table", "key"), "key = 1"),
     ],
 )
-def test_lines_are_the_right_ones(path: KeyPath, begins: str) -> None:
-    line = line_of(scan(TRICKY), path)
+def test_each_kind_of_key_has_the_right_line(path: KeyPath, begins: str) -> None:
+    line = line_of(key_lines(TRICKY), path)
     assert line is not None
     assert TRICKY.split("\n")[line - 1].startswith(begins)
 
 
-def test_what_has_no_line_takes_that_of_what_holds_it() -> None:
-    lines = scan("[a]\nb = 1\n")
+def test_a_missing_key_has_the_line_of_its_table() -> None:
+    lines = key_lines("[a]\nb = 1\n")
     assert line_of(lines, ("a", "missing")) == 1
     assert line_of(lines, ("a", "b", 3, "c")) == 2
     assert line_of(lines, ("missing",)) is None
@@ -80,18 +81,18 @@ def test_what_has_no_line_takes_that_of_what_holds_it() -> None:
 
 
 @given(st.text(st.sampled_from("ab.=[]{}\"'#\n\r\t ,1\\-"), max_size=60) | st.text(max_size=60))
-def test_no_text_makes_it_raise(text: str) -> None:
-    scan(text)
+def test_any_text_is_scanned_without_an_error(text: str) -> None:
+    key_lines(text)
 
 
 @given(st.text(st.sampled_from("ab.=[]{}\"'#\n ,1\\"), max_size=25))
-def test_whatever_is_toml_is_found_whole(text: str) -> None:
+def test_every_key_of_any_toml_has_a_line(text: str) -> None:
     try:
         data = tomllib.loads(text)
     except ValueError:
         return
-    assert set(paths(data)) <= set(scan(text))
+    assert set(paths(data)) <= set(key_lines(text))
 
 
-def test_depth_does_not_make_it_raise() -> None:
-    assert scan("a = " + "[" * 100_000)[("a",)] == 1
+def test_deep_nesting_is_scanned_without_an_error() -> None:
+    assert key_lines("a = " + "[" * 100_000)[("a",)] == 1

@@ -31,22 +31,26 @@ def client_of(manager: ConsentManager) -> Any:
 @pytest.mark.parametrize(
     ("name", "key", "because"),
     [
-        ("exempt_and_profiling", "vendors[0].profiling", "profile nobody"),  # LB-05
+        ("exempt_and_profiling", "vendors[0].profiling", "build no profiles"),  # LB-05
         ("exempt_on_other_sites", "trackers[1].third_party", "own domain"),  # LB-05
         ("exempt_for_too_long", "categories[1].retention", "25 months"),  # LB-05
-        ("exempt_under_another_law", "categories[1].exempt", "DE exempts no analytics"),  # LB-05
+        ("exempt_under_another_law", "categories[1].exempt", "is known for DE"),  # LB-05
         ("tracker_without_necessity", "trackers[0].necessity", "strictly necessary"),  # LB-06
-        ("tracker_legitimate_interest", "trackers[1].legal_basis", "is no basis"),  # LB-07
-        ("category_combines_without_consent", "categories[0].combines_across_sites", "on consent"),  # LB-08
-        ("exempt_and_combined", "categories[1].combines_across_sites", "on consent"),  # LB-08
+        ("tracker_legitimate_interest", "trackers[1].legal_basis", "is not a legal basis"),  # LB-07
+        (
+            "category_combines_without_consent",
+            "categories[0].combines_across_sites",
+            "only with consent",
+        ),  # LB-08
+        ("exempt_and_combined", "categories[1].combines_across_sites", "only with consent"),  # LB-08
         ("controller_name_empty", "controller.name", "empty"),  # UI-05
-        ("tracker_lifetime_missing", "trackers[1].lifetime", "missing"),  # IN-01
-        ("tracker_of_an_unnamed_third_party", "trackers[1].third_party", "names no vendor"),  # IN-02
-        ("vendor_policy_missing", "vendors[0].policy_url", "missing"),  # IN-03
+        ("tracker_lifetime_missing", "trackers[1].lifetime", "Missing key"),  # IN-01
+        ("tracker_of_an_unnamed_third_party", "trackers[1].third_party", "has no vendor"),  # IN-02
+        ("vendor_policy_missing", "vendors[0].policy_url", "Missing key"),  # IN-03
         ("vendor_profiling_missing", "vendors[0].profiling", ""),  # IN-04
-        ("authority_missing", "controller.authority", "missing"),  # IN-05
+        ("authority_missing", "controller.authority", "Missing key"),  # IN-05
         ("transfer_without_a_safeguard", "vendors[0].safeguard", "needs a safeguard"),  # TR-02
-        ("transfer_safeguard_unknown", "vendors[0].safeguard", "not known"),  # TR-02
+        ("transfer_safeguard_unknown", "vendors[0].safeguard", "Unknown value"),  # TR-02
         ("adequacy_of_no_country", "vendors[0].safeguard", "no adequacy decision for IN"),  # TR-03
         ("adequacy_without_certification", "vendors[0].dpf_certified", "Data Privacy Framework"),  # TR-04
         ("adequacy_without_commerce", "vendors[0].commercial_org", "PIPEDA"),  # TR-04
@@ -55,7 +59,7 @@ def client_of(manager: ConsentManager) -> Any:
         ("validity_by_answer", "validity_refused", "as long as a grant"),  # VA-03
         ("validity_too_long", "validity", "13 months"),  # VA-06
         ("controllers_differ", "sites[1].controller", "cannot cover"),  # XS-04
-        ("jurisdiction_missing", "jurisdiction", "missing"),  # JU-01
+        ("jurisdiction_missing", "jurisdiction", "Missing key"),  # JU-01
     ],
 )
 def test_policy_that_breaks_the_law_is_refused(name: str, key: str, because: str) -> None:

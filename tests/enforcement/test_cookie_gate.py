@@ -18,7 +18,7 @@ from consentkit.enforcement.cookie_gate import (
     Verdict,
     permitted,
 )
-from consentkit.policy.policy import Tracker, TrackerKind
+from consentkit.policy.models import Tracker, TrackerKind
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

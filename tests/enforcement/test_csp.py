@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consentkit import Policy
 from consentkit.enforcement.csp import ContentSecurityPolicy, nonce_of
 from consentkit.errors import ConfigurationError
-from consentkit.policy.policy import Origins
+from consentkit.policy.models import Origins
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from consentkit.config.lock_file import write_lock
 from consentkit.config.policy_file import load_policy
-from consentkit.notices.lock import add_notice_to_lock, write_lock
+from consentkit.notices.lock import add_notice_to_lock
 from tests.conftest import Clock
 from tests.journeys.test_journey import BANNER, Visitor
 from tests.support.postgres import Server, postgres

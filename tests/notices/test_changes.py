@@ -1,6 +1,7 @@
 import copy
 import types
 from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any, NamedTuple, get_args
 
 import pytest
@@ -12,7 +13,8 @@ from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, ConsentStatus, Decision
 from consentkit.notices.changes import DISCLOSED, compare, coverage
 from consentkit.notices.notice import Notice
-from consentkit.policy.policy import Category, Policy
+from consentkit.policy.models import Category
+from consentkit.policy.policy import Policy
 from tests.support.drawn import MOMENT, Data, decisions_under, policy_data, policy_pairs
 from tests.support.policies import add, data, drop, policy, put
 from tests.support.told import EXAMPLE
@@ -24,7 +26,7 @@ DRAWN = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, H
 
 
 class Mutation(NamedTuple):
-    """A field with two values, and which categories are asked again when the one becomes the other."""
+    """A field with two values, and the categories that visitors are asked about again when one replaces the other."""
 
     thing: str
     field: str
@@ -33,7 +35,7 @@ class Mutation(NamedTuple):
     grown: tuple[str, ...] = ()
     shrunk: tuple[str, ...] = ()
     new: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    """What visitors who refused or withdrew are asked, one way and the other."""
+    """What visitors who refused or withdrew are asked, when the value grows and when it shrinks."""
     at: tuple[str | int, ...] | None = None
 
 
@@ -103,7 +105,7 @@ TABLE = [
     Mutation("site", "id", "trailhead", "pace"),
     Mutation("site", "name", "Trailhead", "Pace"),
     Mutation("site", "origin", "https://trailhead.example", "https://pace.example"),
-    # The site that we judge for: an answer given at another origin does not reach it.
+    # The site that the consent is for: a decision made at another origin does not cover it.
     Mutation("site", "origin", "https://stride.example", "https://pace.example", ALL, ALL, at=("sites", 0)),
     Mutation("site", "public_key", ABSENT, "A" * 43),
     Mutation("site", "controller", ABSENT, OTHER_CONTROLLER, ALL, ALL),
@@ -166,7 +168,7 @@ TABLE = [
     Mutation("tracker", "personal_data", ABSENT, False),
 ]
 ONE_VALUE = {("policy", "schema_version")}
-"""The format's version has one value so far."""
+"""The version of the format has a single value so far."""
 PLACES: dict[str, tuple[str | int, ...]] = {
     "policy": (),
     "controller": ("controller",),
@@ -181,32 +183,32 @@ PLACES: dict[str, tuple[str | int, ...]] = {
 
 
 def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Walk a model and all that its fields hold."""
+    """Yield a model and all models of its fields."""
     yield model
     for field in model.model_fields.values():
         waiting = [field.annotation]
         while waiting:
-            one = waiting.pop()
+            annotation = waiting.pop()
             if (
-                isinstance(one, type)
-                and not isinstance(one, types.GenericAlias)
-                and issubclass(one, BaseModel)
+                isinstance(annotation, type)
+                and not isinstance(annotation, types.GenericAlias)
+                and issubclass(annotation, BaseModel)
             ):
-                yield from models(one)
-            waiting += get_args(one)
+                yield from models(annotation)
+            waiting += get_args(annotation)
 
 
 FIELDS = {(model.__name__.lower(), field) for model in models(Policy) for field in model.model_fields}
 
 
-def test_every_field_of_every_model_has_a_rule() -> None:
+def test_every_field_has_a_rule() -> None:
     ruled = {(thing, field) for thing, rules in DISCLOSED.items() for field in rules}
-    # These two stand whole in the table of what holds them, and never ask.
+    # These two are single values in the tables of the controller and of vendors, and never ask.
     assert DISCLOSED["controller"]["authority"] is None and DISCLOSED["vendor"]["origins"] is None
     assert ruled == {(thing, field) for thing, field in FIELDS if thing not in ("authority", "origins")}
 
 
-def test_every_field_of_every_model_is_mutated() -> None:
+def test_every_field_is_mutated() -> None:
     assert {(row.thing, row.field) for row in TABLE} | ONE_VALUE == FIELDS
 
 
@@ -225,22 +227,21 @@ def with_value(row: Mutation, value: Any) -> Policy:
     ):  # what belongs to it goes with it, so that only it changes
         moved = {"vendors": ("category", "analytical"), "trackers": ("category", "analytical")}
         for section, (key, old) in moved.items():
-            for one in whole[section]:
-                one[key] = table["id"] if one[key] == old else one[key]
+            for section_row in whole[section]:
+                section_row[key] = table["id"] if section_row[key] == old else section_row[key]
         made = Policy.model_validate(whole)
     return made
 
 
-@pytest.fixture(params=TABLE, ids=lambda row: f"{row.thing}.{row.field} {row.less!r:.20} {row.more!r:.20}")
-def mutation(request: pytest.FixtureRequest) -> Mutation:
-    row: Mutation = request.param
-    return row
+MUTATIONS = pytest.mark.parametrize(
+    "row", TABLE, ids=lambda row: f"{row.thing}.{row.field} {row.less!r:.20} {row.more!r:.20}"
+)
 
 
 def answered(
     old: Policy, new: Policy, kind: str, only: tuple[str, ...] | None = None
 ) -> tuple[Consent, Decision]:
-    """Let a visitor answer under an old policy, and judge that under the new one, on its first site."""
+    """Return the consent under the new policy, on its first site, of a visitor who decided under the old one."""
     before = Notice.of(old)
     granted = (
         frozenset(before.category_ids if only is None else only) if kind == "granted" else frozenset[str]()
@@ -257,16 +258,9 @@ def answered(
     return Evaluator(new, new.sites[0].id, [before]).evaluate(decision, LATER), decision
 
 
-@pytest.mark.parametrize("grows", [True, False], ids=["grows", "shrinks"])
-def test_who_granted_everything_is_asked_again_for_what_grew(
-    mutation: Mutation, grows: bool
-) -> None:  # VA-05
-    old, new = with_value(mutation, mutation.less), with_value(mutation, mutation.more)
-    if not grows:
-        old, new = new, old
+def check_who_granted_everything(old: Policy, new: Policy, asked: tuple[str, ...]) -> None:
     consent, decision = answered(old, new, "granted")
-    asked = mutation.grown if grows else mutation.shrunk
-    needing = {one.id for one in new.consent_needed}
+    needing = {category.id for category in new.consent_needed}
     assert consent.asking == asked
     assert consent.granted == needing - set(asked) == {c for c in needing if consent.categories[c]}
     assert consent.granted <= decision.granted
@@ -275,20 +269,42 @@ def test_who_granted_everything_is_asked_again_for_what_grew(
         assert consent.allows(vendor.category, vendor.id) is (vendor.category not in asked)
 
 
-@pytest.mark.parametrize("grows", [True, False], ids=["grows", "shrinks"])
-def test_who_granted_just_that_is_not_asked_about_the_rest(mutation: Mutation, grows: bool) -> None:  # UI-08
-    old, new = with_value(mutation, mutation.less), with_value(mutation, mutation.more)
-    if not grows:
-        old, new = new, old
-    asked = mutation.grown if grows else mutation.shrunk
-    only = tuple(one.id for one in old.consent_needed if one.id in asked)[:1]
+def check_who_granted_one_of_them(
+    old: Policy, new: Policy, asked: tuple[str, ...], *, site_moved: bool
+) -> None:
+    only = tuple(category.id for category in old.consent_needed if category.id in asked)[:1]
     consent, _ = answered(old, new, "granted", only)
-    assert consent.asking == (asked if mutation.at else only or asked)
+    assert consent.asking == (asked if site_moved else only or asked)
     assert not consent.granted
     assert consent.status is (ConsentStatus.INVALIDATED if only else ConsentStatus.REFUSED)
 
 
-def test_a_grant_of_what_is_gone_is_inert_and_asks_nobody() -> None:  # VA-05
+def check_who_granted_nothing(old: Policy, new: Policy, asked: tuple[str, ...]) -> None:
+    for visitor in ("refused", "withdrawn"):
+        consent, _ = answered(old, new, visitor)
+        assert consent.asking == asked
+        assert consent.status == visitor
+        assert not consent.granted
+        # Whoever refused a category that is exempt now, or was exempt then, has objected to it.
+        assert [category.id for category in new.categories if consent.categories[category.id]] == [
+            category.id for category in new.categories if category.required
+        ]
+
+
+@MUTATIONS
+def test_a_changed_field_asks_again_exactly_about_the_categories_that_grew(row: Mutation) -> None:
+    # VA-05, UI-08
+    less, more = with_value(row, row.less), with_value(row, row.more)
+    for old, new, grown, asked_of_refusers in (
+        (less, more, row.grown, row.new[0]),
+        (more, less, row.shrunk, row.new[1]),
+    ):
+        check_who_granted_everything(old, new, grown)
+        check_who_granted_one_of_them(old, new, grown, site_moved=row.at is not None)
+        check_who_granted_nothing(old, new, asked_of_refusers)
+
+
+def test_a_grant_of_a_removed_category_allows_nothing_and_asks_nothing() -> None:  # VA-05
     extra = (add("categories", id="social"), add("vendors", id="video", category="social"))
     for granted, vendors in (({"social"}, {}), (set(), {"video": True})):
         old, new = Notice.of(policy(*extra)), policy()
@@ -307,49 +323,44 @@ def test_a_grant_of_what_is_gone_is_inert_and_asks_nobody() -> None:  # VA-05
         assert still_there.status is (ConsentStatus.GIVEN if granted else ConsentStatus.REFUSED)
 
 
-@pytest.mark.parametrize("grows", [True, False], ids=["grows", "shrinks"])
-@pytest.mark.parametrize("visitor", ["refused", "withdrawn"])
-def test_who_said_no_is_asked_about_what_is_new_alone(  # VA-05, UI-08
-    mutation: Mutation, visitor: str, grows: bool
-) -> None:
-    old, new = with_value(mutation, mutation.less), with_value(mutation, mutation.more)
-    if not grows:
-        old, new = new, old
-    consent, _ = answered(old, new, visitor)
-    assert consent.asking == mutation.new[0 if grows else 1]
-    assert consent.status == visitor
-    assert not consent.granted
-    # Who objected to what is exempt now or was then has objected.
-    assert [category.id for category in new.categories if consent.categories[category.id]] == [
-        category.id for category in new.categories if category.required
-    ]
-
-
-def test_what_is_asked_again_is_told_with_its_reason(mutation: Mutation) -> None:  # VA-05
-    old, new = with_value(mutation, mutation.less), with_value(mutation, mutation.more)
-    consent, _ = answered(old, new, "granted")
+@pytest.mark.parametrize(
+    "row",
+    [
+        next(row for row in TABLE if (row.thing, row.field) == key)
+        for key in (
+            ("controller", "name"),
+            ("group", "joint_controllers"),
+            ("site", "name"),
+            ("category", "id"),
+            ("category", "title"),
+            ("vendor", "country"),
+            ("vendor", "category"),
+            ("tracker", "lifetime"),
+            ("tracker", "path"),
+        )
+    ],
+    ids=lambda row: f"{row.thing}.{row.field}",
+)
+def test_visitors_are_told_why_they_are_asked_again(row: Mutation) -> None:  # VA-05
+    consent, _ = answered(with_value(row, row.less), with_value(row, row.more), "granted")
     reasons = {change.category for change in consent.changes}
-    newly = set(mutation.new[0])
-    if mutation.grown and not newly and mutation.at is None:
-        assert reasons == ({None} if mutation.grown == ALL else set(mutation.grown))
+    if row.grown and not row.new[0]:
+        assert reasons == ({None} if row.grown == ALL else set(row.grown))
     else:
         assert not reasons
     assert all(change.asks for change in consent.changes)
 
 
-def test_an_unchanged_policy_changes_nothing() -> None:
+def test_the_same_policy_has_no_changes() -> None:
     notice = Notice.of(Policy.model_validate(EXAMPLE))
     assert compare(notice, notice) == ()
 
 
 def differences(old: Policy, new: Policy) -> list[tuple[Any, ...]]:
-    return [
-        (one.category, one.vendor, one.thing, one.name, one.verb, one.field, one.old, one.new, one.asks)
-        for one in compare(Notice.of(old), Notice.of(new))
-    ]
+    return [astuple(change) for change in compare(Notice.of(old), Notice.of(new))]
 
 
-def test_differences_come_in_order_with_old_and_new() -> None:
+def test_changes_come_in_order_with_old_and_new_values() -> None:
     old = policy(add("trackers", name="gone"))
     new = policy(
         put("controller", name="Other BV"),
@@ -376,9 +387,8 @@ def test_differences_come_in_order_with_old_and_new() -> None:
     assert category[6] is None and category[7]["id"] == "social" and category[8]
 
 
-# Nobody was asked about them, so nobody is asked again.
 @pytest.mark.parametrize("free", ["required", "exempt"])
-def test_a_purpose_that_needs_no_consent_asks_nobody_again(free: str) -> None:
+def test_a_category_that_needs_no_consent_asks_nobody_again(free: str) -> None:
     free_of_it = put("categories", 1, **{free: True})
     old = policy(free_of_it)
     new = policy(free_of_it, add("vendors", id="other"), put("categories", 1, description=words("Sell.")))
@@ -405,7 +415,7 @@ def two_cookies(*lifetimes: tuple[str, str]) -> Policy:
         ([("a.example", "P1D")], [("a.example", "P2D"), ("b.example", "P1D")], [True, True]),
     ],
 )
-def test_cookies_of_one_name_on_two_domains_do_not_hide_each_other(
+def test_cookies_of_the_same_name_on_two_domains_are_compared_separately(
     old: list[tuple[str, str]], new: list[tuple[str, str]], asks: list[bool]
 ) -> None:
     assert [change[8] for change in differences(two_cookies(*old), two_cookies(*new))] == asks
@@ -426,7 +436,7 @@ def later(facts: Data) -> Notice:
         (("trackers", 1), "analytical"),
     ],
 )
-def test_a_field_that_a_later_version_knows_counts_as_more(
+def test_an_unknown_field_of_a_later_version_counts_as_growth(
     path: tuple[str | int, ...], category: str | None
 ) -> None:
     notice = Notice.of(policy())
@@ -441,7 +451,7 @@ def test_a_field_that_a_later_version_knows_counts_as_more(
         assert not coverage(old, new, "stride", "https://stride.example").categories
 
 
-def test_a_table_that_a_later_version_knows_counts_as_more() -> None:
+def test_an_unknown_table_of_a_later_version_counts_as_growth() -> None:
     notice = Notice.of(policy())
     new = later({**notice.facts, "purchases": [{"id": "x"}]})
     assert [(change.field, change.asks) for change in compare(notice, new)] == [("purchases", True)]
@@ -458,15 +468,13 @@ def test_a_table_that_a_later_version_knows_counts_as_more() -> None:
         ("trailhead", "https://trailhead.example", False),
     ],
 )
-def test_an_answer_covers_the_sites_that_were_listed_at_their_origins(
-    site: str, origin: str, covered: bool
-) -> None:
+def test_a_decision_covers_the_listed_sites_at_their_origins(site: str, origin: str, covered: bool) -> None:
     old, new = Notice.of(policy()), Notice.of(policy(add("sites", id="trailhead")))
     assert coverage(old, new, site, origin).site is covered
     assert coverage(new, new, "trailhead", "https://trailhead.example").site
 
 
-def test_a_vendor_that_was_allowed_alone_is_covered_on_its_own() -> None:  # VA-05
+def test_a_vendor_is_covered_even_if_its_category_grew() -> None:  # VA-05
     other = add("vendors", id="other")
     old = Notice.of(policy(other))
     unowned = Notice.of(policy(other, add("trackers", name="seen")))
@@ -482,7 +490,7 @@ def test_a_vendor_that_was_allowed_alone_is_covered_on_its_own() -> None:  # VA-
     assert coverage(old, moved, "stride", "https://stride.example").vendors == {"counter"}
 
 
-# What follows says again, in other words and from the policy's own data, what an answer was told. LB-08, VA-05, XS-02.
+# The functions below decide independently, from the policy's data, what a visitor was told. LB-08, VA-05, XS-02.
 
 DAYS = {"session": 0, "P1D": 1, "P6M": 184, "P13M": 397}
 
@@ -542,8 +550,8 @@ def told_purpose(old: Data, category: Data) -> bool:
 def told_category(old: Data, new: Data, category: Data) -> bool:
     return (
         told_purpose(old, category)
-        and all(told_vendor(old, new, one) for one in row_of(new["vendors"], category=category["id"]))
-        and all(told_tracker(old, one) for one in row_of(new["trackers"], category=category["id"]))
+        and all(told_vendor(old, new, vendor) for vendor in row_of(new["vendors"], category=category["id"]))
+        and all(told_tracker(old, tracker) for tracker in row_of(new["trackers"], category=category["id"]))
     )
 
 
@@ -553,7 +561,7 @@ def allowed_then(decision: Decision, vendor: Data) -> bool:
 
 @DRAWN
 @given(policy_pairs(), st.data())
-def test_no_old_answer_allows_more_than_was_told_and_granted(
+def test_no_old_decision_allows_more_than_was_told_and_granted(
     pair: tuple[Data, Data], more: st.DataObject
 ) -> None:
     old, new = pair
@@ -563,7 +571,7 @@ def test_no_old_answer_allows_more_than_was_told_and_granted(
     consent = Evaluator(policy, "stride", [before]).evaluate(decision, LATER)
     by_id = {row["id"]: row for row in new["categories"]}
     if consent.granted or any(
-        consent.vendors[one.id] for one in policy.vendors if needs_consent(policy, one.category)
+        consent.vendors[vendor.id] for vendor in policy.vendors if needs_consent(policy, vendor.category)
     ):
         assert stays(old["controller"], new["controller"], "name", "country")
     for category in policy.consent_needed:
@@ -584,7 +592,7 @@ def needs_consent(policy: Policy, category: str) -> bool:
 
 @DRAWN
 @given(policy_data, st.data())
-def test_what_only_shrinks_asks_nobody_again(old: Data, more: st.DataObject) -> None:  # VA-05
+def test_a_policy_that_only_shrinks_asks_nobody_again(old: Data, more: st.DataObject) -> None:  # VA-05
     new = copy.deepcopy(old)
     new["trackers"] = [row for row in new["trackers"] if more.draw(st.booleans())]
     gone = {row["id"] for row in new["vendors"] if more.draw(st.booleans())}
@@ -609,7 +617,7 @@ def test_what_only_shrinks_asks_nobody_again(old: Data, more: st.DataObject) -> 
 
 @DRAWN
 @given(policy_pairs(), st.data())
-def test_who_granted_nothing_is_asked_about_new_purposes_alone(  # UI-08, VA-03
+def test_whoever_granted_nothing_is_asked_only_about_new_purposes(  # UI-08, VA-03
     pair: tuple[Data, Data], more: st.DataObject
 ) -> None:
     old, new = pair
@@ -625,15 +633,15 @@ def test_who_granted_nothing_is_asked_about_new_purposes_alone(  # UI-08, VA-03
     )
     consent = Evaluator(policy, "stride", [before]).evaluate(decision, LATER)
     asked = {row["id"] for row in old["categories"] if not row.get("required") and not row.get("exempt")}
-    assert set(consent.asking) == {one.id for one in policy.consent_needed} - asked
+    assert set(consent.asking) == {category.id for category in policy.consent_needed} - asked
     assert consent.status == {"decided": "refused", "withdrawn": "withdrawn"}[kind]
     assert not consent.granted and not consent.changes
 
 
-def test_dropping_a_table_that_may_be_absent_is_a_removal() -> None:
+def test_dropping_an_optional_table_removes_its_rows() -> None:
     old, new = data(), data(drop("vendors"), drop("trackers"))
     found = differences(Policy.model_validate(old), Policy.model_validate(new))
-    assert [(one[2], one[4], one[8]) for one in found] == [
+    assert [(change[2], change[4], change[8]) for change in found] == [
         ("vendor", "removed", False),
         ("tracker", "removed", False),
         ("tracker", "removed", False),

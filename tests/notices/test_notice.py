@@ -20,20 +20,20 @@ HASHES = re.compile(r"[0-9a-f]{16}")
 
 def strings(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [text for one in value.values() for text in strings(one)]
+        return [text for part in value.values() for text in strings(part)]
     if isinstance(value, list):
-        return [text for one in value for text in strings(one)]
+        return [text for part in value for text in strings(part)]
     return [value] if isinstance(value, str) else []
 
 
-def test_a_digest_is_a_sha_256_in_base64url_and_cookies_carry_its_beginning() -> None:  # IN-06
+def test_a_digest_is_base64url_and_cookies_carry_its_first_characters() -> None:  # IN-06
     notice = Notice.of(policy())
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", notice.digest)
     assert notice.short == notice.digest[:SHORT] and SHORT == 11
 
 
-# A new key, or a new default, must change no digest: every answer out there hangs on it.
-def test_the_digest_of_a_policy_stays_the_same_from_version_to_version(policy: Policy) -> None:
+# A new key or default must not change the digest, or every decision made so far would be lost.
+def test_the_digest_of_a_policy_is_the_same_in_every_version(policy: Policy) -> None:
     assert Notice.of(policy).digest == PINNED
 
 
@@ -57,7 +57,7 @@ def test_the_digest_of_a_policy_stays_the_same_from_version_to_version(policy: P
         GROUP,
     ],
 )
-def test_one_character_of_what_visitors_are_told_changes_the_digest(change: Any) -> None:  # IN-06, XS-01
+def test_any_change_for_visitors_changes_the_digest(change: Any) -> None:  # IN-06, XS-01
     assert Notice.of(policy(change)).digest != Notice.of(policy()).digest
 
 
@@ -72,11 +72,11 @@ def test_one_character_of_what_visitors_are_told_changes_the_digest(change: Any)
         put(adequacy_file="adequacy.toml"),
     ],
 )
-def test_what_only_steers_the_software_changes_no_digest(change: Any) -> None:
+def test_a_technical_change_keeps_the_digest(change: Any) -> None:
     assert Notice.of(policy(change)).digest == Notice.of(policy()).digest
 
 
-def test_what_says_nothing_new_changes_no_digest() -> None:
+def test_a_default_or_the_order_of_languages_keeps_the_digest() -> None:
     said = put("vendors", 0, role="controller", data=[])
     turned = put("categories", 1, title={"nl": "Analytisch", "en": "Analytical"})
     assert Notice.of(policy(said, turned)).digest == Notice.of(policy()).digest
@@ -92,22 +92,22 @@ def test_the_order_of_categories_is_part_of_the_notice() -> None:
 
 @settings(max_examples=40)
 @given(policies)
-def test_a_notice_is_the_same_once_its_text_went_through_a_store(policy: Policy) -> None:
+def test_a_notice_survives_storage_as_json(policy: Policy) -> None:
     notice = Notice.of(policy)
     assert notice.content is not None
     again = Notice.from_content(json.loads(json.dumps(notice.content)))
     assert (again.digest, again.facts, again.content) == (notice.digest, notice.facts, notice.content)
-    assert again.category_ids == notice.category_ids == tuple(one.id for one in policy.optional)
+    assert again.category_ids == notice.category_ids == tuple(category.id for category in policy.optional)
 
 
 @settings(max_examples=40)
 @given(policy_pairs())
-def test_two_policies_that_say_different_things_have_different_digests(pair: Any) -> None:
-    old, new = (Notice.of(Policy.model_validate(one)) for one in pair)
+def test_two_notices_have_the_same_digest_only_with_the_same_content(pair: Any) -> None:
+    old, new = (Notice.of(Policy.model_validate(policy_data)) for policy_data in pair)
     assert (old.digest == new.digest) is (old.content == new.content)
 
 
-def test_facts_hold_hashes_by_language_in_the_place_of_texts() -> None:
+def test_facts_have_hashes_by_language_instead_of_texts() -> None:
     whole = data(put("vendors", 0, legal_entity="Counter BV"))
     notice = Notice.of(Policy.model_validate(whole))
     (_, category), (vendor,) = notice.facts["categories"], notice.facts["vendors"]
@@ -121,7 +121,7 @@ def test_facts_hold_hashes_by_language_in_the_place_of_texts() -> None:
         assert text in strings(notice.content)
 
 
-def test_the_full_text_is_what_a_visitor_can_be_shown_later() -> None:  # IN-06
+def test_the_content_has_the_full_disclosure() -> None:  # IN-06
     content = Notice.of(policy(GROUP, SECOND_SITE)).content
     assert content is not None
     assert content["controller"]["authority"]["name"] == "Autoriteit Persoonsgegevens"
@@ -133,7 +133,7 @@ def test_the_full_text_is_what_a_visitor_can_be_shown_later() -> None:  # IN-06
     assert content["validity"] == "P6M"
 
 
-def test_absent_keys_stay_absent() -> None:
+def test_absent_keys_are_not_part_of_the_content() -> None:
     content = Notice.of(policy()).content
     assert content is not None
     assert "dpo" not in content["controller"]
@@ -142,7 +142,7 @@ def test_absent_keys_stay_absent() -> None:
     assert None not in [value for row in content["trackers"] for value in row.values()]
 
 
-def test_bits_go_by_what_a_visitor_can_answer_about() -> None:
+def test_the_ids_are_those_that_visitors_can_decide_about() -> None:
     free = put("categories", 1, exempt=True)
     session = add("vendors", id="login", category="functional")
     notice = Notice.of(policy(free, add("categories", id="social"), session, add("vendors", id="other")))
@@ -157,7 +157,7 @@ def test_bits_go_by_what_a_visitor_can_answer_about() -> None:
     assert notice.validity == Duration(months=6)
 
 
-def test_a_notice_of_the_lock_has_facts_and_a_date_but_no_text() -> None:
+def test_a_locked_notice_has_facts_and_a_date_but_no_content() -> None:
     whole = Notice.of(policy())
     locked = Notice(whole.digest, copy.deepcopy(dict(whole.facts)), published="2026-11-22")
     assert (locked.content, locked.published) == (None, "2026-11-22")
@@ -165,13 +165,13 @@ def test_a_notice_of_the_lock_has_facts_and_a_date_but_no_text() -> None:
     assert whole.published is None
 
 
-def test_a_notice_covers_the_sites_it_lists_at_their_origins() -> None:  # XS-02
+def test_a_notice_covers_the_listed_sites_at_their_origins() -> None:  # XS-02
     notice = Notice.of(policy())
     assert notice.covers_site("stride", "https://stride.example")
     assert not notice.covers_site("stride", "https://stride.example:8443")
     assert not notice.covers_site("trailhead", "https://stride.example")
 
 
-def test_a_policy_read_from_a_file_gives_the_notice_of_its_data(policy: Policy) -> None:
+def test_a_policy_file_has_the_notice_of_its_data(policy: Policy) -> None:
     path = Path(__file__).parents[1] / "consent.example.toml"
     assert Notice.of(load_policy(path)).digest == Notice.of(policy).digest

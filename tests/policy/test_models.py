@@ -18,14 +18,14 @@ ROWS: list[tuple[type[BaseModel], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("model", "row"), ROWS)
-def test_a_table_takes_what_it_knows_and_nothing_else(model: type[BaseModel], row: dict[str, Any]) -> None:
+def test_a_table_refuses_unknown_keys(model: type[BaseModel], row: dict[str, Any]) -> None:
     assert model.model_validate(row)
     with pytest.raises(ValidationError, match="Extra inputs"):
         model.model_validate(row | {"legal_basis": "consent"})
 
 
 @pytest.mark.parametrize(("model", "row"), ROWS)
-def test_a_table_cannot_be_changed_once_it_is_made(model: type[BaseModel], row: dict[str, Any]) -> None:
+def test_a_table_is_frozen(model: type[BaseModel], row: dict[str, Any]) -> None:
     made = model.model_validate(row)
     with pytest.raises(ValidationError, match="frozen"):
         setattr(made, next(iter(model.model_fields)), "x")
@@ -40,7 +40,7 @@ def test_a_table_cannot_be_changed_once_it_is_made(model: type[BaseModel], row: 
         if field.annotation is bool
     ],
 )
-def test_a_yes_or_no_is_a_boolean(model: type[BaseModel], row: dict[str, Any], key: str) -> None:
+def test_a_flag_is_true_or_false(model: type[BaseModel], row: dict[str, Any], key: str) -> None:
     for value in ("true", "yes", 1, 0, None, []):
         with pytest.raises(ValidationError):
             model.model_validate(row | {key: value})
@@ -58,7 +58,7 @@ def test_every_way_of_storing_and_reading_can_be_declared() -> None:
     assert list(get_args(TrackerKind)) == words.split()
 
 
-def test_what_is_not_said_is_the_careful_answer() -> None:
+def test_defaults_are_the_cautious_values() -> None:
     category = Category.model_validate(data()["categories"][1])
     assert not (category.required or category.exempt or category.combines_across_sites)
     tracker = Tracker.model_validate(data()["trackers"][1])

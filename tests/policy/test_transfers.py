@@ -10,7 +10,6 @@ from consentkit.policy.transfers import (
     EU_TERRITORIES,
     SAFEGUARDS,
     TransferData,
-    is_third_country,
     normal_country,
     shipped_transfer_data,
 )
@@ -26,7 +25,7 @@ def data(**changes: Any) -> TransferData:
     return TransferData.model_validate({"as_of": TODAY, "eea": ["NL"], "decisions": []} | changes)
 
 
-def test_the_codes_are_the_249_of_iso_3166() -> None:
+def test_there_are_249_country_codes_of_iso_3166() -> None:
     known = {code for code in Locale("en").territories if len(code) == 2 and code.isalpha()}
     assert known - set(NOT_COUNTRIES.split()) == COUNTRIES
     assert len(COUNTRIES) == 249
@@ -34,53 +33,53 @@ def test_the_codes_are_the_249_of_iso_3166() -> None:
 
 def test_exactly_thirty_countries_are_in_the_eea() -> None:
     # TR-01
-    assert {code for code in COUNTRIES if not is_third_country(code)} == set(EEA.split())
+    assert {code for code in COUNTRIES if shipped_transfer_data().in_eea(code)} == set(EEA.split())
     assert len(EEA.split()) == 30
 
 
 @pytest.mark.parametrize(
-    ("country", "third"),
+    ("country", "in_eea"),
     [
-        ("CH", True),
-        ("GB", True),
-        ("UK", True),
-        ("US", True),
-        ("IS", False),
-        ("LI", False),
-        ("NO", False),
-        ("GR", False),
-        ("EL", False),
+        ("CH", False),
+        ("GB", False),
+        ("UK", False),
+        ("US", False),
+        ("IS", True),
+        ("LI", True),
+        ("NO", True),
+        ("GR", True),
+        ("EL", True),
     ],
 )
-def test_neighbours_and_aliases_are_placed_rightly(country: str, third: bool) -> None:
+def test_neighbours_and_aliases_are_inside_or_outside_the_eea(country: str, in_eea: bool) -> None:
     # TR-01
-    assert is_third_country(country) is third
+    assert shipped_transfer_data().in_eea(country) is in_eea
 
 
-def test_territories_of_the_union_count_only_where_a_list_says_so() -> None:
-    assert all(is_third_country(code) for code in EU_TERRITORIES)
-    assert not is_third_country("RE", data(eea=["NL", "RE"]))
+def test_territories_of_the_union_are_in_the_eea_only_if_a_list_says_so() -> None:
+    assert not any(shipped_transfer_data().in_eea(code) for code in EU_TERRITORIES)
+    assert data(eea=["NL", "RE"]).in_eea("RE")
 
 
-def test_aliases_are_put_right() -> None:
+def test_el_and_uk_count_as_gr_and_gb() -> None:
     assert [normal_country(code) for code in ("EL", "UK", "NL")] == ["GR", "GB", "NL"]
 
 
 @pytest.mark.parametrize("country", ADEQUATE.split())
-def test_sixteen_decisions_are_in_force(country: str) -> None:
+def test_sixteen_adequacy_decisions_are_in_force(country: str) -> None:
     # TR-03, appendix A2
     assert shipped_transfer_data().decision(country, TODAY) is not None
 
 
 @pytest.mark.parametrize("country", NOT_ADEQUATE.split())
-def test_no_other_country_has_a_decision(country: str) -> None:
+def test_no_other_country_has_an_adequacy_decision(country: str) -> None:
     # TR-03
     assert shipped_transfer_data().decision(country, TODAY) is None
     assert shipped_transfer_data().decisions_for(country) == ()
 
 
 @pytest.mark.parametrize(
-    ("country", "on", "stands"),
+    ("country", "on", "in_force"),
     [
         ("BR", date(2026, 1, 25), False),
         ("BR", date(2026, 1, 26), True),
@@ -94,22 +93,24 @@ def test_no_other_country_has_a_decision(country: str) -> None:
         ("JP", date(2019, 1, 22), False),
     ],
 )
-def test_a_decision_stands_from_its_first_to_its_last_day(country: str, on: date, stands: bool) -> None:
+def test_an_adequacy_decision_is_in_force_from_its_first_to_its_last_day(
+    country: str, on: date, in_force: bool
+) -> None:
     # TR-03
-    assert (shipped_transfer_data().decision(country, on) is not None) is stands
+    assert (shipped_transfer_data().decision(country, on) is not None) is in_force
 
 
 @pytest.mark.parametrize(
     ("country", "condition"), [("US", "dpf_certified"), ("CA", "commercial_org"), ("JP", None)]
 )
-def test_a_partial_decision_names_its_condition(country: str, condition: str | None) -> None:
+def test_a_partial_adequacy_decision_has_a_condition(country: str, condition: str | None) -> None:
     # TR-04
     decision = shipped_transfer_data().decision(country, TODAY)
     assert decision is not None
     assert decision.condition == condition
 
 
-def test_the_list_is_dated() -> None:
+def test_the_shipped_list_has_a_date() -> None:
     # TR-07
     assert shipped_transfer_data().as_of == date(2026, 11, 22)
     assert shipped_transfer_data().in_eea("NL")
@@ -130,7 +131,7 @@ def test_the_list_is_dated() -> None:
         ("art49_explicit_consent", ("49(1)(a)",), "A49-1-a", False),
     ],
 )
-def test_each_safeguard_has_its_article_and_term(
+def test_each_safeguard_has_its_article_and_its_term(
     name: str, article: tuple[str, ...], term: str | None, needs_copy: bool
 ) -> None:
     safeguard = SAFEGUARDS[name]
@@ -140,12 +141,12 @@ def test_each_safeguard_has_its_article_and_term(
     assert safeguard.label
 
 
-def test_the_vocabulary_is_closed() -> None:
+def test_there_are_nine_safeguards() -> None:
     assert len(SAFEGUARDS) == 9
     assert all(name == row.name for name, row in SAFEGUARDS.items())
 
 
-def test_a_list_of_ones_own_says_where_data_may_go() -> None:
+def test_another_list_decides_where_data_may_go() -> None:
     own = data(decisions=[{"country": "UK", "from": date(2020, 1, 1), "until": date(2020, 12, 31)}])
     assert own.decision("GB", date(2020, 12, 31)) is not None
     assert own.decision("GB", date(2021, 1, 1)) is None
@@ -165,6 +166,6 @@ def test_a_list_of_ones_own_says_where_data_may_go() -> None:
         {"decisions": [{"country": "GB", "from": date(2020, 1, 1), "condition": "other"}]},
     ],
 )
-def test_a_list_that_cannot_be_right_is_refused(changes: dict[str, Any]) -> None:
+def test_an_invalid_list_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         data(**changes)

@@ -36,7 +36,7 @@ def accepts(kind: Any, value: str) -> bool:
         "https://[::1]/",
     ],
 )
-def test_whole_https_addresses_are_taken(value: str) -> None:
+def test_a_complete_https_url_is_accepted(value: str) -> None:
     assert accepts(Url, value)
 
 
@@ -70,19 +70,19 @@ def test_whole_https_addresses_are_taken(value: str) -> None:
         "https://vendor.example/" + "x" * 500,
     ],
 )
-def test_other_addresses_are_refused(value: str) -> None:
+def test_any_other_url_is_refused(value: str) -> None:
     assert not accepts(Url, value)
 
 
 @given(st.text(max_size=60) | st.text(max_size=40).map(lambda tail: f"https://{tail}"))
-def test_no_address_makes_anything_else_happen(value: str) -> None:
+def test_any_text_is_accepted_or_refused_with_a_remedy(value: str) -> None:
     for kind in (Url, Reference, SiteOrigin, VendorOrigin, Email, Domain):
         if accepts(kind, value) and kind is Url:
             assert value.lower().startswith("https://")
 
 
 @pytest.mark.parametrize(
-    ("value", "taken"),
+    ("value", "accepted"),
     [
         ("https://vendor.example/scc", True),
         ("legal@vendor.example", True),
@@ -95,13 +95,13 @@ def test_no_address_makes_anything_else_happen(value: str) -> None:
         ("", False),
     ],
 )
-def test_a_copy_is_on_the_web_by_mail_or_by_post(value: str, taken: bool) -> None:
+def test_a_reference_is_an_https_url_or_an_address(value: str, accepted: bool) -> None:
     # TR-05
-    assert accepts(Reference, value) is taken
+    assert accepts(Reference, value) is accepted
 
 
 @pytest.mark.parametrize(
-    ("value", "taken"),
+    ("value", "accepted"),
     [
         ("https://stride.example", True),
         ("https://stride.example:8443", True),
@@ -135,12 +135,12 @@ def test_a_copy_is_on_the_web_by_mail_or_by_post(value: str, taken: bool) -> Non
         ("", False),
     ],
 )
-def test_a_site_is_an_origin_as_browsers_send_it(value: str, taken: bool) -> None:
-    assert accepts(SiteOrigin, value) is taken
+def test_a_site_has_an_origin_as_browsers_send_it(value: str, accepted: bool) -> None:
+    assert accepts(SiteOrigin, value) is accepted
 
 
 @pytest.mark.parametrize(
-    ("value", "taken"),
+    ("value", "accepted"),
     [
         ("https://cdn.vendor.example", True),
         ("https://*.vendor.example", True),
@@ -160,12 +160,12 @@ def test_a_site_is_an_origin_as_browsers_send_it(value: str, taken: bool) -> Non
         ("data:", False),
     ],
 )
-def test_a_vendors_origin_opens_nothing_else(value: str, taken: bool) -> None:
-    assert accepts(VendorOrigin, value) is taken
+def test_an_origin_of_a_vendor_opens_no_other_host(value: str, accepted: bool) -> None:
+    assert accepts(VendorOrigin, value) is accepted
 
 
 @pytest.mark.parametrize(
-    ("value", "taken"),
+    ("value", "accepted"),
     [
         ("privacy@media.example", True),
         ("Privacy+1@Media.example", True),
@@ -180,12 +180,12 @@ def test_a_vendors_origin_opens_nothing_else(value: str, taken: bool) -> None:
         ("", False),
     ],
 )
-def test_an_e_mail_address_is_one(value: str, taken: bool) -> None:
-    assert accepts(Email, value) is taken
+def test_an_e_mail_address_is_a_single_plain_address(value: str, accepted: bool) -> None:
+    assert accepts(Email, value) is accepted
 
 
 @pytest.mark.parametrize(
-    ("value", "taken"),
+    ("value", "accepted"),
     [
         (".stride.example", True),
         ("stride.example", True),
@@ -195,10 +195,10 @@ def test_an_e_mail_address_is_one(value: str, taken: bool) -> None:
         ("a;b", False),
     ],
 )
-def test_a_domain_is_one(value: str, taken: bool) -> None:
-    assert accepts(Domain, value) is taken
+def test_a_domain_is_lowercase_with_at_most_a_leading_dot(value: str, accepted: bool) -> None:
+    assert accepts(Domain, value) is accepted
 
 
-def test_hosts_are_found_in_origins() -> None:
+def test_the_host_of_an_origin_has_no_port() -> None:
     assert host_of("https://stride.example:8443") == "stride.example"
     assert is_local("localhost") and is_local("a.localhost") and not is_local("localhost.example")

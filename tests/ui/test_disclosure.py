@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from consentkit.notices.notice import Notice
-from consentkit.policy.policy import Policy, TrackerKind
+from consentkit.policy.models import TrackerKind
+from consentkit.policy.policy import Policy
 from consentkit.ui.disclosure import Disclosure, web_address
 from consentkit.ui.i18n import Translator
 from tests.support.told import policy_of, rows

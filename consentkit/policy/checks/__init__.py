@@ -1,33 +1,38 @@
-"""What several values of a policy get wrong together, and what is lawful but unwise.
+"""Checks of a whole policy: what several values get wrong together, and what is lawful but unwise.
 
-Each check is a generator of findings over a `Draft`, and names the REQUIREMENTS row that it holds.
+Each check is a generator of findings over a `CheckContext`. Its docstring says what holds, after the REQUIREMENTS row if there
+is one.
 """
 
 from datetime import date
 
-from consentkit.policy.checks import categories, trackers, vendors
-from consentkit.policy.checks import cookie_size as cookies
-from consentkit.policy.checks import references as identity
-from consentkit.policy.checks import sites as scope
-from consentkit.policy.checks.context import CheckContext, Path
-from consentkit.policy.findings import Finding
+from consentkit.policy.checks import categories, cookie_size, periods, references, sites, trackers, vendors
+from consentkit.policy.checks.context import CheckContext
+from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.policy import Policy
 
 __all__ = ["findings"]
 
-_ALL = (
-    *identity.CHECKS,
-    *scope.CHECKS,
+_CHECKS = (
+    *references.CHECKS,
+    *periods.CHECKS,
+    *sites.CHECKS,
     *categories.CHECKS,
     *vendors.CHECKS,
     *trackers.CHECKS,
-    *cookies.CHECKS,
+    *cookie_size.CHECKS,
 )
 
 
 def findings(
-    policy: Policy, *, today: date, placeholder_paths: frozenset[Path] = frozenset()
+    policy: Policy, *, today: date, placeholder_paths: frozenset[KeyPath] = frozenset()
 ) -> list[Finding]:
-    """Run every check; `today` decides which adequacy decisions stand, `bad` names the parts that are fillers."""
+    """Run every check.
+
+    Args:
+        policy: the policy, in which placeholders may stand for invalid values.
+        today: the day on which adequacy decisions have to be in force.
+        placeholder_paths: where the placeholders are; no check reads them.
+    """
     context = CheckContext(policy, today, placeholder_paths)
-    return [finding for check in _ALL for finding in check(context)]
+    return [finding for check in _CHECKS for finding in check(context)]

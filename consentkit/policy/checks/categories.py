@@ -1,128 +1,138 @@
-"""What a category may claim: to be necessary, to be exempt, to combine (REQUIREMENTS A)."""
+"""Whether a category may be required, exempt, or combined across sites (REQUIREMENTS A)."""
 
 from collections.abc import Iterator
 
-from consentkit.policy.checks.context import CheckContext, Path
+from consentkit.policy.checks.context import CheckContext
 from consentkit.policy.duration import Duration
-from consentkit.policy.findings import Finding
-from consentkit.policy.policy import Category, Tracker, Vendor
+from consentkit.policy.findings import Finding, KeyPath
+from consentkit.policy.models import Category, Tracker, Vendor
 
 __all__ = ["CHECKS"]
 
-EXEMPTING = ("FR", "NL")
-"""Jurisdictions whose law or regulator exempts the publisher's own analytics (REQUIREMENTS A9)."""
-LONGEST_EXEMPT_LIFETIME = Duration(months=13)
-LONGEST_EXEMPT_RETENTION = Duration(months=25)
+_EXEMPTING_COUNTRIES = ("FR", "NL")
+"""Countries whose law or regulator exempts a publisher's own analytics from consent (REQUIREMENTS A9)."""
+_LONGEST_EXEMPT_LIFETIME = Duration(months=13)
+_LONGEST_EXEMPT_RETENTION = Duration(months=25)
+_ASK = "Move it to a category that asks for consent."
 
 
-def basis_is_one(context: CheckContext) -> Iterator[Finding]:
-    """Strictly necessary, exempt, or asked for."""
+def category_has_one_basis(context: CheckContext) -> Iterator[Finding]:
+    """A category is strictly necessary, exempt, or asked about."""
     for path, category in context.categories("required", "exempt"):
         if category.required and category.exempt:
-            message = "What is required needs no exemption."
-            yield Finding(
-                (*path, "exempt"), message, "Keep one: strictly necessary, or analytics that are exempt."
-            )
-    if context.sound("categories") and all(row.required for _, row in context.categories("required")):
+            message = "A required category needs no exemption."
+            remedy = "Keep `required` if it is strictly necessary, or `exempt` for analytics."
+            yield Finding((*path, "exempt"), message, remedy)
+    if context.is_valid("categories") and all(
+        category.required for _, category in context.categories("required")
+    ):
         message = "Every category is required: visitors are asked nothing."
         yield Finding(("categories",), message, "Check that each is strictly necessary.", warning=True)
 
 
 def combining_needs_consent(context: CheckContext) -> Iterator[Finding]:
-    """LB-08: data from several services is combined on consent alone (GDPR 6(1)(a))."""
+    """LB-08: data from several sites is combined only with consent (GDPR 6(1)(a))."""
     for path, category in context.categories("combines_across_sites", "required", "exempt"):
         if not category.combines_across_sites:
             continue
         key = (*path, "combines_across_sites")
         if category.required or category.exempt:
+            message = "Data from several sites may be combined only with consent, which this category does not ask for."
+            remedy = "Remove the key, or move what is combined to a category that asks for consent."
+            yield Finding(key, message, remedy)
+        elif context.is_valid("sites") and len(context.policy.sites) == 1:
             message = (
-                "Data from several sites is combined only on consent, which this category does not ask for."
+                "Visitors are told that data from several sites is combined, but there is only one site."
             )
-            yield Finding(key, message, "Leave it out, or move what is combined to a category that asks.")
-        elif context.sound("sites") and len(context.policy.sites) == 1:
-            message = "There is one site, nothing to combine; visitors are told otherwise."
-            yield Finding(key, message, "Leave it out until there is a second site.", warning=True)
+            yield Finding(key, message, "Remove the key until there is a second site.", warning=True)
 
 
-def exemption_holds(context: CheckContext) -> Iterator[Finding]:
-    """LB-05: only for analytics that are the publisher's own, short-lived and profile nobody."""
+def exemption_applies(context: CheckContext) -> Iterator[Finding]:
+    """LB-05: only analytics that are the publisher's own, short-lived and without profiles are exempt."""
     for path, category in context.categories("id", "exempt"):
         if not category.exempt:
             continue
         policy = context.policy
-        if context.sound("jurisdiction") and policy.jurisdiction not in EXEMPTING:
-            message = f"{policy.jurisdiction} exempts no analytics from consent, as far as is known."
-            yield Finding((*path, "exempt"), message, "Leave it out: visitors are asked.")
+        if context.is_valid("jurisdiction") and policy.jurisdiction not in _EXEMPTING_COUNTRIES:
+            message = f"No exemption of analytics from consent is known for {policy.jurisdiction}."
+            yield Finding((*path, "exempt"), message, "Remove `exempt`, so that visitors are asked.")
         yield from _exempt_retention(path, category, context)
-        for row, vendor in context.vendors("category", "profiling", "role", "retention"):
+        for vendor_path, vendor in context.vendors("category", "profiling", "role", "retention"):
             if vendor.category == category.id:
-                yield from _exempt_vendor(row, vendor)
-        for row, tracker in context.trackers("category", "third_party", "lifetime", "kind"):
+                yield from _exempt_vendor(vendor_path, vendor)
+        for tracker_path, tracker in context.trackers("category", "third_party", "lifetime", "kind"):
             if tracker.category == category.id:
-                yield from _exempt_tracker(row, tracker)
+                yield from _exempt_tracker(tracker_path, tracker)
 
 
-def _exempt_retention(path: Path, category: Category, context: CheckContext) -> Iterator[Finding]:
-    if not context.sound(*path, "retention"):
+def _exempt_retention(path: KeyPath, category: Category, context: CheckContext) -> Iterator[Finding]:
+    if not context.is_valid(*path, "retention"):
         return
     if category.retention is None:
-        message = "Exempt analytics are kept for 25 months at the most; this category does not say how long."
-        yield Finding((*path, "retention"), message, 'Add it, such as retention = "P25M".', warning=True)
-    elif category.retention.longer_than(LONGEST_EXEMPT_RETENTION):
-        yield Finding(
-            (*path, "retention"), "Exempt analytics are kept for 25 months at the most.", 'Write "P25M".'
-        )
+        message = "Exempt analytics are kept for at most 25 months; this category does not say how long it keeps them."
+        yield Finding((*path, "retention"), message, 'Add `retention`, such as "P25M".', warning=True)
+    elif category.retention.longer_than(_LONGEST_EXEMPT_RETENTION):
+        message = "Exempt analytics are kept for at most 25 months."
+        yield Finding((*path, "retention"), message, 'Write at most "P25M".')
 
 
-def _exempt_vendor(path: Path, vendor: Vendor) -> Iterator[Finding]:
-    ask = "Move it to a category that asks."
+def _exempt_vendor(path: KeyPath, vendor: Vendor) -> Iterator[Finding]:
     if vendor.role != "processor":
-        message = "Exempt analytics serve the publisher alone; this vendor uses the data for itself."
-        yield Finding((*path, "role"), message, f'Write role = "processor" if its contract says so. {ask}')
+        message = "Exempt analytics serve only the publisher; this vendor uses the data for itself."
+        remedy = f'Write role = "processor" if the contract says so. {_ASK}'
+        yield Finding((*path, "role"), message, remedy)
     if vendor.profiling:
-        yield Finding((*path, "profiling"), "Exempt analytics profile nobody.", ask)
-    if vendor.retention is None or vendor.retention.longer_than(LONGEST_EXEMPT_RETENTION):
-        message = "Exempt analytics are kept for 25 months at the most, and the vendor says how long."
-        yield Finding((*path, "retention"), message, f'Add retention, up to "P25M". {ask}')
+        yield Finding((*path, "profiling"), "Exempt analytics build no profiles.", _ASK)
+    if vendor.retention is None or vendor.retention.longer_than(_LONGEST_EXEMPT_RETENTION):
+        message = "A vendor of exempt analytics says how long it keeps data, at most 25 months."
+        yield Finding((*path, "retention"), message, f'Add `retention`, at most "P25M". {_ASK}')
 
 
-def _exempt_tracker(path: Path, tracker: Tracker) -> Iterator[Finding]:
-    ask = "Move it to a category that asks."
+def _exempt_tracker(path: KeyPath, tracker: Tracker) -> Iterator[Finding]:
     if tracker.third_party:
-        yield Finding((*path, "third_party"), "Exempt analytics stay on the publisher's own domain.", ask)
+        message = "Exempt analytics store data only on the publisher's own domain."
+        yield Finding((*path, "third_party"), message, _ASK)
     if tracker.kind in ("fingerprint", "url_decoration"):
-        message = "This recognises visitors on other sites too, which no exemption covers."
-        yield Finding((*path, "kind"), message, ask)
-    if tracker.lifetime != "session" and tracker.lifetime.longer_than(LONGEST_EXEMPT_LIFETIME):
-        message = "Exempt trackers live for 13 months at the most."
-        yield Finding((*path, "lifetime"), message, f'Write "P13M" and set it so. {ask}')
+        message = "This kind of tracker recognises visitors on other sites, which no exemption covers."
+        yield Finding((*path, "kind"), message, _ASK)
+    if tracker.lifetime != "session" and tracker.lifetime.longer_than(_LONGEST_EXEMPT_LIFETIME):
+        message = "Exempt trackers are kept for at most 13 months."
+        yield Finding((*path, "lifetime"), message, f'Write at most "P13M" and set it so. {_ASK}')
 
 
 def gpc_is_honoured(context: CheckContext) -> Iterator[Finding]:
-    """SG-02: Sec-GPC says no to profiles; where it is ignored, gpc.json says so."""
+    """SG-02: Sec-GPC refuses profiles; gpc.json says so where a category ignores the signal."""
     for path, category in context.categories("id", "required", "honours_gpc"):
-        profiled = any(
+        profiles = any(
             vendor.profiling
             for _, vendor in context.vendors("category", "profiling")
             if vendor.category == category.id
         )
+        key = (*path, "honours_gpc")
         if category.required and category.honours_gpc:
-            message = "What is required is always on, whatever the browser asks for."
-            yield Finding((*path, "honours_gpc"), message, "Leave it out.")
-        elif category.honours_gpc is False and profiled and not category.required:
-            message = "A vendor of the category profiles, and the visitor's Sec-GPC is ignored."
-            yield Finding(
-                (*path, "honours_gpc"), message, "Leave it out: it is honoured by default.", warning=True
+            message = "A required category is always on, whatever signal the browser sends."
+            yield Finding(key, message, "Remove the key.")
+        elif category.honours_gpc is False and profiles and not category.required:
+            message = (
+                "A vendor of this category builds profiles, and the visitor's Sec-GPC signal is ignored."
             )
+            yield Finding(key, message, "Remove the key: the signal is honoured by default.", warning=True)
 
 
-def something_is_asked_about(context: CheckContext) -> Iterator[Finding]:
-    """A category that stores nothing and leads to nobody need not be asked about."""
-    used = {row.category for _, row in context.trackers()} | {row.category for _, row in context.vendors()}
+def category_is_used(context: CheckContext) -> Iterator[Finding]:
+    """Visitors are not asked about a category without trackers and vendors."""
+    used_ids = {tracker.category for _, tracker in context.trackers()}
+    used_ids |= {vendor.category for _, vendor in context.vendors()}
     for path, category in context.categories("id"):
-        if category.id not in used and context.sound("trackers") and context.sound("vendors"):
+        if category.id not in used_ids and context.is_valid("trackers") and context.is_valid("vendors"):
             message = "The category has no tracker and no vendor: there is nothing to agree to."
-            yield Finding(path, message, "Declare what it stores, or leave it out.", warning=True)
+            yield Finding(path, message, "Declare what it stores, or remove the category.", warning=True)
 
 
-CHECKS = (basis_is_one, combining_needs_consent, exemption_holds, gpc_is_honoured, something_is_asked_about)
+CHECKS = (
+    category_has_one_basis,
+    combining_needs_consent,
+    exemption_applies,
+    gpc_is_honoured,
+    category_is_used,
+)

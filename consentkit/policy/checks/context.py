@@ -1,63 +1,80 @@
-"""A policy under inspection, some parts of which may be fillers for what could not be read."""
+"""What a check reads: the policy without the placeholders that stand for its invalid values."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TypeVar
 
-from consentkit.policy.findings import KeyPath as Path
-from consentkit.policy.policy import Category, Policy, Site, Tracker, Vendor
+from consentkit.policy.findings import KeyPath
+from consentkit.policy.models import Category, Site, Tracker, Vendor
+from consentkit.policy.policy import Policy
 
-__all__ = ["CheckContext", "Path"]
+__all__ = ["CheckContext"]
 
 _Row = TypeVar("_Row")
 
 
 class CheckContext:
-    """Hand out the parts of a policy that are sound, each with its path.
+    """The valid parts of a policy, each with its path.
 
-    Callers name the fields that they read: a row in which one of them is a filler is left out.
+    Callers list the fields that they read: a row with a placeholder in one of these fields is left out.
     """
 
-    def __init__(self, policy: Policy, today: date, placeholder_paths: frozenset[Path] = frozenset()) -> None:
+    def __init__(
+        self, policy: Policy, today: date, placeholder_paths: frozenset[KeyPath] = frozenset()
+    ) -> None:
         self.policy = policy
         self.today = today
-        self._bad = placeholder_paths
-        self._categories = {row.id: path for path, row in self.categories("id")}
-        self._vendors = {row.id: path for path, row in self.vendors("id")}
+        self._placeholder_paths = placeholder_paths
+        self._category_paths = {category.id: path for path, category in self.categories("id")}
+        self._vendor_paths = {vendor.id: path for path, vendor in self.vendors("id")}
 
-    def sound(self, *path: str | int) -> bool:
-        """Say whether neither a part nor what holds it is a filler."""
-        return not self._bad or all(path[: length + 1] not in self._bad for length in range(len(path)))
+    def is_valid(self, *path: str | int) -> bool:
+        """Return whether neither a value nor what contains it is a placeholder."""
+        return not self._placeholder_paths or all(
+            path[: length + 1] not in self._placeholder_paths for length in range(len(path))
+        )
 
-    def sites(self, *needs: str) -> Iterator[tuple[Path, Site]]:
-        """Give the sites that are sound in these fields."""
-        return self._rows("sites", self.policy.sites, needs)
+    def sites(self, *fields: str) -> Iterator[tuple[KeyPath, Site]]:
+        """Yield the sites whose listed fields are valid."""
+        return self._rows("sites", self.policy.sites, fields)
 
-    def categories(self, *needs: str) -> Iterator[tuple[Path, Category]]:
-        """Give the categories that are sound in these fields."""
-        return self._rows("categories", self.policy.categories, needs)
+    def categories(self, *fields: str) -> Iterator[tuple[KeyPath, Category]]:
+        """Yield the categories whose listed fields are valid."""
+        return self._rows("categories", self.policy.categories, fields)
 
-    def vendors(self, *needs: str) -> Iterator[tuple[Path, Vendor]]:
-        """Give the vendors that are sound in these fields."""
-        return self._rows("vendors", self.policy.vendors, needs)
+    def vendors(self, *fields: str) -> Iterator[tuple[KeyPath, Vendor]]:
+        """Yield the vendors whose listed fields are valid."""
+        return self._rows("vendors", self.policy.vendors, fields)
 
-    def trackers(self, *needs: str) -> Iterator[tuple[Path, Tracker]]:
-        """Give the trackers that are sound in these fields."""
-        return self._rows("trackers", self.policy.trackers, needs)
+    def trackers(self, *fields: str) -> Iterator[tuple[KeyPath, Tracker]]:
+        """Yield the trackers whose listed fields are valid."""
+        return self._rows("trackers", self.policy.trackers, fields)
 
-    def category(self, category_id: str, *needs: str) -> Category | None:
-        """Look a category up; None where it is unknown or not sound in these fields."""
-        path = self._categories.get(category_id)
-        known = path is not None and all(self.sound(*path, need) for need in needs)
-        return self.policy.category(category_id) if known else None
+    def row_name(self, path: KeyPath) -> str:
+        """Return how messages call a row: `YouTube (youtube)` for a vendor or a site, else `trackers[2]`."""
+        section, index = path
+        if section in ("sites", "vendors") and self.is_valid(*path, "name") and self.is_valid(*path, "id"):
+            row: Site | Vendor = getattr(self.policy, str(section))[index]
+            return f"{row.name} ({row.id})"
+        return f"{section}[{index}]"
 
-    def vendor(self, vendor_id: str, *needs: str) -> Vendor | None:
-        """Look a vendor up; None where it is unknown or not sound in these fields."""
-        path = self._vendors.get(vendor_id)
-        known = path is not None and all(self.sound(*path, need) for need in needs)
-        return self.policy.vendor(vendor_id) if known else None
+    def category(self, category_id: str, *fields: str) -> Category | None:
+        """Return a category, or None if it is unknown or one of these fields is invalid."""
+        path = self._category_paths.get(category_id)
+        usable = path is not None and all(self.is_valid(*path, field) for field in fields)
+        return self.policy.category(category_id) if usable else None
 
-    def _rows(self, section: str, rows: Sequence[_Row], needs: Sequence[str]) -> Iterator[tuple[Path, _Row]]:
+    def vendor(self, vendor_id: str, *fields: str) -> Vendor | None:
+        """Return a vendor, or None if it is unknown or one of these fields is invalid."""
+        path = self._vendor_paths.get(vendor_id)
+        usable = path is not None and all(self.is_valid(*path, field) for field in fields)
+        return self.policy.vendor(vendor_id) if usable else None
+
+    def _rows(
+        self, section: str, rows: Sequence[_Row], fields: Sequence[str]
+    ) -> Iterator[tuple[KeyPath, _Row]]:
         for index, row in enumerate(rows):
-            if self.sound(section, index) and all(self.sound(section, index, need) for need in needs):
+            if self.is_valid(section, index) and all(
+                self.is_valid(section, index, field) for field in fields
+            ):
                 yield (section, index), row

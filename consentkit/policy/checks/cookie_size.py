@@ -10,7 +10,7 @@ __all__ = ["CHECKS"]
 
 
 def decisions_fit_their_cookies(context: CheckContext) -> Iterator[Finding]:
-    """CK-01: a decision that fits no cookie would be lost, and its visitor asked again on every page."""
+    """CK-01: a decision that fits no cookie would be lost, and the visitor asked again on every page."""
     policy = context.policy
     optional = [category.id for category in policy.optional]
     vendors = [vendor.id for category in optional for vendor in policy.vendors_of(category)]

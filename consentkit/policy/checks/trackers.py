@@ -1,165 +1,176 @@
-"""What is stored or read: necessary where it says so, owned by somebody, found by the gate (REQUIREMENTS A, C, H)."""
+"""Whether trackers are necessary where declared so, belong to a vendor, and can be told apart (REQUIREMENTS A, C, H)."""
 
 from collections.abc import Iterator
 from typing import get_args
 
-from consentkit.policy.checks.context import CheckContext, Path
-from consentkit.policy.checks.references import named, repeated
+from consentkit.policy.checks.context import CheckContext
+from consentkit.policy.checks.references import repeated
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import is_cookie_name
-from consentkit.policy.findings import Finding
+from consentkit.policy.findings import Finding, KeyPath
+from consentkit.policy.models import Necessity, Tracker
 from consentkit.policy.own_cookies import ALL_COOKIE_NAMES
-from consentkit.policy.policy import Necessity, Tracker
 from consentkit.policy.url_types import host_of
 
 __all__ = ["CHECKS"]
 
-LONGEST_COOKIE = Duration(days=400)
+_LONGEST_LIFETIME = Duration(days=400)
 _PERSISTENT = ("local_storage", "indexed_db", "cache_storage")
 
 
 def necessity_is_stated(context: CheckContext) -> Iterator[Finding]:
-    """LB-06: for what is always on, from a closed list; for nothing else."""
+    """LB-06: a tracker that is always on states a reason from a closed list, and no other tracker does."""
     for path, tracker in context.trackers("category", "necessity"):
         category = context.category(tracker.category, "required")
         if category is None:
             continue
         key = (*path, "necessity")
         if category.required and tracker.necessity is None:
-            message = "The tracker is always on, but does not say why it is strictly necessary."
-            yield Finding(key, message, f"Add necessity, or move it to a category that asks. {_NECESSITIES}")
-        elif tracker.necessity is not None and not category.required:
-            message = (
-                f"The category {category.id} is not required, so that nothing in it is strictly necessary."
+            message = "The tracker is always on, but gives no reason why it is strictly necessary."
+            remedy = (
+                f"Add `necessity` ({_NECESSITIES}), or move the tracker to a category that asks for consent."
             )
-            yield Finding(key, message, "Leave it out, or move the tracker to a required category.")
+            yield Finding(key, message, remedy)
+        elif tracker.necessity is not None and not category.required:
+            message = f"The category {category.id} is not required, so that none of its trackers is strictly necessary."
+            yield Finding(key, message, "Remove the key, or move the tracker to a required category.")
 
 
-_NECESSITIES = f"Known here: {', '.join(get_args(Necessity))}."
+_NECESSITIES = ", ".join(get_args(Necessity))
 
 
-def third_parties_are_named(context: CheckContext) -> Iterator[Finding]:
-    """IN-02: visitors are told who has access."""
+def third_parties_are_declared(context: CheckContext) -> Iterator[Finding]:
+    """IN-02: visitors are told who has access to a tracker."""
     for path, tracker in context.trackers("third_party", "vendor", "category"):
         if tracker.third_party and tracker.vendor is None:
-            message = "The tracker is on a third party's domain, but names no vendor."
-            yield Finding((*path, "third_party"), message, "Add the vendor whose domain it is.")
+            message = "The tracker is on a third party's domain, but has no vendor."
+            yield Finding(
+                (*path, "third_party"), message, "Add `vendor`: the third party whose domain it is."
+            )
         vendor = context.vendor(tracker.vendor, "category") if tracker.vendor else None
         if vendor is None or not context.category(vendor.category) or not context.category(tracker.category):
             continue
         if vendor.category != tracker.category:
-            message = (
-                f"The vendor {vendor.id} belongs to {vendor.category}, the tracker to {tracker.category}."
-            )
-            remedy = "Move one of them; a company with two roles is two vendors."
+            message = f"{vendor.name} ({vendor.id}) is a vendor of {vendor.category}; the tracker belongs to {tracker.category}."
+            remedy = "Move one of them; declare a company with two purposes as two vendors."
             yield Finding((*path, "category"), message, remedy)
 
 
 def names_are_told_apart(context: CheckContext) -> Iterator[Finding]:
-    """So that the gate knows whose an item is. Third parties' own items never pass it."""
-    rows = list(context.trackers("name", "kind", "category", "vendor", "third_party", "domain", "path"))
-    first: dict[tuple[str, str], tuple[Path, Tracker]] = {}
-    for path, row in rows:
-        if row.third_party:
+    """The gate can tell whose an item is, except for items on third parties' domains, which never pass it."""
+    trackers = list(context.trackers("name", "kind", "category", "vendor", "third_party", "domain", "path"))
+    first_trackers: dict[tuple[str, str], tuple[KeyPath, Tracker]] = {}
+    for path, tracker in trackers:
+        if tracker.third_party:
             continue
-        known, other = first.setdefault((row.kind, row.name), (path, row))
-        if (row.category, row.vendor) != (other.category, other.vendor):
-            message = f"This is {named(known)} again, for another category or vendor: which of them is it?"
-            yield Finding((*path, "name"), message, "Keep one of the two.")
+        first_path, first = first_trackers.setdefault((tracker.kind, tracker.name), (path, tracker))
+        if (tracker.category, tracker.vendor) != (first.category, first.vendor):
+            message = (
+                f"{context.row_name(first_path)} has the same name and kind, but another category or vendor."
+            )
+            yield Finding((*path, "name"), message, "Remove one of the two trackers.")
     places = (
-        (path, (row.kind, row.name, row.category, row.vendor, row.domain, row.path)) for path, row in rows
+        (path, (tracker.kind, tracker.name, tracker.category, tracker.vendor, tracker.domain, tracker.path))
+        for path, tracker in trackers
     )
-    for path, known in repeated(places):
-        yield Finding((*path, "name"), f"This is {named(known)} again.", "Leave one out.")
+    for path, first_path in repeated(places):
+        message = f"{context.row_name(first_path)} declares the same tracker."
+        yield Finding((*path, "name"), message, "Remove one of the two.")
 
 
 def own_cookies_are_left_alone(context: CheckContext) -> Iterator[Finding]:
-    """LB-09: this library discloses its own cookies; nobody else may have, hide or delete them."""
+    """LB-09: the library discloses its own cookies; no tracker may claim, hide or delete them."""
     for path, tracker in context.trackers("name", "kind", "third_party"):
         if tracker.kind != "cookie" or tracker.third_party:
             continue
-        covered = next((name for name in ALL_COOKIE_NAMES if tracker.matches(name)), None)
-        if covered:
-            message = f"This covers {covered}, in which consentkit keeps the choice and which it discloses by itself."
-            yield Finding((*path, "name"), message, "Name the cookie more exactly, or give it another name.")
+        own_name = next((name for name in ALL_COOKIE_NAMES if tracker.matches(name)), None)
+        if own_name:
+            message = f"The name matches {own_name}, a cookie of consentkit, which discloses it itself."
+            yield Finding(
+                (*path, "name"), message, "Write a longer pattern, or give the cookie another name."
+            )
 
 
 def cookies_are_cookies(context: CheckContext) -> Iterator[Finding]:
-    """Their names are tokens (RFC 6265); prefixes hold what they promise; other kinds have no Domain and Path."""
+    """Cookies have a valid name (RFC 6265), and only cookies have a Domain and a Path."""
     for path, tracker in context.trackers("name", "kind", "domain", "path", "partitioned"):
         if tracker.kind != "cookie":
-            given = {
+            declared = {
                 "domain": tracker.domain is not None,
                 "path": tracker.path != "/",
                 "partitioned": tracker.partitioned,
             }
-            for key in (key for key, is_given in given.items() if is_given):
-                yield Finding((*path, key), f"Only a cookie has this, not {tracker.kind}.", "Leave it out.")
+            for key in (key for key, is_declared in declared.items() if is_declared):
+                message = f"Only cookies have this attribute; the tracker is of kind {tracker.kind}."
+                yield Finding((*path, key), message, "Remove the key.")
             continue
         if not is_cookie_name(tracker.name):
-            message = "A cookie's name has no spaces, quotes, separators or letters beyond ASCII."
-            yield Finding((*path, "name"), message, "Write it as the browser shows it.")
+            message = "The name of a cookie has no spaces, quotes, separators or letters outside ASCII."
+            yield Finding((*path, "name"), message, "Write the name as the browser shows it.")
         if tracker.name.lower().startswith("__host-") and (tracker.domain is not None or tracker.path != "/"):
             key = "domain" if tracker.domain is not None else "path"
-            message = "A cookie whose name begins with __Host- has no Domain, and the path /."
-            yield Finding((*path, key), message, "Leave it out: browsers refuse such a cookie.")
+            message = "A cookie whose name begins with __Host- has no Domain, and the path /; browsers refuse others."
+            yield Finding((*path, key), message, "Remove the key.")
 
 
 def domains_are_ours(context: CheckContext) -> Iterator[Finding]:
-    """A first-party cookie lies on a domain of one of the sites, or it could be neither set nor deleted."""
-    hosts = [host_of(site.origin) for _, site in context.sites("origin") if context.sound("sites")]
+    """A first-party cookie is on a domain of one of the sites, or it could be neither set nor deleted."""
+    hosts = [host_of(site.origin) for _, site in context.sites("origin") if context.is_valid("sites")]
     for path, tracker in context.trackers("domain", "third_party", "kind"):
         if tracker.domain is None or tracker.kind != "cookie" or len(hosts) < len(context.policy.sites):
             continue
         domain = tracker.domain.removeprefix(".")
         ours = any(host == domain or host.endswith(f".{domain}") for host in hosts)
         if ours and "." not in domain and domain != "localhost":
-            yield Finding(
-                (*path, "domain"), "This is a whole top-level domain.", "Name the site's own domain."
-            )
+            yield Finding((*path, "domain"), "This is a top-level domain.", "Write the site's own domain.")
         elif tracker.third_party and ours:
             message = "This is a domain of one of the sites, so that the cookie is first-party."
-            yield Finding((*path, "domain"), message, "Leave out third_party: then withdrawal deletes it.")
+            yield Finding(
+                (*path, "domain"), message, "Remove `third_party`, so that a withdrawal deletes the cookie."
+            )
         elif not tracker.third_party and not ours:
-            message = "No site of the policy lies on this domain."
-            yield Finding((*path, "domain"), message, "Mend it, or write third_party = true.")
+            message = "No site of the policy is on this domain."
+            yield Finding((*path, "domain"), message, "Correct the domain, or write third_party = true.")
 
 
 def lifetimes_are_sensible(context: CheckContext) -> Iterator[Finding]:
-    """VA-07: no longer than the consent. Nor longer than browsers keep a cookie, nor shorter than a store lives."""
+    """VA-07: no tracker outlives the consent, and no lifetime contradicts the kind of storage."""
     for path, tracker in context.trackers("lifetime", "kind", "category"):
         key = (*path, "lifetime")
         category = context.category(tracker.category, "required", "exempt")
-        asked = category is not None and not category.required and not category.exempt
+        asks_consent = category is not None and not category.required and not category.exempt
         if tracker.lifetime == "session":
             if tracker.kind in _PERSISTENT:
-                message = f"What is in {tracker.kind} outlives the session."
-                yield Finding(key, message, "Say how long it stays before it is removed.", warning=True)
+                message = f"Items in {tracker.kind} outlive the session."
+                yield Finding(key, message, "Write after what time the site removes the item.", warning=True)
         elif tracker.kind == "session_storage":
-            message = "What is in session_storage ends with the tab."
+            message = "Items in session_storage end with the tab."
             yield Finding(key, message, 'Write "session".', warning=True)
-        elif tracker.kind == "cookie" and tracker.lifetime.longer_than(LONGEST_COOKIE):
-            yield Finding(
-                key, "Browsers keep a cookie for 400 days at the most.", 'Write "P400D".', warning=True
-            )
-        elif asked and context.sound("validity") and tracker.lifetime.longer_than(context.policy.validity):
+        elif tracker.kind == "cookie" and tracker.lifetime.longer_than(_LONGEST_LIFETIME):
+            message = "Browsers keep a cookie for at most 400 days."
+            yield Finding(key, message, 'Write at most "P400D".', warning=True)
+        elif (
+            asks_consent
+            and context.is_valid("validity")
+            and tracker.lifetime.longer_than(context.policy.validity)
+        ):
             message = f"The tracker outlives the consent, which ends after {context.policy.validity}."
-            yield Finding(key, message, "Set it for a shorter time.", warning=True)
+            yield Finding(key, message, "Shorten its lifetime.", warning=True)
 
 
 def required_trackers_are_ours(context: CheckContext) -> Iterator[Finding]:
-    """LB-06: a third party's tracker is seldom strictly necessary."""
+    """LB-06: a third party's tracker is rarely strictly necessary."""
     for path, tracker in context.trackers("category", "vendor"):
         category = context.category(tracker.category, "required")
         if tracker.vendor is not None and category is not None and category.required:
-            message = "A third party's tracker is always on here: nobody is asked."
-            remedy = "Check that the service which visitors ask for cannot do without it."
+            message = "This tracker of a third party is always on; visitors are not asked."
+            remedy = "Check that it is strictly necessary for what visitors ask for."
             yield Finding((*path, "vendor"), message, remedy, warning=True)
 
 
 CHECKS = (
     necessity_is_stated,
-    third_parties_are_named,
+    third_parties_are_declared,
     names_are_told_apart,
     own_cookies_are_left_alone,
     cookies_are_cookies,

@@ -1,12 +1,12 @@
-"""Where vendors are, what makes the transfer lawful, and what visitors are told of them (REQUIREMENTS C and D)."""
+"""Whether transfers to vendors are lawful, and visitors are told what vendors do (REQUIREMENTS C and D)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from consentkit.policy.checks.context import CheckContext, Path
-from consentkit.policy.checks.references import named, repeated
-from consentkit.policy.findings import Finding
-from consentkit.policy.policy import Vendor
+from consentkit.policy.checks.context import CheckContext
+from consentkit.policy.checks.references import repeated
+from consentkit.policy.findings import Finding, KeyPath
+from consentkit.policy.models import Vendor
 from consentkit.policy.transfers import SAFEGUARDS, AdequacyDecision, Condition
 from consentkit.policy.url_types import host_of
 
@@ -15,151 +15,143 @@ __all__ = ["CHECKS"]
 _CONDITIONS: dict[Condition, tuple[str, str]] = {
     "dpf_certified": (
         "only organisations on the Data Privacy Framework list",
-        "Write dpf_certified = true if the vendor is on that list, or name another safeguard.",
+        "Write dpf_certified = true if the vendor is on that list, or choose another safeguard.",
     ),
     "commercial_org": (
         "only commercial organisations under PIPEDA",
-        "Write commercial_org = true if the vendor is one, or name another safeguard.",
+        "Write commercial_org = true if the vendor is a commercial organisation, or choose another safeguard.",
     ),
 }
 
 
 def transfers_have_a_safeguard(context: CheckContext) -> Iterator[Finding]:
-    """TR-01, TR-02: outside the EEA, one from the closed list. TR-06: explicit consent is not asked for here."""
+    """TR-01, TR-02, TR-06: a vendor outside the EEA has a safeguard from the closed list, other than explicit consent."""
     for path, vendor in context.vendors("country", "safeguard"):
         key = (*path, "safeguard")
         if vendor.safeguard == "art49_explicit_consent":
             message = (
-                "This library does not ask for explicit consent to a transfer: it takes a warning of the risks, a consent "
-                "apart from this one, and no transfers as a rule (GDPR 49(1)(a))."
+                "consentkit does not ask for explicit consent to a transfer, which requires a warning about the risks, a "
+                "separate question, and transfers that are exceptional (GDPR 49(1)(a))."
             )
-            yield Finding(key, message, "Name another safeguard, or leave the vendor out.")
+            yield Finding(key, message, "Choose another safeguard, or remove the vendor.")
         elif context.policy.outside_eea(vendor) and vendor.safeguard in (None, "none_required"):
             message = f"{vendor.country} is outside the EEA: the transfer needs a safeguard (GDPR 44)."
-            known = ", ".join(
+            choices = ", ".join(
                 name for name in SAFEGUARDS if name not in ("none_required", "art49_explicit_consent")
             )
-            yield Finding(key, message, f"Name it: {known}.")
+            yield Finding(key, message, f"Add `safeguard`, one of: {choices}.")
         elif not context.policy.outside_eea(vendor) and vendor.safeguard == "adequacy":
-            message = f"{vendor.country} is in the EEA: there is no decision about it."
-            yield Finding(key, message, "Leave it out.", warning=True)
+            message = f"{vendor.country} is in the EEA, about which there is no adequacy decision."
+            yield Finding(key, message, "Remove the key.", warning=True)
 
 
-def safeguards_can_be_read(context: CheckContext) -> Iterator[Finding]:
-    """TR-05: visitors are told how to get a copy (GDPR 13(1)(f))."""
+def safeguard_can_be_read(context: CheckContext) -> Iterator[Finding]:
+    """TR-05: visitors are told how to get a copy of the safeguard (GDPR 13(1)(f))."""
     for path, vendor in context.vendors("country", "safeguard", "safeguard_copy"):
         if vendor.safeguard is None or vendor.safeguard_copy or not context.policy.outside_eea(vendor):
             continue
         if SAFEGUARDS[vendor.safeguard].needs_copy:
             message = f"Visitors are not told where to get a copy of the safeguard ({vendor.safeguard})."
-            yield Finding(
-                (*path, "safeguard_copy"), message, "Add it: an address on the web, by e-mail or by post."
-            )
+            remedy = "Add `safeguard_copy`: a URL, an e-mail address or a postal address."
+            yield Finding((*path, "safeguard_copy"), message, remedy)
 
 
-def adequacy_stands(context: CheckContext) -> Iterator[Finding]:
-    """TR-03: a decision is in force today. TR-04: its condition is met."""
+def adequacy_decision_applies(context: CheckContext) -> Iterator[Finding]:
+    """TR-03, TR-04: the adequacy decision is in force today, and the vendor meets its condition."""
     for path, vendor in context.vendors("country", "safeguard", "dpf_certified", "commercial_org"):
         relies = vendor.safeguard == "adequacy" and context.policy.outside_eea(vendor)
         decision = context.policy.transfer_data.decision(vendor.country, context.today)
         if relies and decision is None:
-            yield Finding(
-                (*path, "safeguard"), _no_decision(context, vendor), "Name another safeguard, such as scc."
-            )
+            message = _missing_decision(context, vendor)
+            yield Finding((*path, "safeguard"), message, "Choose another safeguard, such as scc.")
         if relies and decision is not None:
-            yield from _decision(path, vendor, decision, context)
+            yield from _decision_findings(path, vendor, decision, context)
         for condition in _CONDITIONS:
-            wanted = relies and decision is not None and decision.condition == condition
-            if getattr(vendor, condition) is not None and not wanted and (decision or not relies):
-                message = "This changes nothing: the vendor does not rely on a decision that asks for it."
-                yield Finding((*path, condition), message, "Leave it out.", warning=True)
+            is_condition = relies and decision is not None and decision.condition == condition
+            if getattr(vendor, condition) is not None and not is_condition and (decision or not relies):
+                message = (
+                    "The key has no effect: the vendor relies on no adequacy decision with this condition."
+                )
+                yield Finding((*path, condition), message, "Remove the key.", warning=True)
 
 
-def _no_decision(context: CheckContext, vendor: Vendor) -> str:
-    known = context.policy.transfer_data.decisions_for(vendor.country)
-    begins = [one.begins for one in known if one.begins > context.today]
-    ended = [one.ends for one in known if one.ends is not None and one.ends < context.today]
-    if ended:
-        return f"The adequacy decision for {vendor.country} ended on {max(ended)}."
-    if begins:
-        return f"The adequacy decision for {vendor.country} begins on {min(begins)}."
+def _missing_decision(context: CheckContext, vendor: Vendor) -> str:
+    decisions = context.policy.transfer_data.decisions_for(vendor.country)
+    future = [decision.begins for decision in decisions if decision.begins > context.today]
+    past = [decision.ends for decision in decisions if decision.ends and decision.ends < context.today]
+    if past:
+        return f"The adequacy decision for {vendor.country} ended on {max(past)}."
+    if future:
+        return f"The adequacy decision for {vendor.country} begins on {min(future)}."
     return f"There is no adequacy decision for {vendor.country}."
 
 
-def _decision(
-    path: Path, vendor: Vendor, decision: AdequacyDecision, context: CheckContext
+def _decision_findings(
+    path: KeyPath, vendor: Vendor, decision: AdequacyDecision, context: CheckContext
 ) -> Iterator[Finding]:
     key = (*path, "safeguard")
     if decision.condition is not None and getattr(vendor, decision.condition) is not True:
-        covered, remedy = _CONDITIONS[decision.condition]
-        message = f"The adequacy decision for {vendor.country} covers {covered}."
+        recipients, remedy = _CONDITIONS[decision.condition]
+        message = f"The adequacy decision for {vendor.country} covers {recipients}."
         yield Finding((*path, decision.condition), message, remedy)
     if decision.contested:
-        message = f"The adequacy decision for {vendor.country} may fall. {decision.contested}"
-        yield Finding(key, message, "Have another safeguard ready.", warning=True)
+        message = f"The adequacy decision for {vendor.country} may be struck down. {decision.contested}"
+        yield Finding(key, message, "Prepare another safeguard.", warning=True)
     lapses = context.policy.adequacy_lapses(vendor)
-    if lapses is not None and context.sound("validity"):
+    if lapses is not None and context.is_valid("validity"):
         today = datetime(context.today.year, context.today.month, context.today.day, tzinfo=UTC)
         last = context.policy.validity.after(today).date()
         if lapses < last:
             message = f"The adequacy decision for {vendor.country} ends on {lapses}, before consent given today does."
-            remedy = (
-                f"From {lapses + timedelta(days=1)} the vendor is refused: name another safeguard in time."
-            )
+            remedy = f"Choose another safeguard: from {lapses + timedelta(days=1)} on, the vendor is refused."
             yield Finding(key, message, remedy, warning=True)
 
 
 def vendors_are_told_apart(context: CheckContext) -> Iterator[Finding]:
-    """IN-03: each is listed once for each purpose."""
+    """IN-03: a vendor is listed once for each purpose."""
     names = ((path, (row.category, row.name.casefold())) for path, row in context.vendors("name", "category"))
     for path, first in repeated(names):
-        message = f"This is the name of {named(first)}, in the same category."
-        yield Finding((*path, "name"), message, "Keep one of the two, or name what sets them apart.")
+        message = f"{context.row_name(first)} has the same name, in the same category."
+        yield Finding((*path, "name"), message, "Remove one of the two, or choose names that differ.")
 
 
-def required_categories_profile_nobody(context: CheckContext) -> Iterator[Finding]:
-    """LB-06: what is strictly necessary is not a profile; that it needs a third party is rare."""
+def required_categories_build_no_profiles(context: CheckContext) -> Iterator[Finding]:
+    """LB-06: a profile is never strictly necessary, and a third party is rarely."""
     for path, vendor in context.vendors("category", "profiling"):
         category = context.category(vendor.category, "required")
         if category is None or not category.required:
             continue
         if vendor.profiling:
-            message = "Profiles are never strictly necessary, and this category is always on."
-            yield Finding((*path, "profiling"), message, "Move the vendor to a category that asks.")
+            message = "Profiles are never strictly necessary, but this category is always on."
+            yield Finding(
+                (*path, "profiling"), message, "Move the vendor to a category that asks for consent."
+            )
         else:
-            message = "A third party is always on here: nobody is asked."
-            remedy = "Check that the service which visitors ask for cannot do without it."
+            message = "This third party is always on; visitors are not asked."
+            remedy = "Check that it is strictly necessary for what visitors ask for."
             yield Finding((*path, "category"), message, remedy, warning=True)
 
 
 def vendors_store_something(context: CheckContext) -> Iterator[Finding]:
-    """IN-01: visitors are told what is stored, and how long."""
+    """IN-01: visitors are told what a vendor stores, and for how long."""
     storing = {tracker.vendor for _, tracker in context.trackers()}
     for path, vendor in context.vendors("id"):
-        if vendor.id not in storing and context.sound("trackers"):
+        if vendor.id not in storing and context.is_valid("trackers"):
             message = "The vendor has no tracker: visitors are not told what it stores or reads."
-            yield Finding(
-                path,
-                message,
-                "Declare its trackers, third_party = true for those on its own domain.",
-                warning=True,
-            )
+            remedy = "Declare its trackers, with third_party = true for those on its own domain."
+            yield Finding(path, message, remedy, warning=True)
 
 
 def vendors_are_not_our_sites(context: CheckContext) -> Iterator[Finding]:
-    """An origin of ours is no third party's, and a policy for it opens our own pages."""
-    ours = {site.origin: site.id for _, site in context.sites("origin")}
+    """No vendor's origin is one of our sites, because its Content-Security-Policy would open our own pages."""
+    site_origins = {site.origin for _, site in context.sites("origin")}
     for path, vendor in context.vendors("origins"):
         for kind, origins in vendor.origins:
             for index, origin in enumerate(origins):
-                if origin in ours or any(_covers(origin, site) for site in ours):
-                    message = "This covers a site of the policy."
-                    yield Finding(
-                        (*path, "origins", kind, index),
-                        message,
-                        "Name the vendor's own origin.",
-                        warning=True,
-                    )
+                if origin in site_origins or any(_covers(origin, site) for site in site_origins):
+                    key = (*path, "origins", kind, index)
+                    message = "The vendor's origin covers a site of the policy."
+                    yield Finding(key, message, "Write the vendor's own origin.", warning=True)
 
 
 def _covers(origin: str, site: str) -> bool:
@@ -169,10 +161,10 @@ def _covers(origin: str, site: str) -> bool:
 
 CHECKS = (
     transfers_have_a_safeguard,
-    safeguards_can_be_read,
-    adequacy_stands,
+    safeguard_can_be_read,
+    adequacy_decision_applies,
     vendors_are_told_apart,
-    required_categories_profile_nobody,
+    required_categories_build_no_profiles,
     vendors_store_something,
     vendors_are_not_our_sites,
 )
