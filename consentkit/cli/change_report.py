@@ -7,7 +7,7 @@ from consentkit.errors import UnknownIdError
 from consentkit.notices import Change
 from consentkit.policy import Policy
 
-__all__ = ["change_sentences", "describe"]
+__all__ = ["describe_change", "describe_changes"]
 
 _FIELDS = {
     ("vendor", "country"): "moved from {old} to {new}",
@@ -24,12 +24,12 @@ _FIELDS = {
 }
 
 
-def change_sentences(changes: Iterable[Change], policy: Policy) -> list[str]:
+def describe_changes(changes: Iterable[Change], policy: Policy) -> list[str]:
     """Return a line for each change, in the order given, with its consequence under the new policy."""
-    return [f"{describe(change, policy)} {_consequence(change, policy)}" for change in changes]
+    return [f"{describe_change(change, policy)} {_consequence(change, policy)}" for change in changes]
 
 
-def describe(change: Change, policy: Policy) -> str:
+def describe_change(change: Change, policy: Policy) -> str:
     """Return what changed, without who is asked again."""
     category = f"{change.category}: " if change.category and change.thing != "category" else ""
     if change.verb in ("added", "removed"):

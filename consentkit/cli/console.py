@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,14 +15,14 @@ from consentkit.errors import PolicyProblem
 
 __all__ = [
     "DEFAULT_POLICY",
-    "counted",
+    "count",
+    "count_problems",
     "err",
-    "failure",
+    "fail",
     "load_checked_policy",
     "out",
     "print_json",
     "print_problems",
-    "problem_counts",
 ]
 
 DEFAULT_POLICY = Path("consent.toml")
@@ -31,10 +31,14 @@ out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def failure(message: object, code: int) -> typer.Exit:
-    """Print an error message; return the exception that ends the command with an exit code."""
+def fail(message: object, code: int) -> NoReturn:
+    """Print an error message, and end the command.
+
+    Raises:
+        typer.Exit: always, with the exit code.
+    """
     err.print(f"[bold red]{escape(str(message))}[/]")
-    return typer.Exit(code)
+    raise typer.Exit(code)
 
 
 def print_problems(problems: Iterable[PolicyProblem], *, are_warnings: bool = False) -> None:
@@ -66,17 +70,17 @@ def load_checked_policy(path: Path) -> PolicyFile:
     if report.policy is None:
         print_problems(report.problems)
         out.print(
-            f"[bold red]{escape(str(path))}: {problem_counts(len(report.problems), len(report.warnings))}.[/]"
+            f"[bold red]{escape(str(path))}: {count_problems(len(report.problems), len(report.warnings))}.[/]"
         )
         raise typer.Exit(1)
     return report.policy
 
 
-def problem_counts(problems: int, warnings: int) -> str:
+def count_problems(problems: int, warnings: int) -> str:
     """Return `1 problem, 2 warnings`."""
-    return f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}"
+    return f"{count(problems, 'problem')}, {count(warnings, 'warning')}"
 
 
-def counted(number: int, singular: str, plural: str = "") -> str:
+def count(number: int, singular: str, plural: str = "") -> str:
     """Return a number with its noun; the plural ends in `s` unless it is given."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"

@@ -9,8 +9,8 @@ from rich.markup import escape
 
 from consentkit.cli.console import (
     DEFAULT_POLICY,
-    counted,
-    failure,
+    count,
+    fail,
     load_checked_policy,
     out,
     print_json,
@@ -41,7 +41,7 @@ def key(
         site = policy.site(site_id)
         private, public = new_pair()
     except (UnknownSiteError, ConfigurationError) as error:
-        raise failure(error, 2) from None
+        fail(error, 2)
     label = escape(f"{site.name} ({site.id})")
     out.print(f"[bold]Public half[/]: add it to {escape(str(policy_path))}, under the site {label}:\n")
     out.print(f'    public_key = "{public}"\n')
@@ -89,7 +89,7 @@ def check(
             for site, file in _values_by_site(policy, private_key).items()
         }
     except (UnknownSiteError, ValueError, OSError) as error:
-        raise failure(error, 2) from None
+        fail(error, 2)
     problems = [*check_policy(policy), *check_keys(policy, private_keys)]
     if not offline and len(origins) > 1:
         problems += check_running(policy, origins, prefix=prefix)
@@ -98,7 +98,7 @@ def check(
     else:
         print_problems(problems)
         colour = "red" if problems else "green"
-        out.print(f"[bold {colour}]{counted(len(origins), 'site')}, {counted(len(problems), 'problem')}.[/]")
+        out.print(f"[bold {colour}]{count(len(origins), 'site')}, {count(len(problems), 'problem')}.[/]")
     raise typer.Exit(1 if problems else 0)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from consentkit.cli.console import failure, out
+from consentkit.cli.console import fail, out
 from consentkit.cli.scaffold import (
     APPLICATION,
     FRAMEWORKS,
@@ -19,12 +19,12 @@ from consentkit.cli.scaffold import (
     Answers,
     ExistingApplication,
     Framework,
-    application_text,
     detect_framework,
     find_application,
-    lines_to_add,
-    new_key,
-    policy_text,
+    make_key,
+    render_application,
+    render_lines_to_add,
+    render_policy,
 )
 from consentkit.config import LOCK, PolicyFile, check_file, write_lock
 from consentkit.errors import ConfigurationError, PolicyError
@@ -62,7 +62,7 @@ def init(
             )
         _write_policy(directory, Answers() if yes else _ask())
     except (ConfigurationError, OSError) as error:
-        raise failure(error, 1) from None
+        fail(error, 1)
     _write_secret(directory / _KEY)
     _print_file(_POLICY, "what visitors are told and asked; replace what is not true of your site")
     _print_file(LOCK, "records what visitors were told; commit it")
@@ -70,7 +70,7 @@ def init(
     if existing is not None:
         _print_lines_to_add(chosen, existing, directory)
         return
-    (directory / APPLICATION).write_text(application_text(chosen), "utf-8")
+    (directory / APPLICATION).write_text(render_application(chosen), "utf-8")
     _print_file(APPLICATION, f"a {_FRAMEWORK_NAMES[chosen]} application that asks for consent")
     out.print("\nStart it with [bold]uvicorn app:app --host localhost[/] and open http://localhost:8000")
 
@@ -87,7 +87,7 @@ def _chosen_framework(name: str, existing: ExistingApplication | None, directory
 def _print_lines_to_add(framework: Framework, existing: ExistingApplication, directory: Path) -> None:
     file = existing.path.relative_to(directory)
     out.print(f"\n[bold]{escape(str(file))}[/] already exists. Add these lines:\n")
-    out.print(escape(lines_to_add(framework, name=existing.name, depth=len(file.parts) - 1)))
+    out.print(escape(render_lines_to_add(framework, name=existing.name, depth=len(file.parts) - 1)))
     out.print(
         "Visitors are asked at http://localhost:8000; if you develop at another address, write it in `origins`."
     )
@@ -127,7 +127,7 @@ def _policy(answers: Answers) -> PolicyFile:
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / _POLICY
-        path.write_text(policy_text(answers), "utf-8")
+        path.write_text(render_policy(answers), "utf-8")
         report = check_file(path)
     if report.policy is None:
         raise PolicyError(report.problems)
@@ -137,14 +137,14 @@ def _policy(answers: Answers) -> PolicyFile:
 def _write_policy(directory: Path, answers: Answers) -> None:
     lock, _ = add_notice_to_lock(_policy(answers), Lock(), datetime.now(UTC).date())
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / _POLICY).write_text(policy_text(answers), "utf-8")
+    (directory / _POLICY).write_text(render_policy(answers), "utf-8")
     write_lock(directory / LOCK, lock)
 
 
 def _write_secret(path: Path) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(new_key() + "\n")
+        file.write(make_key() + "\n")
 
 
 def _print_file(name: str, purpose: str) -> None:

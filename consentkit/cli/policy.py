@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from consentkit._version import __version__
-from consentkit.cli.change_report import change_sentences
+from consentkit.cli.change_report import describe_changes
 from consentkit.config import LOCK, PolicyFile, check_file, write_lock
 from consentkit.enforcement import CookieGate, read_sightings
 from consentkit.errors import ConfigurationError, PolicyProblem
@@ -20,13 +20,13 @@ try:
 
     from consentkit.cli.console import (
         DEFAULT_POLICY,
-        counted,
-        failure,
+        count,
+        count_problems,
+        fail,
         load_checked_policy,
         out,
         print_json,
         print_problems,
-        problem_counts,
     )
     from consentkit.cli.group import group
     from consentkit.cli.init import init
@@ -98,7 +98,7 @@ def check(
 
 def _outdated_lock(path: Path, policy: PolicyFile) -> PolicyProblem:
     _, changes = add_notice_to_lock(policy, policy.lock, _today())
-    sentences = ("The policy has changed since it was locked.", *change_sentences(changes, policy))
+    sentences = ("The policy has changed since it was locked.", *describe_changes(changes, policy))
     return _lock_problem(path, " ".join(sentences))
 
 
@@ -118,7 +118,7 @@ def _undeclared_cookies(file: Path, policy: PolicyFile) -> Iterable[PolicyProble
     try:
         names = read_sightings(file.read_text("utf-8", "replace").splitlines())
     except OSError as error:
-        raise failure(f"{file} cannot be read: {error.strerror}.", 2) from None
+        fail(f"{file} cannot be read: {error.strerror}.", 2)
     gate = CookieGate(policy, own_names=frozenset())
     message = "The site sets this cookie, but the policy does not declare it."
     remedy = "Declare it under [[trackers]], or stop setting it."
@@ -135,17 +135,17 @@ def _print_summary(
     warnings: tuple[PolicyProblem, ...],
     policy: PolicyFile | None,
 ) -> None:
-    result = f"{escape(str(path))}: {problem_counts(len(problems), len(warnings))}."
+    result = f"{escape(str(path))}: {count_problems(len(problems), len(warnings))}."
     if policy is None or problems:
         out.print(f"[bold red]{result}[/]")
         return
     asked = len(policy.consent_needed)
     outside = sum(map(policy.outside_eea, policy.vendors))
     out.print(
-        f"[bold green]{result}[/] {counted(len(policy.sites), 'site')}, "
-        f"{counted(asked, 'purpose that needs', 'purposes that need')} consent, "
-        f"{counted(len(policy.vendors), 'third party', 'third parties')} ({outside} outside the EEA), "
-        f"{counted(len(policy.trackers), 'tracker')}."
+        f"[bold green]{result}[/] {count(len(policy.sites), 'site')}, "
+        f"{count(asked, 'purpose that needs', 'purposes that need')} consent, "
+        f"{count(len(policy.vendors), 'third party', 'third parties')} ({outside} outside the EEA), "
+        f"{count(len(policy.trackers), 'tracker')}."
     )
 
 
@@ -170,24 +170,24 @@ def lock(
     Prints what changed since the last notice, and who will be asked again because of it. Commit the file.
     """
     if editorial != bool(reason.strip()):
-        raise failure("--editorial and --reason go together: give the reason why the meaning is the same.", 2)
+        fail("--editorial and --reason go together: give the reason why the meaning is the same.", 2)
     policy = load_checked_policy(path)
     try:
         new_lock, changes = add_notice_to_lock(policy, policy.lock, _today(), editorial=reason.strip())
     except ConfigurationError as error:
-        raise failure(error, 1) from None
+        fail(error, 1)
     if new_lock is policy.lock:
         out.print("Nothing changed that visitors are told.")
         return
     if not policy.lock.notices:
         out.print("This is the first notice.")
-    for sentence in change_sentences(changes, policy):
+    for sentence in describe_changes(changes, policy):
         out.print(escape(sentence))
     target = path.parent / LOCK
     if not dry_run:
         write_lock(target, new_lock)
         out.print(
-            f"[bold green]{escape(str(target))}: {counted(len(new_lock.notices), 'notice')}.[/] Commit it."
+            f"[bold green]{escape(str(target))}: {count(len(new_lock.notices), 'notice')}.[/] Commit it."
         )
 
 

@@ -19,12 +19,12 @@ __all__ = [
     "Answers",
     "ExistingApplication",
     "Framework",
-    "application_text",
     "detect_framework",
     "find_application",
-    "lines_to_add",
-    "new_key",
-    "policy_text",
+    "make_key",
+    "render_application",
+    "render_lines_to_add",
+    "render_policy",
 ]
 
 Framework = Literal["starlette", "fastapi"]
@@ -59,7 +59,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 )
 
 
-def policy_text(answers: Answers) -> str:
+def render_policy(answers: Answers) -> str:
     """Return a policy with a required, an analytical and a social category, and texts in one language."""
     translations = _TEXTS.get(answers.language.split("-")[0], _TEXTS["en"])
     values = {name: _quoted(getattr(answers, name)) for name, _ in QUESTIONS}
@@ -93,7 +93,7 @@ _TEXTS = {
 }
 
 
-def application_text(framework: Framework) -> str:
+def render_application(framework: Framework) -> str:
     """Return the source of an application named `app`, with a page at `/`."""
     return _template(f"app_{framework}.py").template
 
@@ -139,9 +139,9 @@ def _sources(directory: Path, depth: int = _MAX_DEPTH) -> Iterator[Path]:
             yield from _sources(path, depth - 1)
 
 
-def lines_to_add(framework: Framework, *, name: str = "app", depth: int = 0) -> str:
+def render_lines_to_add(framework: Framework, *, name: str = "app", depth: int = 0) -> str:
     """Return the lines that an existing application needs; its file is `depth` folders below the policy."""
-    text = application_text(framework)
+    text = render_application(framework)
     start, end = text.index("manager = "), text.index("\n\n\n", text.index("manager = "))
     module = "fastapi" if framework == "fastapi" else "asgi"
     here = f"Path(__file__).resolve().parents[{depth}]" if depth else "Path(__file__).parent"
@@ -176,7 +176,7 @@ def detect_framework(directory: Path, installed: Callable[[str], object] = find_
     )
 
 
-def new_key() -> str:
+def make_key() -> str:
     """Make a random key for signing cookies."""
     return secrets.token_urlsafe(48)
 

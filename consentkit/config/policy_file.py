@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import PrivateAttr, ValidationError
 
 from consentkit.config.lock_file import LOCK, read_lock
-from consentkit.config.schema_errors import schema_findings, with_placeholders
+from consentkit.config.schema_errors import explain_errors, with_placeholders
 from consentkit.config.toml_document import TomlDocument
 from consentkit.errors import PolicyError, PolicyProblem
 from consentkit.notices import Lock, Notice
@@ -112,7 +112,7 @@ def check_file(path: str | Path, *, today: date | None = None) -> CheckReport:
         return CheckReport(None, error.problems)
     lock, lock_problems = _read_lock(path.with_name(LOCK))
     transfer_data, list_problems = _read_transfer_data(path, document)
-    findings = _findings(
+    findings = _run_checks(
         document, transfer_data, today or datetime.now(UTC).date(), ignore_countries=bool(list_problems)
     )
     problems = document.problems(finding for finding in findings if not finding.warning)
@@ -126,7 +126,7 @@ def check_file(path: str | Path, *, today: date | None = None) -> CheckReport:
     return CheckReport(policy, (), warnings)
 
 
-def _findings(
+def _run_checks(
     document: TomlDocument, transfer_data: TransferData | None, today: date, *, ignore_countries: bool
 ) -> list[Finding]:
     """Check a document; placeholders stand for invalid values, so that one does not hide the problems of others.
@@ -138,13 +138,13 @@ def _findings(
     try:
         policy = Policy.from_data(document.data, transfer_data=transfer_data)
     except ValidationError as error:
-        findings = schema_findings(error)
+        findings = explain_errors(error)
         data, placeholder_paths = with_placeholders(document.data, findings)
         policy = Policy.from_data(data, transfer_data=transfer_data)
     if ignore_countries:
         placeholder_paths |= {("adequacy_file",), ("jurisdiction",)}
         placeholder_paths |= {("vendors", index, "country") for index in range(len(policy.vendors))}
-    return findings + checks.findings(policy, today=today, placeholder_paths=placeholder_paths)
+    return findings + checks.run_checks(policy, today=today, placeholder_paths=placeholder_paths)
 
 
 def _read_lock(path: Path) -> tuple[Lock, tuple[PolicyProblem, ...]]:
@@ -171,4 +171,4 @@ def _read_transfer_data(
     try:
         return TransferData.model_validate(listed.data), ()
     except ValidationError as error:
-        return None, listed.problems(schema_findings(error, TransferData))
+        return None, listed.problems(explain_errors(error, TransferData))

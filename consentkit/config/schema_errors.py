@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from consentkit.policy import Category, Finding, KeyPath, Policy, Site, Tracker, Vendor
 
-__all__ = ["schema_findings", "with_placeholders"]
+__all__ = ["explain_errors", "with_placeholders"]
 
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "sites": Site,
@@ -93,10 +93,10 @@ _ROW_PLACEHOLDERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def schema_findings(error: ValidationError, model: type[BaseModel] = Policy) -> list[Finding]:
+def explain_errors(error: ValidationError, model: type[BaseModel] = Policy) -> list[Finding]:
     """Return pydantic's errors as findings that the owner of a site understands."""
     return [
-        _finding(details, model)
+        _explain(details, model)
         for details in error.errors(include_url=False)
         if not _is_consequence(details)
     ]
@@ -107,13 +107,13 @@ def _is_consequence(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and len(error["input"]) > 0
 
 
-def _finding(error: ErrorDetails, model: type[BaseModel]) -> Finding:
+def _explain(error: ErrorDetails, model: type[BaseModel]) -> Finding:
     path: KeyPath = tuple(part for part in error["loc"] if part != "[key]")
     kind = error["type"]
     if kind == "missing":
-        return _missing(path, model)
+        return _explain_missing_key(path, model)
     if kind == "extra_forbidden":
-        return _unknown_key(path, model, error["input"])
+        return _explain_unknown_key(path, model, error["input"])
     if kind in _EXPECTED:
         expected, remedy = _EXPECTED[kind]
         if len(path) == 1 and path[0] in _SECTIONS:
@@ -122,7 +122,7 @@ def _finding(error: ErrorDetails, model: type[BaseModel]) -> Finding:
     context = error.get("ctx", {})
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", context["expected"])
-        return Finding(path, "Unknown value.", _suggestion(str(error["input"]), words))
+        return Finding(path, "Unknown value.", _suggest(str(error["input"]), words))
     if kind == "too_short":
         return Finding(path, "The list is empty.", "Add at least one item.")
     return Finding(
@@ -130,7 +130,7 @@ def _finding(error: ErrorDetails, model: type[BaseModel]) -> Finding:
     )
 
 
-def _missing(path: KeyPath, model: type[BaseModel]) -> Finding:
+def _explain_missing_key(path: KeyPath, model: type[BaseModel]) -> Finding:
     owner = _model_at(path[:-1], model)
     key = str(path[-1])
     described = next((field.description for name, field in _fields(owner) if name == key), None)
@@ -138,21 +138,21 @@ def _missing(path: KeyPath, model: type[BaseModel]) -> Finding:
     return Finding(path, f"Missing key `{key}`.", _MISSING_REMEDIES.get(key) or f"Add it: {meaning}")
 
 
-def _unknown_key(path: KeyPath, model: type[BaseModel], value: object) -> Finding:
+def _explain_unknown_key(path: KeyPath, model: type[BaseModel], value: object) -> Finding:
     key = str(path[-1])
     if key in ("legal_basis", "basis") and "legitimate" in str(value):
         key = "legitimate_interest"
     if key in _KNOWN_MISTAKES:
         return Finding(path, *_KNOWN_MISTAKES[key])
     known = [name for name, _ in _fields(_model_at(path[:-1], model))]
-    remedy = _suggestion(key, known)
+    remedy = _suggest(key, known)
     sections = [section for section, row in _SECTIONS.items() if key in dict(_fields(row))]
     if len(path) == 1 and sections and not get_close_matches(key, known, 1):
         remedy = f"Move it below [[{sections[0]}]], where it is a key of every row."
     return Finding(path, "Unknown key.", remedy)
 
 
-def _suggestion(word: str, known: list[str]) -> str:
+def _suggest(word: str, known: list[str]) -> str:
     close = get_close_matches(word[:64], known, 1)
     return f'Did you mean "{close[0]}"?' if close else f"Expected one of: {', '.join(known)}."
 

@@ -39,8 +39,8 @@ class TomlDocument:
             PolicyError: the bytes are not UTF-8, not TOML, too many, or nested too deep.
         """
         self.file = file
-        self._text = self._decoded(content)
-        self.data = self._parsed()
+        self._text = self._decode(content)
+        self.data = self._parse()
 
     @classmethod
     def read(cls, path: Path) -> "TomlDocument":
@@ -52,28 +52,26 @@ class TomlDocument:
         file = escaped(str(path))
         try:
             if path.exists() and not path.is_file():
-                raise _refused(file, "This is not a regular file.", "Give the path of a TOML file.")
+                raise _error(file, "This is not a regular file.", "Give the path of a TOML file.")
             with path.open("rb") as opened:
                 return cls(file, opened.read(LARGEST + 1))
         except FileNotFoundError:
-            raise _refused(file, "The file does not exist.", "Create it, or correct the path.") from None
+            raise _error(file, "The file does not exist.", "Create it, or correct the path.") from None
         except OSError as error:
             reason = error.strerror or "unknown reason"
-            raise _refused(
-                file, f"The file cannot be read: {reason}.", "Allow this user to read it."
-            ) from None
+            raise _error(file, f"The file cannot be read: {reason}.", "Allow this user to read it.") from None
         except ValueError:
-            raise _refused(file, "This is not the name of a file.", "Give the path of a TOML file.") from None
+            raise _error(file, "This is not the name of a file.", "Give the path of a TOML file.") from None
 
-    def _decoded(self, content: bytes) -> str:
+    def _decode(self, content: bytes) -> str:
         if len(content) > LARGEST:
-            raise _refused(
+            raise _error(
                 self.file, "The file is larger than 1 MiB.", "Remove what does not belong to the policy."
             )
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise _refused(self.file, "The file is in UTF-16.", "Save it as UTF-8.", 1)
+            raise _error(self.file, "The file is in UTF-16.", "Save it as UTF-8.", 1)
         if content.startswith(b"\xef\xbb\xbf"):
-            raise _refused(
+            raise _error(
                 self.file,
                 "The file begins with a byte order mark.",
                 "Save it as UTF-8 without a byte order mark.",
@@ -83,17 +81,17 @@ class TomlDocument:
             return content.decode("utf-8")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise _refused(self.file, "The file is not UTF-8.", "Save it as UTF-8.", line) from None
+            raise _error(self.file, "The file is not UTF-8.", "Save it as UTF-8.", line) from None
 
-    def _parsed(self) -> dict[str, Any]:
+    def _parse(self) -> dict[str, Any]:
         long_key = _LONG_KEY.search(self._text)
         if long_key:
             line = self._text.count("\n", 0, long_key.start()) + 1
-            raise _refused(self.file, "A key has more than 30 parts.", _SHALLOW, line)
+            raise _error(self.file, "A key has more than 30 parts.", _SHALLOW, line)
         try:
             return tomllib.loads(self._text)
         except RecursionError:
-            raise _refused(self.file, "The file is nested too deep.", _SHALLOW) from None
+            raise _error(self.file, "The file is nested too deep.", _SHALLOW) from None
         except ValueError as error:
             raise self._syntax_error(str(error)) from None
 
@@ -107,7 +105,7 @@ class TomlDocument:
             place = f" at column {match[3]}" if match[2] else " at the end of the file"
             line = int(match[2]) if match[2] else self._text.count("\n") + 1
         reason = escaped(f"{reason[:1].lower()}{reason[1:]}")
-        return _refused(self.file, f"Invalid TOML{place}: {reason}.", "Fix this line.", line)
+        return _error(self.file, f"Invalid TOML{place}: {reason}.", "Fix this line.", line)
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
@@ -121,16 +119,16 @@ class TomlDocument:
             PolicyProblem(
                 self.file,
                 line,
-                shown_path(finding.path),
-                self._shown_value(finding.path),
+                format_path(finding.path),
+                self._format_value_at(finding.path),
                 finding.message,
                 finding.remedy,
-                self._subject(finding.path),
+                self._subject_of(finding.path),
             )
             for line, finding in placed
         )
 
-    def _subject(self, path: KeyPath) -> str:
+    def _subject_of(self, path: KeyPath) -> str:
         """Return the name and the id of the vendor or the site that a path belongs to: `YouTube (youtube)`."""
         if len(path) < 2 or path[0] not in ("sites", "vendors"):
             return ""
@@ -143,17 +141,17 @@ class TomlDocument:
             return ""
         return escaped(f"{name[:_LONGEST_VALUE]} ({row_id[:_LONGEST_VALUE]})")
 
-    def _shown_value(self, path: KeyPath) -> str:
+    def _format_value_at(self, path: KeyPath) -> str:
         value: Any = self.data
         for part in path:
             try:
                 value = value[part]
             except (LookupError, TypeError):
                 return ""
-        return shown_value(value) if path else ""
+        return format_value(value) if path else ""
 
 
-def shown_path(path: KeyPath) -> str:
+def format_path(path: KeyPath) -> str:
     """Return a path as `vendors[2].country`, with quotes around keys that need them."""
     shown = ""
     for part in path:
@@ -161,11 +159,11 @@ def shown_path(path: KeyPath) -> str:
             shown += f"[{part}]"
             continue
         bare = re.fullmatch(r"[A-Za-z0-9_-]{1,64}", part)
-        shown += ("." if shown else "") + (part if bare else shown_value(part))
+        shown += ("." if shown else "") + (part if bare else format_value(part))
     return shown
 
 
-def shown_value(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value as TOML writes it, shortened, without characters that control a terminal."""
     match value:
         case bool():
@@ -185,5 +183,5 @@ def shown_value(value: object) -> str:
             return str(value)
 
 
-def _refused(file: str, message: str, remedy: str, line: int | None = None) -> PolicyError:
+def _error(file: str, message: str, remedy: str, line: int | None = None) -> PolicyError:
     return PolicyError((PolicyProblem(file, line, "", "", message, remedy),))

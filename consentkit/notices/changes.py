@@ -186,23 +186,25 @@ def compare(old: Notice, new: Notice) -> tuple[Change, ...]:
     return tuple(
         change if change.category is None or change.category in asked else replace(change, asks=False)
         for change in (
-            *_fields("controller", before["controller"], after["controller"]),
-            *_fields("group", before.get("group", {}), after.get("group", {})),
-            *_fields("policy", _whole_policy(before), _whole_policy(after)),
-            *_rows("site", before["sites"], after["sites"], ("id",)),
-            *_rows("category", before["categories"], after["categories"], ("id",)),
-            *_rows("vendor", before["vendors"], after["vendors"], ("category", "id")),
-            *_rows("tracker", before["trackers"], after["trackers"], ("category", "kind", "name", "vendor")),
+            *_compare_fields("controller", before["controller"], after["controller"]),
+            *_compare_fields("group", before.get("group", {}), after.get("group", {})),
+            *_compare_fields("policy", _policy_facts(before), _policy_facts(after)),
+            *_compare_tables("site", before["sites"], after["sites"], ("id",)),
+            *_compare_tables("category", before["categories"], after["categories"], ("id",)),
+            *_compare_tables("vendor", before["vendors"], after["vendors"], ("category", "id")),
+            *_compare_tables(
+                "tracker", before["trackers"], after["trackers"], ("category", "kind", "name", "vendor")
+            ),
         )
     )
 
 
-def _whole_policy(facts: Facts) -> Facts:
+def _policy_facts(facts: Facts) -> Facts:
     """Return the facts that have no table of their own."""
     return {key: value for key, value in facts.items() if key not in _TABLES}
 
 
-def _fields(thing: str, old: Facts, new: Facts) -> list[Change]:
+def _compare_fields(thing: str, old: Facts, new: Facts) -> list[Change]:
     """Compare two rows field by field."""
     row = new or old
     category = row["id"] if thing == "category" else row.get("category")
@@ -221,13 +223,15 @@ def _fields(thing: str, old: Facts, new: Facts) -> list[Change]:
     return changes
 
 
-def _rows(thing: str, old: list[Facts], new: list[Facts], identity: tuple[str, ...]) -> list[Change]:
+def _compare_tables(
+    thing: str, old: list[Facts], new: list[Facts], identity: tuple[str, ...]
+) -> list[Change]:
     """Compare two tables, whose rows the keys of `identity` match with each other.
 
     An added row asks visitors again, except for a site, which older decisions do not cover. Several rows may have the same
     identity, such as a cookie on two domains: each is compared with the old row from which it differs least.
     """
-    before, after = _by_identity(old, identity), _by_identity(new, identity)
+    before, after = _group_by_identity(old, identity), _group_by_identity(new, identity)
     changes: list[Change] = []
     removed: list[Facts] = []
     for key, rows in after.items():
@@ -235,29 +239,29 @@ def _rows(thing: str, old: list[Facts], new: list[Facts], identity: tuple[str, .
         unmatched = [row for row in old_rows if row not in rows]
         for row in (row for row in rows if row not in old_rows):
             if unmatched:
-                candidates = [_fields(thing, old_row, row) for old_row in unmatched]
-                closest = min(candidates, key=_growth)
+                candidates = [_compare_fields(thing, old_row, row) for old_row in unmatched]
+                closest = min(candidates, key=_count_growth)
                 del unmatched[candidates.index(closest)]
                 changes += closest
             else:
-                changes.append(_whole_row("added", thing, None, row, asks=thing != "site"))
+                changes.append(_row_change("added", thing, None, row, asks=thing != "site"))
         removed += unmatched
     removed += [row for rows in before.values() for row in rows]
-    return changes + [_whole_row("removed", thing, row, None, asks=False) for row in removed]
+    return changes + [_row_change("removed", thing, row, None, asks=False) for row in removed]
 
 
-def _growth(changes: list[Change]) -> int:
+def _count_growth(changes: list[Change]) -> int:
     return sum(change.asks for change in changes)
 
 
-def _by_identity(rows: list[Facts], identity: tuple[str, ...]) -> dict[tuple[Any, ...], list[Facts]]:
+def _group_by_identity(rows: list[Facts], identity: tuple[str, ...]) -> dict[tuple[Any, ...], list[Facts]]:
     groups: dict[tuple[Any, ...], list[Facts]] = {}
     for row in rows:
         groups.setdefault(tuple(row.get(key) for key in identity), []).append(row)
     return groups
 
 
-def _whole_row(verb: Verb, thing: str, old: Facts | None, new: Facts | None, *, asks: bool) -> Change:
+def _row_change(verb: Verb, thing: str, old: Facts | None, new: Facts | None, *, asks: bool) -> Change:
     row = new or old or {}
     category = row["id"] if thing == "category" else row.get("category")
     vendor = row["id"] if thing == "vendor" else row.get("vendor")

@@ -53,12 +53,12 @@ class Notice:
     @classmethod
     def of(cls, policy: Policy) -> Self:
         """Make the notice of a policy."""
-        return cls.from_content(_content(policy))
+        return cls.from_content(_dump_content(policy))
 
     @classmethod
     def from_content(cls, content: Facts) -> Self:
         """Make a notice from the disclosure with its texts, as the ledger stores it."""
-        return cls(_digest(content), _facts(content), content)
+        return cls(_hash_content(content), _facts_of(content), content)
 
     @cached_property
     def category_ids(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class Notice:
         return any(site["id"] == site_id and site["origin"] == origin for site in self.facts["sites"])
 
 
-def _content(policy: Policy) -> dict[str, Any]:
+def _dump_content(policy: Policy) -> dict[str, Any]:
     """Dump what visitors are told, without absent keys, so that an optional key of a later version changes no digest."""
     content = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     for part, keys in _TECHNICAL.items():
@@ -101,19 +101,19 @@ def _content(policy: Policy) -> dict[str, Any]:
     return content
 
 
-def _digest(content: Facts) -> str:
+def _hash_content(content: Facts) -> str:
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()
 
 
-def _facts(content: Facts) -> dict[str, Any]:
+def _facts_of(content: Facts) -> dict[str, Any]:
     """Replace every text with its hashes by language; a vendor's name, which has no language, gets the language ""."""
     facts = dict(content)
     for part, keys in _TEXTS.items():
-        facts[part] = [row | {key: _hashed(row[key]) for key in keys} for row in content[part]]
+        facts[part] = [row | {key: _hash_texts(row[key]) for key in keys} for row in content[part]]
     return facts
 
 
-def _hashed(text: str | Mapping[str, str]) -> dict[str, str]:
+def _hash_texts(text: str | Mapping[str, str]) -> dict[str, str]:
     texts = {"": text} if isinstance(text, str) else text
     return {language: hashlib.sha256(words.encode()).hexdigest()[:16] for language, words in texts.items()}

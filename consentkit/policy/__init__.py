@@ -1,10 +1,10 @@
-"""What the owner declares in `consent.toml`, as one frozen object."""
+"""The policy: what the owner declares in `consent.toml`, as frozen models, and the checks that it is lawful."""
 
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import Texts, escaped
 from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.json_schema import json_schema
-from consentkit.policy.models import Authority, Category, Controller, Group, Origins, Site, Tracker, Vendor
+from consentkit.policy.models import Category, Controller, Site, Tracker, Vendor
 from consentkit.policy.own_cookies import LARGEST_COOKIE, CookiePrefix, cookie_names, cookie_sizes
 from consentkit.policy.policy import Policy
 from consentkit.policy.transfers import SAFEGUARDS, TransferData
@@ -13,15 +13,12 @@ from consentkit.policy.url_types import SiteOrigin, is_local
 __all__ = [
     "LARGEST_COOKIE",
     "SAFEGUARDS",
-    "Authority",
     "Category",
     "Controller",
     "CookiePrefix",
     "Duration",
     "Finding",
-    "Group",
     "KeyPath",
-    "Origins",
     "Policy",
     "Site",
     "SiteOrigin",

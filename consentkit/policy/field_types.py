@@ -34,7 +34,7 @@ __all__ = [
     "Texts",
     "escaped",
     "is_cookie_name",
-    "normal_language",
+    "normalize_language",
     "validated_line",
     "validated_prose",
 ]
@@ -169,7 +169,7 @@ CookiePath = Annotated[
 ]
 
 
-def normal_language(tag: str) -> str | None:
+def normalize_language(tag: str) -> str | None:
     """Return a BCP 47 tag of language, script, region and variants in its usual letter case (`zh-Hant-TW`), else None."""
     if _LANGUAGE.fullmatch(tag) is None:
         return None
@@ -184,7 +184,7 @@ def normal_language(tag: str) -> str | None:
 
 
 def _validated_language(value: str) -> str:
-    tag = normal_language(value)
+    tag = normalize_language(value)
     if tag is None:
         raise invalid("Not a language tag of BCP 47.", 'Write a tag such as "en", "nl" or "pt-BR".')
     return tag

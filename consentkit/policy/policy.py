@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr
 
 from consentkit.errors import UnknownCategoryError, UnknownIdError, UnknownSiteError, UnknownVendorError
 from consentkit.policy.duration import Duration
-from consentkit.policy.field_types import Language, Line, Many, SchemaVersion, Texts, normal_language
+from consentkit.policy.field_types import Language, Line, Many, SchemaVersion, Texts, normalize_language
 from consentkit.policy.models import Category, Controller, Group, Site, Table, Tracker, Vendor
 from consentkit.policy.transfers import Country, TransferData, shipped_transfer_data
 
@@ -186,7 +186,7 @@ class Policy(Table):
 
     def text(self, texts: Texts, language: str) -> str:
         """Return the text for a language tag, else for its primary language, else for the policy's first language."""
-        tag = normal_language(language) or ""
+        tag = normalize_language(language) or ""
         for candidate in (tag, tag.split("-")[0], self.languages[0]):
             if candidate in texts:
                 return texts[candidate]

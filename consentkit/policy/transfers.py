@@ -26,7 +26,7 @@ __all__ = [
     "Safeguard",
     "SafeguardName",
     "TransferData",
-    "normal_country",
+    "normalize_country",
     "shipped_transfer_data",
 ]
 
@@ -63,7 +63,7 @@ Condition = Literal["dpf_certified", "commercial_org"]
 
 
 def _validated_country(value: str) -> str:
-    code = normal_country(value)
+    code = normalize_country(value)
     if code not in COUNTRIES:
         raise invalid(
             "Not a country code of ISO 3166-1.", 'Write two capital letters, such as "NL", "US" or "GB".'
@@ -165,11 +165,11 @@ class TransferData(BaseModel):
 
     def in_eea(self, country: str) -> bool:
         """Return whether data in this country stays within the EEA."""
-        return normal_country(country) in self._members
+        return normalize_country(country) in self._members
 
     def decision(self, country: str, on: date) -> AdequacyDecision | None:
         """Return the decision that is in force for a country on a day, or None."""
-        code = normal_country(country)
+        code = normalize_country(country)
         matching = (
             decision for decision in self.decisions if decision.country == code and decision.in_force(on)
         )
@@ -177,11 +177,11 @@ class TransferData(BaseModel):
 
     def decisions_for(self, country: str) -> tuple[AdequacyDecision, ...]:
         """Return all decisions for a country, in force or not."""
-        code = normal_country(country)
+        code = normalize_country(country)
         return tuple(decision for decision in self.decisions if decision.country == code)
 
 
-def normal_country(code: str) -> str:
+def normalize_country(code: str) -> str:
     """Return the ISO 3166-1 code of a country, also for EL and UK, which only the European Union uses."""
     return _ALIASES.get(code, code)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from consentkit.cli.change_report import change_sentences, describe
+from consentkit.cli.change_report import describe_change, describe_changes
 from consentkit.notices.changes import Change, Verb
 from tests.support.policies import SECOND_SITE, add, policy, put
 
@@ -77,7 +77,7 @@ def changed(
     ],
 )
 def test_each_kind_of_change_is_a_sentence(change: Change, sentence: str) -> None:
-    assert describe(change, POLICY) == sentence
+    assert describe_change(change, POLICY) == sentence
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_each_kind_of_change_is_a_sentence(change: Change, sentence: str) -> Non
     ],
 )
 def test_each_change_says_who_is_asked_again(change: Change, consequence: str) -> None:
-    assert consequence in change_sentences([change], POLICY)[0]
+    assert consequence in describe_changes([change], POLICY)[0]
 
 
 def test_a_single_purpose_stands_alone() -> None:
     change = changed("controller", "controller", "name", category=None)
-    (sentence,) = change_sentences([change], policy(put("categories", 0, title={"en": "A", "nl": "A"})))
+    (sentence,) = describe_changes([change], policy(put("categories", 0, title={"en": "A", "nl": "A"})))
     assert "Visitors who granted analytical will" in sentence

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from consentkit.cli.console import counted, failure, load_checked_policy, print_problems
+from consentkit.cli.console import count, fail, load_checked_policy, print_problems
 from consentkit.errors import PolicyProblem
 from tests.support.policies import TEXT
 
@@ -31,7 +31,9 @@ def test_a_problem_is_printed_with_place_key_and_remedy(
 
 
 def test_a_failure_is_printed_to_the_error_stream(capsys: pytest.CaptureFixture[str]) -> None:
-    assert failure("It failed.", 2).exit_code == 2
+    with pytest.raises(typer.Exit) as exit_:
+        fail("It failed.", 2)
+    assert exit_.value.exit_code == 2
     assert capsys.readouterr().err == "It failed.\n"
 
 
@@ -47,9 +49,9 @@ def test_only_a_valid_policy_is_loaded(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_numbers_have_their_noun_in_the_right_form() -> None:
-    assert [counted(number, "party", "parties") for number in (0, 1, 2)] == [
+    assert [count(number, "party", "parties") for number in (0, 1, 2)] == [
         "0 parties",
         "1 party",
         "2 parties",
     ]
-    assert [counted(number, "site") for number in (1, 2)] == ["1 site", "2 sites"]
+    assert [count(number, "site") for number in (1, 2)] == ["1 site", "2 sites"]

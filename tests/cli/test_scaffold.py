@@ -8,12 +8,12 @@ from consentkit.cli.scaffold import (
     Answers,
     ExistingApplication,
     Framework,
-    application_text,
     detect_framework,
     find_application,
-    lines_to_add,
-    new_key,
-    policy_text,
+    make_key,
+    render_application,
+    render_lines_to_add,
+    render_policy,
 )
 from consentkit.config.policy_file import load_policy
 from consentkit.errors import ConfigurationError
@@ -21,7 +21,7 @@ from consentkit.errors import ConfigurationError
 
 @pytest.mark.parametrize("language", ["en", "nl", "nl-BE", "de"])
 def test_a_first_policy_loads_in_any_language(tmp_path: Path, language: str) -> None:
-    (tmp_path / "consent.toml").write_text(policy_text(Answers(language=language)))
+    (tmp_path / "consent.toml").write_text(render_policy(Answers(language=language)))
     policy = load_policy(tmp_path / "consent.toml")
     assert policy.languages == (language,)
     assert [category.id for category in policy.consent_needed] == ["analytical", "social"]
@@ -29,15 +29,15 @@ def test_a_first_policy_loads_in_any_language(tmp_path: Path, language: str) -> 
 
 def test_an_answer_cannot_break_out_of_its_string(tmp_path: Path) -> None:
     name = 'A "quoted" \\ name = [x] # é'
-    (tmp_path / "consent.toml").write_text(policy_text(Answers(controller=name, site="${site}")))
+    (tmp_path / "consent.toml").write_text(render_policy(Answers(controller=name, site="${site}")))
     policy = load_policy(tmp_path / "consent.toml")
     assert policy.controller.name == name and policy.sites[0].name == "${site}"
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_application_and_the_lines_to_add_are_python(framework: Framework) -> None:
-    ast.parse(application_text(framework))
-    added = lines_to_add(framework)
+    ast.parse(render_application(framework))
+    added = render_lines_to_add(framework)
     ast.parse(added)
     assert "ConsentManager(" in added and "add_middleware" in added
 
@@ -81,4 +81,4 @@ def test_without_a_framework_it_has_to_be_chosen(tmp_path: Path) -> None:
 
 
 def test_each_new_key_is_different_and_long_enough() -> None:
-    assert len(new_key()) >= 32 and new_key() != new_key()
+    assert len(make_key()) >= 32 and make_key() != make_key()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from consentkit.config.schema_errors import schema_findings, with_placeholders
+from consentkit.config.schema_errors import explain_errors, with_placeholders
 from consentkit.policy.findings import Finding
 from consentkit.policy.policy import Policy
 from tests.support.policies import Change, data, drop, policy, put
@@ -15,7 +15,7 @@ def findings(content: dict[str, Any]) -> list[Finding]:
     try:
         Policy.model_validate(content)
     except ValidationError as error:
-        return schema_findings(error)
+        return explain_errors(error)
     return []
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from consentkit.config.toml_document import LARGEST, TomlDocument, shown_path, shown_value
+from consentkit.config.toml_document import LARGEST, TomlDocument, format_path, format_value
 from consentkit.errors import PolicyError, PolicyProblem
 from consentkit.policy.findings import Finding
 
@@ -125,7 +125,7 @@ def test_a_problem_names_its_vendor_or_site_with_the_id(
     ],
 )
 def test_a_path_is_shown_as_toml_writes_it(path: tuple[str | int, ...], shown: str) -> None:
-    assert shown_path(path) == shown
+    assert format_path(path) == shown
 
 
 @pytest.mark.parametrize(
@@ -148,4 +148,4 @@ def test_a_path_is_shown_as_toml_writes_it(path: tuple[str | int, ...], shown: s
     ],
 )
 def test_a_value_is_shown_shortened_and_escaped(value: object, shown: str) -> None:
-    assert shown_value(value) == shown
+    assert format_value(value) == shown

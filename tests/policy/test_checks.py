@@ -17,7 +17,7 @@ PHONE_BOOK = {"country": "US", "safeguard": "adequacy", "dpf_certified": True}
 
 
 def findings(*changes: Change, today: date = TODAY) -> list[Finding]:
-    return checks.findings(policy(*changes), today=today)
+    return checks.run_checks(policy(*changes), today=today)
 
 
 def messages(*changes: Change, today: date = TODAY) -> list[str]:
@@ -223,7 +223,7 @@ def test_an_old_list_of_decisions_is_a_warning(today: date, message: str | None)
 def test_another_list_of_decisions_decides() -> None:
     transfer_data = TransferData.model_validate({"as_of": TODAY, "eea": ["NL"], "decisions": []})
     declared = Policy.from_data(data(put("vendors", 0, country="DE")), transfer_data=transfer_data)
-    (finding,) = checks.findings(declared, today=TODAY)
+    (finding,) = checks.run_checks(declared, today=TODAY)
     assert "DE is outside the EEA" in finding.message
 
 
@@ -248,7 +248,9 @@ def many_vendors(count: int, letters: int) -> Policy:
 def test_a_decision_about_500_vendors_is_accepted_where_it_fits_a_cookie(letters: int, fits: bool) -> None:
     # CK-01
     problems = [
-        finding for finding in checks.findings(many_vendors(500, letters), today=TODAY) if not finding.warning
+        finding
+        for finding in checks.run_checks(many_vendors(500, letters), today=TODAY)
+        if not finding.warning
     ]
     assert [finding.path for finding in problems] == ([] if fits else [("vendors",)])
 
@@ -267,7 +269,7 @@ def test_too_many_categories_for_a_cookie_are_refused() -> None:
 def test_an_invalid_retention_of_an_exempt_category_has_no_other_finding() -> None:
     invalid = policy(EXEMPT, PROCESSOR, drop("categories", 1, "retention"))
     assert (
-        checks.findings(invalid, today=TODAY, placeholder_paths=frozenset({("categories", 1, "retention")}))
+        checks.run_checks(invalid, today=TODAY, placeholder_paths=frozenset({("categories", 1, "retention")}))
         == []
     )
 
@@ -283,10 +285,10 @@ def test_placeholders_cause_no_findings() -> None:
         {("validity",), ("jurisdiction",), ("records_kept",), ("languages",), ("group",), ("vendors", 0)}
         | {("trackers", 0), ("trackers", 1, "vendor"), ("controller",)}
     )
-    assert [finding.path for finding in checks.findings(invalid, today=TODAY) if not finding.warning] != []
+    assert [finding.path for finding in checks.run_checks(invalid, today=TODAY) if not finding.warning] != []
     assert [
         finding.path
-        for finding in checks.findings(invalid, today=TODAY, placeholder_paths=placeholders)
+        for finding in checks.run_checks(invalid, today=TODAY, placeholder_paths=placeholders)
         if not finding.warning
     ] == []
 
@@ -297,5 +299,5 @@ def test_a_section_of_placeholders_causes_no_other_problem(section: str) -> None
     changes = [put(**{section: rows.get(section, [])})]
     if section != "trackers":
         changes.append(put("trackers", 0, domain=".stride.example"))
-    found = checks.findings(policy(*changes), today=TODAY, placeholder_paths=frozenset({(section,)}))
+    found = checks.run_checks(policy(*changes), today=TODAY, placeholder_paths=frozenset({(section,)}))
     assert [finding for finding in found if not finding.warning] == []

@@ -17,7 +17,7 @@ from consentkit.policy.field_types import (
     Texts,
     escaped,
     is_cookie_name,
-    normal_language,
+    normalize_language,
 )
 
 
@@ -57,7 +57,7 @@ def test_an_id_that_would_break_cookies_or_forms_is_refused(value: str) -> None:
     ],
 )
 def test_language_tags_get_their_usual_letter_case(tag: str, normal: str) -> None:
-    assert normal_language(tag) == normal
+    assert normalize_language(tag) == normal
     assert accepted(Language, tag) == normal
 
 
@@ -65,14 +65,14 @@ def test_language_tags_get_their_usual_letter_case(tag: str, normal: str) -> Non
     "tag", ["", "e", "dutch", "en_US", "en-", "-en", "en--US", "en US", "en-x-private", "12", "ën"]
 )
 def test_a_tag_that_is_not_of_bcp_47_is_refused(tag: str) -> None:
-    assert normal_language(tag) is None
+    assert normalize_language(tag) is None
     assert "BCP 47" in refused(Language, tag)
 
 
 @given(st.from_regex(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-[A-Za-z]{2})?(-[A-Za-z0-9]{5,8})?", fullmatch=True))
 def test_a_normal_tag_is_its_own_normal_form(tag: str) -> None:
-    normal = normal_language(tag)
-    assert normal is not None and normal.lower() == tag.lower() and normal_language(normal) == normal
+    normal = normalize_language(tag)
+    assert normal is not None and normal.lower() == tag.lower() and normalize_language(normal) == normal
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from consentkit.policy.transfers import (
     EU_TERRITORIES,
     SAFEGUARDS,
     TransferData,
-    normal_country,
+    normalize_country,
     shipped_transfer_data,
 )
 
@@ -62,7 +62,7 @@ def test_territories_of_the_union_are_in_the_eea_only_if_a_list_says_so() -> Non
 
 
 def test_el_and_uk_count_as_gr_and_gb() -> None:
-    assert [normal_country(code) for code in ("EL", "UK", "NL")] == ["GR", "GB", "NL"]
+    assert [normalize_country(code) for code in ("EL", "UK", "NL")] == ["GR", "GB", "NL"]
 
 
 @pytest.mark.parametrize("country", ADEQUATE.split())

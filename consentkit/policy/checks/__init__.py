@@ -11,7 +11,7 @@ from consentkit.policy.checks.context import CheckContext
 from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.policy import Policy
 
-__all__ = ["findings"]
+__all__ = ["run_checks"]
 
 _CHECKS = (
     *references.CHECKS,
@@ -24,7 +24,7 @@ _CHECKS = (
 )
 
 
-def findings(
+def run_checks(
     policy: Policy, *, today: date, placeholder_paths: frozenset[KeyPath] = frozenset()
 ) -> list[Finding]:
     """Run every check.
