@@ -208,7 +208,7 @@ def test_a_wrong_prefix_an_unreachable_site_and_another_server_are_found(
 )
 def test_a_wrong_clock_is_found(policy: PolicyFile, ahead: int, wrong: list[str]) -> None:
     origins = {site: f"https://{site}.example" for site in SITES}
-    told = {
+    overview = {
         "notice": policy.notices[-1].digest,
         "sites": [{"id": site, "origin": origin} for site, origin in origins.items()],
     }
@@ -217,20 +217,20 @@ def test_a_wrong_clock_is_found(policy: PolicyFile, ahead: int, wrong: list[str]
         if "/handoff/" in address:
             raise OSError("gone")
         now = 1_788_177_600 + (ahead if "trailhead" in address else 0)
-        return Response(200, {"date": formatdate(now, usegmt=True)}, json.dumps(told).encode())
+        return Response(200, {"date": formatdate(now, usegmt=True)}, json.dumps(overview).encode())
 
     found = keys_of(check_running(policy, origins, fetch=answer, clock=lambda: 1_788_177_600))
     assert [key for key in found if not key.endswith(".handoff")] == wrong
 
 
 def test_a_site_that_does_not_list_all_sites_is_found(policy: PolicyFile) -> None:
-    told = {
+    overview = {
         "notice": policy.notices[-1].digest,
         "sites": [{"id": "stride", "origin": "https://stride.example"}],
     }
 
     def answer(address: str, headers: Mapping[str, str]) -> Response:
-        return Response(200, {}, json.dumps(told).encode())
+        return Response(200, {}, json.dumps(overview).encode())
 
     origins = {site: f"https://{site}.example" for site in SITES}
     assert keys_of(check_running(policy, origins, fetch=answer))[:2] == ["stride.sites", "trailhead.sites"]

@@ -77,9 +77,9 @@ def test_a_technical_change_keeps_the_digest(change: Any) -> None:
 
 
 def test_a_default_or_the_order_of_languages_keeps_the_digest() -> None:
-    said = put("vendors", 0, role="controller", data=[])
+    defaults = put("vendors", 0, role="controller", data=[])
     turned = put("categories", 1, title={"nl": "Analytisch", "en": "Analytical"})
-    assert Notice.of(policy(said, turned)).digest == Notice.of(policy()).digest
+    assert Notice.of(policy(defaults, turned)).digest == Notice.of(policy()).digest
 
 
 def test_the_order_of_categories_is_part_of_the_notice() -> None:
@@ -115,9 +115,9 @@ def test_facts_have_hashes_by_language_instead_of_texts() -> None:
     assert set(vendor["name"]) == {""}
     assert all(map(HASHES.fullmatch, strings([category["title"], category["description"], vendor["name"]])))
     assert vendor["legal_entity"] == "Counter BV"
-    told = strings(notice.facts)
+    facts = strings(notice.facts)
     for text in ("Analytical", "Count visits.", "Counter", "Tells visits apart.", "Onderscheidt bezoeken."):
-        assert text not in told
+        assert text not in facts
         assert text in strings(notice.content)
 
 
