@@ -1,6 +1,6 @@
 """`consent.lock`: read with every value checked, and written as a whole.
 
-The file is JSON, committed with `consent.toml`, and only `consentkit lock` writes it: the notices in the order of
+The file is JSON and committed with `consent.toml`; only `consentkit lock` writes it. It has the notices in the order of
 publication, each with its digest and its facts, then the editorial changes.
 """
 

@@ -228,8 +228,8 @@ def _compare_tables(
 ) -> list[Change]:
     """Compare two tables, whose rows the keys of `identity` match with each other.
 
-    An added row asks visitors again, except for a site, which older decisions do not cover. Several rows may have the same
-    identity, such as a cookie on two domains: each is compared with the old row that it adds least to.
+    An added row asks visitors again, except for a site, which older decisions do not cover. A cookie on two domains has
+    two rows with the same identity: each is compared with the old row that it adds least to.
     """
     before, after = _group_by_identity(old, identity), _group_by_identity(new, identity)
     changes: list[Change] = []

@@ -1,7 +1,7 @@
 """The notice: what visitors are told, identified by a digest.
 
 A notice is the policy's disclosure with the owner's texts in all languages. Its *facts* are the same disclosure with a short
-hash in the place of every text: enough to compare notices, and small enough to keep all of them in `consent.lock`.
+hash in the place of every text. They are enough to compare notices, and small enough to keep all of them in `consent.lock`.
 """
 
 import base64

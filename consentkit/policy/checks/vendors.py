@@ -30,8 +30,8 @@ def transfers_have_a_safeguard(context: CheckContext) -> Iterator[Finding]:
         key = (*path, "safeguard")
         if vendor.safeguard == "art49_explicit_consent":
             message = (
-                "consentkit does not ask for explicit consent to a transfer, which requires a warning about the risks, a "
-                "separate question, and transfers that are exceptional (GDPR 49(1)(a))."
+                "consentkit does not ask for explicit consent to a transfer (GDPR 49(1)(a)). Such consent needs a warning "
+                "about the risks and a separate question, and the transfers must be exceptional."
             )
             yield Finding(key, message, "Choose another safeguard, or remove the vendor.")
         elif context.policy.outside_eea(vendor) and vendor.safeguard in (None, "none_required"):
