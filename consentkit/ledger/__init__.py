@@ -1,4 +1,4 @@
-"""The proof: every decision and the words that were shown, kept in a database that only ever grows."""
+"""The proof: an append-only database of every decision and of the notices that visitors were shown."""
 
 from consentkit.ledger.ledger import Ledger
 from consentkit.ledger.record import Record

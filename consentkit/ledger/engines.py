@@ -1,4 +1,4 @@
-"""Engines made for the ledger from an address: limits in time, privacy of files, recovery."""
+"""SQLAlchemy engines for the ledger's database: limits of time, and files that only their owner can read."""
 
 import os
 from math import ceil
@@ -12,36 +12,36 @@ from sqlalchemy.pool import QueuePool
 
 from consentkit.errors import ConfigurationError
 
-__all__ = ["checked", "in_memory", "make_engine"]
+__all__ = ["in_memory", "make_engine", "supported"]
 
 _DRIVERS: Final = ("pysqlite", "psycopg")
 
 
-def checked(engine: Engine) -> Engine:
-    """Take an engine that its owner made.
+def supported(engine: Engine) -> Engine:
+    """Return an engine that the application made, after checking its driver.
 
     Raises:
-        ConfigurationError: it belongs to a database or driver that the ledger does not know.
+        ConfigurationError: the driver is not sqlite3 or psycopg 3.
     """
     if engine.driver not in _DRIVERS:
         raise ConfigurationError(
-            f"ledger = {engine!r}: no ledger is kept with {engine.driver}; make the engine for "
+            f"ledger = {engine!r}: the driver {engine.driver} is not supported. Create the engine for "
             "sqlite:/// or postgresql+psycopg://."
         )
     return engine
 
 
 def make_engine(target: str | URL, lock_timeout: float) -> Engine:
-    """Make an engine, without connecting.
+    """Create an engine for a database URL, without connecting.
 
     Raises:
-        ConfigurationError: the address is none, is another database's, or its driver is missing.
+        ConfigurationError: the URL is invalid, its database is not supported, or its driver is not installed.
     """
     try:
         url = make_url(target)
     except ArgumentError as error:
         raise ConfigurationError(
-            "ledger: this is not the address of a database; write sqlite:///consent.db or postgresql://host/name."
+            "ledger: expected the URL of a database. Write sqlite:///consent.db or postgresql://host/name."
         ) from error
     backend, _, driver = url.drivername.partition("+")
     if backend == "sqlite" and driver in ("", "pysqlite"):
@@ -49,12 +49,12 @@ def make_engine(target: str | URL, lock_timeout: float) -> Engine:
     if backend in ("postgresql", "postgres") and driver in ("", "psycopg"):
         return _postgresql(url.set(drivername="postgresql+psycopg"), lock_timeout)
     raise ConfigurationError(
-        f"ledger = {url!r}: no ledger is kept with {url.drivername}; write sqlite:/// or postgresql://."
+        f"ledger = {url!r}: {url.drivername} is not supported. Write sqlite:/// or postgresql://."
     )
 
 
 def in_memory(url: URL) -> bool:
-    """Tell a SQLite database that ends with its connection."""
+    """Return whether a SQLite database lives in memory, so that it ends with its connection."""
     return url.database in (None, "", ":memory:", "file::memory:") or url.query.get("mode") == "memory"
 
 
@@ -62,12 +62,14 @@ def _sqlite(url: URL, lock_timeout: float) -> Engine:
     options: dict[str, Any] = {"pool_timeout": lock_timeout}
     by_path = not in_memory(url) and not str(url.database).startswith("file:")
     if in_memory(url):
-        # One connection is the whole database: lent to one thread at a time.
+        # Each connection would be a database of its own, so all threads take turns with a single one.
         options |= {"pool_size": 1, "max_overflow": 0}
     elif by_path:
         path = Path(str(url.database)).absolute()
         if not path.parent.is_dir():
-            raise ConfigurationError(f"ledger = {url!r}: there is no directory {path.parent}; create it.")
+            raise ConfigurationError(
+                f"ledger = {url!r}: the directory {path.parent} does not exist. Create it."
+            )
         url = url.set(database=str(path))
     engine = sqlalchemy.create_engine(
         url,
@@ -82,7 +84,7 @@ def _sqlite(url: URL, lock_timeout: float) -> Engine:
 
 
 def _create_for_owner_only(_dialect: object, _entry: object, arguments: list[str], _options: object) -> None:
-    # Before SQLite does it with the process's umask; its -wal and -shm files take the same mode.
+    # SQLite would create the file with the process's umask. Its -wal and -shm files copy the mode of the database.
     if not os.path.exists(arguments[0]):
         os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT, 0o600))
 
@@ -90,7 +92,8 @@ def _create_for_owner_only(_dialect: object, _entry: object, arguments: list[str
 def _postgresql(url: URL, lock_timeout: float) -> Engine:
     milliseconds = ceil(lock_timeout * 1000)
     limits = {
-        "connect_timeout": max(2, ceil(lock_timeout)),  # the driver takes no less than 2 s
+        # libpq raises 1 s to 2 s.
+        "connect_timeout": max(2, ceil(lock_timeout)),
         "tcp_user_timeout": milliseconds,
         "application_name": "consentkit",
     }
@@ -104,7 +107,7 @@ def _postgresql(url: URL, lock_timeout: float) -> Engine:
         )
     except ImportError as error:
         raise ConfigurationError(
-            f"ledger = {url!r}: the driver for PostgreSQL is missing; install consentkit[postgres]."
+            f"ledger = {url!r}: the driver for PostgreSQL is not installed. Install consentkit[postgres]."
         ) from error
 
     @event.listens_for(engine, "connect")

@@ -1,9 +1,7 @@
-"""Group commit: everything that waits goes into one transaction."""
+"""Group commit: rows that several threads insert at once share one transaction, and so one `fsync`."""
 
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Sequence
 from enum import Enum
 from queue import Empty, SimpleQueue
@@ -13,10 +11,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
-from consentkit.ledger.connections import Database, broke_off
+from consentkit.ledger.connections import Database, is_lost_connection
+from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.tables import InsertIgnore
 
-__all__ = ["Writer"]
+__all__ = ["GroupCommitWriter"]
 
 logger = logging.getLogger("consentkit.ledger")
 
@@ -25,72 +24,74 @@ LONGEST_QUEUE: Final = 10_000
 
 
 class _State(Enum):
-    WAITING = "its caller may still leave"
-    LEFT = "its caller has left: it must not be stored"
-    SEALED = "it is being committed"
-    ANSWERED = "its caller knows the outcome"
+    """How far a job has come; changed under the writer's lock until it is sealed."""
+
+    WAITING = "the caller may still give up"
+    ABANDONED = "the caller gave up and was told that nothing was stored"
+    SEALED = "the job is part of a transaction that is being committed"
+    DONE = "the caller has the result"
 
 
 class _Job:
-    """One caller's rows, and the caller waiting for them."""
+    """The rows of one call to `insert`, and the lock that its caller waits for."""
 
-    __slots__ = ("addition", "done", "error", "inserted", "rows", "state")
+    __slots__ = ("done", "error", "inserted", "rows", "state", "statement")
 
-    def __init__(self, addition: InsertIgnore, rows: Sequence[dict[str, Any]]) -> None:
-        self.addition = addition
+    def __init__(self, statement: InsertIgnore, rows: Sequence[dict[str, Any]]) -> None:
+        self.statement = statement
         self.rows = rows
         self.inserted = 0
         self.error: LedgerError | None = None
         self.state = _State.WAITING
-        # A bare lock is the cheapest thing that a thread can wait for with a limit.
+        # Released when the job is done. An Event would do the same with a condition around such a lock.
         self.done = threading.Lock()
         self.done.acquire()
 
 
-class _SomeoneLeftError(Exception):
-    """A caller gave up before its rows were committed: the others go without it."""
+class _CallerGaveUpError(Exception):
+    """A caller gave up before the commit, so the transaction starts again without its rows."""
 
 
-class _NotAllNewError(Exception):
-    """Rows of some callers were stored before: each goes alone, to tell whose."""
+class _RowsAlreadyStoredError(Exception):
+    """Some rows of a batch were stored before, so its jobs go one by one to learn which."""
 
 
-class Writer:
-    """Store rows for many threads at once, durably, in few transactions and without a timer.
+class GroupCommitWriter:
+    """Store rows durably for many threads, with few transactions and without a timer.
 
-    One thread writes. While it commits, callers gather; it takes them all into its next transaction.
+    A single thread writes. Jobs that arrive while it commits wait in a queue, and its next transaction takes them all.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._closed = False
         self.restart()
-        _WRITERS.add(self)
+        _FORK_HOOKS.add(self)
 
     def restart(self) -> None:
-        """Begin without a thread and without callers, as in a process just forked."""
+        """Forget queue and thread, because a forked child has neither: the parent stores what its callers wait for."""
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def insert(self, addition: InsertIgnore, rows: Sequence[dict[str, Any]]) -> int:
-        """Add rows and say how many were new, once they are durable.
+    def insert(self, statement: InsertIgnore, rows: Sequence[dict[str, Any]]) -> int:
+        """Insert rows and return how many were new, once they are durable.
 
         Raises:
-            LedgerUnavailableError: they were not stored, and will not be later; or, when the database went silent in
-                the middle of committing, nobody can know: the message says so, and inserting again settles it.
+            LedgerUnavailableError: nothing was stored, and nothing will be later. Only if the database stopped
+                answering during a commit is that unknown, as the message says; inserting again is safe then.
         """
-        job = _Job(addition, rows)
+        job = _Job(statement, rows)
         with self._lock:
             self._enqueue(job)
         if not job.done.acquire(timeout=self._database.lock_timeout):
-            self._leave(job)
+            self._give_up(job)
         if job.error is not None:
             raise job.error
         return job.inserted
 
     def close(self) -> None:
-        """Store what waits, then stop."""
+        """Store what is queued, then stop the thread."""
         with self._lock:
             self._closed = True
             thread = self._thread
@@ -103,7 +104,7 @@ class Writer:
             raise LedgerUnavailableError("The ledger was closed.")
         if self._queue.qsize() >= LONGEST_QUEUE:
             raise LedgerUnavailableError(
-                f"The ledger cannot be used now: {LONGEST_QUEUE} others wait for it."
+                f"The ledger cannot be used now: {LONGEST_QUEUE} other calls are waiting for it."
             )
         self._queue.put(job)
         if self._thread is None:
@@ -112,16 +113,25 @@ class Writer:
             )
             self._thread.start()
 
-    def _leave(self, job: _Job) -> None:
+    def _give_up(self, job: _Job) -> None:
+        """Withdraw a job that has taken too long, or wait for a commit that has begun.
+
+        Raises:
+            LedgerUnavailableError: the job was withdrawn, or the commit took too long as well.
+        """
         limit = self._database.lock_timeout
+        # Under the lock either this caller abandons the job or the writer seals it. Without it the caller could hear
+        # "nothing was stored" of rows that are stored a moment later.
         with self._lock:
             if job.state is _State.WAITING:
-                job.state = _State.LEFT
+                job.state = _State.ABANDONED
                 raise LedgerUnavailableError(
-                    f"The ledger did not answer within {limit} s; nothing was stored."
+                    f"The ledger did not answer within {limit} s. Nothing was stored."
                 )
         if not job.done.acquire(timeout=limit):
-            raise LedgerUnavailableError("The ledger went silent while committing; storing again settles it.")
+            raise LedgerUnavailableError(
+                "The ledger stopped answering during a commit, so the outcome is unknown. Storing again is safe."
+            )
 
     def _run(self, queue: SimpleQueue[_Job | None]) -> None:
         while (first := queue.get()) is not None:
@@ -129,21 +139,25 @@ class Writer:
             try:
                 self._store(batch, queue)
             except Exception as error:
-                logger.exception("The ledger's writer failed.")
+                logger.exception(
+                    "The ledger's writer failed. Callers get LedgerUnavailableError; the writer continues. "
+                    "Please report this error."
+                )
                 self._finish(batch, LedgerUnavailableError(f"The ledger's writer failed: {error!r}"))
 
     def _store(self, batch: list[_Job], queue: SimpleQueue[_Job | None] | None = None) -> None:
+        """Commit a batch, again without callers that gave up, or one by one where its jobs must not share an outcome."""
         reconnected = False
-        while self._drop_those_who_left(batch):
+        while self._drop_abandoned(batch):
             try:
                 self._commit(batch, queue)
-            except _SomeoneLeftError:
+            except _CallerGaveUpError:
                 continue
-            except _NotAllNewError:
+            except _RowsAlreadyStoredError:
                 return self._store_one_by_one(batch)
             except LedgerUnavailableError as error:
-                if broke_off(error) and not reconnected:
-                    # Inserting again is harmless, and tells whether the commit had arrived.
+                if is_lost_connection(error) and not reconnected:
+                    # The commit may have arrived. Inserting again is safe, because rows with known keys are ignored.
                     reconnected = True
                     continue
                 if len(batch) > 1 and not _is_outage(error):
@@ -155,72 +169,65 @@ class Writer:
         for job in batch:
             self._store([job])
 
-    def _drop_those_who_left(self, batch: list[_Job]) -> bool:
-        batch[:] = [job for job in batch if job.state is not _State.LEFT]
+    def _drop_abandoned(self, batch: list[_Job]) -> bool:
+        batch[:] = [job for job in batch if job.state is not _State.ABANDONED]
         return bool(batch)
 
     def _commit(self, batch: list[_Job], queue: SimpleQueue[_Job | None] | None) -> None:
-        with self._database.writing() as connection:
+        with self._database.transaction() as connection:
             if queue is not None:
-                # Only now: who came while the database was busy goes along.
-                _gather(batch, queue)
+                # Inside the transaction, because most jobs arrive while it waits for the database's write lock.
+                _take_queued(batch, queue)
             _insert(connection, batch)
             with self._lock:
-                if any(job.state is _State.LEFT for job in batch):
-                    raise _SomeoneLeftError
+                if any(job.state is _State.ABANDONED for job in batch):
+                    raise _CallerGaveUpError
                 for job in batch:
                     job.state = _State.SEALED
 
     def _finish(self, batch: list[_Job], error: LedgerError | None = None) -> None:
         for job in batch:
-            # Of a batch that was stored one by one, some may have had their answer before the rest failed.
-            if job.state is not _State.ANSWERED:
-                job.state = _State.ANSWERED
+            # When jobs go one by one, some are done before another one fails.
+            if job.state is not _State.DONE:
+                job.state = _State.DONE
                 job.error = error
                 job.done.release()
 
 
-_WRITERS: weakref.WeakSet[Writer] = weakref.WeakSet()
+_FORK_HOOKS: Final = ForkHooks(after_in_child=GroupCommitWriter.restart)
 
 
-def _restart_all() -> None:
-    for writer in list(_WRITERS):
-        writer.restart()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_restart_all)
-
-
-def _gather(batch: list[_Job], queue: SimpleQueue[_Job | None]) -> None:
+def _take_queued(batch: list[_Job], queue: SimpleQueue[_Job | None]) -> None:
     while len(batch) < LARGEST_BATCH:
         try:
             job = queue.get_nowait()
         except Empty:
             return
         if job is None:
+            # None stops the thread: it goes back, so that this batch is stored first.
             queue.put(None)
             return
         batch.append(job)
 
 
 def _insert(connection: Connection, batch: list[_Job]) -> None:
-    rows: dict[InsertIgnore, list[dict[str, Any]]] = {}
+    """Insert the rows of a batch with one statement for each table, in the order in which they came."""
+    rows_of: dict[InsertIgnore, list[dict[str, Any]]] = {}
     for job in batch:
-        rows.setdefault(job.addition, []).extend(job.rows)
-    for addition, values in rows.items():
-        inserted = addition.run(connection, values)
+        rows_of.setdefault(job.statement, []).extend(job.rows)
+    for statement, rows in rows_of.items():
+        inserted = statement.run(connection, rows)
         if len(batch) == 1:
             batch[0].inserted = inserted
-        elif inserted != len(values):
-            raise _NotAllNewError
+        elif inserted != len(rows):
+            raise _RowsAlreadyStoredError
     if len(batch) > 1:
         for job in batch:
             job.inserted = len(job.rows)
 
 
 def _is_outage(error: LedgerUnavailableError) -> bool:
-    """Tell a database that cannot write now from one that refuses these rows."""
+    """Return whether the database cannot write at all now, rather than refuse the rows of one job."""
     return isinstance(
         error.__cause__, (OSError, TimeoutError, OperationalError, InterfaceError, InternalError, type(None))
     )

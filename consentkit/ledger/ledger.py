@@ -1,4 +1,4 @@
-"""The ledger: what happened, in order, and never changed afterwards."""
+"""The ledger: an append-only log of records, and the notices, renderings, links and tokens that go with them."""
 
 import hashlib
 import itertools
@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine, Select, Table, TextClause, select
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import tables
 from consentkit.ledger.connections import Database
-from consentkit.ledger.group_commit import Writer
+from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.record import Record, check_text
 from consentkit.ledger.tables import InsertIgnore, from_row, to_row
 
@@ -22,108 +22,116 @@ __all__ = ["Ledger"]
 
 logger = logging.getLogger("consentkit.ledger")
 
-# Rows before the cursor that are read again, should somebody have written without our lock.
+# Rows before the cursor that `changes` reads again, in case another program wrote without the ledger's lock.
 OVERLAP: Final = 32
 LARGEST_ANSWER: Final = 10_000
-PAGE: Final = 500
+PAGE_SIZE: Final = 500
 MOST_LINKED: Final = 100_000
 
 
 class Ledger:
-    """Keep records, notices and links in SQLite or PostgreSQL; nothing in it is ever changed.
+    """Append-only store of records, notices and links in SQLite or PostgreSQL.
 
-    Every method may be called from any thread, waits `lock_timeout` seconds or little more, and raises
-    LedgerUnavailableError when the database does not answer by then or does not answer as it should. Once the
-    database is well, so is the ledger. The first use in a process connects; a fork is allowed at any time.
+    Every method may be called from any thread. If the database fails, or does not answer within about `lock_timeout`
+    seconds, it raises LedgerUnavailableError; the ledger works again as soon as the database does. The first use in a
+    process connects, and the process may fork at any time.
     """
 
     def __init__(self, target: str | URL | Engine, *, lock_timeout: float = 2.0) -> None:
-        """Take a database URL, or an engine of SQLite or psycopg 3.
+        """Configure the ledger for a database URL, or for an engine of sqlite3 or psycopg 3, without connecting.
 
         Raises:
-            ConfigurationError: a database that cannot be a ledger, or whose driver is missing.
+            ConfigurationError: the database is not supported, or its driver is not installed.
         """
         self._database = Database(target, lock_timeout=lock_timeout)
-        self._writer = Writer(self._database)
-        self._additions = {table: InsertIgnore(table, self._database.dialect) for table in _GROWING}
-        self._uses = itertools.count(1)
+        self._writer = GroupCommitWriter(self._database)
+        self._insert_statements = {
+            table: InsertIgnore(table, self._database.dialect) for table in _INSERTABLE
+        }
+        self._token_uses = itertools.count(1)
         self._close = weakref.finalize(self, _close, self._writer, self._database)
 
     def append(self, *records: Record) -> None:
-        """Store records durably, all or none; those that are stored already stay as they are.
+        """Store records durably, all or none; records that are stored already stay as they are.
 
         Raises:
-            LedgerUnavailableError: nothing was stored, and nothing will be later; only when the database went silent
-                in the middle of committing is that unknown. Appending the same records again is right either way.
-            LedgerError: another record has the id of one of these; the rest was stored.
+            LedgerUnavailableError: nothing was stored, and nothing will be later. Only if the database stopped
+                answering during the commit is that unknown. Appending the same records again is safe in both cases.
+            LedgerError: the ledger has a different record with one of these ids; the others were stored.
         """
         rows = [to_row(record) for record in records]
         if rows and self._insert(tables.records, rows) < len(rows):
-            self._refuse_other_content(records)
+            self._refuse_changed_records(records)
 
     def newest(self, subject: str) -> Record | None:
-        """Return the latest event of a subject, by its place in the ledger."""
-        found = self._database.read(
+        """Return the latest record of a subject, by its place in the ledger, or None."""
+        rows = self._database.read(
             select(tables.records)
             .where(tables.records.c.subject == subject)
             .order_by(tables.records.c.seq.desc())
             .limit(1)
         )
-        return from_row(found[0]) if found else None
+        return from_row(rows[0]) if rows else None
 
     def history(self, reference: str) -> list[Record]:
-        """Return all events of a subject, oldest first."""
-        found = self._database.read(
+        """Return all records of a subject, oldest first."""
+        rows = self._database.read(
             select(tables.records).where(tables.records.c.subject == reference).order_by(tables.records.c.seq)
         )
-        return [from_row(row) for row in found]
+        return [from_row(row) for row in rows]
 
     def changes(self, cursor: int | None) -> tuple[tuple[Record, ...], int]:
         """Return the newest record of every subject that changed after a cursor, and the next cursor.
 
-        Without a cursor nothing is returned but where the ledger stands. No commit is ever missed; some records come
-        twice. At most 10 000 events are looked at: call again until the cursor stands still.
+        With None, return no records, only the cursor for the end of the ledger. No record is missed, but some come
+        twice. One call reads at most 10 000 records: call again until the cursor stays the same.
         """
         if cursor is None:
-            return (), self._database.read(_TOP)[0][0]
-        found = self._database.read(_CHANGES, {"after": cursor - OVERLAP})
-        top: int = found[0][-1]
-        if top < cursor:
-            logger.warning("The ledger is older than it was: it ends at %d, not at %d.", top, cursor)
-            found = self._database.read(_CHANGES, {"after": top - OVERLAP})
-        events = [from_row(row) for row in found if row[0] is not None]
-        newest = {event.subject: event for event in events}
-        return tuple(newest.values()), found[-1][0] if len(found) == LARGEST_ANSWER else top
+            return (), self._database.read(_LAST_SEQ)[0][0]
+        rows = self._database.read(_CHANGES, {"after": cursor - OVERLAP, "most": LARGEST_ANSWER})
+        last_seq: int = rows[0][-1]
+        if last_seq < cursor:
+            logger.warning(
+                "The ledger ends at record %d, but its end was %d before, so it was probably restored from a backup. "
+                "Reading continues from its new end. Records of the time between are lost.",
+                last_seq,
+                cursor,
+            )
+            rows = self._database.read(_CHANGES, {"after": last_seq - OVERLAP, "most": LARGEST_ANSWER})
+        # An outer join: a ledger without newer records answers with one row of NULLs and its end.
+        records = [from_row(row) for row in rows if row[0] is not None]
+        newest = {record.subject: record for record in records}
+        return tuple(newest.values()), rows[-1][0] if len(rows) == LARGEST_ANSWER else last_seq
 
     def records(self) -> Iterator[Record]:
-        """Go through all records in their order, a few hundred at a time."""
-        last = 0
-        while found := self._database.read(_PAGE, {"after": last}):
-            yield from (from_row(row) for row in found)
-            last = found[-1][0]
+        """Yield all records in their order, reading a few hundred at a time."""
+        last_seq = 0
+        while rows := self._database.read(_PAGE_OF_RECORDS, {"after": last_seq}):
+            yield from (from_row(row) for row in rows)
+            last_seq = rows[-1][0]
 
     def store_notice(self, digest: str, content: dict[str, Any]) -> None:
-        """Keep a notice under its digest; one that is kept already stays as it is."""
+        """Store a notice under its digest; a notice that is stored already stays as it is."""
         check_text("digest", digest)
         if self.notice(digest) is None:
             self._insert(tables.notices, [{"digest": digest, "content": json.dumps(content)}])
 
     def notice(self, digest: str) -> dict[str, Any] | None:
-        """Return the notice of a digest, as it was stored."""
-        found = self._database.read(select(tables.notices.c.content).where(tables.notices.c.digest == digest))
-        return json.loads(found[0][0]) if found else None
+        """Return the notice with a digest as it was stored, or None."""
+        rows = self._database.read(select(tables.notices.c.content).where(tables.notices.c.digest == digest))
+        return json.loads(rows[0][0]) if rows else None
 
     def notices(self) -> list[tuple[str, dict[str, Any]]]:
         """Return all notices with their digests, in the order in which they were stored."""
-        found = self._database.read(
+        rows = self._database.read(
             select(tables.notices.c.digest, tables.notices.c.content).order_by(tables.notices.c.seq)
         )
-        return [(digest, json.loads(content)) for digest, content in found]
+        return [(digest, json.loads(content)) for digest, content in rows]
 
     def store_rendering(self, digest: str, language: str, parts: dict[str, Any]) -> None:
-        """Keep what a notice was shown with in a language: the library's own words, hashes of templates and styles.
+        """Store what a notice was rendered with in a language: the library's texts, and hashes of templates and styles.
 
-        Another version of the library may show the same notice with other parts: both are kept.
+        Another version of the library may render the same notice with other parts. Both are stored.
         """
         check_text("digest", digest)
         check_text("language", language)
@@ -137,66 +145,71 @@ class Ledger:
         self._insert(tables.renderings, [row])
 
     def renderings(self, digest: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return the languages a notice was shown in and their parts, in the order in which they were stored."""
-        found = self._database.read(
+        """Return languages and parts of the renderings of a notice, in the order in which they were stored."""
+        rows = self._database.read(
             select(tables.renderings.c.language, tables.renderings.c.parts)
             .where(tables.renderings.c.digest == digest)
             .order_by(tables.renderings.c.seq)
         )
-        return [(language, json.loads(parts)) for language, parts in found]
+        return [(language, json.loads(parts)) for language, parts in rows]
 
     def use_once(self, token_id: str, expires_at: int) -> bool:
-        """Return True the first time that a token is used, False ever after.
+        """Return True the first time that a token is used, and False afterwards.
 
-        `expires_at` (seconds since the epoch) has to be checked before: an hour later the token is forgotten. Where the
-        database broke off while committing, the answer may be False for a first use.
+        Check `expires_at` (seconds since the epoch) before: an hour after it the ledger deletes the token, and would
+        accept it again. If the connection breaks during the commit, a first use may return False.
         """
         check_text("token", token_id)
-        first = self._insert(tables.tokens, [{"token_id": token_id, "expires_at": expires_at}]) == 1
-        if next(self._uses) % 256 == 0:
-            self._forget_tokens(expires_at - 3600)
-        return first
+        is_first_use = self._insert(tables.tokens, [{"token_id": token_id, "expires_at": expires_at}]) == 1
+        if next(self._token_uses) % 256 == 0:
+            self._delete_tokens(expires_at - 3600)
+        return is_first_use
 
     def link(self, from_subject: str, to_subject: str, at: int) -> None:
-        """Keep that two pseudonyms are one visitor's, on two sites; `at` is in seconds since the epoch."""
+        """Store that two pseudonyms, on two sites, belong to one visitor; `at` is in seconds since the epoch."""
         check_text("handle", from_subject)
         check_text("handle", to_subject)
         self._insert(tables.links, [{"at": at, "handle_from": from_subject, "handle_to": to_subject}])
 
     def links(self) -> Iterator[tuple[str, str, int]]:
-        """Go through all links in their order, as `link` takes them, a few hundred at a time."""
-        last = 0
-        while found := self._database.read(_LINKS, {"after": last}):
-            yield from ((one, other, at) for _, one, other, at in found)
-            last = found[-1][0]
+        """Yield the arguments of all calls to `link` in their order, reading a few hundred at a time."""
+        last_seq = 0
+        while rows := self._database.read(_PAGE_OF_LINKS, {"after": last_seq}):
+            yield from ((from_subject, to_subject, at) for _, from_subject, to_subject, at in rows)
+            last_seq = rows[-1][0]
 
     def linked(self, subject: str) -> set[str]:
-        """Return all pseudonyms that links join to this one, in either direction and over any number of links; and it.
+        """Return a pseudonym and all that links join to it, in either direction and over any number of links.
 
-        At most 100 000: past that a warning is logged, and those nearest to it are returned.
+        At most 100 000: with more, the nearest ones are returned and a warning is logged.
         """
-        asked = {"subject": subject, "most": MOST_LINKED}
-        found = {row[0] for row in self._database.read(_LINKED[self._database.dialect], asked)}
-        if len(found) == MOST_LINKED:
-            logger.warning("More than %d pseudonyms are linked with one another.", MOST_LINKED)
-        return found
+        parameters = {"subject": subject, "most": MOST_LINKED}
+        subjects = {row[0] for row in self._database.read(_LINKED[self._database.dialect], parameters)}
+        if len(subjects) == MOST_LINKED:
+            logger.warning(
+                "More than %d pseudonyms are linked with one another. A withdrawal reaches the nearest of them only. "
+                "Check what calls hand-off so often.",
+                MOST_LINKED,
+            )
+        return subjects
 
     def newest_linked(self, subject: str) -> list[Record]:
-        """Return the latest event of each other pseudonym that links join to this one, in their order.
+        """Return the latest record of each other pseudonym that links join to this one, in the ledger's order.
 
-        Every hand-off adds a pseudonym, and few of them ever have an event: one question, however many there are.
+        One query serves any number of pseudonyms. Every hand-off adds one, and few of them have a record.
         """
-        asked = {"subject": subject, "most": MOST_LINKED}
-        return [from_row(row) for row in self._database.read(_NEWEST_LINKED[self._database.dialect], asked)]
+        parameters = {"subject": subject, "most": MOST_LINKED}
+        rows = self._database.read(_NEWEST_LINKED[self._database.dialect], parameters)
+        return [from_row(row) for row in rows]
 
     def close(self) -> None:
-        """Store what waits and close the connections; what is called afterwards raises LedgerUnavailableError."""
+        """Store what is queued and close the connections; later calls raise LedgerUnavailableError."""
         self._close()
 
     def _insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> int:
-        return self._writer.insert(self._additions[table], rows)
+        return self._writer.insert(self._insert_statements[table], rows)
 
-    def _refuse_other_content(self, records: Sequence[Record]) -> None:
+    def _refuse_changed_records(self, records: Sequence[Record]) -> None:
         ids = [record.id for record in records]
         stored = {
             row[1]: from_row(row)
@@ -204,51 +217,58 @@ class Ledger:
         }
         for record in records:
             if stored[record.id].to_json() != record.to_json():
-                raise LedgerError(f"Another record has the id {record.id}; this one was not stored.")
+                raise LedgerError(
+                    f"The ledger has a different record with the id {record.id}. This one was not stored."
+                )
 
-    def _forget_tokens(self, before: int) -> None:
+    def _delete_tokens(self, before: int) -> None:
         try:
-            with self._database.writing() as connection:
+            with self._database.transaction() as connection:
                 connection.execute(tables.tokens.delete().where(tables.tokens.c.expires_at < before))
         except LedgerUnavailableError as error:
-            logger.warning("Tokens that have ended stay in the ledger for now. %s", error)
+            logger.warning(
+                "Expired tokens could not be deleted from the ledger; the next attempt follows. %s", error
+            )
 
 
-def _close(writer: Writer, database: Database) -> None:
+def _close(writer: GroupCommitWriter, database: Database) -> None:
     writer.close()
     database.close()
 
 
-_GROWING: Final = (tables.records, tables.notices, tables.renderings, tables.links, tables.tokens)
-_TOP: Final = select(sqlalchemy.func.coalesce(sqlalchemy.func.max(tables.records.c.seq), 0).label("top"))
-_ends: Final = _TOP.subquery()
-# One statement, so that the events and the end of the ledger are of the same moment.
+_INSERTABLE: Final = (tables.records, tables.notices, tables.renderings, tables.links, tables.tokens)
+_LAST_SEQ: Final = select(
+    sqlalchemy.func.coalesce(sqlalchemy.func.max(tables.records.c.seq), 0).label("last_seq")
+)
+_end: Final = _LAST_SEQ.subquery()
+# One statement, because records that commit between two of them would be before the cursor and yet not returned.
 _CHANGES: Final = (
-    select(tables.records, _ends.c.top)
+    select(tables.records, _end.c.last_seq)
     .select_from(
-        _ends.outerjoin(
+        _end.outerjoin(
             tables.records,
             (tables.records.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
             & tables.records.c.subject.is_not(None),
         )
     )
     .order_by(tables.records.c.seq)
-    .limit(LARGEST_ANSWER)
+    .limit(sqlalchemy.bindparam("most", type_=sqlalchemy.BigInteger))
 )
-_PAGE: Final = (
+_PAGE_OF_RECORDS: Final = (
     select(tables.records)
     .where(tables.records.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
     .order_by(tables.records.c.seq)
-    .limit(PAGE)
+    .limit(PAGE_SIZE)
 )
-_LINKS: Final = (
+_PAGE_OF_LINKS: Final = (
     select(tables.links.c.seq, tables.links.c.handle_from, tables.links.c.handle_to, tables.links.c.at)
     .where(tables.links.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
     .order_by(tables.links.c.seq)
-    .limit(PAGE)
+    .limit(PAGE_SIZE)
 )
 
-# A component is walked along both directions of a link, each by its index. UNION drops whom it has met, so cycles end.
+# Both directions of a link are followed, each by its own index. UNION drops pseudonyms seen before, so cycles end.
+# PostgreSQL allows a single reference to the recursive table, hence LATERAL.
 _LINKED: Final = {
     "sqlite": sqlalchemy.text("""
         WITH RECURSIVE linked(handle) AS (
@@ -270,14 +290,20 @@ _LINKED: Final = {
 
 
 def _newest_of(linked: TextClause) -> Select[Any]:
-    """Look up the last event of each pseudonym by its index, whatever the planner believes of how many there are."""
-    near = linked.columns(sqlalchemy.column("handle", sqlalchemy.Text)).subquery("near")
+    """Return the query for the last record of each linked pseudonym.
+
+    A scalar subquery for each pseudonym uses the index on subject and seq. For a plain join the planner guesses how
+    many pseudonyms the recursion yields, and may scan all records.
+    """
+    others = linked.columns(sqlalchemy.column("handle", sqlalchemy.Text)).subquery("near")
     event = tables.records.alias("event")
-    last = select(sqlalchemy.func.max(event.c.seq)).where(event.c.subject == near.c.handle).scalar_subquery()
+    last = (
+        select(sqlalchemy.func.max(event.c.seq)).where(event.c.subject == others.c.handle).scalar_subquery()
+    )
     return (
         select(tables.records)
-        .select_from(near.join(tables.records, tables.records.c.seq == last))
-        .where(near.c.handle != sqlalchemy.bindparam("subject", type_=sqlalchemy.Text))
+        .select_from(others.join(tables.records, tables.records.c.seq == last))
+        .where(others.c.handle != sqlalchemy.bindparam("subject", type_=sqlalchemy.Text))
         .order_by(tables.records.c.seq)
     )
 

@@ -1,4 +1,4 @@
-"""One event of a visitor's consent, as it is kept for proof."""
+"""A record: one event of a visitor's consent, as the ledger stores it for proof."""
 
 import json
 import re
@@ -15,7 +15,7 @@ LONGEST_TEXT = 256
 LARGEST_INTEGER = 2**63 - 1
 
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
-# PostgreSQL takes neither NUL nor half of a surrogate pair; both are refused before they meet any database.
+# PostgreSQL stores neither NUL nor half of a surrogate pair, so no ledger does.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NEVER_EMPTY = frozenset({"id", "event", "status", "site"})
 
@@ -26,34 +26,34 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One event: who (by pseudonym), what, when, how, and under which notice.
+    """One event of a consent: who (by pseudonym), what, when, how, and under which notice.
 
-    It has no place for an IP address, a user agent or a referrer. Times are whole seconds since the epoch, UTC.
+    A record has no field for an IP address, a user agent or a referrer. Times are whole seconds since the epoch, UTC.
 
     Attributes:
         id: a version 4 UUID; appending the same record twice stores it once.
-        at: when the event happened, which may be earlier than when it was stored.
+        at: when the event happened; it may have been stored later.
         event: given, refused, changed, withdrawn, renewed, linked, imported or loaded_once.
-        status: what the event left behind, in the words of ConsentStatus.
-        subject: the pseudonym in the visitor's cookie; None where nothing leads back to a browser.
+        status: the status after the event, a value of ConsentStatus.
+        subject: the pseudonym in the visitor's cookie; None if that cookie has none, as after a refusal.
         site: id of the site where it happened.
-        group: id of the group of sites, empty for a single site.
-        notice: whole digest of the notice that was shown.
-        language: in which the notice was shown.
+        group: id of the group of sites; empty for a single site.
+        notice: complete digest of the notice that was shown.
+        language: BCP 47 tag of the language in which the notice was shown.
         surface: banner, preferences, policy, embed or api.
         choice: accept_all, reject_all, save, change, withdraw, load_once, api or handoff.
-        categories: every optional category and whether it is granted.
-        vendors: only those whose answer differs from their category's.
-        decided_at: from which validity counts.
-        changed_at: the last change, by which the newest answer wins.
-        expires_at: end of validity; None where nothing is in force.
+        categories: for every optional category, whether it is granted.
+        vendors: the same for vendors whose answer differs from their category's.
+        decided_at: when the validity began.
+        changed_at: when the answer last changed; of two answers the later one wins.
+        expires_at: when the validity ends; None if no decision is in force.
         gpc: whether the request carried Global Privacy Control.
         jurisdiction: whose rules were applied.
-        version: of the library.
-        seq: place in the ledger, given by it.
+        version: version of the library.
+        seq: place in the ledger; None until the record has been read from there.
 
     Raises:
-        InvalidDecisionError: a value that no database could keep unchanged.
+        InvalidDecisionError: a value has the wrong type, or no database could store it unchanged.
     """
 
     id: str = field(default_factory=_new_id)
@@ -78,7 +78,7 @@ class Record:
     seq: int | None = None
 
     def __post_init__(self) -> None:
-        for name, kind, optional in _KINDS:
+        for name, kind, optional in _FIELD_TYPES:
             value: Any = getattr(self, name)
             if value is None and optional:
                 continue
@@ -88,25 +88,27 @@ class Record:
                 _check_answers(name, value)
             elif type(value) is not kind:
                 raise InvalidDecisionError(
-                    f"A record's {name} is {kind.__name__}, not {type(value).__name__}."
+                    f"A record's {name}: expected {kind.__name__}, found {type(value).__name__}."
                 )
             elif kind is int and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-                raise InvalidDecisionError(f"A record's {name} does not fit into 64 bits.")
+                raise InvalidDecisionError(f"A record's {name}: {value} does not fit into 64 bits.")
         if not _UUID4.fullmatch(self.id):
-            raise InvalidDecisionError("A record's id is a version 4 UUID in lower case.")
+            raise InvalidDecisionError(
+                f"A record's id: expected a version 4 UUID in lower case, found {self.id!r}."
+            )
 
     def to_json(self) -> str:
-        """Write the record as one line of JSON, ASCII only, without its place in the ledger."""
+        """Return the record as one line of ASCII JSON, without `seq`."""
         values = asdict(self)
         del values["seq"]
         return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` wrote.
+        """Return the record that `to_json` wrote.
 
         Raises:
-            InvalidDecisionError: anything else.
+            InvalidDecisionError: the text is not such a record.
         """
         try:
             values = json.loads(text)
@@ -123,19 +125,22 @@ _TYPES: Mapping[Any, tuple[type[Any], bool]] = {
     str | None: (str, True),
     int | None: (int, True),
 }
-_KINDS = tuple((each.name, *_TYPES[each.type]) for each in fields(Record))
+_FIELD_TYPES = tuple((record_field.name, *_TYPES[record_field.type]) for record_field in fields(Record))
 
 
 def check_text(name: str, value: object) -> None:
-    """Refuse a text that could not be stored unchanged or looked up by index in every database.
+    """Check that every database can store a text unchanged and find it by an index.
 
     Raises:
-        InvalidDecisionError: not a text, too long, empty where it says who or what, NUL, or a lone surrogate.
+        InvalidDecisionError: the value is not a str, is too long, is empty although it says who or what, or holds NUL or
+            half of a surrogate pair.
     """
     if not isinstance(value, str):
-        raise InvalidDecisionError(f"A record's {name} is a text, not {type(value).__name__}.")
+        raise InvalidDecisionError(f"A record's {name}: expected str, found {type(value).__name__}.")
     if len(value) > LONGEST_TEXT:
-        raise InvalidDecisionError(f"A record's {name} is longer than {LONGEST_TEXT} characters.")
+        raise InvalidDecisionError(
+            f"A record's {name} has {len(value)} characters; at most {LONGEST_TEXT} are allowed."
+        )
     if not value and name in _NEVER_EMPTY:
         raise InvalidDecisionError(f"A record's {name} is empty.")
     if _UNSTORABLE.search(value):
@@ -144,10 +149,10 @@ def check_text(name: str, value: object) -> None:
 
 def _check_answers(name: str, value: object) -> None:
     if not isinstance(value, dict):
-        raise InvalidDecisionError(f"A record's {name} is a dict, not {type(value).__name__}.")
+        raise InvalidDecisionError(f"A record's {name}: expected dict, found {type(value).__name__}.")
     for key, answer in value.items():
         check_text(name, key)
         if not isinstance(answer, bool):
             raise InvalidDecisionError(
-                f"A record's {name} answers {key!r} with {answer!r}, not with yes or no."
+                f"A record's {name}: expected True or False for {key!r}, found {answer!r}."
             )

@@ -1,10 +1,9 @@
-"""Records that wait for the ledger: kept on disk where there is a place, tried again until stored."""
+"""The spool: records that wait for the ledger, on disk if a directory is configured, and in memory otherwise."""
 
 import logging
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import Final, Protocol
 
 from consentkit.errors import ConfigurationError, InvalidDecisionError, LedgerError, LedgerUnavailableError
+from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.record import Record
 
 __all__ = ["Spool"]
@@ -24,18 +24,18 @@ LARGEST_DELIVERY: Final = 100
 
 
 class Appends(Protocol):
-    """The ledger, or what stands before it."""
+    """The ledger, or an object that appends to it."""
 
     def append(self, *records: Record) -> None:
         """Store records durably, all or none."""
 
 
 class Spool:
-    """Hold records of withdrawals that took effect while the ledger was away, until it has them.
+    """Queue of records whose decision took effect while the ledger was unavailable.
 
-    With a directory each record is a file of its own and survives the process; several processes may share one, since
-    the ledger stores a record once however often it comes. Without one they are lost with the process. They are
-    delivered in the order in which they came, by a thread that runs only while there are any.
+    With a directory each record is a file, which survives the process. Several processes may share the directory,
+    because the ledger stores a record once however often it is delivered. Without a directory the records are lost with
+    the process. A thread delivers them in the order in which they came, and runs only while there are any.
     """
 
     def __init__(
@@ -45,34 +45,37 @@ class Spool:
         *,
         delivered: Callable[[Record], None] | None = None,
     ) -> None:
-        """Take over what earlier processes left in the directory, and begin to deliver it.
+        """Read the files that earlier processes left in the directory, and start to deliver them.
 
-        `delivered` is called with each record once it is stored, in the thread that delivers; what it raises is logged.
+        `delivered` is called with each stored record, in the thread that delivers. Its exceptions are logged.
 
         Raises:
-            ConfigurationError: the directory cannot be made, read or written.
+            ConfigurationError: the directory cannot be created, read or written.
         """
         self._ledger = ledger
         self._delivered = delivered
         self._directory = None if directory is None else _prepare(Path(directory).absolute())
         self._closed = False
         self.restart()
-        _OUTBOXES.add(self)
-        self._load()
-        self._work()
+        _FORK_HOOKS.add(self)
+        self._read_new_files()
+        self._start_thread()
 
     def restart(self) -> None:
-        """Begin without records and without a thread, as in a process just forked: the parent has them still."""
+        """Forget records and thread, because a forked child must not deliver what the parent still delivers."""
         self._changed = threading.Condition(threading.Lock())
-        self._hurry = threading.Event()
+        self._retry_now = threading.Event()
         self._thread: threading.Thread | None = None
+        # By id, in the order in which they came.
         self._waiting: dict[str, tuple[Record, Path | None]] = {}
-        self._known: set[Path] = set()
+        # Files that were read once. One that can be neither removed nor renamed must not be read for ever.
+        self._files_read: set[Path] = set()
 
     def put(self, record: Record) -> None:
-        """Keep a record until the ledger has it; never raises.
+        """Queue a record until the ledger has stored it; never raises.
 
-        On return it is safe on disk; or, without a directory or when it fails, which is logged, in memory alone.
+        On return the record is safe on disk. Without a directory, or if writing fails, it is only in memory; a failure
+        is logged.
         """
         with self._changed:
             if record.id in self._waiting:
@@ -82,133 +85,148 @@ class Spool:
             try:
                 path = _write(self._directory, record)
             except OSError as error:
-                logger.error("Record %s waits in memory alone: %s", record.id, error)
+                logger.error(
+                    "Record %s could not be written to the spool, so it waits in memory alone and is lost if this "
+                    "process ends before the ledger is back. Check the directory: %s",
+                    record.id,
+                    error,
+                )
         with self._changed:
             self._waiting[record.id] = (record, path)
-        self._work()
+        self._start_thread()
 
     def pending(self) -> tuple[Record, ...]:
-        """Return what this process has to deliver, in the order in which it came."""
+        """Return the records that this process has to deliver, in the order in which they came."""
         with self._changed:
             return tuple(record for record, _ in self._waiting.values())
 
     def flush(self, timeout: float) -> bool:
-        """Try again at once, and say whether nothing is left, after so many seconds at the most."""
-        self._hurry.set()
+        """Try again at once; return whether nothing is left, after at most so many seconds."""
+        self._retry_now.set()
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting, timeout)
 
     def close(self) -> None:
-        """Try once more and stop. What is left stays on disk, or is logged as lost."""
+        """Try once more and stop. Records that are left stay on disk, or are logged as lost."""
         with self._changed:
             self._closed = True
             thread = self._thread
-        self._hurry.set()
+        self._retry_now.set()
         if thread is not None:
             thread.join()
         with self._changed:
             lost = [record.id for record, path in self._waiting.values() if path is None]
         if lost:
-            logger.error("The ledger did not come back; lost with this process: records %s.", ", ".join(lost))
+            logger.error(
+                "The ledger was still unavailable when the spool was closed, so records that were only in memory are "
+                "lost: %s. Set spool= to a directory to keep such records.",
+                ", ".join(lost),
+            )
 
-    def _work(self) -> None:
+    def _start_thread(self) -> None:
         with self._changed:
             if self._waiting and self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="consentkit-outbox", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="consentkit-spool", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
             try:
-                self._load()
+                self._read_new_files()
                 self._deliver()
             except LedgerUnavailableError as error:
-                logger.warning("%d records still wait. %s", len(self._waiting), error)
+                logger.warning(
+                    "%d records wait in the spool and will be tried again. %s", len(self._waiting), error
+                )
             except Exception:
-                logger.exception("Records could not be delivered.")
+                logger.exception("Records could not be delivered from the spool and will be tried again.")
+            # Under the lock, so that `put` either sees this thread or starts another one.
             with self._changed:
                 if self._closed or not self._waiting:
                     self._thread = None
                     return
-            self._hurry.wait(pause)
-            self._hurry.clear()
+            self._retry_now.wait(pause)
+            self._retry_now.clear()
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _deliver(self) -> None:
         waiting = self.pending()
         for first in range(0, len(waiting), LARGEST_DELIVERY):
-            some = waiting[first : first + LARGEST_DELIVERY]
-            if self._refusal(*some) is None:
-                self._settle(some)
+            records = waiting[first : first + LARGEST_DELIVERY]
+            if self._append(*records) is None:
+                self._remove(records)
             else:
-                self._deliver_one_by_one(some)
+                self._deliver_one_by_one(records)
 
-    def _deliver_one_by_one(self, some: tuple[Record, ...]) -> None:
-        for record in some:
-            refusal = self._refusal(record)
+    def _deliver_one_by_one(self, records: tuple[Record, ...]) -> None:
+        for record in records:
+            refusal = self._append(record)
             if refusal is not None:
-                logger.error("Record %s is refused: %s %s", record.id, refusal, record.to_json())
-            self._settle((record,), refused=refusal is not None)
+                logger.error(
+                    "Record %s is refused by the ledger and will not be tried again: %s The record: %s",
+                    record.id,
+                    refusal,
+                    record.to_json(),
+                )
+            self._remove((record,), refused=refusal is not None)
 
-    def _refusal(self, *some: Record) -> LedgerError | None:
+    def _append(self, *records: Record) -> LedgerError | None:
+        """Append records; return the error if the ledger refuses them, which trying again would not change."""
         try:
-            self._ledger.append(*some)
+            self._ledger.append(*records)
         except LedgerUnavailableError:
             raise
         except LedgerError as error:
             return error
         return None
 
-    def _settle(self, some: tuple[Record, ...], *, refused: bool = False) -> None:
+    def _remove(self, records: tuple[Record, ...], *, refused: bool = False) -> None:
         with self._changed:
-            for record in some:
+            for record in records:
                 _, path = self._waiting.pop(record.id)
-                if path is not None and not (_set_aside(path) if refused else _removed(path)):
-                    self._known.add(path)
+                if path is not None and not (_set_aside(path) if refused else _delete(path)):
+                    self._files_read.add(path)
             self._changed.notify_all()
-        follow = self._delivered
-        if refused or follow is None:
+        callback = self._delivered
+        if refused or callback is None:
             return
-        for record in some:
+        for record in records:
             try:
-                follow(record)
+                callback(record)
             except Exception:
-                logger.exception("What was to follow from record %s failed.", record.id)
+                logger.exception(
+                    "Record %s is stored, but the callback for it failed. It is not called again.", record.id
+                )
 
-    def _load(self) -> None:
+    def _read_new_files(self) -> None:
         if self._directory is None:
             return
         with self._changed:
-            known = self._known | {path for _, path in self._waiting.values() if path is not None}
+            known = self._files_read | {path for _, path in self._waiting.values() if path is not None}
             for path in sorted(self._directory.glob("*.json")):
                 if path not in known:
-                    self._take(path)
+                    self._read_file(path)
 
-    def _take(self, path: Path) -> None:
+    def _read_file(self, path: Path) -> None:
         try:
             record = Record.from_json(path.read_bytes())
         except FileNotFoundError:
             return  # another process has just delivered it
         except (OSError, InvalidDecisionError) as error:
-            logger.error("%s holds no record and is set aside: %s", path, error)
-            self._known.add(path)
+            logger.error(
+                "%s holds no record. It is renamed to *.refused and not read again. Look at what wrote it: %s",
+                path,
+                error,
+            )
+            self._files_read.add(path)
             _set_aside(path)
         else:
             self._waiting.setdefault(record.id, (record, path))
-            self._known.add(path)
+            self._files_read.add(path)
 
 
-_OUTBOXES: weakref.WeakSet[Spool] = weakref.WeakSet()
-
-
-def _restart_all() -> None:
-    for outbox in list(_OUTBOXES):
-        outbox.restart()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_restart_all)
+_FORK_HOOKS: Final = ForkHooks(after_in_child=Spool.restart)
 
 
 def _prepare(directory: Path) -> Path:
@@ -218,26 +236,26 @@ def _prepare(directory: Path) -> Path:
             return directory
     except OSError as error:
         raise ConfigurationError(
-            f"spool = {str(directory)!r}: {error}; name a directory that the server's user may write to."
+            f"spool = {str(directory)!r}: {error}. Write the path of a directory that the server's user may write to."
         ) from error
 
 
 def _write(directory: Path, record: Record) -> Path:
-    # The name keeps the order in which records came, also over a restart.
+    """Write a record to a file of its own, durably and in one step for everybody who reads the directory."""
+    # Files sort by their names, so the time in front keeps the order in which records came, also after a restart.
     path = directory / f"{time.time_ns():020}-{record.id}.json"
-    context = path.with_suffix(".draft")
+    draft = path.with_suffix(".draft")
     try:
-        with open(
-            os.open(context, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
-        ) as file:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(record.to_json())
             file.flush()
             os.fsync(file.fileno())
-        context.rename(path)
+        draft.rename(path)
+        # The directory too, because after a power cut a file is only there if its entry was written.
         _sync(directory)
     except OSError:
         with suppress(OSError):
-            context.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
         raise
     return path
 
@@ -250,11 +268,11 @@ def _sync(directory: Path) -> None:
         os.close(handle)
 
 
-def _removed(path: Path) -> bool:
+def _delete(path: Path) -> bool:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        logger.error("%s is in the ledger, but stays: %s", path, error)
+        logger.error("%s is in the ledger, but its file cannot be deleted. Delete it: %s", path, error)
         return False
     return True
 
@@ -263,6 +281,6 @@ def _set_aside(path: Path) -> bool:
     try:
         path.rename(path.with_suffix(".refused"))
     except OSError as error:
-        logger.error("%s stays where it is: %s", path, error)
+        logger.error("%s cannot be renamed to *.refused and stays. Move it away: %s", path, error)
         return False
     return True

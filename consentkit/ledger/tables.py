@@ -1,4 +1,4 @@
-"""The ledger's tables, the same in every database, and how a record lies in them."""
+"""The ledger's tables, the same in every database, and the conversion of records to rows and back."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -43,12 +43,12 @@ __all__ = [
 SCHEMA_VERSION: Final = 1
 METADATA: Final = MetaData()
 
-# SQLite makes a 64-bit row id only of the very word INTEGER.
+# SQLite makes a column its 64-bit row id only if the type is spelt INTEGER.
 _SEQ = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _table(name: str, *items: SchemaItem) -> Table:
-    # AUTOINCREMENT: a place in the ledger is never given twice, not even after rows were purged.
+    # AUTOINCREMENT: SQLite would use the `seq` of deleted rows again.
     return Table(f"consentkit_{name}", METADATA, *items, sqlite_autoincrement=True)
 
 
@@ -78,7 +78,7 @@ records = _table(
     _text("language"),
     _text("surface"),
     _text("choice"),
-    # JSON as text: a record's bytes stay what they were, whatever the database thinks of JSON.
+    # JSON as text, because `jsonb` reorders keys, and what was stored must not change.
     _text("categories"),
     _text("vendors"),
     Column("decided_at", BigInteger, nullable=False),
@@ -121,14 +121,14 @@ tokens = Table(
 
 
 class InsertIgnore:
-    """The statement that adds rows to a table, and leaves alone those whose key is there already."""
+    """The statement that inserts rows into a table and ignores rows whose key is stored already."""
 
     def __init__(self, table: Table, dialect: str) -> None:
         self._as_json = dialect == "postgresql"
         self._statement = _from_json(table) if self._as_json else _from_values(table)
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
-        """Add rows, in their order, and return how many were new."""
+        """Insert rows in their order and return how many were new."""
         values: Any = {"rows": json.dumps(rows)} if self._as_json else rows
         result = connection.execute(self._statement, values, execution_options={"preserve_rowcount": True})
         return result.rowcount
@@ -141,7 +141,7 @@ def _from_values(table: Table) -> Executable:
 
 
 def _from_json(table: Table) -> Executable:
-    # All rows in one argument of one statement: half the time of one statement a row, even when these are pipelined.
+    # All rows are one JSON argument of one statement.
     from sqlalchemy.dialects.postgresql import JSON, insert
 
     columns = [column for column in table.columns if column.identity is None]
@@ -158,7 +158,7 @@ _FIELDS: Final[Sequence[str]] = tuple(_COLUMNS.get(column.name, column.name) for
 
 
 def to_row(record: Record) -> dict[str, Any]:
-    """Lay a record out in columns; the database gives it its place."""
+    """Return the row of a record, without `seq`, which the database assigns."""
     return {
         "id": record.id,
         "at": record.at,
@@ -183,7 +183,7 @@ def to_row(record: Record) -> dict[str, Any]:
 
 
 def from_row(row: Sequence[Any]) -> Record:
-    """Read a record from a row that begins with the columns of `records` in their order."""
+    """Return the record of a row that begins with the columns of `records` in their order."""
     values = dict(zip(_FIELDS, row, strict=False))
     values["categories"] = json.loads(values["categories"])
     values["vendors"] = json.loads(values["vendors"])

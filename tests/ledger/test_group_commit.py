@@ -9,8 +9,7 @@ import sqlalchemy
 from sqlalchemy import Engine
 
 from consentkit.errors import LedgerUnavailableError
-from consentkit.ledger import Ledger
-from consentkit.ledger import group_commit as writer
+from consentkit.ledger import Ledger, group_commit
 from tests.support.postgres import Server, postgres
 from tests.support.records import NOON, a_record, another_process_holds, eventually
 
@@ -54,7 +53,7 @@ class Door:
 
 
 class Interference:
-    """Do something once, or as often as told, before statements that begin with a word."""
+    """Call a function before the first statements that begin with a word."""
 
     def __init__(self, engine: Engine, word: str, act: Callable[[Any], None], times: int = 1) -> None:
         self.word, self.act, self.times = word, act, times
@@ -76,7 +75,7 @@ def transactions(engine: Engine) -> list[str]:
     return begun
 
 
-def test_what_gathers_during_a_commit_goes_into_the_next_one(engine: Engine) -> None:
+def test_rows_that_arrive_during_a_commit_share_the_next_transaction(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     ledger.append(a_record())
     door = Door(engine, "COMMIT")
@@ -95,18 +94,10 @@ def test_what_gathers_during_a_commit_goes_into_the_next_one(engine: Engine) -> 
     ledger.close()
 
 
-def test_sixty_four_deciders_are_all_durable(engine: Engine) -> None:
-    ledger = Ledger(engine, lock_timeout=LONG)
-    records = [a_record(subject=f"{n}") for n in range(640)]
-    with ThreadPoolExecutor(64) as threads:
-        list(threads.map(ledger.append, records))
-    other = Ledger(engine)
-    assert ids(other) == {record.id for record in records}
-    ledger.close()
-
-
-def test_a_batch_has_an_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "LARGEST_BATCH", 2)
+def test_a_full_batch_leaves_the_rest_to_the_next_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LARGEST_BATCH", 2)
     ledger = Ledger(engine, lock_timeout=LONG)
     door = Door(engine, "BEGIN")
     with ThreadPoolExecutor(5) as threads:
@@ -118,7 +109,7 @@ def test_a_batch_has_an_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> 
     ledger.close()
 
 
-def test_a_record_that_the_database_refuses_takes_no_other_with_it(engine: Engine) -> None:
+def test_a_refused_record_does_not_take_the_batch_with_it(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     ledger.append(a_record())
     with engine.begin() as connection:
@@ -147,7 +138,7 @@ def test_a_record_that_the_database_refuses_takes_no_other_with_it(engine: Engin
     ledger.close()
 
 
-def test_tokens_and_records_of_one_batch_learn_their_own_outcome(engine: Engine) -> None:
+def test_every_call_of_a_batch_gets_its_own_result(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     assert ledger.use_once("used", NOON)
     door = Door(engine, "BEGIN")
@@ -163,11 +154,11 @@ def test_tokens_and_records_of_one_batch_learn_their_own_outcome(engine: Engine)
     ledger.close()
 
 
-def test_a_caller_that_gave_up_is_not_stored_later(engine: Engine) -> None:
+def test_rows_of_a_caller_that_gave_up_are_not_stored_later(engine: Engine) -> None:
     patient, ledger = Ledger(engine, lock_timeout=LONG), Ledger(engine, lock_timeout=0.2)
     patient.append(a_record(subject="before"))
     door = Door(engine, "BEGIN")
-    with pytest.raises(LedgerUnavailableError, match="nothing was stored"):
+    with pytest.raises(LedgerUnavailableError, match="Nothing was stored"):
         ledger.append(a_record(subject="gave up"))
     door.open()
     patient.append(a_record(subject="after"))
@@ -179,7 +170,7 @@ def test_a_caller_that_gave_up_is_not_stored_later(engine: Engine) -> None:
     patient.close()
 
 
-def test_a_caller_that_gave_up_in_the_middle_leaves_the_others_in(engine: Engine) -> None:
+def test_rows_of_other_callers_are_stored_when_one_gives_up(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=1)
     before = a_record(subject="before")
     eventually(lambda: ledger.append(before))
@@ -197,7 +188,7 @@ def test_a_caller_that_gave_up_in_the_middle_leaves_the_others_in(engine: Engine
     first.start()
     assert door.reached.wait(LONG)
     first.join()
-    assert "nothing was stored" in str(outcomes["first"])
+    assert "Nothing was stored" in str(outcomes["first"])
     second = threading.Thread(target=append, args=("second",))
     second.start()
     while not ledger._writer._queue.qsize():
@@ -209,12 +200,12 @@ def test_a_caller_that_gave_up_in_the_middle_leaves_the_others_in(engine: Engine
     ledger.close()
 
 
-def test_a_commit_that_goes_silent_is_said_to_be_unknown_and_may_be_repeated(engine: Engine) -> None:
+def test_an_unanswered_commit_raises_as_unknown_and_may_be_repeated(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=0.2)
     before, record = a_record(), a_record()
     eventually(lambda: ledger.append(before))
     door = Door(engine, "COMMIT")
-    with pytest.raises(LedgerUnavailableError, match="storing again settles it"):
+    with pytest.raises(LedgerUnavailableError, match="Storing again is safe"):
         ledger.append(record)
     door.open()
     eventually(lambda: ledger.append(record))
@@ -222,7 +213,7 @@ def test_a_commit_that_goes_silent_is_said_to_be_unknown_and_may_be_repeated(eng
     ledger.close()
 
 
-def test_a_commit_that_takes_longer_than_the_wait_still_succeeds(engine: Engine) -> None:
+def test_a_commit_under_way_is_waited_for_a_second_time(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=1)
     before = a_record()
     eventually(lambda: ledger.append(before))
@@ -235,7 +226,7 @@ def test_a_commit_that_takes_longer_than_the_wait_still_succeeds(engine: Engine)
     ledger.close()
 
 
-def test_what_comes_while_the_database_is_held_is_stored_when_it_is_free(engine: Engine) -> None:
+def test_rows_are_stored_once_another_process_releases_the_database(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     ledger.append(a_record())
     with ThreadPoolExecutor(8) as threads:
@@ -248,13 +239,13 @@ def test_what_comes_while_the_database_is_held_is_stored_when_it_is_free(engine:
     ledger.close()
 
 
-def test_whoever_comes_while_the_tables_are_made_does_not_wait_for_ever(engine: Engine) -> None:
+def test_a_call_while_the_tables_are_created_raises_in_time(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=0.2)
     door = Door(engine, "BEGIN")
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(ledger.notices)
         assert door.reached.wait(LONG)
-        with pytest.raises(LedgerUnavailableError, match="still being made"):
+        with pytest.raises(LedgerUnavailableError, match="still creating its tables"):
             ledger.notices()
         door.open()
         assert first.result() == []
@@ -272,7 +263,7 @@ class TestBrokenConnections:
         return act
 
     @pytest.mark.parametrize("word", ["BEGIN", "INSERT", "COMMIT"])
-    def test_are_made_anew_and_records_stored_once(self, postgres: Server, word: str) -> None:
+    def test_are_replaced_and_the_record_is_stored_once(self, postgres: Server, word: str) -> None:
         engine, administrator = postgresql_engine(postgres), postgresql_engine(postgres)
         ledger = Ledger(engine, lock_timeout=LONG)
         ledger.append(a_record())
@@ -283,7 +274,7 @@ class TestBrokenConnections:
         engine.dispose()
         administrator.dispose()
 
-    def test_that_break_again_are_an_outage(self, postgres: Server) -> None:
+    def test_that_break_twice_raise(self, postgres: Server) -> None:
         engine, administrator = postgresql_engine(postgres), postgresql_engine(postgres)
         ledger = Ledger(engine, lock_timeout=LONG)
         ledger.append(a_record())
@@ -297,10 +288,10 @@ class TestBrokenConnections:
         administrator.dispose()
 
 
-def test_a_queue_that_is_full_turns_callers_away(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_raises(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     ledger.append(a_record())
-    monkeypatch.setattr(writer, "LONGEST_QUEUE", 1)
+    monkeypatch.setattr(group_commit, "LONGEST_QUEUE", 1)
     door = Door(engine, "BEGIN")
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(ledger.append, a_record())
@@ -308,14 +299,16 @@ def test_a_queue_that_is_full_turns_callers_away(engine: Engine, monkeypatch: py
         second = threads.submit(ledger.append, a_record())
         while not ledger._writer._queue.qsize():
             assert not second.done()
-        with pytest.raises(LedgerUnavailableError, match="others wait"):
+        with pytest.raises(LedgerUnavailableError, match="other calls are waiting"):
             ledger.append(a_record())
         door.open()
     assert (first.result(), second.result()) == (None, None)
     ledger.close()
 
 
-def test_a_writer_that_meets_the_unexpected_goes_on(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_writer_continues_after_an_unexpected_error(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     ledger.append(a_record())
 
@@ -331,7 +324,7 @@ def test_a_writer_that_meets_the_unexpected_goes_on(engine: Engine, caplog: pyte
     ledger.close()
 
 
-def test_the_unexpected_in_the_middle_of_a_batch_leaves_the_answers_given(engine: Engine) -> None:
+def test_an_unexpected_error_leaves_results_that_callers_have(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     known = a_record()
     ledger.append(known)
@@ -359,7 +352,7 @@ def test_the_unexpected_in_the_middle_of_a_batch_leaves_the_answers_given(engine
     ledger.close()
 
 
-def test_closing_stores_what_waits(engine: Engine) -> None:
+def test_closing_stores_what_is_queued(engine: Engine) -> None:
     ledger = Ledger(engine, lock_timeout=LONG)
     ledger.append(a_record())
     door = Door(engine, "BEGIN")
