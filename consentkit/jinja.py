@@ -17,10 +17,11 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from consentkit.enforcement import figure, is_within
+from consentkit.enforcement import is_within
 from consentkit.errors import ConfigurationError, MissingMiddlewareError
 from consentkit.handoff import handoff_address
 from consentkit.headers import own_path
+from consentkit.ui import figure
 from consentkit.web import RequestConsent, visitor_of
 
 __all__ = ["ConsentExtension", "group_link", "install", "link_to_group"]

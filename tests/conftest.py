@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from consentkit import Policy
     from tests.support.front import Front
+    from tests.support.postgres import Server
 
 HERE = Path(__file__).parent
 
@@ -72,6 +73,15 @@ def policy() -> "Policy":
 def ledger_url(tmp_path: Path) -> str:
     """The address of a SQLite ledger that does not exist yet."""
     return f"sqlite:///{tmp_path / 'consent.db'}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Server"]:
+    """A real PostgreSQL server, started once for all modules."""
+    from tests.support.postgres import running_server
+
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Annotated
 from consentkit._version import __version__
 from consentkit.cli.change_report import describe_changes
 from consentkit.config import LOCK, PolicyFile, check_file, write_lock
-from consentkit.enforcement import CookieGate, read_sightings
+from consentkit.enforcement import CookieGate, read_observed_cookies
 from consentkit.errors import ConfigurationError, PolicyProblem
 from consentkit.notices import add_notice_to_lock
 
@@ -116,7 +116,7 @@ def _lock_problem(path: Path, message: str) -> PolicyProblem:
 def _undeclared_cookies(file: Path, policy: PolicyFile) -> Iterable[PolicyProblem]:
     """Return a warning for each observed cookie that the policy does not declare (REQUIREMENTS IN-08)."""
     try:
-        names = read_sightings(file.read_text("utf-8", "replace").splitlines())
+        names = read_observed_cookies(file.read_text("utf-8", "replace").splitlines())
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", 2)
     gate = CookieGate(policy, own_names=frozenset())

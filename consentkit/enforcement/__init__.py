@@ -1,10 +1,10 @@
-"""What an answer lets through: cookies, the Content-Security-Policy, embeds."""
+"""What a consent lets through: cookies, the origins of the Content-Security-Policy, embedded content."""
 
 from consentkit.enforcement.cookie_gate import Action, CookieGate, Verdict, permitted
 from consentkit.enforcement.cookie_header import CookieHeaderCache
 from consentkit.enforcement.csp import ContentSecurityPolicy, nonce_of
-from consentkit.enforcement.embeds import figure, is_within
-from consentkit.enforcement.observations import ObservedCookies, read_sightings
+from consentkit.enforcement.embeds import is_within
+from consentkit.enforcement.observations import ObservedCookies, read_observed_cookies
 from consentkit.enforcement.set_cookie import SetCookieFilter
 
 __all__ = [
@@ -15,9 +15,8 @@ __all__ = [
     "ObservedCookies",
     "SetCookieFilter",
     "Verdict",
-    "figure",
     "is_within",
     "nonce_of",
     "permitted",
-    "read_sightings",
+    "read_observed_cookies",
 ]

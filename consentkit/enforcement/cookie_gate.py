@@ -1,9 +1,8 @@
-"""Decides which cookies may pass: set by the application, shown to it, expired.
+"""The cookie gate: decides which cookies the application may set and see, and expires those without consent.
 
-Names are read the way browsers read them (RFC 6265bis, section 5.7), and where a name could be taken for another one
-the stricter reading counts: a declared cookie in other letter case, with odd bytes around its name, without a name
-(`=_ga=1` comes back as `_ga=1`) or behind a comma in another's line is that declared cookie. Only a grant, or being
-required, needs the exact name.
+Cookie names are read as browsers read them (RFC 6265bis, section 5.7). Where a name could be taken for a declared one,
+the cookie counts as declared: in other letter case, with odd bytes around its name, without a name (`=_ga=1` comes back
+as `_ga=1`), or behind a comma in the line of another cookie. To be granted or required, a cookie needs the exact name.
 """
 
 import re
@@ -18,22 +17,25 @@ from consentkit.policy import Policy, Tracker
 __all__ = ["Action", "Allows", "CookieGate", "Reason", "Verdict", "permitted"]
 
 Allows = Callable[[str, str | None], bool]
-"""Whether a category, by id, is granted, for one vendor of it or for ourselves (None)."""
+"""Return whether a category, by id, is granted: for one of its vendors, by id, or for the site itself (None)."""
 
 DELETIONS_AT_ONCE = 50
 _NAMES_REMEMBERED = 2048
 _LONGEST_NAME_REMEMBERED = 256
 
-# What browsers trim, what frameworks trim beside, and what makes some browsers cut or ignore the line.
-_AROUND_NAMES = "".join(map(chr, range(0x21))) + "\x7f\x85\xa0"
-_NO_NAME = {code: None for code in (*range(0x20), 0x7F)}
+# Browsers trim space and tab around names, frameworks also what Unicode calls space.
+_TRIMMED = "".join(map(chr, range(0x21))) + "\x7f\x85\xa0"
+# Some browsers drop control characters, others the whole line.
+_CONTROL_CHARACTERS = {code: None for code in (*range(0x20), 0x7F)}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-NUL, LF, CR, COMMA = b"\0\n\r,"  # looking for a number is eight times faster than for a byte string
-_JOINED = re.compile(rb",[= \t]*+([^;,=]*+)=[^;,]*+")
+# Numbers, because `44 in value` takes 0.02 us and `b"," in value` 0.17 us (timeit); every Set-Cookie line has four.
+NUL, LF, CR, COMMA = b"\0\n\r,"
+# A cookie behind a comma, as clients see it that still split lists of Set-Cookie values (RFC 2109).
+_JOINED_COOKIE = re.compile(rb",[= \t]*+([^;,=]*+)=[^;,]*+")
 
 
 class Action(Enum):
-    """What becomes of a Set-Cookie line."""
+    """What happens to a Set-Cookie line."""
 
     PASS = auto()
     DROP = auto()
@@ -41,49 +43,52 @@ class Action(Enum):
 
 
 class Reason(Enum):
-    """Why; `UNDECLARED`, `REFUSED`, `CLAMPED`, `JOINED` and `BROKEN` are worth a line in the log."""
+    """Why an action was chosen; everything but `OWN`, `REQUIRED`, `GRANTED` and `DELETION` is worth a line in the log."""
 
     OWN = "own"
-    """Our own cookie."""
+    """A cookie of this library."""
     REQUIRED = "required"
     """Declared in a required category."""
     GRANTED = "granted"
+    """Declared, and its category or vendor is granted."""
     REFUSED = "refused"
     """Declared, and its category or vendor is not granted."""
     DELETION = "deletion"
+    """Declared, and the line makes every browser delete the cookie."""
     UNDECLARED = "undeclared"
-    """Not in the policy; dropped in strict mode alone."""
+    """Not in the policy; dropped only in strict mode."""
     CLAMPED = "clamped"
-    """Granted, and would have outlived the consent."""
+    """Granted, but it would have outlived the consent."""
     JOINED = "joined"
-    """A refused cookie stood behind a comma, and was cut out."""
+    """A refused cookie stood behind a comma and was cut out."""
     BROKEN = "broken"
-    """Holds a byte that ends a header line."""
+    """The line has a byte that ends a header field."""
 
 
 class Verdict(NamedTuple):
-    """What becomes of one Set-Cookie line."""
+    """The decision on one Set-Cookie line."""
 
     action: Action
     reason: Reason
     name: str
-    """Of the cookie that decided."""
+    """Name of the cookie that decided."""
     tracker: Tracker | None = None
-    """What declares it."""
+    """The declaration of that cookie."""
     value: bytes | None = None
-    """What goes out instead, for `REWRITE`."""
+    """The line to send instead, for `REWRITE`."""
     depends: bool = False
-    """Whether another consent would have given another line, so that the answer is not for shared caches."""
+    """Whether another consent may have led to another line, so that shared caches must not store the response."""
 
 
-class _Known(NamedTuple):
-    """What there is to know about one cookie name, as it stands in a header."""
+class _Rule(NamedTuple):
+    """The possible verdicts on the cookies of one name, as it stands in a header."""
 
     trackers: tuple[Tracker, ...]
-    """All that match equally well; the cookie is granted only if they all are."""
-    clamped: bool
-    free: Verdict | None
-    """The verdict where it is always the same."""
+    """All declarations that match equally well; the cookie is granted only if all of them are."""
+    ends_with_consent: bool
+    """Whether the cookie must not outlive the consent."""
+    constant: Verdict | None
+    """The verdict, if neither the consent nor the rest of the line can change it."""
     granted: Verdict
     refused: Verdict
     deleted: Verdict
@@ -91,26 +96,26 @@ class _Known(NamedTuple):
 
 
 def permitted(tracker: Tracker, allows: Allows) -> bool:
-    """Say whether a declared item of any kind may be stored or read, personal data or not (EDPB 2/2023)."""
+    """Return whether a declared item may be stored or read, whatever its kind, personal data or not (EDPB 2/2023)."""
     return allows(tracker.category, tracker.vendor)
 
 
 class CookieGate:
-    """Hold the declared cookies against a consent.
+    """Decide on cookies by the policy's declarations and by what a consent allows.
 
-    `own_names` are our own cookies' names, which always pass. In `strict` mode what is undeclared is dropped too.
+    `own_names` are the names of the library's cookies, which always pass. `strict` drops undeclared cookies too.
     """
 
     __slots__ = (
         "_by_name",
         "_by_prefix",
-        "_clamped",
+        "_consent_needed",
         "_folded_by_name",
         "_folded_by_prefix",
-        "_known",
         "_own",
         "_refusable",
         "_required",
+        "_rules",
         "_strict",
     )
 
@@ -119,144 +124,149 @@ class CookieGate:
         self._own = own_names
         self._strict = strict
         self._required = frozenset(category.id for category in policy.categories if category.required)
-        self._clamped = frozenset(category.id for category in policy.consent_needed)
-        self._refusable = refusable = [one for one in cookies if one.category not in self._required]
-        self._by_name, self._by_prefix = _sorted_out(cookies, str)
-        self._folded_by_name, self._folded_by_prefix = _sorted_out(refusable, str.lower)
-        self._known: BoundedCache[bytes, _Known] = BoundedCache(_NAMES_REMEMBERED)
+        self._consent_needed = frozenset(category.id for category in policy.consent_needed)
+        self._refusable = [tracker for tracker in cookies if tracker.category not in self._required]
+        self._by_name, self._by_prefix = _index(cookies, str)
+        self._folded_by_name, self._folded_by_prefix = _index(self._refusable, str.lower)
+        self._rules: BoundedCache[bytes, _Rule] = BoundedCache(_NAMES_REMEMBERED)
 
     def classify(self, name: str) -> Tracker | None:
-        """Return what declares a cookie: by its exact name, else by the longest pattern, else in other letter case."""
-        trackers = self._look_up(name.encode("latin-1", "replace")).trackers
+        """Return the declaration of a cookie: by exact name, else by the longest pattern, else in other letter case."""
+        trackers = self._rule(name.encode("latin-1", "replace")).trackers
         return trackers[0] if trackers else None
 
     def set_cookie(self, value: bytes, allows: Allows, now: float, ends: int | None) -> Verdict:
-        """Judge one Set-Cookie value; `now` and `ends`, the end of the consent, in seconds since the epoch."""
+        """Return the verdict on one Set-Cookie value.
+
+        Args:
+            value: the field's value, as the application wrote it.
+            allows: what the consent allows.
+            now: seconds since the epoch.
+            ends: end of the consent in seconds since the epoch; None if it has none.
+        """
+        # A cookie without a name is sent back as its value, so `=_ga=1` counts as `_ga=1`.
         name = value.lstrip(b"= \t").partition(b"=")[0]
-        known = self._known.get(name) or self._look_up(name)
+        rule = self._rules.get(name) or self._rule(name)
         if LF in value or CR in value or NUL in value:
-            return known.broken
-        if COMMA in value and _JOINED.search(value):
-            return self._judge_joined(value, known, allows, now, ends)
-        return known.free or self._evaluate(value, known, allows, now, ends)
+            return rule.broken
+        if COMMA in value and _JOINED_COOKIE.search(value):
+            return self._verdict_on_joined(value, rule, allows, now, ends)
+        return rule.constant or self._verdict(value, rule, allows, now, ends)
 
-    def usual(self, name: bytes, allows: Allows) -> Verdict:
-        """Give the verdict on a plain line that sets a cookie of this name and says nothing about its end."""
-        known = self._look_up(name)
-        if known.free is not None:
-            return known.free
-        return known.granted if known.trackers and _all_permitted(known.trackers, allows) else known.refused
+    def verdict_for_name(self, name: bytes, allows: Allows) -> Verdict:
+        """Return the verdict on a line that sets a cookie of this name, without Max-Age, Expires or comma."""
+        rule = self._rule(name)
+        if rule.constant is not None:
+            return rule.constant
+        return rule.granted if rule.trackers and _all_permitted(rule.trackers, allows) else rule.refused
 
-    def hidden(self, names: Iterable[str], allows: Allows) -> list[str]:
-        """Return those of the sent cookies that are declared and not granted."""
-        return [name for name in names if self._refuses(name.encode("latin-1", "replace"), allows)]
-
-    def may_hide(self, name: bytes) -> bool:
-        """Say whether a cookie of this name, as it stands in a Cookie header, is hidden for want of some consent."""
-        known = self._look_up(name.lstrip(b"= \t"))
-        return known.free is None and bool(known.trackers)
+    def needs_consent(self, name: bytes) -> bool:
+        """Return whether a cookie of this name, as it stands in a Cookie header, is hidden without consent."""
+        rule = self._rule(name.lstrip(b"= \t"))
+        return rule.constant is None and bool(rule.trackers)
 
     def strip(self, header: bytes, allows: Allows) -> bytes:
-        """Cut cookies that are declared and not granted out of a Cookie header; the rest stays byte for byte.
+        """Cut declared cookies without consent out of a Cookie header; the rest stays byte for byte.
 
-        Returns the same object where nothing is hidden, and nothing where nothing is left.
+        Returns the same object if nothing is cut, and empty bytes if no cookie is left.
         """
         pairs = header.split(b";")
-        left = []
+        visible = []
         for pair in pairs:
             name = pair.lstrip(b"= \t").partition(b"=")[0]
-            known = self._known.get(name) or self._look_up(name)
-            if known.free or _all_permitted(known.trackers, allows):
-                left.append(pair)
-        if len(left) == len(pairs):
+            rule = self._rules.get(name) or self._rule(name)
+            if rule.constant or _all_permitted(rule.trackers, allows):
+                visible.append(pair)
+        if len(visible) == len(pairs):
             return header
-        joined = b";".join(left)
-        return joined if left and left[0] is pairs[0] else joined.lstrip(b" \t")
+        joined = b";".join(visible)
+        return joined if visible and visible[0] is pairs[0] else joined.lstrip(b" \t")
 
     def leftovers(self, sent_names: Iterable[str], allows: Allows) -> list[str]:
-        """Write Set-Cookie values that expire the sent cookies that are declared and not granted.
+        """Return Set-Cookie values that expire declared cookies without consent, of those that the browser sent.
 
-        One for each place of storage (name, domain, path, partition), at most 50 at a time: what is left comes again with the
-        next request. Cookies on a vendor's own domain are out of our reach.
+        There is one for each place where the browser may store the cookie (name, domain, path, partition), and at most
+        50 together: the browser sends the others again with its next request. A cookie on a vendor's own domain cannot
+        be expired from here.
         """
-        found: dict[str, None] = {}
+        deletions: dict[str, None] = {}
         for name in sent_names:
             if _TOKEN.fullmatch(name) and self._refuses(name.encode(), allows):
                 for tracker in self._refusable:
                     if _matches(tracker, name) and not tracker.third_party and not permitted(tracker, allows):
                         place = (tracker.path, tracker.domain, tracker.partitioned)
-                        found[deletion(name, *place)] = None
-        return list(found)[:DELETIONS_AT_ONCE]
+                        deletions[deletion(name, *place)] = None
+        return list(deletions)[:DELETIONS_AT_ONCE]
 
     def _refuses(self, name: bytes, allows: Allows) -> bool:
-        known = self._known.get(name) or self._look_up(name)
-        return known.free is None and not _all_permitted(known.trackers, allows)
+        rule = self._rules.get(name) or self._rule(name)
+        return rule.constant is None and not _all_permitted(rule.trackers, allows)
 
-    def _look_up(self, name: bytes) -> _Known:
-        known = self._known.get(name)
-        if known is None:
-            known = self._learn(name.partition(b";")[0].strip(b" \t").decode("latin-1"))
+    def _rule(self, name: bytes) -> _Rule:
+        rule = self._rules.get(name)
+        if rule is None:
+            rule = self._make_rule(name.partition(b";")[0].strip(b" \t").decode("latin-1"))
             if len(name) <= _LONGEST_NAME_REMEMBERED:
-                self._known[name] = known
-        return known
+                self._rules[name] = rule
+        return rule
 
-    def _learn(self, name: str) -> _Known:
-        trackers = self._trackers(name)
+    def _make_rule(self, name: str) -> _Rule:
+        trackers = self._matching_trackers(name)
         first = trackers[0] if trackers else None
-        free = None
+        constant = None
         if name in self._own:
-            free = Verdict(Action.PASS, Reason.OWN, name)
+            constant = Verdict(Action.PASS, Reason.OWN, name)
         elif trackers and all(tracker.category in self._required for tracker in trackers):
-            free = Verdict(Action.PASS, Reason.REQUIRED, name, first)
+            constant = Verdict(Action.PASS, Reason.REQUIRED, name, first)
         elif not trackers and not self._strict:
-            free = Verdict(Action.PASS, Reason.UNDECLARED, name)
+            constant = Verdict(Action.PASS, Reason.UNDECLARED, name)
         refusal = Reason.REFUSED if trackers else Reason.UNDECLARED
-        return _Known(
+        return _Rule(
             trackers,
-            any(tracker.category in self._clamped for tracker in trackers),
-            free,
+            any(tracker.category in self._consent_needed for tracker in trackers),
+            constant,
             granted=Verdict(Action.PASS, Reason.GRANTED, name, first, depends=True),
             refused=Verdict(Action.DROP, refusal, name, first, depends=bool(trackers)),
             deleted=Verdict(Action.PASS, Reason.DELETION, name, first),
             broken=Verdict(Action.DROP, Reason.BROKEN, name, first),
         )
 
-    def _trackers(self, name: str) -> tuple[Tracker, ...]:
-        """Return the most specific declarations of a name; only what can be refused counts for one that is not exact."""
+    def _matching_trackers(self, name: str) -> tuple[Tracker, ...]:
+        """Return the most specific declarations of a name, of refusable cookies only if it does not match exactly."""
         if name in self._own:
             return ()
-        found = _best(name, self._by_name, self._by_prefix)
-        loose = name.translate(_NO_NAME).strip(_AROUND_NAMES).lower()
-        return found or _best(loose, self._folded_by_name, self._folded_by_prefix)
+        exact = _most_specific(name, self._by_name, self._by_prefix)
+        folded = name.translate(_CONTROL_CHARACTERS).strip(_TRIMMED).lower()
+        return exact or _most_specific(folded, self._folded_by_name, self._folded_by_prefix)
 
-    def _evaluate(self, value: bytes, known: _Known, allows: Allows, now: float, ends: int | None) -> Verdict:
-        """Judge a cookie that is not free."""
+    def _verdict(self, value: bytes, rule: _Rule, allows: Allows, now: float, ends: int | None) -> Verdict:
+        """Return the verdict on a line by the consent and by its Max-Age and Expires."""
         life = lifetime(value)
         if life is not None and life.deletes(now):
-            return known.deleted
-        if not known.trackers or not _all_permitted(known.trackers, allows):
-            return known.refused
-        if ends is None or life is None or not known.clamped or life.latest(now) <= ends:
-            return known.granted
+            return rule.deleted
+        if not rule.trackers or not _all_permitted(rule.trackers, allows):
+            return rule.refused
+        if ends is None or life is None or not rule.ends_with_consent or life.latest(now) <= ends:
+            return rule.granted
         if ends <= now:
-            return known.refused
-        name, tracker = known.granted.name, known.granted.tracker
+            return rule.refused
+        name, tracker = rule.granted.name, rule.granted.tracker
         return Verdict(Action.REWRITE, Reason.CLAMPED, name, tracker, clamp(value, now, ends), depends=True)
 
-    def _judge_joined(
-        self, value: bytes, known: _Known, allows: Allows, now: float, ends: int | None
+    def _verdict_on_joined(
+        self, value: bytes, rule: _Rule, allows: Allows, now: float, ends: int | None
     ) -> Verdict:
-        """Judge a line with a comma, behind which some clients see another cookie; cut that out where it is refused."""
+        """Return the verdict on a line with cookies behind commas, after cutting refused ones out."""
         refused: list[Verdict] = []
 
-        def cut(joined: re.Match[bytes]) -> bytes:
+        def without_refused(joined: re.Match[bytes]) -> bytes:
             if not self._refuses(joined[1], allows):
                 return joined[0]
-            refused.append(self._look_up(joined[1]).refused)
+            refused.append(self._rule(joined[1]).refused)
             return b""
 
-        cleaned = _JOINED.sub(cut, value)
-        verdict = known.free or self._evaluate(cleaned, known, allows, now, ends)
+        cleaned = _JOINED_COOKIE.sub(without_refused, value)
+        verdict = rule.constant or self._verdict(cleaned, rule, allows, now, ends)
         if not refused or verdict.action is Action.DROP:
             return verdict
         return refused[0]._replace(
@@ -265,35 +275,35 @@ class CookieGate:
 
 
 def _all_permitted(trackers: tuple[Tracker, ...], allows: Allows) -> bool:
-    for tracker in trackers:  # noqa: SIM110 - a loop costs a third of all() with a generator
+    for tracker in trackers:  # noqa: SIM110 - all() takes 0.8 us here, the loop 0.2 us (timeit)
         if not allows(tracker.category, tracker.vendor):
             return False
     return True
 
 
-_Exact = dict[str, tuple[Tracker, ...]]
-_Prefixes = list[tuple[str, tuple[Tracker, ...]]]
+_ByName = dict[str, tuple[Tracker, ...]]
+_ByPrefix = list[tuple[str, tuple[Tracker, ...]]]
 
 
-def _sorted_out(trackers: Iterable[Tracker], fold: Callable[[str], str]) -> tuple[_Exact, _Prefixes]:
-    """Put trackers by exact name, and by prefix, the longest first."""
-    exact: _Exact = {}
-    prefixes: _Exact = {}
+def _index(trackers: Iterable[Tracker], fold: Callable[[str], str]) -> tuple[_ByName, _ByPrefix]:
+    """Return trackers by exact name, and those with a pattern by prefix, the longest prefix first."""
+    by_name: _ByName = {}
+    by_prefix: _ByName = {}
     for tracker in trackers:
         name = fold(tracker.name)
-        places, key = (prefixes, name[:-1]) if name.endswith("*") else (exact, name)
-        places[key] = (*places.get(key, ()), tracker)
-    return exact, sorted(prefixes.items(), key=lambda item: -len(item[0]))
+        index, key = (by_prefix, name[:-1]) if name.endswith("*") else (by_name, name)
+        index[key] = (*index.get(key, ()), tracker)
+    return by_name, sorted(by_prefix.items(), key=lambda item: -len(item[0]))
 
 
-def _best(name: str, exact: _Exact, prefixes: _Prefixes) -> tuple[Tracker, ...]:
-    found = exact.get(name)
-    if found:
-        return found
-    return next((trackers for prefix, trackers in prefixes if name.startswith(prefix)), ())
+def _most_specific(name: str, by_name: _ByName, by_prefix: _ByPrefix) -> tuple[Tracker, ...]:
+    exact = by_name.get(name)
+    if exact:
+        return exact
+    return next((trackers for prefix, trackers in by_prefix if name.startswith(prefix)), ())
 
 
 def _matches(tracker: Tracker, name: str) -> bool:
-    """Say whether a tracker declares a cookie of this name, in whatever letter case."""
+    """Return whether a tracker declares a cookie of this name, in any letter case."""
     pattern, lower = tracker.name.lower(), name.lower()
     return lower.startswith(pattern[:-1]) if pattern.endswith("*") else lower == pattern

@@ -1,8 +1,8 @@
-"""What is remembered of Cookie headers that were sent before: that nothing in them is to be hidden, and where our cookie stands.
+"""A cache of Cookie headers in which no cookie has to be hidden, with the place of the consent cookie in them.
 
-Only hashes of whole headers are kept, with a place, since they hold other people's secrets. Python's hash of bytes is keyed
-(SipHash) and 64 bits wide; where two headers share one all the same, what stands at the place is no token that was ever
-verified, and counts as none.
+Browsers send the same header with each request, so most headers need no parsing. The cache holds hashes instead of
+headers, because other cookies are secrets. Python's hash of bytes is keyed (SipHash) and 64 bits wide. If two headers
+share a hash all the same, the bytes at the remembered place are no token with a valid signature.
 """
 
 from consentkit._bounded_cache import BoundedCache
@@ -11,57 +11,62 @@ from consentkit.enforcement.cookie_gate import CookieGate
 __all__ = ["CookieHeaderCache"]
 
 LONGEST = 4096
-"""Octets of the longest header that is remembered."""
-_REMEMBERED = 8192
+"""Bytes of the longest header that is remembered."""
+_HEADERS_REMEMBERED = 8192
 _NAMES_REMEMBERED = 2048
-_LONGEST_NAME = 256
+_LONGEST_NAME_REMEMBERED = 256
 
 Span = tuple[int, int]
 
-_HARMLESS, _OURS, _ODD = 1, 2, 3
+# What a cookie name means for its header: visible without consent, the consent cookie, or a reason to parse the header.
+_VISIBLE, _CONSENT_COOKIE, _PARSE = 1, 2, 3
 
 
 class CookieHeaderCache:
-    """Remember Cookie headers.
+    """Cache where the consent cookie's value stands in Cookie headers.
 
     Attributes:
-        spans: by the hash of a header, start and end of our cookie's value; the end is 0 where it holds none. What is here
-            need not be searched for declared cookies.
+        spans: start and end of that value, by the hash of a header; the end is 0 if the header has no consent cookie.
+            A header in here has no cookie that needs consent.
     """
 
     __slots__ = ("_gate", "_kinds", "_name", "spans")
 
     def __init__(self, name: bytes, gate: CookieGate) -> None:
-        """Take the name of our cookie."""
+        """Create an empty cache for the consent cookie of this name."""
         self._name = name
         self._gate = gate
         self._kinds: BoundedCache[bytes, int] = BoundedCache(_NAMES_REMEMBERED)
-        self.spans: BoundedCache[int, Span] = BoundedCache(_REMEMBERED)
+        self.spans: BoundedCache[int, Span] = BoundedCache(_HEADERS_REMEMBERED)
 
     def remember(self, header: bytes) -> Span | None:
-        """Find our cookie in a header; None where it has to be read whole, as it is odd, or holds something to hide."""
+        """Add a header and return the span of the consent cookie's value.
+
+        Returns None for a header that must be parsed each time: it is long, has a cookie that needs consent, or browsers
+        do not write the consent cookie like that.
+        """
         if len(header) > LONGEST:
             return None
         kinds = self._kinds
-        place, start = (0, 0), 0
+        span, start = (0, 0), 0
         for pair in header.split(b";"):
             name, equals, value = pair.partition(b"=")
             kind = kinds.get(name) or self._kind(name)
-            if kind != _HARMLESS:
-                if kind == _ODD or place[1] or not equals or value.strip(b" \t") != value:
+            if kind != _VISIBLE:
+                if kind == _PARSE or span[1] or not equals or value.strip(b" \t") != value:
                     return None
                 end = start + len(pair)
-                place = (end - len(value), end)
+                span = (end - len(value), end)
             start += len(pair) + 1
-        self.spans[hash(header)] = place
-        return place
+        self.spans[hash(header)] = span
+        return span
 
     def _kind(self, name: bytes) -> int:
-        """Say what a cookie is, by all that stands before its first `=`."""
-        plain = name.strip(b" \t")
-        kind = _HARMLESS if plain and not self._gate.may_hide(name) else _ODD
-        if plain == self._name:
-            kind = _OURS
-        if len(name) <= _LONGEST_NAME:
+        """Return what a name means, given all bytes of its pair before the first `=`."""
+        trimmed = name.strip(b" \t")
+        kind = _VISIBLE if trimmed and not self._gate.needs_consent(name) else _PARSE
+        if trimmed == self._name:
+            kind = _CONSENT_COOKIE
+        if len(name) <= _LONGEST_NAME_REMEMBERED:
             self._kinds[name] = kind
         return kind

@@ -1,13 +1,13 @@
-"""The Content-Security-Policy that a consent allows: the owner's, opened for the origins of granted vendors.
+"""The Content-Security-Policy for a consent: the owner's policy, opened for the origins of granted vendors.
 
-A directive grows by a vendor's origins for it, and by nothing else; one that is absent is first written out as what
-browsers take in its place (CSP Level 3, section 6.8.3), and one that nothing stands in for restricts nothing and needs
-no opening. Nonces, hashes, `'strict-dynamic'`, reporting and whatever this module does not know stay as they are.
+A directive gains the origins that a vendor declares for it, and nothing else. If the directive is absent, it is added with
+the sources of the directive that browsers use in its place (CSP Level 3, section 6.8.3). If there is none either, nothing
+is restricted and nothing is added. Nonces, hashes, `'strict-dynamic'`, reporting and unknown directives stay unchanged.
 
-Our own parts need a little: where the owner's policy would keep out our script, style sheet, requests, forms or embeds,
-`'self'` is added to that one directive, as nobody could answer otherwise (for script and style sheet a narrower source
-can be given, and none is added beside the nonce that their tags carry). A list of `trusted-types` gets the name of our
-script's policy.
+The banner must work under the owner's policy, because nobody could answer without it. So `'self'` is added to the
+directives that would block the library's script, style sheet, requests, forms or embeds. For script and style sheet a
+narrower source can be given, and none is added next to the nonce that their tags carry. A `trusted-types` list gets the
+name of the script's policy.
 """
 
 import logging
@@ -23,7 +23,8 @@ __all__ = ["ContentSecurityPolicy", "nonce_of"]
 
 log = logging.getLogger("consentkit.csp")
 
-_OPENED = {
+# By the kinds of origin that a vendor declares.
+_DIRECTIVES_OF = {
     "script": ("script-src", "script-src-elem"),
     "style": ("style-src", "style-src-elem"),
     "connect": ("connect-src",),
@@ -33,7 +34,8 @@ _OPENED = {
     "media": ("media-src",),
     "form": ("form-action",),
 }
-_INSTEAD = {
+# What browsers use if a directive is absent, in their order.
+_FALLBACKS = {
     "script-src": ("default-src",),
     "style-src": ("default-src",),
     "connect-src": ("default-src",),
@@ -44,85 +46,89 @@ _INSTEAD = {
 }
 _SOURCE_LISTS = frozenset(
     (
-        *(directive for directives in _OPENED.values() for directive in directives),
+        *(directive for directives in _DIRECTIVES_OF.values() for directive in directives),
         *("default-src", "child-src", "worker-src", "manifest-src", "object-src", "prefetch-src"),
         *("script-src-attr", "style-src-attr", "base-uri", "frame-ancestors", "fenced-frame-src"),
     )
 )
-_KNOWN = _SOURCE_LISTS | frozenset(
+_KNOWN_DIRECTIVES = _SOURCE_LISTS | frozenset(
     (
         *("sandbox", "report-uri", "report-to", "upgrade-insecure-requests", "block-all-mixed-content"),
         *("require-trusted-types-for", "trusted-types", "webrtc", "plugin-types", "require-sri-for"),
     )
 )
-_BY_NONCE = (*_OPENED["script"], *_OPENED["style"])
+_NONCE_DIRECTIVES = (*_DIRECTIVES_OF["script"], *_DIRECTIVES_OF["style"])
 _KEYWORDS = frozenset(
     ("self", "none", "unsafe-inline", "unsafe-eval", "unsafe-hashes", "wasm-unsafe-eval", "strict-dynamic")
 )
-_SAME_ORIGIN = ("connect-src", "form-action")
-_UNQUOTED = re.compile(r"(?:nonce|sha(?:256|384|512))-[A-Za-z0-9+/=_-]+")
-_NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
+_SELF_DIRECTIVES = ("connect-src", "form-action")
+_UNQUOTED_NONCE_OR_HASH = re.compile(r"(?:nonce|sha(?:256|384|512))-[A-Za-z0-9+/=_-]+")
+_NONCE_SOURCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
 _NONCE_VALUE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _SOURCE = re.compile(r"[!-+\--:<-~]+")  # no comma, semicolon or space
 _WORDS = re.compile(r"[^\t\n\f\r ]+")
-_PLACE_OF_NONCE = "'nonce-{nonce}'"
-_REMEMBERED = 256
+_NONCE_PLACEHOLDER = "'nonce-{nonce}'"
+_HEADERS_REMEMBERED = 256
 
 
 class ContentSecurityPolicy:
-    """Open one policy, or those that responses bring along, for what is granted.
+    """Open the owner's policy, or the policies of a response, for granted vendors.
 
-    `owner_policy` is the value of a Content-Security-Policy header, on as many lines as is handy; `'nonce-{nonce}'`
-    in it stands for the nonce of each response. `assets` is where our script and style sheet come from, such as
-    `https://www.example.com/consent/assets/`.
+    Args:
+        owner_policy: the value of a Content-Security-Policy header, which may have several lines. `'nonce-{nonce}'`
+            stands for the nonce of each response.
+        policy: the consent policy, whose vendors declare origins.
+        assets: the sources of the library's script and style sheet, such as `https://www.example.com/consent/assets/`.
 
     Raises:
-        ConfigurationError: a browser would read the policy otherwise than it looks.
+        ConfigurationError: browsers would read the policy differently than its owner probably means it.
     """
 
     def __init__(self, owner_policy: str, policy: Policy, *, assets: Sequence[str] = ("'self'",)) -> None:
         self._owner = " ".join(owner_policy.split())
         _check(self._owner)
+        # By vendor id, then by directive.
         self._origins: dict[str, dict[str, tuple[str, ...]]] = {}
-        embeds = any(vendor.origins.frame for vendor in policy.vendors)
-        self._ours = dict.fromkeys(_BY_NONCE, tuple(assets)) | dict.fromkeys(_SAME_ORIGIN, ("'self'",))
+        self._ours = dict.fromkeys(_NONCE_DIRECTIVES, tuple(assets)) | dict.fromkeys(
+            _SELF_DIRECTIVES, ("'self'",)
+        )
         self._ours["trusted-types"] = ("consentkit",)
-        if embeds:
+        if any(vendor.origins.frame for vendor in policy.vendors):
             self._ours["frame-src"] = ("'self'",)
         for vendor in policy.vendors:
             by_directive: dict[str, tuple[str, ...]] = {}
-            for kind, directives in _OPENED.items():
+            for kind, directives in _DIRECTIVES_OF.items():
                 origins: tuple[str, ...] = getattr(vendor.origins, kind)
                 by_directive |= {directive: origins for directive in directives if origins}
             for origin in (origin for origins in by_directive.values() for origin in origins):
                 if not _SOURCE.fullmatch(origin):
                     raise ConfigurationError(
-                        f"Origin {origin!r} of vendor {vendor.id!r} is no source of a Content-Security-Policy. "
+                        f"Origin {origin!r} of vendor {vendor.id!r} is not a source for a Content-Security-Policy. "
                         'Write a scheme and a host, such as "https://www.example.com".'
                     )
             self._origins[vendor.id] = by_directive
-        self._headers: BoundedCache[tuple[frozenset[str], bool], str] = BoundedCache(_REMEMBERED)
+        self._headers: BoundedCache[tuple[frozenset[str], bool], str] = BoundedCache(_HEADERS_REMEMBERED)
 
     def header(self, granted_vendor_ids: frozenset[str], nonce: str | None = None) -> str:
-        """Return the owner's policy, opened; without a nonce, the place for one is left out.
+        """Return the owner's policy, opened for granted vendors; without a nonce, its placeholder is removed.
 
         Raises:
-            ValueError: the nonce is no base64.
+            ValueError: the nonce is not base64.
         """
         if nonce is not None and not _NONCE_VALUE.fullmatch(nonce):
-            raise ValueError(f"The nonce {nonce!r} is no base64 (CSP Level 3, section 2.3.1).")
+            raise ValueError(f"The nonce {nonce!r} is not base64 (CSP Level 3, section 2.3.1).")
         key = (granted_vendor_ids, nonce is not None)
         opened = self._headers.get(key)
         if opened is None:
-            owner = self._owner if nonce is not None else self._owner.replace(_PLACE_OF_NONCE, "")
+            owner = self._owner if nonce is not None else self._owner.replace(_NONCE_PLACEHOLDER, "")
             opened = self._open_all(owner, granted_vendor_ids)
             self._headers[key] = opened
-        return opened if nonce is None else opened.replace(_PLACE_OF_NONCE, f"'nonce-{nonce}'")
+        return opened if nonce is None else opened.replace(_NONCE_PLACEHOLDER, f"'nonce-{nonce}'")
 
     def merge_into(self, values: Sequence[bytes], granted_vendor_ids: Collection[str]) -> list[bytes]:
-        """Open the policies of a response's own Content-Security-Policy or -Report-Only fields.
+        """Return the values of a response's Content-Security-Policy or -Report-Only fields, opened.
 
-        A field that needs no opening comes back as the same object.
+        A value that needs no change is returned as the same object.
         """
         merged = []
         for value in values:
@@ -132,91 +138,98 @@ class ContentSecurityPolicy:
         return merged
 
     def _open_all(self, text: str, granted: Collection[str]) -> str:
-        """Open each policy of a list; all of them have to allow what is to load (CSP Level 3, section 4.1)."""
-        wanted: dict[str, list[str]] = {}
+        """Open every policy of a list, because browsers load only what all of them allow (CSP Level 3, section 4.1)."""
+        vendor_origins: dict[str, list[str]] = {}
         for vendor_id, by_directive in self._origins.items():
             if vendor_id in granted:
                 for directive, origins in by_directive.items():
-                    wanted.setdefault(directive, []).extend(origins)
-        return ",".join(self._open(one, wanted, _script_nonce(text)) for one in text.split(","))
+                    vendor_origins.setdefault(directive, []).extend(origins)
+        nonce = _script_nonce(text)
+        return ",".join(self._open(policy, vendor_origins, nonce) for policy in text.split(","))
 
-    def _open(self, text: str, wanted: dict[str, list[str]], nonce: str | None) -> str:
+    def _open(self, text: str, vendor_origins: dict[str, list[str]], nonce: str | None) -> str:
+        """Open one policy; `nonce` is the source with the nonce that the library's tags carry."""
         parts = text.split(";")
-        places = _places(parts)
-        for directive in dict.fromkeys((*self._ours, *wanted)):
-            names = (directive, *_INSTEAD.get(directive, ()))
-            place = next((places[name] for name in names if name in places), None)
-            if place is None:
+        index_of = _directive_indexes(parts)
+        for directive in dict.fromkeys((*self._ours, *vendor_origins)):
+            names = (directive, *_FALLBACKS.get(directive, ()))
+            index = next((index_of[name] for name in names if name in index_of), None)
+            if index is None:
                 continue
-            sources = _words(parts[place])[1:]
+            sources = _words(parts[index])[1:]
             ours = self._ours.get(directive, ())
-            if directive in _BY_NONCE and (nonce in sources or "'self'" in sources):
+            if directive in _NONCE_DIRECTIVES and (nonce in sources or "'self'" in sources):
                 ours = ()
-            grown = _grown(sources, (*ours, *wanted.get(directive, ())))
-            if grown == sources:
+            opened = _with_sources(sources, (*ours, *vendor_origins.get(directive, ())))
+            if opened == sources:
                 continue
-            written = " ".join((directive, *grown))
-            if directive in places:
-                parts[place] = " " * parts[place].startswith(" ") + written
+            written = " ".join((directive, *opened))
+            if directive in index_of:
+                parts[index] = " " * parts[index].startswith(" ") + written
             else:
+                # The empty part after a last semicolon is replaced.
                 parts[-1:] = [parts[-1], " " + written] if parts[-1].strip() else [" " + written]
         return ";".join(parts)
 
 
 def nonce_of(values: Iterable[bytes]) -> str | None:
-    """Return the first nonce that a response's policies accept for scripts, for tags that are inserted."""
+    """Return the first nonce that a response's policies accept for scripts, so that inserted tags can carry it."""
     for value in values:
         source = _script_nonce(value.decode("latin-1"))
-        found = _NONCE.fullmatch(source or "")
-        if found:
-            return found[1]
+        match = _NONCE_SOURCE.fullmatch(source or "")
+        if match:
+            return match[1]
     return None
 
 
 def _script_nonce(text: str) -> str | None:
-    """Return the first nonce for scripts as a source of a policy, the place for one included."""
+    """Return the first source that is a nonce for scripts, or the placeholder for one, in a list of policies."""
     for policy in text.split(","):
         parts = policy.split(";")
-        places = _places(parts)
+        index_of = _directive_indexes(parts)
         names = ("script-src-elem", "script-src", "default-src")
-        place = next((places[name] for name in names if name in places), None)
-        for source in _words(parts[place])[1:] if place is not None else ():
-            if source == _PLACE_OF_NONCE or _NONCE.fullmatch(source):
+        index = next((index_of[name] for name in names if name in index_of), None)
+        for source in _words(parts[index])[1:] if index is not None else ():
+            if source == _NONCE_PLACEHOLDER or _NONCE_SOURCE.fullmatch(source):
                 return source
     return None
 
 
 def _words(part: str) -> list[str]:
-    """Split a directive at what browsers take for space."""
+    """Split a directive where browsers do, at ASCII whitespace."""
     return _WORDS.findall(part)
 
 
-def _places(parts: Sequence[str]) -> dict[str, int]:
-    """Say where each directive stands; of several of a name, browsers read the first."""
-    places: dict[str, int] = {}
-    for place, part in enumerate(parts):
+def _directive_indexes(parts: Sequence[str]) -> dict[str, int]:
+    """Return the index of each directive; browsers ignore a second directive of the same name."""
+    index_of: dict[str, int] = {}
+    for index, part in enumerate(parts):
         words = _words(part)
         if words:
-            places.setdefault(words[0].lower(), place)
-    return places
+            index_of.setdefault(words[0].lower(), index)
+    return index_of
 
 
-def _grown(sources: list[str], more: Iterable[str]) -> list[str]:
-    """Add sources to a list where they allow more than it does; `'none'` goes with the first that is added."""
+def _with_sources(sources: list[str], more: Iterable[str]) -> list[str]:
+    """Return sources together with those that allow something new, then without `'none'`."""
     present = {source.lower() for source in sources}
     if "*" in present:
         return sources
-    added = [one for one in dict.fromkeys(more) if one.lower() not in present]
+    added = [source for source in dict.fromkeys(more) if source.lower() not in present]
     if "https:" in present:
-        added = [one for one in added if not one.startswith("https:")]
+        added = [source for source in added if not source.startswith("https:")]
     return [source for source in sources if source.lower() != "'none'"] + added if added else sources
 
 
 def _check(owner_policy: str) -> None:
-    """Refuse what browsers read otherwise than it looks."""
+    """Check the owner's policy for mistakes that browsers ignore silently.
+
+    Raises:
+        ConfigurationError: a mistake, with what to write instead.
+    """
     if not owner_policy.isascii() or not owner_policy.isprintable():
         raise _mistake(
-            owner_policy, "holds characters that no header may hold", "Write it in printable ASCII"
+            owner_policy, "has characters that a header must not have", "Write it in printable ASCII"
         )
     for text in owner_policy.split(","):
         seen: set[str] = set()
@@ -227,30 +240,34 @@ def _check(owner_policy: str) -> None:
                 seen.add(words[0].lower())
         if not seen:
             raise _mistake(
-                owner_policy, "holds a policy without directives", "Write one such as \"default-src 'self'\""
+                owner_policy, "has a policy without directives", "Write one such as \"default-src 'self'\""
             )
 
 
 def _check_directive(owner_policy: str, name: str, sources: list[str], seen: set[str]) -> None:
     if name in seen:
-        raise _mistake(owner_policy, f"has {name} twice, and browsers ignore the second", "Join them")
-    if name not in _KNOWN:
-        near = get_close_matches(name, sorted(_KNOWN), n=1)
-        if near:
+        raise _mistake(owner_policy, f"has {name} twice, but browsers ignore the second", "Join them")
+    if name not in _KNOWN_DIRECTIVES:
+        similar = get_close_matches(name, sorted(_KNOWN_DIRECTIVES), n=1)
+        if similar:
             raise _mistake(
-                owner_policy, f"has a directive {name} that browsers do not know", f"Write {near[0]}"
+                owner_policy, f"has a directive {name} that browsers do not know", f"Write {similar[0]}"
             )
-        log.warning("csp: browsers ignore the directive %s, unless it is newer than this library.", name)
+        log.warning(
+            "csp has an unknown directive %s, which is sent as it is. Browsers ignore it, unless it is newer than this "
+            "library. Check its spelling.",
+            name,
+        )
     for source in sources if name in _SOURCE_LISTS else ():
-        if source.lower() in _KEYWORDS or _UNQUOTED.fullmatch(source):
+        if source.lower() in _KEYWORDS or _UNQUOTED_NONCE_OR_HASH.fullmatch(source):
             raise _mistake(
                 owner_policy, f"has {source} without quotes in {name}", f"Write '{source}' in single quotes"
             )
         if source.lower() == "'none'" and len(sources) > 1:
             raise _mistake(
-                owner_policy, f"has 'none' beside other sources in {name}", "Keep one or the others"
+                owner_policy, f"has 'none' next to other sources in {name}", "Keep one or the others"
             )
 
 
-def _mistake(owner_policy: str, what: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError(f"csp = {owner_policy!r} {what}. {remedy}.")
+def _mistake(owner_policy: str, finding: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"csp = {owner_policy!r} {finding}. {remedy}.")

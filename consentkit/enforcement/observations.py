@@ -1,4 +1,4 @@
-"""What the middleware saw of an application's answers, said once each."""
+"""Cookies and faults observed in an application's responses, each logged once."""
 
 import json
 import logging
@@ -7,52 +7,52 @@ from pathlib import Path
 
 from consentkit.enforcement.cookie_gate import Action, Reason, Verdict
 
-__all__ = ["ObservedCookies", "read_sightings"]
+__all__ = ["ObservedCookies", "read_observed_cookies"]
 
 log = logging.getLogger("consentkit")
 
 MOST = 1024
-"""Cookies, and warnings, that are told apart; what comes after them is not reported."""
+"""How many cookies, and how many warnings, are remembered; later ones are not reported."""
 
 
 class ObservedCookies:
-    """Remember what was reported.
+    """Log observed cookies and warnings once each.
 
     Attributes:
-        cookies: by name, why each was noticed.
+        cookies: reason of the first verdict on each observed cookie, by name.
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        """Take a file that names are added to, for `consentkit check --observed`; never a value."""
+        """Add names of observed cookies, never values, to a file if one is given, for `consentkit check --observed`."""
         self.cookies: dict[str, Reason] = {}
         self._file = file
         self._warned: set[str] = set()
 
     def warn_once(self, about: str, message: str, *arguments: object) -> None:
-        """Log a warning the first time that this comes up."""
+        """Log a warning, unless there was one about the same thing before."""
         if about not in self._warned and len(self._warned) < MOST:
             self._warned.add(about)
             log.warning(message, *arguments)
 
     def report(self, verdict: Verdict) -> None:
-        """Log once for each cookie what became of it."""
+        """Log a verdict, unless there was one on a cookie of that name before."""
         if verdict.name in self.cookies or len(self.cookies) >= MOST:
             return
         self.cookies[verdict.name] = verdict.reason
         self._write(verdict)
         if verdict.tracker is not None and verdict.action is not Action.PASS:
-            done = "shortened" if verdict.reason is Reason.CLAMPED else "dropped"
+            outcome = "shortened" if verdict.reason is Reason.CLAMPED else "dropped"
             log.warning(
                 "Set-Cookie %r %s: %s, category %r.",
                 verdict.name,
-                done,
+                outcome,
                 verdict.reason.value,
                 verdict.tracker.category,
             )
         elif verdict.reason in (Reason.UNDECLARED, Reason.BROKEN):
-            done = "dropped" if verdict.action is Action.DROP else "let through"
+            outcome = "dropped" if verdict.action is Action.DROP else "let through"
             log.warning(
-                "Set-Cookie %r %s: %s. Declare it in the policy.", verdict.name, done, verdict.reason.value
+                "Set-Cookie %r %s: %s. Declare it in the policy.", verdict.name, outcome, verdict.reason.value
             )
 
     def _write(self, verdict: Verdict) -> None:
@@ -64,17 +64,21 @@ class ObservedCookies:
                 file.write(line + "\n")
         except OSError as error:
             self.warn_once(
-                "observed", "Cookies that were seen cannot be written to %s: %s", self._file, error
+                "observed",
+                "Observed cookies cannot be written to %s, so `consentkit check --observed` will lack them. Check the "
+                "path: %s",
+                self._file,
+                error,
             )
 
 
-def read_sightings(lines: Iterable[str]) -> dict[str, str]:
-    """Read what was written: names of cookies, and why each was noticed, in order, once each. Other lines are passed over."""
-    found: dict[str, str] = {}
+def read_observed_cookies(lines: Iterable[str]) -> dict[str, str]:
+    """Return the reason for each cookie of a file that ObservedCookies wrote, by name; other lines are skipped."""
+    reasons: dict[str, str] = {}
     for line in lines:
         try:
-            seen = json.loads(line)
-            found.setdefault(str(seen["cookie"]), str(seen["reason"]))
+            entry = json.loads(line)
+            reasons.setdefault(str(entry["cookie"]), str(entry["reason"]))
         except (ValueError, LookupError, TypeError, RecursionError):
             continue
-    return found
+    return reasons

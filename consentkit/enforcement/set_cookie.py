@@ -1,6 +1,7 @@
-"""The cookies that an application sets, line by line: which of them leave.
+"""The Set-Cookie filter: removes or rewrites the cookies that a response sets without consent.
 
-The gate judges; here is what is remembered of its verdicts, so that most lines need no closer look.
+The cookie gate decides. The filter remembers its verdict on each cookie name for each consent, because an application
+sets the same few cookies again and again.
 """
 
 from consentkit._bounded_cache import BoundedCache
@@ -12,24 +13,25 @@ __all__ = ["SetCookieFilter"]
 
 Headers = list[tuple[bytes, bytes]]
 
-# An Enum's members are slow to reach.
-_PASS, _DROP = Action.PASS, Action.DROP
-_EXPECTED = (Reason.GRANTED, Reason.REQUIRED, Reason.OWN, Reason.DELETION)
 _CONSENTS_REMEMBERED = 256
 _NAMES_REMEMBERED = 256
-_LONGEST_NAME = 256
-_ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
-"""Stands for every verdict that no lifetime and no consent changes."""
+_LONGEST_NAME_REMEMBERED = 256
+
+# On Python 3.11 `Action.PASS` takes 0.7 us and a global 0.03 us (timeit); every Set-Cookie line compares with it.
+_PASS = Action.PASS
+_SILENT = (Reason.GRANTED, Reason.REQUIRED, Reason.OWN, Reason.DELETION)
+# Stands for each verdict that passes a cookie whatever the consent and the attributes are.
+_PASS_ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
 
 
 class SetCookieFilter:
-    """Hold Set-Cookie lines against a consent."""
+    """Apply a consent to the Set-Cookie lines of responses."""
 
     __slots__ = ("_gate", "_verdicts")
 
     def __init__(self, gate: CookieGate) -> None:
         self._gate = gate
-        # By consent, then by name. Most visitors share a consent with all who gave the same answer.
+        # By consent, then by name. Visitors who gave the same answer share a consent.
         self._verdicts: BoundedCache[Consent, BoundedCache[bytes, Verdict]] = BoundedCache(
             _CONSENTS_REMEMBERED
         )
@@ -37,56 +39,70 @@ class SetCookieFilter:
     def filter(
         self, headers: Headers, consent: Consent, now: float, ends: int | None
     ) -> tuple[Headers, bool, tuple[Verdict, ...]]:
-        """Filter a response's headers.
+        """Filter the headers of a response.
 
         Args:
-            headers: with the application's cookies.
-            consent: of which only counts what it allows.
-            now: in seconds since the epoch.
-            ends: when the consent ends, in seconds since the epoch.
+            headers: all headers, with the application's cookies.
+            consent: only its permissions count, so it may be that of another visitor with the same answer.
+            now: seconds since the epoch.
+            ends: when this visitor's consent ends, in seconds since the epoch.
 
         Returns:
-            the headers that leave; whether another consent would have let others leave; and verdicts that are worth a line in the
-            log, some of the cookies that always leave only once.
+            the headers to send; whether another consent may have led to other headers; and the verdicts that are worth a
+            line in the log. A name that always passes may be among them only the first time.
         """
-        usual = self._verdicts.get(consent)
-        if usual is None:
-            usual = self._verdicts[consent] = BoundedCache(_NAMES_REMEMBERED)
+        verdicts = self._verdicts.get(consent)
+        if verdicts is None:
+            verdicts = self._verdicts[consent] = BoundedCache(_NAMES_REMEMBERED)
         kept: Headers = []
         depends = False
         noticed: tuple[Verdict, ...] = ()
         for header in headers:
             name, value = header
+            # Servers send names in lower case; the length spares `lower` for most of the other fields.
             if name != b"set-cookie" and (len(name) != 10 or name.lower() != b"set-cookie"):
                 kept.append(header)
                 continue
-            verdict = usual.get(value.partition(b"=")[0])
-            if verdict is None or LF in value or CR in value or NUL in value or COMMA in value:
-                verdict = self._look(value, consent, usual, now, ends)
-            elif verdict is _ALWAYS:
+            verdict = None if _has_special_byte(value) else verdicts.get(value.partition(b"=")[0])
+            if verdict is _PASS_ALWAYS:
                 kept.append(header)
                 continue
-            elif (at := value.find(b";")) >= 0 and (life := read_attributes(value[at:])) is not None:
-                fits = ends is None or (not life.date and now + life.age <= ends) or verdict.action is _DROP
-                if not (life.stays and fits):
-                    verdict = self._look(value, consent, usual, now, ends)
+            if verdict is None or not _is_final(verdict, value, now, ends):
+                verdict = self._ask_gate(value, consent, verdicts, now, ends)
             depends = depends or verdict.depends
             if verdict.action is _PASS:
                 kept.append(header)
             elif verdict.value is not None:
                 kept.append((name, verdict.value))
-            if verdict.reason not in _EXPECTED:
+            if verdict.reason not in _SILENT:
                 noticed += (verdict,)
         return kept, depends, noticed
 
-    def _look(
-        self, value: bytes, consent: Consent, usual: dict[bytes, Verdict], now: float, ends: int | None
+    def _ask_gate(
+        self, value: bytes, consent: Consent, verdicts: dict[bytes, Verdict], now: float, ends: int | None
     ) -> Verdict:
-        """Judge a line, and remember the verdict on its name, that is on all that stands before the first `=`."""
+        """Return the gate's verdict on a line, and remember its verdict on the name, all bytes before the first `=`."""
         name = value.partition(b"=")[0]
-        plain = name.lstrip(b" \t")
-        if plain and len(name) <= _LONGEST_NAME and name not in usual:
-            verdict = self._gate.usual(plain, consent.allows)
-            always = verdict.action is _PASS and not verdict.depends
-            usual[name] = _ALWAYS if always else verdict
+        trimmed = name.lstrip(b" \t")
+        # Without a name, the value decides (`=_ga=1` comes back as `_ga=1`).
+        if trimmed and len(name) <= _LONGEST_NAME_REMEMBERED and name not in verdicts:
+            verdict = self._gate.verdict_for_name(trimmed, consent.allows)
+            passes_always = verdict.action is _PASS and not verdict.depends
+            verdicts[name] = _PASS_ALWAYS if passes_always else verdict
         return self._gate.set_cookie(value, consent.allows, now, ends)
+
+
+def _has_special_byte(value: bytes) -> bool:
+    """Return whether a line may hold several cookies or end its header field, so that its name does not decide."""
+    return LF in value or CR in value or NUL in value or COMMA in value
+
+
+def _is_final(verdict: Verdict, value: bytes, now: float, ends: int | None) -> bool:
+    """Return whether Max-Age and Expires of a line leave the verdict on its name as it is."""
+    semicolon = value.find(b";")
+    life = read_attributes(value[semicolon:]) if semicolon >= 0 else None
+    if life is None:
+        return True
+    if not life.stays:
+        return False
+    return ends is None or verdict.action is not _PASS or (not life.date and now + life.age <= ends)

@@ -1,5 +1,3 @@
-"""What is remembered of Cookie headers: where our cookie stands in those that hold nothing to hide."""
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +14,7 @@ PARTS = st.sampled_from(
 )
 
 
-def sent() -> CookieHeaderCache:
+def empty_cache() -> CookieHeaderCache:
     return CookieHeaderCache(NAME, GATE)
 
 
@@ -38,12 +36,12 @@ def sent() -> CookieHeaderCache:
         (b"\xa0__Host-consent=x", b""),
     ],
 )
-def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) -> None:
-    memory = sent()
-    place = memory.remember(header)
-    assert place is not None
-    assert header[slice(*place)] == value
-    assert memory.spans[hash(header)] == place
+def test_the_span_of_the_consent_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) -> None:
+    cache = empty_cache()
+    span = cache.remember(header)
+    assert span is not None
+    assert header[slice(*span)] == value
+    assert cache.spans[hash(header)] == span
 
 
 @pytest.mark.parametrize(
@@ -61,32 +59,32 @@ def test_our_cookie_is_found_where_browsers_put_it(header: bytes, value: bytes) 
         b"a=" + b"b" * LONGEST,
     ],
 )
-def test_what_has_to_be_read_whole_is_not_remembered(header: bytes) -> None:
-    memory = sent()
-    assert memory.remember(header) is None
-    assert not memory.spans
+def test_a_header_that_must_be_parsed_is_not_remembered(header: bytes) -> None:
+    cache = empty_cache()
+    assert cache.remember(header) is None
+    assert not cache.spans
 
 
-def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consentkit.enforcement.cookie_header._REMEMBERED", 3)
-    memory = sent()
+def test_the_cache_of_headers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentkit.enforcement.cookie_header._HEADERS_REMEMBERED", 3)
+    cache = empty_cache()
     for number in range(10):
-        memory.remember(b"a=%d" % number)
-    assert len(memory.spans) <= 3
+        cache.remember(b"a=%d" % number)
+    assert len(cache.spans) <= 3
 
 
-def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.enforcement.cookie_header._NAMES_REMEMBERED", 3)
-    memory = sent()
+    cache = empty_cache()
     for number in range(10):
-        memory.remember(b"%d=a; %b=b" % (number, b"x" * (300 + number)))
-    assert len(memory._kinds) <= 3
+        cache.remember(b"%d=a; %b=b" % (number, b"x" * (300 + number)))
+    assert len(cache._kinds) <= 3
 
 
 @given(st.lists(PARTS, max_size=12).map(b"".join))
-def test_it_finds_what_reading_the_whole_header_finds(header: bytes) -> None:
-    place = sent().remember(header)
-    if place is not None:
+def test_a_remembered_span_holds_what_parsing_the_header_finds(header: bytes) -> None:
+    span = empty_cache().remember(header)
+    if span is not None:
         values = cookie_values([(b"cookie", header)], NAME)
-        assert [header[slice(*place)]] == values if place[1] else not any(values)
+        assert [header[slice(*span)]] == values if span[1] else not any(values)
         assert GATE.strip(header, lambda category, vendor: False) is header

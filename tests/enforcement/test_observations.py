@@ -4,7 +4,7 @@ import pytest
 
 from consentkit.config.policy_file import load_policy
 from consentkit.enforcement.cookie_gate import Action, Reason, Verdict
-from consentkit.enforcement.observations import MOST, ObservedCookies, read_sightings
+from consentkit.enforcement.observations import MOST, ObservedCookies, read_observed_cookies
 
 POLICY = load_policy(Path(__file__).parents[1] / "consent.example.toml")
 GA = next(tracker for tracker in POLICY.trackers if tracker.name == "_ga*")
@@ -29,41 +29,44 @@ REFUSED = Verdict(Action.DROP, Reason.REFUSED, "_ga", GA)
         ),
     ],
 )
-def test_each_cookie_is_told_once_with_what_became_of_it(
+def test_a_verdict_is_logged_once_for_each_cookie_name(
     verdict: Verdict, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen = ObservedCookies()
+    observed = ObservedCookies()
     for _ in range(3):
-        seen.report(verdict)
+        observed.report(verdict)
     assert caplog.messages == [words]
-    assert seen.cookies == {verdict.name: verdict.reason}
+    assert observed.cookies == {verdict.name: verdict.reason}
 
 
-def test_what_needs_no_words_is_remembered_without(caplog: pytest.LogCaptureFixture) -> None:
-    seen = ObservedCookies()
-    seen.report(Verdict(Action.PASS, Reason.GRANTED, "_ga", GA))
-    assert seen.cookies and not caplog.messages
+def test_granted_cookie_is_remembered_but_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    observed = ObservedCookies()
+    observed.report(Verdict(Action.PASS, Reason.GRANTED, "_ga", GA))
+    assert observed.cookies and not caplog.messages
 
 
-def test_no_more_are_told_apart_than_memory_has_room_for(caplog: pytest.LogCaptureFixture) -> None:
-    seen = ObservedCookies()
+def test_cookies_and_warnings_are_remembered_up_to_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    observed = ObservedCookies()
     for number in range(MOST + 10):
-        seen.report(Verdict(Action.DROP, Reason.REFUSED, f"_ga{number}", GA))
-        seen.warn_once(str(number), "warning %d", number)
-    assert len(seen.cookies) == MOST and len(caplog.messages) == 2 * MOST
+        observed.report(Verdict(Action.DROP, Reason.REFUSED, f"_ga{number}", GA))
+        observed.warn_once(str(number), "warning %d", number)
+    assert len(observed.cookies) == MOST and len(caplog.messages) == 2 * MOST
 
 
 # IN-08
-def test_names_are_written_to_a_file_and_read_back(tmp_path: Path) -> None:
+def test_cookie_names_are_written_to_a_file_and_read_back(tmp_path: Path) -> None:
     file = tmp_path / "observed.jsonl"
     for _ in range(2):
-        seen = ObservedCookies(file)
-        seen.report(REFUSED)
-        seen.report(Verdict(Action.PASS, Reason.UNDECLARED, 'odd "name"\n'))
-    assert read_sightings(file.read_text().splitlines()) == {"_ga": "refused", 'odd "name"\n': "undeclared"}
+        observed = ObservedCookies(file)
+        observed.report(REFUSED)
+        observed.report(Verdict(Action.PASS, Reason.UNDECLARED, 'odd "name"\n'))
+    assert read_observed_cookies(file.read_text().splitlines()) == {
+        "_ga": "refused",
+        'odd "name"\n': "undeclared",
+    }
 
 
-def test_a_file_that_cannot_be_written_is_no_visitors_problem(
+def test_a_file_that_cannot_be_written_is_logged_and_raises_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ObservedCookies(tmp_path).report(REFUSED)
@@ -71,5 +74,5 @@ def test_a_file_that_cannot_be_written_is_no_visitors_problem(
 
 
 @pytest.mark.parametrize("line", ["", "[]", "1", "{}", '{"cookie": 1}', "[" * 100_000])
-def test_lines_of_another_kind_are_passed_over(line: str) -> None:
-    assert read_sightings([line]) == {}
+def test_other_lines_of_the_file_are_skipped(line: str) -> None:
+    assert read_observed_cookies([line]) == {}

@@ -1,5 +1,3 @@
-"""What is remembered of the gate's verdicts changes none of them."""
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from tests.support.front import a_policy
 NOW = 1_800_000_000
 ENDS = NOW + 1000
 POLICY = a_policy()
-TERMS = Evaluator(POLICY, "stride")
+EVALUATOR = Evaluator(POLICY, "stride")
 OWN = frozenset({"__Host-consent"})
 JSON = (b"content-type", b"application/json")
 
@@ -24,10 +22,10 @@ def consent(*granted: str, **vendors: bool) -> Consent:
         vendors={vendor.replace("_", "-"): allowed for vendor, allowed in vendors.items()},
         decided_at=NOW - 5,
         changed_at=NOW - 5,
-        notice=TERMS.notice.digest,
+        notice=EVALUATOR.notice.digest,
         subject="s" * 22,
     )
-    return TERMS.evaluate(decision, NOW)
+    return EVALUATOR.evaluate(decision, NOW)
 
 
 CONSENTS = [
@@ -84,7 +82,7 @@ values = st.builds(
     st.sampled_from(GATES),
     st.sampled_from([None, ENDS, NOW - 1]),
 )
-def test_a_line_is_judged_the_second_time_as_the_first_and_as_by_the_gate_alone(
+def test_the_filter_decides_as_the_gate_does_the_first_and_the_second_time(
     given_lines: list[bytes], allowed: Consent, gate: CookieGate, until: int | None
 ) -> None:
     verdicts = [gate.set_cookie(value, allowed.allows, NOW, until) for value in given_lines]
@@ -98,27 +96,27 @@ def test_a_line_is_judged_the_second_time_as_the_first_and_as_by_the_gate_alone(
         kept, depends, noticed = cookies.filter(lines(*given_lines), allowed, NOW, until)
         assert kept == lines(*left)
         assert depends == any(verdict.depends for verdict in verdicts)
-        expected = [one for one in verdicts if one.action is not Action.PASS]
-        assert [one for one in noticed if one.action is not Action.PASS] == [
-            one for one in expected if one.reason is not Reason.DELETION
+        expected = [verdict for verdict in verdicts if verdict.action is not Action.PASS]
+        assert [verdict for verdict in noticed if verdict.action is not Action.PASS] == [
+            verdict for verdict in expected if verdict.reason is not Reason.DELETION
         ]
 
 
-def test_a_name_that_always_passes_is_noticed_once() -> None:
+def test_an_undeclared_name_is_noticed_once() -> None:
     cookies, allowed = SetCookieFilter(GATES[0]), consent()
     once = cookies.filter(lines(b"new=1"), allowed, NOW, None)
     again = cookies.filter(lines(b"new=2"), allowed, NOW, None)
     assert [verdict.reason for verdict in once[2]] == [Reason.UNDECLARED] and again[2] == ()
 
 
-def test_a_header_in_other_letter_case_is_a_cookie_all_the_same() -> None:
+def test_set_cookie_in_other_letter_case_is_filtered() -> None:
     kept, depends, _ = SetCookieFilter(GATES[0]).filter(
         [(b"Set-Cookie", b"_ga=1"), (b"x-set-cook", b"_ga=1")], consent(), NOW, None
     )
     assert kept == [(b"x-set-cook", b"_ga=1")] and depends
 
 
-def test_names_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.enforcement.set_cookie._NAMES_REMEMBERED", 3)
     cookies, allowed = SetCookieFilter(GATES[0]), consent()
     for number in range(10):

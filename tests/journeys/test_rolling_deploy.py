@@ -13,11 +13,9 @@ from consentkit.config.policy_file import load_policy
 from consentkit.notices.lock import add_notice_to_lock
 from tests.conftest import Clock
 from tests.journeys.test_journey import BANNER, Visitor
-from tests.support.postgres import Server, postgres
+from tests.support.postgres import Server
 from tests.support.servers import serving
 from tests.support.sites import managing, site
-
-__all__ = ["postgres"]  # the fixture
 
 EXAMPLE = (Path(__file__).parents[1] / "consent.example.toml").read_text()
 YOUTUBE = EXAMPLE[EXAMPLE.index('[[vendors]]\nid = "youtube"') : EXAMPLE.index('[[vendors]]\nid = "adhub"')]

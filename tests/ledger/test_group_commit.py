@@ -10,10 +10,8 @@ from sqlalchemy import Engine
 
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, group_commit
-from tests.support.postgres import Server, postgres
+from tests.support.postgres import Server
 from tests.support.records import NOON, a_record, another_process_holds, eventually
-
-__all__ = ["postgres"]
 
 LONG = 30.0
 

@@ -20,10 +20,8 @@ from sqlalchemy.exc import OperationalError
 from consentkit.errors import ConfigurationError, InvalidDecisionError, LedgerError, LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
 from consentkit.ledger.tables import METADATA
-from tests.support.postgres import Server, postgres
+from tests.support.postgres import Server
 from tests.support.records import NOON, a_record, another_process_holds, eventually
-
-__all__ = ["postgres"]
 
 SHORT = 0.2
 # Seconds: a busy machine is not a failure.

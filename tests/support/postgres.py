@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 _NUMBERS = itertools.count(1)
 
@@ -80,8 +79,9 @@ class Server:
         pg_ctl(list(arguments), pgdata=self._server.pgdata, user=self._server.system_user, timeout=20)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Run a server in a directory of its own until the block ends."""
     # When the tests run as root the server runs as a user of its own, which has to get there: not under pytest's
     # directories, which every run of pytest closes to others anew.
     directory = Path(tempfile.mkdtemp(prefix="consentkit-postgres-"))
