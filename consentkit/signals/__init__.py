@@ -1,5 +1,6 @@
-"""What other tools are told about a consent."""
+"""What other tools are told about a consent: Google Consent Mode, Global Privacy Control."""
 
-from consentkit.signals.google import google_signals, google_sources
+from consentkit.signals.google import google_sources
+from consentkit.signals.gpc import gpc_json
 
-__all__ = ["google_signals", "google_sources"]
+__all__ = ["google_sources", "gpc_json"]

@@ -1,21 +1,27 @@
 """Requirements that concern several modules, each checked from outside."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import html5lib
 import pytest
 
 from consentkit import ConsentManager, Policy, Record
 from consentkit.config.policy_file import check_file
-from consentkit.signals.google import google_signals
 from consentkit.testing import grant
 from consentkit.ui.pages import Pages, View
 from tests.conftest import Clock
+from tests.support.servers import free_port, serving
 from tests.support.sites import managing, site
-from tests.support.told import EXAMPLE
+from tests.support.told import EXAMPLE, policy_of, rows
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 MODULES = (Path(__file__).parents[2] / "consentkit/ui/script").glob("*.js")
 SCRIPT = "".join(path.read_text("utf-8") for path in MODULES)
@@ -169,21 +175,45 @@ def test_accessible_name_contains_the_visible_label(
     assert seen
 
 
-ANALYTICS = {"analytics_storage"}
-ADVERTISING = {"ad_storage", "ad_user_data", "ad_personalization", "personalization_storage"}
 ALWAYS = {"functionality_storage", "security_storage"}
+SIGNALS = {
+    "analytical": {"analytics_storage"},
+    "tracking": {"ad_storage", "ad_user_data", "ad_personalization", "personalization_storage"},
+    "social": set[str](),
+}
+LAST_UPDATE = "[...dataLayer].findLast(entry => entry[0] == 'consent' && entry[1] == 'update')[2]"
+
+
+@contextmanager
+def shown_in(page: "Page", policy: Policy) -> Iterator[None]:
+    port = free_port()
+    origin = f"http://localhost:{port}"
+    with (
+        managing(policy, ledger="sqlite://", origins={"stride": origin}) as manager,
+        serving(site(manager), port=port),
+    ):
+        page.goto(origin)
+        yield
+
+
+# GC-03, GC-04
+def test_each_signal_follows_its_category_and_social_grants_none(policy: Policy, page: "Page") -> None:
+    with shown_in(page, policy):
+        for answers in product([True, False], repeat=3):
+            categories = dict(zip(SIGNALS, answers, strict=True))
+            page.evaluate("categories => consentkit.decide({ categories })", categories)
+            told = page.evaluate(LAST_UPDATE)
+            granted = ALWAYS.union(*(SIGNALS[category] for category, on in categories.items() if on))
+            assert set(told) == ALWAYS.union(*SIGNALS.values())
+            assert {signal for signal, value in told.items() if value == "granted"} == granted
 
 
 # GC-04
-@pytest.mark.parametrize("analytical", [False, True])
-@pytest.mark.parametrize("tracking", [False, True])
-@pytest.mark.parametrize("social", [False, True])
-def test_each_signal_follows_its_category_and_social_grants_none(
-    analytical: bool, tracking: bool, social: bool
-) -> None:
-    on = {"functional": True, "analytical": analytical, "tracking": tracking, "social": social}
-    policy = Policy.model_validate(EXAMPLE)
-    told = google_signals(policy, lambda category, vendor: on[category])
-    granted = {signal for signal, word in told.items() if word == "granted"}
-    assert set(told) == ANALYTICS | ADVERTISING | ALWAYS
-    assert granted == ALWAYS | (ANALYTICS if analytical else set()) | (ADVERTISING if tracking else set())
+def test_advertising_is_granted_only_with_every_vendor_that_uses_the_signals(page: "Page") -> None:
+    adhub = rows("vendors", adhub={"signal": "google-consent-mode"})[-1]
+    policy = policy_of(vendors=[*EXAMPLE["vendors"][:-1], adhub, adhub | {"id": "other"}])
+    with shown_in(page, policy):
+        for other in (True, False):
+            answers = {"categories": {"tracking": True}, "vendors": {"other": other}}
+            page.evaluate("answers => consentkit.decide(answers)", answers)
+            assert page.evaluate(LAST_UPDATE)["ad_storage"] == ("granted" if other else "denied")

@@ -1,0 +1,20 @@
+"""The GPC support resource: whether this site honours Global Privacy Control (GPC specification, section 5)."""
+
+from datetime import date
+
+from consentkit.policy import Policy
+
+__all__ = ["gpc_json"]
+
+
+def gpc_json(policy: Policy, last_update: date) -> dict[str, bool | str]:
+    """Return the body of `/.well-known/gpc.json`.
+
+    The site honours GPC if every optional category with a vendor that builds profiles does. `last_update` is the day
+    since which the policy says so.
+    """
+    profiling = {vendor.category for vendor in policy.vendors if vendor.profiling}
+    honoured = all(
+        policy.honours_gpc(category.id) for category in policy.optional if category.id in profiling
+    )
+    return {"gpc": honoured, "lastUpdate": last_update.isoformat()}
