@@ -1,4 +1,4 @@
-"""HTML read as it streams, and markup inserted into it; nothing about consent."""
+"""HTML read as it streams, and markup inserted into it. Knows nothing of consent."""
 
 from consentkit.html.inserter import Inserter
 

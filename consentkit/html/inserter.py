@@ -1,26 +1,27 @@
-"""Finds head and body in HTML as it streams, and inserts there.
+"""Insertion into the head and the body of HTML as it streams.
 
-A page is read as a browser reads it (HTML standard, tokenisation and tree construction), so far as is needed to tell a
-real `<body>` from one in a comment, a script, a template or an attribute. Nothing is parsed that need not be: what
-cannot matter is passed over in one step of a regular expression.
+A page is read as browsers read it (HTML standard, tokenization and tree construction), as far as it takes to tell a real
+`<body>` from one in a comment, a script, a template or an attribute. One match of a regular expression skips each
+stretch that cannot matter.
 """
 
 import re
 from enum import IntEnum
 
 from consentkit.html.patterns import BODY_CONTENT, HEAD_CONTENT, SPACE, UNITS, classes
-from consentkit.html.tokenizer import LIMIT, Mode, Tokenizer, end_of
+from consentkit.html.tokenizer import LIMIT, State, Tokenizer, end_of
 
 __all__ = ["Inserter"]
 
-_BETWEEN = re.compile(rb"[" + SPACE + rb"]*+")
-_HEAD_TAGS = frozenset(b"base basefont bgsound link meta noframes script style template title".split())
-_IMPLYING_ENDS = frozenset((b"body", b"html", b"br"))
+_WHITE_SPACE = re.compile(rb"[" + SPACE + rb"]*+")
+_HEAD_ELEMENTS = frozenset(b"base basefont bgsound link meta noframes script style template title".split())
+# End tags before which browsers start a body, and those that end it.
+_BODY_STARTING_ENDS = frozenset((b"body", b"html", b"br"))
 _BODY_ENDS = frozenset((b"body", b"html"))
 
 
-class _Phase(IntEnum):
-    """How far tree construction has come."""
+class _InsertionMode(IntEnum):
+    """How far tree construction has come: the insertion modes of the HTML standard that matter here."""
 
     INITIAL = 0
     BEFORE_HEAD = 1
@@ -30,158 +31,177 @@ class _Phase(IntEnum):
 
 
 class Inserter(Tokenizer):
-    """Insert pieces of markup into one HTML document whose bytes arrive in chunks.
+    """Insert markup into one HTML document whose bytes arrive in chunks.
 
-    `head` goes to the beginning of the head, `body_start` to the beginning of the body, `body_end` before the body's end,
-    also where their tags are omitted. What is not a whole document (neither a doctype nor `<html>` comes first) passes
-    unchanged, as does the body of a frameset. With `unless_class`, `body_end` is left out where an element of that class
-    comes first.
+    `head` is inserted at the start of the head, `body_start` at the start of the body and `body_end` at its end, also if
+    the page omits their tags. With `unless_class`, `body_end` is not inserted if the body has an element of that class.
 
-    The bytes that come out do not depend on how the document was cut into chunks.
+    A fragment, which begins with neither a doctype nor `<html>`, passes unchanged. So does the body of a frameset. The
+    result does not depend on how the document was cut into chunks.
     """
 
-    __slots__ = ("_body_end", "_body_start", "_due", "_head", "_phase", "_unless_class", "complete")
+    __slots__ = (
+        "_body_end",
+        "_body_start",
+        "_head",
+        "_insertion_mode",
+        "_pending",
+        "_unless_class",
+        "complete",
+    )
 
     def __init__(self, head: bytes, body_start: bytes, body_end: bytes, *, unless_class: bytes = b"") -> None:
         super().__init__()
         self.complete: bool | None = None
-        """Whether this is a whole document; None until that is known."""
+        """Whether this is a complete document and no fragment; None until that is known."""
         self._head = head
         self._body_start = body_start
         self._body_end = body_end
         self._unless_class = unless_class
-        self._phase = _Phase.INITIAL
-        self._due: list[tuple[int, bytes]] = []
+        self._insertion_mode = _InsertionMode.INITIAL
+        # Offsets in the data that is not released yet, each with the markup to insert there.
+        self._pending: list[tuple[int, bytes]] = []
 
     @property
     def decided(self) -> bool:
-        """Tell whether everything from here on passes unchanged, so that it need not be fed."""
-        return self._mode is Mode.OVER
+        """Whether all that follows passes unchanged, so that it need not be fed."""
+        return self._state is State.DONE
 
     def feed(self, chunk: bytes, more: bool) -> bytes:
-        """Take in the next chunk, the last one with `more` false; return what can go out."""
-        if self._mode is Mode.OVER:
+        """Read the next chunk, `more` being false for the last one, and return the bytes that can be sent."""
+        if self._state is State.DONE:
             return chunk
-        data, end = self._take(chunk, more)
+        data, end = self._read(chunk, more)
         if not more:
-            self._finish(end, data[end:])
+            self._end_document(end, data[end:])
             end = len(data)
         if self.decided:
             self.complete = bool(self.complete)
         self._held = data[end:]
-        if not self._due:
+        if not self._pending:
             return data if end == len(data) else data[:end]
-        out: list[bytes] = []
+        parts: list[bytes] = []
         last = 0
-        for at, piece in self._due:
-            out += (data[last:at], piece)
+        for at, markup in self._pending:
+            parts += (data[last:at], markup)
             last = at
-        self._due = []
-        out.append(data[last:end])
-        return b"".join(out)
+        self._pending = []
+        parts.append(data[last:end])
+        return b"".join(parts)
 
-    def _finish(self, at: int, rest: bytes) -> None:
-        """Insert at the end of the document what has found no place, unless it would be part of a text or a comment."""
-        if self.complete and self._mode is Mode.DATA and not self._ending and not rest.startswith(b"<!"):
-            if not self._open:
-                self._advance(_Phase.IN_BODY, at)
-            if self._phase is _Phase.IN_BODY and not self._open.hide_body:
-                self._put(self._body_end, at)
-        self._mode = Mode.OVER
+    def _end_document(self, at: int, rest: bytes) -> None:
+        """Insert what is left, unless the document ends inside of raw text or a comment, which would swallow it."""
+        if (
+            self.complete
+            and self._state is State.DATA
+            and not self._at_raw_text_end
+            and not rest.startswith(b"<!")
+        ):
+            if not self._open_elements:
+                self._advance(_InsertionMode.IN_BODY, at)
+            if self._insertion_mode is _InsertionMode.IN_BODY and not self._open_elements.hide_body:
+                self._insert(self._body_end, at)
+        self._state = State.DONE
 
-    def _put(self, piece: bytes, at: int) -> None:
-        if piece:
-            self._due.append((at, piece))
+    def _insert(self, markup: bytes, at: int) -> None:
+        if markup:
+            self._pending.append((at, markup))
 
-    def _advance(self, phase: _Phase, at: int) -> None:
-        """Let head and body begin here, as far as the phase demands; the search ends with the last piece."""
-        if self._phase < _Phase.IN_HEAD <= phase:
-            self._put(self._head, at)
-        if self._phase < phase is _Phase.IN_BODY:
-            self._put(self._body_start, at)
-        self._phase = max(self._phase, phase)
+    def _advance(self, mode: _InsertionMode, at: int) -> None:
+        """Start head and body at an offset, as far as an insertion mode implies them; stop after the last insertion."""
+        if self._insertion_mode < _InsertionMode.IN_HEAD <= mode:
+            self._insert(self._head, at)
+        if self._insertion_mode < mode is _InsertionMode.IN_BODY:
+            self._insert(self._body_start, at)
+        self._insertion_mode = max(self._insertion_mode, mode)
         if self._body_end:
             return
-        if self._phase is _Phase.IN_BODY or (self._phase >= _Phase.IN_HEAD and not self._body_start):
-            self._mode = Mode.OVER
+        in_head = self._insertion_mode >= _InsertionMode.IN_HEAD
+        if self._insertion_mode is _InsertionMode.IN_BODY or (in_head and not self._body_start):
+            self._state = State.DONE
 
-    def _pass_over(self, data: bytes, at: int) -> int:
-        """Return where the next byte is that has to be looked at."""
-        if not self._open.plain:
+    def _skip(self, data: bytes, at: int) -> int:
+        """Return the offset of the next byte that may matter."""
+        if not self._open_elements.plain:
             end = data.find(b"<", at)
             return end if end >= 0 else len(data)
-        if self._phase is _Phase.IN_BODY or self._open:
+        if self._insertion_mode is _InsertionMode.IN_BODY or self._open_elements:
             end = end_of(BODY_CONTENT, data, at)
-            wanted = self._unless_class
-            if wanted and not self._open and data.find(wanted, at, end) >= 0:
+            class_name = self._unless_class
+            # Most stretches do not contain the name at all; only in those that do, tags are read one by one.
+            if class_name and not self._open_elements and data.find(class_name, at, end) >= 0:
                 for unit in UNITS.finditer(data, at, end):
-                    self._look_for_class(unit[1] or b"")
+                    self._check_class(unit[1] or b"")
             return end
-        return end_of(HEAD_CONTENT if self._phase >= _Phase.IN_HEAD else _BETWEEN, data, at)
+        in_head = self._insertion_mode >= _InsertionMode.IN_HEAD
+        return end_of(HEAD_CONTENT if in_head else _WHITE_SPACE, data, at)
 
-    def _look_for_class(self, tag: bytes) -> None:
+    def _check_class(self, tag: bytes) -> None:
+        """Stop if a start tag has the class of `unless_class`."""
         if self._unless_class not in tag or len(tag) > LIMIT or tag.startswith(b"</"):
             return
         if self._unless_class in classes(tag):
             self._body_end = b""
-            self._mode = Mode.OVER
+            self._state = State.DONE
 
-    def _see_text(self, at: int) -> None:
-        if self._phase is _Phase.INITIAL:
-            self._mode = Mode.OVER
-        elif not self._open:
-            self._advance(_Phase.IN_BODY, at)
+    def _on_text(self, at: int) -> None:
+        if self._insertion_mode is _InsertionMode.INITIAL:
+            self._state = State.DONE
+        elif not self._open_elements:
+            self._advance(_InsertionMode.IN_BODY, at)
 
-    def _see_doctype(self) -> None:
-        if self._phase is _Phase.INITIAL:
+    def _on_doctype(self) -> None:
+        if self._insertion_mode is _InsertionMode.INITIAL:
             self.complete = True
-            self._phase = _Phase.BEFORE_HEAD
+            self._insertion_mode = _InsertionMode.BEFORE_HEAD
             if not (self._head or self._body_start or self._body_end):
-                self._mode = Mode.OVER
+                self._state = State.DONE
 
     def _before_tag(self, slash: bytes, name: bytes, at: int) -> None:
-        """Let begin what this tag implies, and insert before it."""
-        if not self._open:
-            if self._phase is _Phase.INITIAL:
+        """Start what browsers start before such a tag, and end the body at its end tag."""
+        if not self._open_elements:
+            if self._insertion_mode is _InsertionMode.INITIAL:
                 if slash or name != b"html":
-                    self._mode = Mode.OVER
+                    self._state = State.DONE
                     return
-                self._see_doctype()
-            self._advance(_implied_by_end(name) if slash else self._implied_by_start(name), at)
-        if slash and name in _BODY_ENDS and self._phase is _Phase.IN_BODY and not self._open.hide_body:
-            self._put(self._body_end, at)
-            self._mode = Mode.OVER
+                self._on_doctype()
+            self._advance(_implied_by_end_tag(name) if slash else self._implied_by_start_tag(name), at)
+        in_body = self._insertion_mode is _InsertionMode.IN_BODY
+        if slash and name in _BODY_ENDS and in_body and not self._open_elements.hide_body:
+            self._insert(self._body_end, at)
+            self._state = State.DONE
 
-    def _implied_by_start(self, name: bytes) -> _Phase:
-        """Tell how far the document has come at a start tag."""
+    def _implied_by_start_tag(self, name: bytes) -> _InsertionMode:
+        """Return the insertion mode that tree construction has reached before a start tag."""
         if name in (b"html", b"head"):
-            return _Phase.INITIAL
+            return _InsertionMode.INITIAL
         if name in (b"body", b"frameset"):
-            return _Phase.AFTER_HEAD
-        if name in _HEAD_TAGS or (name == b"noscript" and self._phase <= _Phase.IN_HEAD):
-            return _Phase.IN_HEAD
-        return _Phase.IN_BODY
+            return _InsertionMode.AFTER_HEAD
+        before_body = self._insertion_mode <= _InsertionMode.IN_HEAD
+        if name in _HEAD_ELEMENTS or (name == b"noscript" and before_body):
+            return _InsertionMode.IN_HEAD
+        return _InsertionMode.IN_BODY
 
     def _after_tag(self, slash: bytes, name: bytes, tag: bytes, at: int) -> None:
-        """Insert behind this tag."""
-        if self._open:
+        """Insert after the start tags of head and body."""
+        if self._open_elements:
             return
         if slash:
-            if name == b"head" and self._phase is _Phase.IN_HEAD:
-                self._phase = _Phase.AFTER_HEAD
+            if name == b"head" and self._insertion_mode is _InsertionMode.IN_HEAD:
+                self._insertion_mode = _InsertionMode.AFTER_HEAD
             return
-        if name == b"head" and self._phase is _Phase.BEFORE_HEAD:
-            self._advance(_Phase.IN_HEAD, at)
-        elif name == b"body" and self._phase is not _Phase.IN_BODY:
-            self._advance(_Phase.IN_BODY, at)
-        elif name == b"frameset" and self._phase is not _Phase.IN_BODY:
-            self._mode = Mode.OVER
-        if self._unless_class and self._phase is _Phase.IN_BODY:
-            self._look_for_class(tag)
+        if name == b"head" and self._insertion_mode is _InsertionMode.BEFORE_HEAD:
+            self._advance(_InsertionMode.IN_HEAD, at)
+        elif name == b"body" and self._insertion_mode is not _InsertionMode.IN_BODY:
+            self._advance(_InsertionMode.IN_BODY, at)
+        elif name == b"frameset" and self._insertion_mode is not _InsertionMode.IN_BODY:
+            self._state = State.DONE
+        if self._unless_class and self._insertion_mode is _InsertionMode.IN_BODY:
+            self._check_class(tag)
 
 
-def _implied_by_end(name: bytes) -> _Phase:
-    """Tell how far the document has come at an end tag; most are ignored until the body has begun."""
+def _implied_by_end_tag(name: bytes) -> _InsertionMode:
+    """Return the insertion mode that tree construction has reached before an end tag; browsers ignore most there."""
     if name == b"head":
-        return _Phase.IN_HEAD
-    return _Phase.IN_BODY if name in _IMPLYING_ENDS else _Phase.INITIAL
+        return _InsertionMode.IN_HEAD
+    return _InsertionMode.IN_BODY if name in _BODY_STARTING_ENDS else _InsertionMode.INITIAL

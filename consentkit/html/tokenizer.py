@@ -1,29 +1,29 @@
-"""Reads HTML as it streams, as far as telling real tags from what only looks like one.
+"""A tokenizer for HTML as it streams, which tells real tags from text that looks like one.
 
-What is held back: a tag, or the beginning of something that may become one, until its end has arrived. A tag that has
-not ended after `LIMIT` bytes is let go while its attribute values stream by (`data:` addresses); one whose attribute
-*names* are that long ends the reading.
+Of an unfinished document, the tokenizer holds back only what may become a token when more arrives: a tag without its
+end, or the beginning of a comment. A tag without its end after `LIMIT` bytes is released while the values of its
+attributes stream by (`data:` addresses). Attribute *names* of that length end the reading.
 """
 
 import re
 from abc import ABC, abstractmethod
 from enum import IntEnum
 
+from consentkit.html.open_elements import OpenElements
 from consentkit.html.patterns import (
     RAW_TEXT,
     SPACE,
     TAG_ATTRIBUTES,
     TAG_OPEN,
     VALUE_OPEN,
-    OpenElements,
     last_attribute,
     raw_text_end,
 )
 
-__all__ = ["LIMIT", "Mode", "Tokenizer", "end_of"]
+__all__ = ["LIMIT", "State", "Tokenizer", "end_of"]
 
 LIMIT = 16 * 1024
-"""Bytes of an unfinished tag that are held back at the most."""
+"""At most so many bytes of an unfinished tag are held back."""
 
 _BOM = b"\xef\xbb\xbf"
 _DOCTYPE = b"<!doctype"
@@ -31,8 +31,8 @@ _CDATA = b"<![CDATA["
 _LONGEST_TAIL = 10
 
 
-class Mode(IntEnum):
-    """What the next byte belongs to."""
+class State(IntEnum):
+    """What the next byte belongs to, in the words of the HTML standard where it has one."""
 
     DATA = 0
     COMMENT = 1
@@ -42,104 +42,118 @@ class Mode(IntEnum):
     SCRIPT = 5
     SCRIPT_ESCAPED = 6
     SCRIPT_DOUBLE_ESCAPED = 7
-    TAG = 8
-    VALUE = 9
-    OVER = 10
+    LONG_TAG = 8
+    """A tag whose beginning was released."""
+    LONG_VALUE = 9
+    """The value of an attribute of such a tag."""
+    DONE = 10
+    """Nothing more has to be read."""
 
 
-# What ends each kind of text, and what at the end of the data may be the beginning of that.
+# The end of each kind of content, and what at the end of the data may be the beginning of that end.
 _ENDS = {
-    Mode.COMMENT: (re.compile(rb"--!?>"), re.compile(rb"(?:--!?|-)\Z")),
-    Mode.BOGUS_COMMENT: (re.compile(rb">"), re.compile(rb"\Z")),
-    Mode.CDATA: (re.compile(rb"\]\]>"), re.compile(rb"\]{1,2}\Z")),
+    State.COMMENT: (re.compile(rb"--!?>"), re.compile(rb"(?:--!?|-)\Z")),
+    State.BOGUS_COMMENT: (re.compile(rb">"), re.compile(rb"\Z")),
+    State.CDATA: (re.compile(rb"\]\]>"), re.compile(rb"\]{1,2}\Z")),
 }
-_RAW_ENDS = {name: raw_text_end(name) for name in RAW_TEXT}
-_RAW_TAIL = re.compile(rb"<(?:/[a-zA-Z]*)?\Z")
+_RAW_TEXT_ENDS = {name: raw_text_end(name) for name in RAW_TEXT}
+_RAW_TEXT_TAIL = re.compile(rb"<(?:/[a-zA-Z]*)?\Z")
 _SCRIPT_TAG = rb"(?i:script)(?=[" + SPACE + rb"/>])"
+# In a script, `<!--` hides the end tag of a `<script>` that follows it, until `-->`.
 _SCRIPT_ENDS = {
-    Mode.SCRIPT: re.compile(rb"<!--|<(/)" + _SCRIPT_TAG),
-    Mode.SCRIPT_ESCAPED: re.compile(rb"-->|<(/?)" + _SCRIPT_TAG),
-    Mode.SCRIPT_DOUBLE_ESCAPED: re.compile(rb"-->|<(/)" + _SCRIPT_TAG),
+    State.SCRIPT: re.compile(rb"<!--|<(/)" + _SCRIPT_TAG),
+    State.SCRIPT_ESCAPED: re.compile(rb"-->|<(/?)" + _SCRIPT_TAG),
+    State.SCRIPT_DOUBLE_ESCAPED: re.compile(rb"-->|<(/)" + _SCRIPT_TAG),
 }
 _SCRIPT_TAIL = re.compile(rb"(?:<!?-?|</?[a-zA-Z]*|--?)\Z")
 _QUOTED_VALUE_ENDS = {quote: re.compile(quote) for quote in (b'"', b"'")}
-_BARE_VALUE_END = re.compile(rb"[" + SPACE + rb">]")
+_UNQUOTED_VALUE_END = re.compile(rb"[" + SPACE + rb">]")
 
 
 class Tokenizer(ABC):
-    """Walk through one document whose bytes arrive in chunks; subclasses know what to look for.
+    """Read one document whose bytes arrive in chunks; subclasses act on its tokens.
 
-    `_mode` is `OVER` once nothing more is looked for.
+    Offsets are places in the data that has not been released yet.
     """
 
-    __slots__ = ("_begun", "_ending", "_held", "_mode", "_name", "_open", "_raw_end", "_value_end")
+    __slots__ = (
+        "_at_raw_text_end",
+        "_held",
+        "_long_tag",
+        "_open_elements",
+        "_raw_text_end",
+        "_started",
+        "_state",
+        "_value_end",
+    )
 
     def __init__(self) -> None:
-        self._begun = False
+        self._started = False
         self._held = b""
-        self._mode = Mode.DATA
-        self._open = OpenElements()
-        # Whether the next tag only ends a raw text, and what is known of a tag that was let go.
-        self._ending = False
-        self._name = (b"", b"")
-        self._raw_end = self._value_end = _BARE_VALUE_END
+        self._state = State.DATA
+        self._open_elements = OpenElements()
+        # Whether the next tag is the end tag of a raw text element, which subclasses need not see.
+        self._at_raw_text_end = False
+        # Slash and name of a tag whose beginning was released.
+        self._long_tag = (b"", b"")
+        self._raw_text_end = self._value_end = _UNQUOTED_VALUE_END
 
-    # What subclasses say
-
-    @abstractmethod
-    def _pass_over(self, data: bytes, at: int) -> int:
-        """Return where the next byte is that has to be looked at; text may be passed over."""
+    # For subclasses
 
     @abstractmethod
-    def _see_text(self, at: int) -> None:
-        """Take in that text begins which was not passed over."""
+    def _skip(self, data: bytes, at: int) -> int:
+        """Return the offset of the next byte that may matter, after text and tags that cannot."""
 
     @abstractmethod
-    def _see_doctype(self) -> None:
-        """Take in that a doctype begins."""
+    def _on_text(self, at: int) -> None:
+        """Act on text that was not skipped."""
+
+    @abstractmethod
+    def _on_doctype(self) -> None:
+        """Act on the beginning of a doctype."""
 
     @abstractmethod
     def _before_tag(self, slash: bytes, name: bytes, at: int) -> None:
-        """Take in that a tag begins."""
+        """Act on a tag that begins at an offset; `slash` is empty for a start tag, `name` is in lower case."""
 
     @abstractmethod
     def _after_tag(self, slash: bytes, name: bytes, tag: bytes, at: int) -> None:
-        """Take in a whole tag, of which the end is left if it was long, and where it ends."""
+        """Act on a complete tag that ends at an offset; of a long tag, `tag` holds the name and the last attributes."""
 
-    # Walking
+    # Reading
 
-    def _take(self, chunk: bytes, more: bool) -> tuple[bytes, int]:
-        """Read on; return the data from where nothing has gone out, and where in them the unfinished rest begins."""
+    def _read(self, chunk: bytes, more: bool) -> tuple[bytes, int]:
+        """Read a chunk; return all data that is not released yet, and the offset of its unfinished rest."""
         data = self._held + chunk if self._held else chunk
         at = 0
-        if not self._begun:
+        if not self._started:
             if more and len(data) < len(_BOM) and _BOM.startswith(data):
                 return data, 0
-            self._begun = True
+            self._started = True
             at = len(_BOM) if data.startswith(_BOM) else 0
         size = len(data)
-        while at < size and self._mode is not Mode.OVER:
-            before, mode = at, self._mode
-            at = self._read_data(data, at) if mode is Mode.DATA else self._read_inside(data, at, mode)
-            if at == before and mode is self._mode:
+        while at < size and self._state is not State.DONE:
+            before, state = at, self._state
+            at = self._read_data(data, at) if state is State.DATA else self._read_content(data, at, state)
+            if at == before and state is self._state:
                 break
-        return data, size if self._mode is Mode.OVER else at
+        return data, size if self._state is State.DONE else at
 
     def _read_data(self, data: bytes, at: int) -> int:
-        if not self._ending:
-            at = self._pass_over(data, at)
+        if not self._at_raw_text_end:
+            at = self._skip(data, at)
         if at == len(data):
             return at
-        opened = TAG_OPEN.match(data, at)
-        if opened:
-            return self._read_tag(data, at, opened)
+        tag_open = TAG_OPEN.match(data, at)
+        if tag_open:
+            return self._read_tag(data, at, tag_open)
         if data[at : at + 1] == b"<":
             return self._read_declaration(data, at)
-        self._see_text(at)
-        return at if self._mode is Mode.OVER else self._pass_over(data, at)
+        self._on_text(at)
+        return at if self._state is State.DONE else self._skip(data, at)
 
     def _read_declaration(self, data: bytes, at: int) -> int:
-        """Read what begins with `<` and is no whole tag name."""
+        """Read `<` without a complete tag name after it."""
         start = data[at : at + 9]
         second = start[1:2]
         if second == b"!":
@@ -148,157 +162,159 @@ class Tokenizer(ABC):
             return at
         if second.isalpha() or (second == b"/" and start[2:3].isalpha()):
             if len(data) - at > LIMIT:
-                self._mode = Mode.OVER
+                self._state = State.DONE
             return at
         if start.startswith(b"</>"):
             return at + 3
         if second in b"/?":
-            self._mode = Mode.BOGUS_COMMENT
+            self._state = State.BOGUS_COMMENT
             return at + 2
-        self._see_text(at)
+        self._on_text(at)
         return at + 1
 
     def _read_exclamation(self, data: bytes, at: int, start: bytes) -> int:
         """Read the beginning of a comment, a doctype or a CDATA section."""
         if start.startswith(b"<!--"):
             rest = start[4:6]
+            # `<!-->` and `<!--->` are complete comments.
             if rest[:1] == b">" or rest == b"->":
                 return at + 4 + rest.index(b">") + 1
             if len(rest) < 2 and rest in (b"", b"-"):
                 return at
-            self._mode = Mode.COMMENT
+            self._state = State.COMMENT
             return at + 4
         if len(start) < len(_DOCTYPE) and (
             start == b"<!-"
             or _DOCTYPE.startswith(start.lower())
-            or (self._open.foreign and _CDATA.startswith(start))
+            or (self._open_elements.foreign and _CDATA.startswith(start))
         ):
             return at
-        self._mode = Mode.BOGUS_COMMENT
-        if start == _CDATA and self._open.foreign:
-            self._mode = Mode.CDATA
+        self._state = State.BOGUS_COMMENT
+        if start == _CDATA and self._open_elements.foreign:
+            self._state = State.CDATA
             return at + len(_CDATA)
         if start.lower() == _DOCTYPE:
-            self._see_doctype()
+            self._on_doctype()
         return at + 2
 
     # Tags
 
-    def _read_tag(self, data: bytes, at: int, opened: re.Match[bytes]) -> int:
-        """Read a tag; where its end has not arrived, wait, or let a long one go."""
-        end = end_of(TAG_ATTRIBUTES, data, opened.end())
-        slash, name = opened[1], opened[2].lower()
+    def _read_tag(self, data: bytes, at: int, tag_open: re.Match[bytes]) -> int:
+        """Read a tag; wait for its end if that has not arrived, or release the beginning of a long one."""
+        end = end_of(TAG_ATTRIBUTES, data, tag_open.end())
+        slash, name = tag_open[1], tag_open[2].lower()
         if data[end : end + 1] == b">":
             self._begin_tag(slash, name, at)
-            if self._mode is not Mode.OVER:
+            if self._state is not State.DONE:
                 self._end_tag(slash, name, data[at : end + 1], end + 1)
             return end + 1
         if len(data) - at <= LIMIT:
             return at
         self._begin_tag(slash, name, at)
-        if self._mode is Mode.OVER:
+        if self._state is State.DONE:
             return at
-        self._name = (slash, name)
-        return self._let_go(data, opened.end(), end)
+        self._long_tag = (slash, name)
+        return self._release_long_tag(data, tag_open.end(), end)
 
-    def _let_go(self, data: bytes, at: int, end: int) -> int:
-        """Let a long unfinished tag go up to its last attribute, the value of that one included."""
+    def _release_long_tag(self, data: bytes, at: int, end: int) -> int:
+        """Release a long tag up to its last attribute, and the value of that one as far as it has arrived."""
         if end == len(data):
             end = last_attribute(data, at)
-        self._mode = Mode.TAG
+        self._state = State.LONG_TAG
         value = VALUE_OPEN.match(data, end)
         if value:
-            self._mode = Mode.VALUE
-            self._value_end = _QUOTED_VALUE_ENDS.get(value[1], _BARE_VALUE_END)
+            self._state = State.LONG_VALUE
+            self._value_end = _QUOTED_VALUE_ENDS.get(value[1], _UNQUOTED_VALUE_END)
             return value.end()
         if len(data) - end > LIMIT:
-            self._mode = Mode.OVER
+            self._state = State.DONE
         return end
 
     def _read_long_tag(self, data: bytes, at: int) -> int:
-        """Read on in a tag whose beginning has gone out."""
+        """Read on in a tag whose beginning was released."""
         end = end_of(TAG_ATTRIBUTES, data, at)
         if data[end : end + 1] == b">":
-            self._mode = Mode.DATA
-            slash, name = self._name
+            self._state = State.DATA
+            slash, name = self._long_tag
             self._end_tag(slash, name, b"<" + name + b" " + data[at : end + 1], end + 1)
             return end + 1
-        return at if len(data) - at <= LIMIT else self._let_go(data, at, end)
+        return at if len(data) - at <= LIMIT else self._release_long_tag(data, at, end)
 
     def _begin_tag(self, slash: bytes, name: bytes, at: int) -> None:
-        if not self._ending:
+        if not self._at_raw_text_end:
             self._before_tag(slash, name, at)
 
     def _end_tag(self, slash: bytes, name: bytes, tag: bytes, at: int) -> None:
-        """Take in a whole tag, and know how to read on."""
-        if self._ending:
-            self._ending = False
+        if self._at_raw_text_end:
+            self._at_raw_text_end = False
             return
         self._after_tag(slash, name, tag, at)
         if slash:
-            self._open.end(name)
-        elif self._mode is Mode.DATA and self._open.start(name, tag):
-            self._read_element(name)
+            self._open_elements.end(name)
+        elif self._state is State.DATA and self._open_elements.start(name, tag):
+            self._begin_content(name)
 
-    def _read_element(self, name: bytes) -> None:
-        """Know the elements whose content is text."""
+    def _begin_content(self, name: bytes) -> None:
+        """Change the state for an element whose content is text."""
         if name == b"script":
-            self._mode = Mode.SCRIPT
+            self._state = State.SCRIPT
         elif name in RAW_TEXT:
-            self._mode = Mode.RAW_TEXT
-            self._raw_end = _RAW_ENDS[name]
+            self._state = State.RAW_TEXT
+            self._raw_text_end = _RAW_TEXT_ENDS[name]
         elif name == b"plaintext":
-            self._mode = Mode.OVER
+            self._state = State.DONE
 
     # Comments, raw text, scripts, long tags
 
-    def _read_inside(self, data: bytes, at: int, mode: Mode) -> int:
-        if mode is Mode.TAG:
+    def _read_content(self, data: bytes, at: int, state: State) -> int:
+        if state is State.LONG_TAG:
             return self._read_long_tag(data, at)
-        if mode is Mode.VALUE:
-            found = self._value_end.search(data, at)
-            if not found:
+        if state is State.LONG_VALUE:
+            match = self._value_end.search(data, at)
+            if not match:
                 return len(data)
-            self._mode = Mode.TAG
-            return found.start() if self._value_end is _BARE_VALUE_END else found.end()
-        if mode >= Mode.SCRIPT:
-            return self._read_script(data, at, mode)
-        ends, tail = (self._raw_end, _RAW_TAIL) if mode is Mode.RAW_TEXT else _ENDS[mode]
-        found = ends.search(data, at)
-        if not found:
-            return _without(tail, data, at)
-        self._mode = Mode.DATA
-        self._ending = mode is Mode.RAW_TEXT
-        return found.start() if self._ending else found.end()
+            self._state = State.LONG_TAG
+            return match.start() if self._value_end is _UNQUOTED_VALUE_END else match.end()
+        if state >= State.SCRIPT:
+            return self._read_script(data, at, state)
+        end, tail = (self._raw_text_end, _RAW_TEXT_TAIL) if state is State.RAW_TEXT else _ENDS[state]
+        match = end.search(data, at)
+        if not match:
+            return _start_of_tail(tail, data, at)
+        self._state = State.DATA
+        self._at_raw_text_end = state is State.RAW_TEXT
+        return match.start() if self._at_raw_text_end else match.end()
 
-    def _read_script(self, data: bytes, at: int, mode: Mode) -> int:
-        """Read on in a script, in which comments hide tags (script data escaped, double escaped)."""
-        found = _SCRIPT_ENDS[mode].search(data, at)
-        if not found:
-            return _without(_SCRIPT_TAIL, data, at)
-        if found[0] == b"<!--":
-            self._mode = Mode.SCRIPT_ESCAPED
-            return found.end() - 2
-        if found[0] == b"-->":
-            self._mode = Mode.SCRIPT
-        elif not found[1]:
-            self._mode = Mode.SCRIPT_DOUBLE_ESCAPED
-        elif mode is Mode.SCRIPT_DOUBLE_ESCAPED:
-            self._mode = Mode.SCRIPT_ESCAPED
+    def _read_script(self, data: bytes, at: int, state: State) -> int:
+        """Read on in a script, where comments hide tags (script data escaped and double escaped states)."""
+        match = _SCRIPT_ENDS[state].search(data, at)
+        if not match:
+            return _start_of_tail(_SCRIPT_TAIL, data, at)
+        if match[0] == b"<!--":
+            self._state = State.SCRIPT_ESCAPED
+            # Its dashes may also be those of `-->`, as in `<!-->`.
+            return match.end() - 2
+        if match[0] == b"-->":
+            self._state = State.SCRIPT
+        elif not match[1]:
+            self._state = State.SCRIPT_DOUBLE_ESCAPED
+        elif state is State.SCRIPT_DOUBLE_ESCAPED:
+            self._state = State.SCRIPT_ESCAPED
         else:
-            self._mode = Mode.DATA
-            self._ending = True
-            return found.start()
-        return found.end()
+            self._state = State.DATA
+            self._at_raw_text_end = True
+            return match.start()
+        return match.end()
 
 
 def end_of(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Match a pattern that matches everywhere, if only nothing; return where the match ends."""
-    found = pattern.match(data, at)
-    return found.end() if found else at
+    """Return the end of a pattern's match at an offset, or the offset itself if there is no match."""
+    match = pattern.match(data, at)
+    return match.end() if match else at
 
 
-def _without(tail: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Return where the tail begins that may be the beginning of something, or the end of the data."""
-    found = tail.search(data, max(at, len(data) - _LONGEST_TAIL))
-    return found.start() if found else len(data)
+def _start_of_tail(tail: re.Pattern[bytes], data: bytes, at: int) -> int:
+    """Return the start of what may be the beginning of an end, or the end of the data."""
+    # Only the last bytes are searched, so that each chunk of a long comment costs what that chunk costs.
+    match = tail.search(data, max(at, len(data) - _LONGEST_TAIL))
+    return match.start() if match else len(data)

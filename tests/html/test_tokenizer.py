@@ -1,5 +1,3 @@
-"""Tags too long to be held back, and what is held back at all."""
-
 from itertools import pairwise
 
 import pytest
@@ -14,7 +12,7 @@ PIECES = (b"[head]", b"[start]", b"[end]")
 
 
 def fed(document: bytes, step: int) -> tuple[bytes, int]:
-    """Feed a document in steps; return what came out, and how much was held back at the most."""
+    """Feed a document in steps; return what came out, and how many bytes were held back at most."""
     inserter = Inserter(*PIECES)
     out, held = b"", 0
     for start, end in pairwise([*range(0, len(document), step), len(document)]):
@@ -46,8 +44,8 @@ def fed(document: bytes, step: int) -> tuple[bytes, int]:
         ),
     ],
 )
-@pytest.mark.parametrize("step", [LIMIT // 3, LIMIT, 10**6])
-def test_a_long_tag_goes_out_before_its_end_has_come(expected: str, step: int) -> None:
+@pytest.mark.parametrize("step", [LIMIT // 3, 10**6])
+def test_a_long_tag_is_released_before_its_end_arrives(expected: str, step: int) -> None:
     document = expected
     for piece in PIECES:
         document = document.replace(piece.decode(), "")
@@ -65,7 +63,7 @@ def test_a_long_tag_goes_out_before_its_end_has_come(expected: str, step: int) -
         (f"<div title='{LONG}{LONG}'></div>", f"<div title='{LONG}{LONG}'></div>"),
     ],
 )
-def test_names_longer_than_the_limit_end_the_search(document: str, expected: str) -> None:
+def test_names_longer_than_the_limit_end_the_reading(document: str, expected: str) -> None:
     out, held = fed(document.encode(), 1000)
     assert out.decode() == expected
     assert held <= LIMIT + 1000
@@ -76,7 +74,7 @@ def test_names_longer_than_the_limit_end_the_search(document: str, expected: str
 
 @pytest.mark.parametrize("ending", ["", " y", " y=", " y=z", " y='z", "/"])
 @pytest.mark.parametrize("step", [1000, 10**6])
-def test_an_unfinished_long_tag_at_the_end_stays_as_it_is(ending: str, step: int) -> None:
+def test_an_unfinished_long_tag_at_the_end_is_unchanged(ending: str, step: int) -> None:
     document = f"<html><body><p x='{LONG}'{ending}"
     assert fed(document.encode(), step)[0].decode() == f"<html>[head]<body>[start]<p x='{LONG}'{ending}"
 
@@ -109,59 +107,45 @@ def test_an_unfinished_long_tag_at_the_end_stays_as_it_is(ending: str, step: int
         ("<![CDATA", ""),
     ],
 )
-def test_no_more_is_held_back_than_may_become_a_token(chunk: str, held: str) -> None:
+def test_only_what_may_become_a_token_is_held_back(chunk: str, held: str) -> None:
     inserter = Inserter(*PIECES)
     inserter.feed(b"<html><body>", True)
     assert inserter.feed(chunk.encode(), True).decode() == chunk.removesuffix(held)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
-    st.lists(st.sampled_from(["x", " ", "=", "'", '"', "/", "a=b", "a='", "<", "x" * LIMIT])),
-    st.integers(1, 9000),
+    st.lists(st.sampled_from(["x", " ", "=", "'", '"', "/", "a=b", "a='", "<", "x" * LIMIT]), max_size=8),
+    st.integers(100, 9000),
 )
-def test_long_tags_do_not_depend_on_the_chunks(parts: list[str], step: int) -> None:
+def test_the_result_for_long_tags_does_not_depend_on_the_chunks(parts: list[str], step: int) -> None:
     document = f"<html><body><p y='{LONG}' {''.join(parts)}></p><i x='>\">'>x</body>".encode()
     whole = Inserter(*PIECES).feed(document, False)
     out = fed(document, step)[0]
     assert out.replace(b"[end]", b"") == whole.replace(b"[end]", b"")
-    # Only names that alone are longer than the limit make a difference: they end the search where they come in pieces.
+    # Only names that are longer than the limit make a difference: they end the reading if they arrive in pieces.
     assert out == whole or max(map(len, document.split(b"'")[2:])) > LIMIT - 100
 
 
+# The stack of open elements is 512 deep, so what fills it needs fewer repetitions to show how the cost grows.
 @pytest.mark.parametrize(
-    "part",
+    ("part", "count"),
     [
-        "<",
-        "<a ",
-        "<a x='",
-        "<!--",
-        "<svg>",
-        "</x>",
-        "<svg><g>",
-        "<template>",
-        "<script>",
-        "<script><!--",
-        "a=",
-        "<p>",
-        "</",
-        "<!",
-        "<svg></x>",
-        "<svg><desc><b>",
-        "<math><mi>",
-        "<title>",
-        "<a x=y/>",
-        "<svg><a/>",
-        "<![CDATA[",
-        "--!",
-        "<p class=own>",
-        "\0",
-        "<a\n",
+        *(
+            (part, 20_000)
+            for part in ("<", "<a ", "<a x='", "<!--", "</x>", "<p>", "</", "<!", "a=", "--!", "\0")
+        ),
+        *(
+            (part, 20_000)
+            for part in ("<script>", "<script><!--", "<title>", "<a x=y/>", "<p class=own>", "<a\n")
+        ),
+        *((part, 3000) for part in ("<svg><g>", "<svg></x>", "<svg><desc><b>", "<math><mi>", "<svg><a/>")),
+        *((part, 3000) for part in ("<template>", "<svg><![CDATA[")),
     ],
 )
-def test_repetition_costs_no_more_than_its_length(part: str) -> None:
-    # What grows with the square would take minutes here.
-    document = f"<html><body>{part * 20_000}{'</x>' * 20_000}".encode()
+def test_repetition_costs_linear_time(part: str, count: int) -> None:
+    # Quadratic time would run into the timeout of the tests.
+    document = f"<html><body>{part * count}{'</x>' * (count // 3)}".encode()
     out = Inserter(*PIECES, unless_class=b"own").feed(document, False)
     assert out.startswith(b"<html>[head]<body>[start]")
     assert len(out) <= len(document) + sum(map(len, PIECES))
