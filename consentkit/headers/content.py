@@ -1,4 +1,4 @@
-"""Which responses are whole documents that people look at, so that a banner and a settings link belong into them. Pure."""
+"""What the headers of a response say about its body: whether it is a complete HTML page, and whether it is compressed."""
 
 from collections.abc import Iterable
 
@@ -22,7 +22,7 @@ def html_and_cookies(headers: Headers) -> tuple[bool, bool]:
 
 
 def is_encoded(headers: Headers) -> bool:
-    """Say whether the body is compressed, so that nothing can be put in."""
+    """Return whether the body is compressed, so that nothing can be inserted into it."""
     return any(
         name.lower() == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
         for name, value in headers
@@ -30,22 +30,22 @@ def is_encoded(headers: Headers) -> bool:
 
 
 def is_complete_html(method: str, status: int, headers: Headers) -> bool:
-    """Say whether a response is HTML, complete, in UTF-8, and neither an attachment nor a part of something."""
+    """Return whether a response is a complete HTML page in UTF-8, and neither a range nor an attachment."""
     if status != 200 or method not in ("GET", "HEAD"):
         return False
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered == b"content-range":
+    for header_name, value in headers:
+        name = header_name.lower()
+        if name == b"content-range":
             return False
-        if lowered == b"content-disposition" and value.strip().lower().startswith(b"attachment"):
+        if name == b"content-disposition" and value.strip().lower().startswith(b"attachment"):
             return False
-        if lowered == b"content-type" and not _is_html_in_utf8(value):
+        if name == b"content-type" and not _is_html_in_utf8(value):
             return False
     return True
 
 
 def _is_html_in_utf8(content_type: bytes) -> bool:
-    """Read the charset; a document without one is taken for UTF-8, which is all that HTML allows (section 4.2.5.4)."""
+    """Return whether a Content-Type is HTML in UTF-8, also without a charset: HTML allows no other (section 4.2.5.4)."""
     media_type, *parameters = content_type.lower().split(b";")
     if media_type.strip() != b"text/html":
         return False

@@ -1,7 +1,7 @@
-"""What a request says, read from its raw headers: cookies, Global Privacy Control, same-origin proof, language, return path.
+"""Request headers, read: cookies, Global Privacy Control, same-origin proof, language, return path.
 
-Pure functions over the header list as ASGI gives it (names in lower case, values as bytes). Nothing here raises,
-whatever a browser or an attacker sends, and nothing here believes Host, Referer or forwarded headers.
+Pure functions on the list of headers that ASGI defines (names in lower case, values as bytes). None of them raises,
+whatever a browser or an attacker sends, and none trusts Host or forwarded headers.
 """
 
 import posixpath
@@ -37,45 +37,45 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
 def header_values(headers: RawHeaders, name: bytes) -> list[bytes]:
-    """List the values of every field of that name, in order; servers give names in lower case (ASGI, HTTP scope)."""
-    return [value for key, value in headers if key == name]
+    """Return the values of all fields with a name, in order; `name` in lower case, as servers pass names (ASGI)."""
+    return [value for field_name, value in headers if field_name == name]
 
 
 def _cookie_pairs(headers: RawHeaders) -> Iterable[tuple[bytes, bytes]]:
-    """Walk name-value pairs of all Cookie fields as browsers write them (RFC 6265bis section 5.7.3).
+    """Yield names and values of all cookies, as browsers write them (RFC 6265bis, section 5.7.3).
 
-    Only `;` separates, only space and tab are trimmed and nothing is unquoted: a lenient parser is how a cookie that another
-    origin could set gets to pass for one with a `__Host-` prefix.
+    Only `;` separates, only space and tab are trimmed, and nothing is unquoted. With a more lenient parser a cookie that
+    another origin can set could pass for one with a `__Host-` prefix.
     """
-    left = COOKIE_BYTES_READ
+    bytes_left = COOKIE_BYTES_READ
     for field in header_values(headers, b"cookie"):
-        for pair in field[:left].split(b";"):
+        for pair in field[:bytes_left].split(b";"):
             name, equals, value = pair.partition(b"=")
             if equals:
                 yield name.strip(b" \t"), value.strip(b" \t")
-        left -= len(field)
-        if left <= 0:
+        bytes_left -= len(field)
+        if bytes_left <= 0:
             return
 
 
 def cookie_values(headers: RawHeaders, name: bytes) -> list[bytes]:
-    """List at most 8 values that the first 16 KiB of Cookie fields hold under exactly that name."""
-    found = []
-    for sent, value in _cookie_pairs(headers):
-        if sent == name:
-            found.append(value)
-            if len(found) == CANDIDATES:
+    """Return the values of cookies with exactly this name: at most 8, from the first 16 KiB of Cookie fields."""
+    values = []
+    for cookie_name, value in _cookie_pairs(headers):
+        if cookie_name == name:
+            values.append(value)
+            if len(values) == CANDIDATES:
                 break
-    return found
+    return values
 
 
 def sent_cookie_names(headers: RawHeaders) -> list[str]:
-    """List the names of the cookies in the first 16 KiB of Cookie fields, once each, as Latin-1 text."""
+    """Return the distinct names of cookies in the first 16 KiB of Cookie fields, decoded as Latin-1."""
     return list(dict.fromkeys(name.decode("latin-1") for name, _ in _cookie_pairs(headers)))
 
 
 def sends_gpc(headers: RawHeaders) -> bool:
-    """Say whether a Sec-GPC field is exactly `1`, or a list that a proxy joined from fields of which one is.
+    """Return whether a Sec-GPC field is `1`, or a list with a `1` in it, as a proxy joins repeated fields.
 
     Source: Global Privacy Control, section "The Sec-GPC Header Field for HTTP Requests".
     """
@@ -88,22 +88,22 @@ def sends_gpc(headers: RawHeaders) -> bool:
 
 
 def proves_same_origin(headers: RawHeaders, origins: Collection[bytes]) -> bool:
-    """Say whether an unsafe request came from a page of one of these origins, or from no browser at all.
+    """Return whether a request came from a page of one of these origins, or from something that is no browser.
 
-    `Sec-Fetch-Site` decides where it is present (Fetch Metadata); beside it, `Origin` has to be ours or `null`, which
-    pages under `Referrer-Policy: no-referrer` send. Without it `Origin` has to be ours (RFC 6454), and without both a
-    `Referer`, if there is one. Repeated fields and lists never pass.
+    `Sec-Fetch-Site` decides if it is present (Fetch Metadata). An `Origin` next to it must be one of these or `null`,
+    which pages under `Referrer-Policy: no-referrer` send. Without Sec-Fetch-Site, `Origin` must be one of these (RFC
+    6454); without both, so must the origin of `Referer`, if that is present. Repeated fields and lists prove nothing.
     """
-    sites = header_values(headers, b"sec-fetch-site")
-    sent = header_values(headers, b"origin")
-    if len(sites) > 1 or len(sent) > 1:
+    fetch_sites = header_values(headers, b"sec-fetch-site")
+    request_origins = header_values(headers, b"origin")
+    if len(fetch_sites) > 1 or len(request_origins) > 1:
         return False
-    if sites:
-        return sites[0] in (b"same-origin", b"none") and (
-            not sent or sent[0] in origins or sent[0] == b"null"
+    if fetch_sites:
+        return fetch_sites[0] in (b"same-origin", b"none") and (
+            not request_origins or request_origins[0] in origins or request_origins[0] == b"null"
         )
-    if sent:
-        return sent[0] in origins
+    if request_origins:
+        return request_origins[0] in origins
     referers = header_values(headers, b"referer")
     return not referers or (len(referers) == 1 and _origin_of(referers[0]) in origins)
 
@@ -120,11 +120,12 @@ def own_path(root_path: str, prefix: str) -> str:
 
 
 def local_path(value: str | None, prefix: str) -> str:
-    """Return a path of this site that a visitor may be sent back to; `/` for anything else.
+    """Return a value if it is a path of this site to redirect to, and `/` otherwise.
 
-    Printable ASCII without backslash, at most 1 KiB, starting with exactly one slash, and not under `prefix` (which
-    includes the root path), so that no redirect can leave the site or loop (OWASP, unvalidated redirects). Escapes and
-    dots do not hide the prefix: browsers resolve the one, servers the other.
+    Such a path is printable ASCII without backslash, has at most 1 KiB, starts with exactly one slash, and is not below
+    `prefix` (which includes the root path). So no redirect leaves the site or loops (OWASP, unvalidated redirects).
+    Percent-encoding and dot segments do not hide the prefix, because servers decode the one and browsers resolve the
+    other.
     """
     if not value or len(value) > RETURN_PATH_LENGTH or not _LOCAL_PATH.fullmatch(value):
         return "/"
@@ -135,43 +136,44 @@ def local_path(value: str | None, prefix: str) -> str:
 
 
 def preferred_language(headers: RawHeaders, languages: Sequence[str]) -> str:
-    """Choose the language that the visitor likes best of these (RFC 4647 look-up), else the first.
+    """Return the language that Accept-Language prefers of these (RFC 4647, lookup), or the first one.
 
-    A range matches a tag that it equals, or that is a prefix of either at a hyphen: `nl-BE` finds `nl`, and `pt` finds
-    `pt-BR`; `*` stands for those that no other range names. The first 1 KiB is read.
+    A language range matches an equal tag, or a tag of which it is a prefix up to a hyphen, or the other way round: `nl-BE`
+    matches `nl`, and `pt` matches `pt-BR`. `*` matches all that no other range matches. The first 1 KiB is read.
     """
     field = b",".join(header_values(headers, b"accept-language"))
-    return _negotiated(field[:LANGUAGE_BYTES_READ], tuple(languages)) if field else languages[0]
+    return _negotiate(field[:LANGUAGE_BYTES_READ], tuple(languages)) if field else languages[0]
 
 
 @lru_cache(maxsize=256)
-def _negotiated(field: bytes, languages: tuple[str, ...]) -> str:
+def _negotiate(field: bytes, languages: tuple[str, ...]) -> str:
     ranges: list[tuple[float, int, str]] = []
-    for place, part in enumerate(field.decode("latin-1").split(",")):
+    for position, part in enumerate(field.decode("latin-1").split(",")):
         match = _LANGUAGE_RANGE.fullmatch(part.strip(" \t"))
         if match:
-            ranges.append((-float(match[2] or 1), place, match[1].lower()))
-    named = [wanted for _, _, wanted in ranges]
-    for quality, _, wanted in sorted(ranges):
-        if wanted == "*":
-            found = [one for one in languages if not any(_finds(other, one) for other in named)]
+            # Negative, so that sorting puts the highest quality first, and equal ones in the order of the field.
+            ranges.append((-float(match[2] or 1), position, match[1].lower()))
+    all_ranges = [language_range for _, _, language_range in ranges]
+    for quality, _, language_range in sorted(ranges):
+        if language_range == "*":
+            matching = [tag for tag in languages if not any(_matches(other, tag) for other in all_ranges)]
         else:
-            found = _look_up(wanted, languages)
-        if quality and found:
-            return found[0]
+            matching = _matching_tags(language_range, languages)
+        if quality and matching:
+            return matching[0]
     return languages[0]
 
 
-def _finds(wanted: str, language: str) -> bool:
-    """Say whether a range in lower case equals a tag or is a prefix of it."""
-    return f"{language.lower()}-".startswith(f"{wanted}-")
+def _matches(language_range: str, tag: str) -> bool:
+    """Return whether a range in lower case equals a tag or is a prefix of it up to a hyphen."""
+    return f"{tag.lower()}-".startswith(f"{language_range}-")
 
 
-def _look_up(wanted: str, languages: Sequence[str]) -> list[str]:
-    """List the tags that a range finds, an equal one first; where there are none, those that its prefixes find."""
-    while wanted:
-        found = [language for language in languages if _finds(wanted, language)]
-        if found:
-            return sorted(found, key=lambda language: language.lower() != wanted)
-        wanted = wanted.rpartition("-")[0]
+def _matching_tags(language_range: str, languages: Sequence[str]) -> list[str]:
+    """Return the tags that a range matches, an equal one first, or those of its longest prefix that matches any."""
+    while language_range:
+        matching = [tag for tag in languages if _matches(language_range, tag)]
+        if matching:
+            return sorted(matching, key=lambda tag: tag.lower() != language_range)
+        language_range = language_range.rpartition("-")[0]
     return []

@@ -1,5 +1,3 @@
-"""Which responses are whole documents that people look at."""
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,27 +8,24 @@ HTML = (b"content-type", b"text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize(
-    ("method", "status", "takes"),
+    ("method", "status", "complete"),
     [
         ("GET", 200, True),
         ("HEAD", 200, True),
         ("POST", 200, False),
         ("", 200, False),
-        ("GET", 201, False),
         ("GET", 206, False),
-        ("GET", 304, False),
         ("GET", 404, False),
-        ("GET", 500, False),
     ],
 )
 def test_only_a_successful_get_or_head_of_html_counts_as_a_complete_page(
-    method: str, status: int, takes: bool
+    method: str, status: int, complete: bool
 ) -> None:
-    assert is_complete_html(method, status, [HTML]) is takes
+    assert is_complete_html(method, status, [HTML]) is complete
 
 
 @pytest.mark.parametrize(
-    ("content_type", "takes"),
+    ("content_type", "complete"),
     [
         (b"text/html", True),
         (b"Text/HTML ; Charset=UTF-8", True),
@@ -44,12 +39,12 @@ def test_only_a_successful_get_or_head_of_html_counts_as_a_complete_page(
         (b"application/xhtml+xml", False),
     ],
 )
-def test_only_html_in_utf8_counts_as_a_complete_page(content_type: bytes, takes: bool) -> None:
-    assert is_complete_html("GET", 200, [(b"Content-Type", content_type)]) is takes
+def test_only_html_in_utf8_counts_as_a_complete_page(content_type: bytes, complete: bool) -> None:
+    assert is_complete_html("GET", 200, [(b"Content-Type", content_type)]) is complete
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "takes"),
+    ("name", "value", "complete"),
     [
         (b"Content-Range", b"bytes 0-1/2", False),
         (b"content-disposition", b"Attachment; filename=x.html", False),
@@ -58,20 +53,24 @@ def test_only_html_in_utf8_counts_as_a_complete_page(content_type: bytes, takes:
         (b"x-other", b"attachment", True),
     ],
 )
-def test_a_part_and_an_attachment_take_none(name: bytes, value: bytes, takes: bool) -> None:
-    assert is_complete_html("GET", 200, [HTML, (name, value)]) is takes
+def test_a_range_and_an_attachment_are_no_complete_page(name: bytes, value: bytes, complete: bool) -> None:
+    assert is_complete_html("GET", 200, [HTML, (name, value)]) is complete
 
 
 @pytest.mark.parametrize(
     ("encoding", "encoded"),
     [(b"gzip", True), (b"br", True), (b"identity", False), (b" Identity ", False), (b"", False)],
 )
-def test_encoded_is_what_cannot_be_read(encoding: bytes, encoded: bool) -> None:
+def test_a_compressed_body_is_encoded(encoding: bytes, encoded: bool) -> None:
     assert is_encoded([HTML, (b"Content-Encoding", encoding)]) is encoded
     assert not is_encoded([HTML])
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"content-type", b"content-disposition", b"x"]), st.binary())))
-def test_no_header_raises(headers: list[tuple[bytes, bytes]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"content-type", b"content-disposition", b"x"]), st.binary(max_size=40))
+    )
+)
+def test_any_header_bytes_are_read_without_raising(headers: list[tuple[bytes, bytes]]) -> None:
     is_complete_html("GET", 200, headers)
     is_encoded(headers)

@@ -1,5 +1,3 @@
-"""When browsers let cookies end."""
-
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -54,26 +52,26 @@ def test_dates_are_read_as_browsers_read_them(text: str) -> None:
         "06 Nov 1994 \xff08:49:37",
     ],
 )
-def test_what_is_no_date_for_browsers_is_none_here(text: str) -> None:
+def test_a_date_that_browsers_reject_is_none(text: str) -> None:
     assert cookie_date(text.encode("latin-1")) is None
 
 
 @pytest.mark.parametrize(
     ("written", "year"), [("69", 2069), ("70", 1970), ("99", 1999), ("00", 2000), ("1601", 1601)]
 )
-def test_years_of_two_digits_are_those_around_now(written: str, year: int) -> None:
+def test_years_of_two_digits_are_read_as_1970_to_2069(written: str, year: int) -> None:
     found = cookie_date(f"6 Nov {written} 08:49:37".encode())
     assert found == datetime(year, 11, 6, 8, 49, 37, tzinfo=UTC).timestamp()
 
 
 @given(st.datetimes(datetime(1601, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))
-def test_every_date_that_servers_write_is_read(moment: datetime) -> None:
+def test_every_http_date_is_read(moment: datetime) -> None:
     whole = moment.replace(microsecond=0)
     assert cookie_date(format_datetime(whole, usegmt=True).encode()) == whole.timestamp()
 
 
 @given(st.binary(max_size=60) | st.text("0123456789: -,JanFebGMT", max_size=40).map(str.encode))
-def test_no_date_raises(text: bytes) -> None:
+def test_any_date_bytes_are_read_without_raising(text: bytes) -> None:
     found = cookie_date(text)
     assert found is None or found > -12_000_000_000
 
@@ -100,16 +98,16 @@ def test_no_date_raises(text: bytes) -> None:
         ("Max-Age=" + "9" * 1025, 0),
     ],
 )
-def test_the_last_valid_attribute_counts_and_max_age_before_expires(attributes: str, end: float) -> None:
-    found = lifetime(f"a=1;{attributes}".encode())
-    assert found is not None
-    assert found.latest(NOW) == end
+def test_the_last_valid_attribute_counts_and_max_age_precedes_expires(attributes: str, end: float) -> None:
+    life = lifetime(f"a=1;{attributes}".encode())
+    assert life is not None
+    assert life.latest(NOW) == end
 
 
 @pytest.mark.parametrize(
     "line", ["a=1", "a=1; Path=/max-age=5", "a=Max-Age=5", "a=1; Max-Age", "a=1; X-Expires=x", ""]
 )
-def test_a_line_may_say_nothing_about_its_end(line: str) -> None:
+def test_a_line_without_expiry_has_no_lifetime(line: str) -> None:
     assert lifetime(line.encode()) is None
 
 
@@ -128,10 +126,10 @@ def test_a_line_may_say_nothing_about_its_end(line: str) -> None:
         ("Expires=Sun, 06 Nov 1994 08:49:37 GMT; Expires=x", False),
     ],
 )
-def test_only_what_ends_at_once_for_every_browser_deletes(attributes: str, deletes: bool) -> None:
-    found = lifetime(f"a=; {attributes}".encode())
-    assert found is not None
-    assert found.deletes(NOW) is deletes
+def test_a_line_deletes_only_if_it_does_in_every_browser(attributes: str, deletes: bool) -> None:
+    life = lifetime(f"a=; {attributes}".encode())
+    assert life is not None
+    assert life.deletes(NOW) is deletes
 
 
 @given(
@@ -145,16 +143,17 @@ def test_only_what_ends_at_once_for_every_browser_deletes(attributes: str, delet
                 "; x=%(left)d%%",
                 "; %d%",
             ]
-        )
+        ),
+        max_size=8,
     )
 )
-def test_a_clamped_line_ends_then_for_every_browser(attributes: list[str]) -> None:
+def test_a_clamped_line_expires_at_the_end_in_every_browser(attributes: list[str]) -> None:
     line = ("a=1" + "".join(attributes)).encode()
     clamped = clamp(line, NOW + 0.7, NOW + 100)
-    found = lifetime(clamped)
-    assert found is not None
-    assert found.latest(NOW) == NOW + 100
-    assert not found.deletes(NOW + 99)
+    life = lifetime(clamped)
+    assert life is not None
+    assert life.latest(NOW) == NOW + 100
+    assert not life.deletes(NOW + 99)
     assert clamped.startswith(b"a=1")
     for kept in ("; Path=/", "; x=%(left)d%%", "; %d%"):
         assert clamped.count(kept.encode()) == attributes.count(kept)

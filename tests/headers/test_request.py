@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from consentkit.headers.request import (
     cookie_values,
     header_values,
     local_path,
+    own_path,
     preferred_language,
     proves_same_origin,
     sends_gpc,
@@ -23,7 +26,7 @@ def cookies(*fields: bytes) -> RawHeaders:
     return [(b"host", b"stride.example"), *((b"cookie", field) for field in fields)]
 
 
-def test_the_values_of_a_field_come_in_order() -> None:
+def test_the_values_of_a_repeated_field_are_in_order() -> None:
     headers = [(b"via", b"1"), (b"cookie", b"a=1"), (b"via", b"2")]
     assert header_values(headers, b"via") == [b"1", b"2"]
     assert header_values(headers, b"origin") == []
@@ -67,11 +70,11 @@ def test_the_values_of_a_field_come_in_order() -> None:
         ((b'a="b; __Host-consent=x; c="',), [b"x"]),
     ],
 )
-def test_a_cookie_is_found_by_its_exact_name_alone(fields: tuple[bytes, ...], found: list[bytes]) -> None:
+def test_a_cookie_is_found_only_by_its_exact_name(fields: tuple[bytes, ...], found: list[bytes]) -> None:
     assert cookie_values(cookies(*fields), NAME) == found
 
 
-def test_no_more_candidates_are_read_than_eight() -> None:
+def test_at_most_eight_values_are_read() -> None:
     field = b"; ".join(b"__Host-consent=%d" % number for number in range(20))
     assert cookie_values(cookies(field), NAME) == [b"%d" % number for number in range(CANDIDATES)]
 
@@ -85,7 +88,7 @@ def test_cookies_are_read_up_to_sixteen_kibibytes(before: int) -> None:
     assert cookie_values(cookies(padding, b"__Host-consent=x"), NAME) == ([b"x"] if read else [])
 
 
-def test_names_of_sent_cookies_are_told_once_each() -> None:
+def test_names_of_sent_cookies_are_distinct() -> None:
     headers = cookies(b"_ga=1; sid=2", b"_ga=3; nameless; caf\xe9=4; =5")
     assert sent_cookie_names(headers) == ["_ga", "sid", "café", ""]
     assert sent_cookie_names([]) == []
@@ -93,7 +96,7 @@ def test_names_of_sent_cookies_are_told_once_each() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([b"cookie", b"x"]), st.binary(max_size=200)), max_size=5))
 @example([(b"cookie", b"\xff" * 70_000), (b"cookie", b"=;=;=")])
-def test_whatever_bytes_a_cookie_field_holds_they_are_read(headers: RawHeaders) -> None:  # CK-08
+def test_any_cookie_bytes_are_read_without_raising(headers: RawHeaders) -> None:  # CK-08
     for name in sent_cookie_names(headers):
         assert len(cookie_values(headers, name.encode("latin-1"))) in range(1, CANDIDATES + 1)
 
@@ -109,8 +112,6 @@ def test_whatever_bytes_a_cookie_field_holds_they_are_read(headers: RawHeaders) 
         ([b""], False),
         ([b"true"], False),
         ([b"01"], False),
-        ([b"1.0"], False),
-        ([b"+1"], False),
         ([b'"1"'], False),
         ([b"?1"], False),
         ([b"1;q=1"], False),
@@ -128,11 +129,11 @@ def test_whatever_bytes_a_cookie_field_holds_they_are_read(headers: RawHeaders) 
         ([b","], False),
     ],
 )
-def test_global_privacy_control_is_the_value_1(fields: list[bytes], counts: bool) -> None:
+def test_gpc_is_sent_only_by_the_value_1(fields: list[bytes], counts: bool) -> None:
     assert sends_gpc([(b"sec-gpc", field) for field in fields]) is counts
 
 
-def test_do_not_track_is_not_global_privacy_control() -> None:  # SG-08
+def test_do_not_track_is_not_gpc() -> None:  # SG-08
     assert not sends_gpc([(b"dnt", b"1")])
 
 
@@ -162,7 +163,7 @@ ORIGINS = {
     b"file://": False,
     b"\xff": False,
 }
-"""Whether an Origin is ours; None for `null`, which counts beside a Sec-Fetch-Site of ours alone."""
+"""Whether an Origin is ours; None for `null`, which passes only with a Sec-Fetch-Site that does."""
 REFERERS = {
     b"https://stride.example/shoes?x=1#y": True,
     b"https://stride.example": True,
@@ -187,34 +188,33 @@ def request(
 ) -> RawHeaders:
     return [
         (b"host", b"evil.example"),
-        *((b"sec-fetch-site", one) for one in sites),
-        *((b"origin", one) for one in origins),
-        *((b"referer", one) for one in referers),
+        *((b"sec-fetch-site", site) for site in sites),
+        *((b"origin", origin) for origin in origins),
+        *((b"referer", referer) for referer in referers),
     ]
 
 
 # WD-08
-@pytest.mark.parametrize("origin", [None, *ORIGINS])
 @pytest.mark.parametrize("site", SITES)
-def test_where_a_browser_says_which_site_asked_that_decides(site: bytes, origin: bytes | None) -> None:
-    passes = SITES[site] and (origin is None or ORIGINS[origin] is not False)
-    for referer in ((), (b"https://evil.example/",), (b"https://stride.example/",)):
+def test_sec_fetch_site_decides_together_with_an_origin(site: bytes) -> None:
+    for origin, referer in product([None, *ORIGINS], [(), (b"https://evil.example/",)]):
+        passes = SITES[site] and (origin is None or ORIGINS[origin] is not False)
         headers = request((site,), () if origin is None else (origin,), referer)
-        assert proves_same_origin(headers, OURS) is passes
+        assert proves_same_origin(headers, OURS) is passes, (origin, referer)
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_without_it_the_origin_has_to_be_ours(origin: bytes) -> None:  # WD-08
+def test_without_sec_fetch_site_the_origin_must_be_ours(origin: bytes) -> None:  # WD-08
     for referer in ((), (b"https://evil.example/",), (b"https://stride.example/",)):
         assert proves_same_origin(request((), (origin,), referer), OURS) is (ORIGINS[origin] is True)
 
 
 @pytest.mark.parametrize("referer", REFERERS)
-def test_without_either_a_referer_has_to_be_of_our_origin(referer: bytes) -> None:  # WD-08
+def test_without_either_the_origin_of_the_referer_must_be_ours(referer: bytes) -> None:  # WD-08
     assert proves_same_origin(request((), (), (referer,)), OURS) is REFERERS[referer]
 
 
-def test_what_sends_none_of_the_three_is_no_browser_and_is_served() -> None:  # WD-08
+def test_a_request_with_none_of_the_three_comes_from_no_browser_and_passes() -> None:  # WD-08
     assert proves_same_origin(request(), OURS)
     assert proves_same_origin([(b"x-origin", b"https://evil.example")], OURS)
 
@@ -248,9 +248,16 @@ def test_repeated_fields_and_lists_prove_nothing(  # WD-08
         max_size=4,
     )
 )
-def test_no_other_bytes_pass_for_ours(headers: list[tuple[bytes, bytes]]) -> None:  # WD-08
+def test_no_other_bytes_prove_our_origin(headers: list[tuple[bytes, bytes]]) -> None:  # WD-08
     if not any(part in value for _, value in headers for part in (b"none", b"same-origin", *OURS)):
         assert not proves_same_origin(headers, OURS)
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path"), [("", "/consent"), ("/app", "/app/consent"), ("/app/", "/app/consent")]
+)
+def test_own_path_is_below_the_root_path(root_path: str, path: str) -> None:
+    assert own_path(root_path, "/consent") == path
 
 
 # HT-06
@@ -274,7 +281,7 @@ def test_no_other_bytes_pass_for_ours(headers: list[tuple[bytes, bytes]]) -> Non
         "/" + "a" * (RETURN_PATH_LENGTH - 1),
     ],
 )
-def test_a_path_of_this_site_is_returned_to(path: str) -> None:
+def test_a_path_of_this_site_is_returned_unchanged(path: str) -> None:
     assert local_path(path, "/consent") == path
 
 
@@ -313,7 +320,7 @@ def test_a_path_of_this_site_is_returned_to(path: str) -> None:
         "/" + "a" * RETURN_PATH_LENGTH,
     ],
 )
-def test_anything_else_leads_to_the_front_page(value: str | None) -> None:
+def test_anything_else_becomes_the_front_page(value: str | None) -> None:
     assert local_path(value, "/consent") == "/"
 
 
@@ -337,7 +344,7 @@ def test_anything_else_leads_to_the_front_page(value: str | None) -> None:
         "/consent%2Fpolicy",
     ],
 )
-def test_our_own_addresses_are_not_returned_to_however_they_are_spelt(path: str) -> None:
+def test_a_path_below_the_prefix_becomes_the_front_page_in_any_spelling(path: str) -> None:
     assert local_path(path, "/consent") == "/"
     assert local_path(path, "/privacy") == path
 
@@ -346,7 +353,7 @@ def test_our_own_addresses_are_not_returned_to_however_they_are_spelt(path: str)
     st.text(max_size=40).map(lambda text: f"/{text}") | st.text(max_size=20),
     st.sampled_from(["/consent", "/a/b"]),
 )
-def test_no_text_leads_away_from_the_site(value: str, prefix: str) -> None:  # HT-06
+def test_any_text_becomes_a_path_of_this_site(value: str, prefix: str) -> None:  # HT-06
     path = local_path(value, prefix)
     assert path in ("/", value)
     assert path.startswith("/") and not path.startswith(("//", "/\\"))
@@ -399,14 +406,14 @@ def test_no_text_leads_away_from_the_site(value: str, prefix: str) -> None:  # H
         ([b"fr," * 400, b"nl"], ["en", "nl"], "en"),
     ],
 )
-def test_the_language_is_the_one_that_the_visitor_likes_best(
+def test_the_preferred_language_follows_accept_language(
     accepted: list[bytes], languages: list[str], chosen: str
 ) -> None:
-    assert preferred_language([(b"accept-language", one) for one in accepted], languages) == chosen
+    assert preferred_language([(b"accept-language", value) for value in accepted], languages) == chosen
 
 
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([b"nl-BE;q=0.8", b"*", b"de, *;q=0"]), max_size=4))
 @example([b"a" + b" " * 1022 + b"b"] * 60)
-def test_whatever_a_browser_accepts_one_of_the_languages_is_chosen(accepted: list[bytes]) -> None:
-    headers = [(b"accept-language", one) for one in accepted]
+def test_any_accept_language_bytes_give_one_of_the_languages(accepted: list[bytes]) -> None:
+    headers = [(b"accept-language", value) for value in accepted]
     assert preferred_language(headers, ("en", "nl", "pt-BR")) in ("en", "nl", "pt-BR")
