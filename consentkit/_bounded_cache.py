@@ -1,4 +1,4 @@
-"""A dictionary with a limit, for what a stranger's requests add to a process's memory."""
+"""A dictionary of limited size, so that the requests of strangers cannot fill a process's memory."""
 
 from typing import TypeVar
 
@@ -9,9 +9,9 @@ V = TypeVar("V")
 
 
 class BoundedCache(dict[K, V]):
-    """A dictionary that drops the older half of its entries before it grows past a limit.
+    """A dictionary that drops the older half of its entries instead of growing past a limit.
 
-    Reading is plain `dict` reading. Several threads may write: an entry that two of them drop is dropped once.
+    Reading costs what reading a `dict` costs. Several threads may write at once.
     """
 
     __slots__ = ("limit",)
@@ -22,7 +22,8 @@ class BoundedCache(dict[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         if len(self) >= self.limit and key not in self:
-            # A list, because an iterator fails when another thread writes meanwhile.
+            # A list, because an iterator raises if another thread adds an entry meanwhile. `pop` has a default, because
+            # another thread may drop the same entries.
             for oldest in list(self)[: (self.limit + 1) // 2]:
                 self.pop(oldest, None)
         super().__setitem__(key, value)

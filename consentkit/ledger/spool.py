@@ -23,7 +23,7 @@ LONGEST_PAUSE: Final = 5.0
 LARGEST_DELIVERY: Final = 100
 
 
-class Appends(Protocol):
+class AppendableLedger(Protocol):
     """The ledger, or an object that appends to it."""
 
     def append(self, *records: Record) -> None:
@@ -40,7 +40,7 @@ class Spool:
 
     def __init__(
         self,
-        ledger: Appends,
+        ledger: AppendableLedger,
         directory: str | Path | None = None,
         *,
         delivered: Callable[[Record], None] | None = None,

@@ -10,8 +10,8 @@ __all__ = ["gpc_json"]
 def gpc_json(policy: Policy, last_update: date) -> dict[str, bool | str]:
     """Return the body of `/.well-known/gpc.json`.
 
-    The site honours GPC if every optional category with a vendor that builds profiles does. `last_update` is the day
-    since which the policy says so.
+    The site honours GPC if every optional category with a vendor that builds profiles does. `last_update` is the day of
+    the policy's last change.
     """
     profiling = {vendor.category for vendor in policy.vendors if vendor.profiling}
     honoured = all(
