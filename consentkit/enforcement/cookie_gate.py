@@ -1,8 +1,8 @@
 """The cookie gate: decides which cookies the application may set and see, and expires those without consent.
 
-Cookie names are read as browsers read them (RFC 6265bis, section 5.7). Where a name could be taken for a declared one,
-the cookie counts as declared: in other letter case, with odd bytes around its name, without a name (`=_ga=1` comes back
-as `_ga=1`), or behind a comma in the line of another cookie. To be granted or required, a cookie needs the exact name.
+Cookie names are read as browsers read them (RFC 6265bis, section 5.7). A cookie whose name could be taken for a declared
+one counts as declared: in other letter case, or with odd bytes around it. So does a cookie without a name (`=_ga=1` comes
+back as `_ga=1`), and one behind a comma in the line of another. To be granted or required, the name must be exact.
 """
 
 import re

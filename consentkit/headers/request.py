@@ -122,8 +122,8 @@ def own_path(root_path: str, prefix: str) -> str:
 def local_path(value: str | None, prefix: str) -> str:
     """Return a value if it is a path of this site to redirect to, and `/` otherwise.
 
-    Such a path is printable ASCII without backslash, has at most 1 KiB, starts with exactly one slash, and is not below
-    `prefix` (which includes the root path). So no redirect leaves the site or loops (OWASP, unvalidated redirects).
+    Such a path is printable ASCII without backslash, has at most 1 KiB and starts with exactly one slash. It is not below
+    `prefix`, which includes the root path. So no redirect leaves the site or loops (OWASP, unvalidated redirects).
     Percent-encoding and dot segments do not hide the prefix, because servers decode the one and browsers resolve the
     other.
     """

@@ -1,8 +1,8 @@
 """Insertion into the head and the body of HTML as it streams.
 
-A page is read as browsers read it (HTML standard, tokenization and tree construction), as far as it takes to tell a real
-`<body>` from one in a comment, a script, a template or an attribute. One match of a regular expression skips each
-stretch that cannot matter.
+A page is read by the rules of the HTML standard for tokenization and tree construction, as far as insertion needs them:
+they tell a real `<body>` from one in a comment, a script, a template or an attribute. One match of a regular expression
+skips each stretch that cannot matter.
 """
 
 import re
@@ -33,8 +33,8 @@ class _InsertionMode(IntEnum):
 class Inserter(Tokenizer):
     """Insert markup into one HTML document whose bytes arrive in chunks.
 
-    `head` is inserted at the start of the head, `body_start` at the start of the body and `body_end` at its end, also if
-    the page omits their tags. With `unless_class`, `body_end` is not inserted if the body has an element of that class.
+    `head` is inserted at the start of the head, `body_start` at the start of the body, and `body_end` at its end. Their
+    tags may be omitted in the page. With `unless_class`, `body_end` is not inserted if the body has an element of that class.
 
     A fragment, which begins with neither a doctype nor `<html>`, passes unchanged. So does the body of a frameset. The
     result does not depend on how the document was cut into chunks.

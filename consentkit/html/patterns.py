@@ -70,7 +70,7 @@ _PICTURE = (
     rb"</(?i:svg)[" + SPACE + rb"]*+>"
 )
 _SIMPLE_HEAD_RAW_TEXT = rb"|".join(_simple_raw_text(name) for name in (b"script", b"style", b"title"))
-# Tags that change how the rest is read. The look-ahead for the first letter is cheap and excludes most tags.
+# Tags that change how the rest is read. The look-ahead for the first letter excludes most others at once.
 _SIGNIFICANT = rb"(?=[imnpstxIMNPSTX])" + _any_of(
     [*sorted(RAW_TEXT), b"plaintext", b"template", b"svg", b"math"]
 )
@@ -140,7 +140,7 @@ def last_attribute(data: bytes, at: int) -> int:
 
 
 def is_self_closing(tag: bytes) -> bool:
-    """Return whether a complete tag ends with `/>`; the slash may also belong to an unquoted value (`<a href=/>`)."""
+    """Return whether a complete tag ends with `/>` whose slash is not part of an unquoted value, as in `<a href=/>`."""
     if tag[-2:] != b"/>":
         return False
     tag_open = TAG_OPEN.match(tag)

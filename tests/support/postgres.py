@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ def running_server() -> Iterator[Server]:
     # When the tests run as root the server runs as a user of its own, which has to get there: not under pytest's
     # directories, which every run of pytest closes to others anew.
     directory = Path(tempfile.mkdtemp(prefix="consentkit-postgres-"))
-    server = Server(directory / "data", durable=False)
-    yield server
-    server.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        with closing(Server(directory / "data", durable=False)) as server:
+            yield server
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
