@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from consentkit.headers import own_path, proves_same_origin
+from consentkit.signals import gpc_json
 from consentkit.web.endpoints.answer import Answer, Endpoint, Methods
 from consentkit.web.endpoints.body import wants_html
 from consentkit.web.endpoints.decision import DecisionEndpoint
@@ -190,12 +191,7 @@ class Endpoints:
         return content(data, content_type, _FOR_EVER)
 
     def _gpc(self, exchange: Exchange, body: bytes | None) -> Answer:
-        policy = self._manager.policy
-        profiling = {vendor.category for vendor in policy.vendors if vendor.profiling}
-        honoured = all(
-            policy.honours_gpc(category.id) for category in policy.optional if category.id in profiling
-        )
-        document = {"gpc": honoured, "lastUpdate": self._last_update().isoformat()}
+        document = gpc_json(self._manager.policy, self._last_update())
         return json_document(document, headers={"cache-control": "public, max-age=3600"})
 
     def _last_update(self) -> date:
