@@ -51,14 +51,26 @@ class ConsentMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] not in ("http", "websocket") or self._is_inside(scope):
+        kind = scope["type"]
+        outer = scope.get("consentkit")
+        # Around it runs a middleware of the same manager, which does the work.
+        is_inside = outer is not None and outer.site.manager is self.manager
+        if is_inside or (kind != "http" and kind != "websocket"):
             await self.app(scope, receive, send)
             return
         headers = scope.get("headers")
         if headers.__class__ is not list:  # ASGI allows any iterable, and none; ours is read more than once
             headers = list(headers or ())
             scope = {**scope, "headers": headers}
-        exchange = Exchange(self._site, _head_of(scope, headers))
+        head = RequestHead(
+            scope.get("method", ""),
+            scope["path"],
+            headers,
+            scope.get("root_path", ""),
+            scope.get("query_string", b""),
+            scope.get("raw_path"),
+        )
+        exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
             await in_ledger_thread(exchange.ask_ledger)
         state = scope.get("state")
@@ -82,11 +94,6 @@ class ConsentMiddleware:
         finally:
             marked.pop("consentkit", None)  # another middleware may run the request again
 
-    def _is_inside(self, scope: Scope) -> bool:
-        """Return whether a middleware of the same manager runs around this one, and does the work."""
-        outer = scope.get("consentkit")
-        return outer is not None and outer.site.manager is self.manager
-
     async def _answer(
         self, exchange: Exchange, scope: Scope, receive: Receive, responder: "_Responder"
     ) -> None:
@@ -105,17 +112,6 @@ class ConsentMiddleware:
             answer = await in_ledger_thread(answer)
             await exchange.visitor.aannounce()
         await responder.send_response(answer)
-
-
-def _head_of(scope: Scope, headers: list[tuple[bytes, bytes]]) -> RequestHead:
-    return RequestHead(
-        scope.get("method", ""),
-        scope["path"],
-        headers,
-        root_path=scope.get("root_path", ""),
-        query=scope.get("query_string", b""),
-        raw_path=scope.get("raw_path"),
-    )
 
 
 async def _fill(buffer: BodyBuffer, receive: Receive) -> bool:
@@ -146,20 +142,19 @@ class _Responder:
             return self._send(message)
         kind = message["type"]
         if kind == "http.response.start":
-            return self._send_start(message)
+            given = message.get("headers")
+            headers = self._exchange.start(
+                message["status"], given if given.__class__ is list else list(given or ())
+            )
+            if headers is None:
+                return self._hold(message)
+            return self._send(message if headers is given else {**message, "headers": headers})
         if kind.startswith("websocket."):
             return self._send_websocket(message)
         return self._send_rest(message)
 
-    async def _send_start(self, message: Message) -> None:
-        given = message.get("headers")
-        headers = self._exchange.start(
-            message["status"], given if given.__class__ is list else list(given or ())
-        )
-        if headers is None:
-            self._start = message
-            return
-        await self._send(message if headers is given else {**message, "headers": headers})
+    async def _hold(self, message: Message) -> None:
+        self._start = message
 
     async def _send_rest(self, message: Message) -> None:
         if message["type"] == "http.response.body":

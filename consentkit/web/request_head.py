@@ -16,20 +16,20 @@ class RequestHead:
     Attributes:
         method: in capitals; empty for a websocket's handshake.
         path: percent-decoded, with or without the root path in front, as the server gives it.
+        local_path: the path below the place where the application is mounted.
         root_path: where the application is mounted, without a slash at the end; empty at the top.
         query: the bytes after `?`.
         headers: pairs of raw bytes in the order in which they came, names in lower case.
         raw_path: the path as it was sent, where the server keeps it.
     """
 
-    __slots__ = ("headers", "method", "path", "query", "raw_path", "root_path")
+    __slots__ = ("headers", "local_path", "method", "path", "query", "raw_path", "root_path")
 
     def __init__(
         self,
         method: str,
         path: str,
         headers: RawHeaders,
-        *,
         root_path: str = "",
         query: bytes = b"",
         raw_path: bytes | None = None,
@@ -37,15 +37,11 @@ class RequestHead:
         self.method = method
         self.path = path
         self.headers = headers
-        self.root_path = root_path.rstrip("/") if root_path else ""
+        self.root_path = root_path = root_path.rstrip("/") if root_path else ""
+        is_below = root_path and path.startswith(f"{root_path}/")
+        self.local_path = path[len(root_path) :] if is_below else path
         self.query = query
         self.raw_path = raw_path
-
-    @property
-    def local_path(self) -> str:
-        """The path below the place where the application is mounted."""
-        root = self.root_path
-        return self.path[len(root) :] if root and self.path.startswith(f"{root}/") else self.path
 
     @property
     def target(self) -> str:

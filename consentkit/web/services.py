@@ -105,6 +105,7 @@ class SiteServices:
         self._cookie_name = manager.cookie.name.encode()
         self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate)
         self._inside_prefix = manager.prefix + "/"
+        self._own_paths = frozenset({manager.prefix, GPC_PATH})
         self._csp_has_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
         self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
 
@@ -113,7 +114,7 @@ class SiteServices:
     def is_own(self, head: RequestHead) -> bool:
         """Return whether the library itself answers a request: under the prefix, and the resource of Global Privacy Control."""
         path = head.local_path
-        return path.startswith(self._inside_prefix) or path in (self.manager.prefix, GPC_PATH)
+        return path.startswith(self._inside_prefix) or path in self._own_paths
 
     def read_cookie(self, headers: RawHeaders) -> CookieReading:
         """Read the Cookie fields of a request; never raises."""
@@ -282,7 +283,7 @@ def _cookie_field(headers: RawHeaders) -> tuple[bytes | None, bool]:
     for name, value in headers:
         # Two comparisons skip most names: few sort between `cookie` and `if-none-match`. That saves 4,700 instructions
         # (1 us) a request.
-        if b"cookid" < name < b"if-o":
+        if b"if-o" > name > b"cookid":
             if name == b"cookie":
                 alone = alone and cookie is None
                 cookie = value
