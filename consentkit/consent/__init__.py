@@ -1,10 +1,10 @@
-"""What a visitor decided and what that allows now; the signed cookie that carries it."""
+"""What a visitor decided and what that allows now; the signed cookie that carries the decision."""
 
 from consentkit.consent.cookie import SKEW, ConsentCookie
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision
 from consentkit.consent.secret_keys import SecretKeys, signer
-from consentkit.consent.verified import VerifiedToken
+from consentkit.consent.token import VerifiedToken
 
 __all__ = [
     "SKEW",

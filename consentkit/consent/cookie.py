@@ -1,7 +1,7 @@
 """The cookie that carries a visitor's decision, and its companion that scripts may read.
 
-`tokens` writes and reads the value; here are names, attributes, the choice among several, and the memory of what was
-verified.
+`token` writes and reads the value. This module has the names, the attributes, the choice among several cookies of the
+same name, and the cache of verified tokens.
 """
 
 import time
@@ -11,26 +11,29 @@ from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
 from consentkit.consent.secret_keys import SecretKeys
-from consentkit.consent.token import TokenCodec
-from consentkit.consent.verified import VerifiedToken
+from consentkit.consent.token import TokenCodec, VerifiedToken
 from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, cookie_values, sends_gpc
 from consentkit.policy import LARGEST_COOKIE, CookiePrefix, cookie_names, cookie_sizes
 
-__all__ = ["SKEW", "ConsentCookie", "SecretKeys"]
+__all__ = ["SKEW", "ConsentCookie"]
 
 SKEW = 60
-"""Seconds that a cookie may come from the future."""
-_REMEMBERED = 8192
+"""Seconds that the time of a decision may lie ahead of this server's clock."""
+_TOKENS_KEPT = 8192
 
 
 class ConsentCookie:
     """Read and write the consent cookie of one site, without any middleware.
 
     Attributes:
-        verified: tokens by their value; what was verified once need not be again.
+        evaluator: evaluates the decisions that the cookie carries.
         name: `__Host-consent` on https, `__Secure-consent` with a Domain, `consent` for development on plain http.
         companion: the name of the companion cookie.
+        secure: whether the cookies are sent over https only.
+        salt: what separates this cookie's signatures from those of other sites and groups.
+        keys_oldest_first: the secret keys, as itsdangerous takes them.
+        verified: tokens whose signature was checked, by their value, so that it is not checked again.
     """
 
     def __init__(
@@ -42,36 +45,35 @@ class ConsentCookie:
         domain: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Derive the keys once.
+        """Derive the signing keys. `keys` are given newest first.
 
         Raises:
             SecretKeyError: no key, or one under 32 characters.
-            ConfigurationError: a policy with so many vendors that a decision may not fit a cookie.
+            ConfigurationError: the policy has so many vendors that a decision may not fit a cookie.
         """
         self.evaluator = evaluator
         self.clock = clock
-        self.domain = domain
         self.secure = secure
         prefix: CookiePrefix = ("__Secure-" if domain else "__Host-") if secure else ""
         self._names = cookie_names(prefix)
         self.name, self.companion = self._names.consent, self._names.companion
         group = evaluator.policy.group.id if evaluator.policy.group else ""
         self.salt = f"consentkit.cookie.v1|{group}|{domain or evaluator.site.id}"
-        self.tokens = TokenCodec(evaluator, keys, self.salt)
-        self.keys_oldest_first = self.tokens.keys_oldest_first
-        self._key = self.name.encode()
-        self.verified: BoundedCache[bytes, VerifiedToken] = BoundedCache(_REMEMBERED)
+        self._codec = TokenCodec(evaluator, keys, self.salt)
+        self.keys_oldest_first = self._codec.keys_oldest_first
+        self.verified: BoundedCache[bytes, VerifiedToken] = BoundedCache(_TOKENS_KEPT)
         attributes = "; Path=/; SameSite=Lax"
         attributes += f"; Domain={domain}" if domain else ""
         self._attributes = attributes + ("; Secure" if secure else "")
-        self._refuse_what_does_not_fit()
+        self._check_size()
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all cookies of ours on this site, the hand-off's included."""
+        """The names of all cookies that the library sets on this site, the hand-off's included."""
         return frozenset(self._names)
 
-    def _refuse_what_does_not_fit(self) -> None:
+    def _check_size(self) -> None:
+        """Raise ConfigurationError if the longest decision about the current notice does not fit a cookie."""
         notice = self.evaluator.notice
         size = max(cookie_sizes(self._names, notice.category_ids, notice.vendor_ids))
         if size > LARGEST_COOKIE:
@@ -80,74 +82,76 @@ class ConsentCookie:
                 f"{LARGEST_COOKIE}: declare fewer vendors, or give them shorter ids."
             )
 
-    def read(self, headers: RawHeaders) -> Consent:
-        """Read the consent from raw headers alone, without the ledger: a revocation elsewhere is not seen. Never raises."""
-        now = self.clock()
-        gpc = sends_gpc(headers)
-        token = self.newest(cookie_values(headers, self._key), now)
-        return self.evaluate(token, now, gpc=gpc)
+    # Reading
 
-    def evaluate(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> Consent:
-        """Judge a verified token, or none; the result is kept until it has to be judged anew."""
-        if token is None:
-            return self.evaluator.evaluate(None, now, gpc=gpc)
-        kept = token.consents[gpc]
-        if kept is not None and kept[0] <= now < kept[1].until:
-            return kept[1]
-        consent = self.evaluator.evaluate(token.decision, now, gpc=gpc)
-        judged = (now, consent)
-        token.consents = (token.consents[0], judged) if gpc else (judged, token.consents[1])
-        return consent
+    def read(self, headers: RawHeaders) -> Consent:
+        """Return the consent that raw headers carry. Never raises.
+
+        The ledger is not asked, so a withdrawal made elsewhere is not seen.
+        """
+        now = self.clock()
+        token = self.newest(cookie_values(headers, self.name.encode()), now)
+        return self.evaluate(token, now, gpc=sends_gpc(headers))
 
     def newest(self, values: Iterable[bytes], now: float) -> VerifiedToken | None:
-        """Choose of several candidates the valid one that changed last; of two of one second, the narrower."""
-        best: VerifiedToken | None = None
-        for value in values:
-            token = self.verify(value)
-            if token is None or token.changed_at > now + SKEW:
-                continue
-            if best is None or _recency(token) > _recency(best):
-                best = token
-        return best
+        """Return the valid token that changed last; of two that changed in the same second, the one that grants less."""
+        tokens = (self.verify(value) for value in values)
+        dated = [token for token in tokens if token is not None and token.changed_at <= now + SKEW]
+        return max(dated, key=_recency) if len(dated) > 1 else next(iter(dated), None)
 
     def verify(self, value: bytes) -> VerifiedToken | None:
-        """Verify one value; None for whatever we did not write, or wrote under a notice that is not known here."""
-        found = self.verified.get(value)
-        if found is not None:
-            return found
-        token = self.tokens.read(value)
+        """Verify one value; None if this library did not write it, or wrote it under a notice unknown here."""
+        token = self.verified.get(value)
         if token is None:
-            return None
-        self.verified[value] = token
+            token = self._codec.read(value)
+            # A forged value is not cached, so that a stranger cannot push out the tokens of visitors.
+            if token is not None:
+                self.verified[value] = token
         return token
 
     def unknown_notice(self, value: bytes) -> str | None:
-        """Name the notice, as cookies do, of a value that we signed under a notice that is not known here."""
-        return self.tokens.unknown_notice(value)
+        """Return the short digest of the notice of a value that was signed here under a notice unknown here; else None."""
+        return self._codec.unknown_notice(value)
+
+    def evaluate(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> Consent:
+        """Return what a verified token allows, or what a visitor without one is allowed. The result is cached on the token."""
+        if token is None:
+            return self.evaluator.evaluate(None, now, gpc=gpc)
+        consent = token.cached_consent(now, gpc=gpc)
+        if consent is None:
+            consent = self.evaluator.evaluate(token.decision, now, gpc=gpc)
+            token.cache_consent(consent, now, gpc=gpc)
+        return consent
+
+    # Writing
 
     def dumps(self, decision: Decision) -> str:
-        """Write a decision as a signed token, with the newest key; KeyError where its notice is not known here."""
-        return self.tokens.dumps(decision)
+        """Return a decision as a signed token, with the newest key.
+
+        Raises:
+            KeyError: the decision's notice is not known here.
+        """
+        return self._codec.dumps(decision)
 
     def set_cookie(self, decision: Decision) -> list[str]:
-        """Give the Set-Cookie values for a decision: ours first, then the companion's.
+        """Return the Set-Cookie values for a decision: the signed cookie's first, then the companion's.
 
-        Max-Age runs to the end of validity (RFC 6265bis); a decision that has ended gives deletions.
+        Max-Age runs to the end of the decision's validity (RFC 6265bis). For a decision that has ended, both cookies are deleted.
         """
         now = self.clock()
         ends = self.evaluator.expires(decision)
         age = max(0, (ends or 0) - int(now))
-        state = self.companion_value(self.evaluator.evaluate(decision, now))
+        companion = self.companion_value(self.evaluator.evaluate(decision, now))
         return [
             f"{self.name}={self.dumps(decision)}{self._attributes}; HttpOnly; Max-Age={age}",
-            f"{self.companion}={state}{self._attributes}; Max-Age={age}",
+            f"{self.companion}={companion}{self._attributes}; Max-Age={age}",
         ]
 
     def companion_value(self, consent: Consent) -> str:
-        """Write what is on for scripts: category ids, required ones left out, then `~id` for vendors that differ from theirs.
+        """Return what is on, for scripts: ids of optional categories, then `~id` for vendors that differ from their category.
 
-        Then `_` and the notice, as cookies name it, under which that was found: a page that was rendered under another one must
-        not rely on it. `-` stands for nothing; a lone `~` at the end says that the banner still has something to ask.
+        `_` and the current notice's short digest follow, because a page rendered under another notice must not rely on the
+        value. `-` stands for nothing; a lone `~` at the end means that the banner still has something to ask.
         """
         on = [category.id for category in self.evaluator.policy.optional if consent.categories[category.id]]
         deviating = [
@@ -155,15 +159,19 @@ class ConsentCookie:
             for vendor, allowed in consent.vendors.items()
             if allowed != consent.categories[consent.vendor_category[vendor]]
         ]
-        return self._written(on, deviating, asking=consent.needs_asking)
+        return self._companion(on, deviating, asking=consent.needs_asking)
 
-    def _written(self, categories: Iterable[str], vendors: Iterable[str], *, asking: bool) -> str:
-        items = [*categories, *(f"~{vendor}" for vendor in vendors)]
-        told = [*items, f"_{self.evaluator.notice.short}"] if items else ["-"]
-        return ".".join(told) + (".~" if asking else "")
+    def _companion(self, categories: Iterable[str], vendors: Iterable[str], *, asking: bool) -> str:
+        ids = [*categories, *(f"~{vendor}" for vendor in vendors)]
+        parts = [*ids, f"_{self.evaluator.notice.short}"] if ids else ["-"]
+        return ".".join(parts) + (".~" if asking else "")
 
 
 def _recency(token: VerifiedToken) -> tuple[int, int, int, bytes]:
-    """Order tokens: the newest last, of one second the narrowest, and of the rest some, whatever their place in the header."""
+    """Sort key for several valid tokens.
+
+    The latest `changed_at` wins; then the one that grants less; then the raw bytes, so that the order of the Cookie header
+    never decides.
+    """
     categories, vendors = token.decision.breadth
     return token.changed_at, -categories, -vendors, token.raw

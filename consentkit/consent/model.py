@@ -1,7 +1,7 @@
-"""What a visitor chose, and what that is worth now.
+"""What a visitor chose, and what the choice allows now.
 
-A `Decision` is the choice as it was made; a `Consent` is a decision as it stands at one moment, on one site, under the
-policy of today. Both are values: nothing here reads a clock, a cookie or a store.
+A `Decision` is a choice as it was made. A `Consent` is what a decision allows at one moment, on one site, under the
+current policy. Both are values: nothing here reads a clock, a cookie or the ledger.
 """
 
 from collections.abc import Mapping
@@ -20,30 +20,35 @@ Kind = Literal["decided", "partial", "withdrawn"]
 
 
 class ConsentStatus(StrEnum):
-    """What became of the question, in the words of the W3C Data Privacy Vocabulary (dpv:ConsentStatus)."""
+    """The status of a visitor's consent, in the words of the W3C Data Privacy Vocabulary (dpv:ConsentStatus)."""
 
     UNKNOWN = "unknown"
-    """Never answered, or no answer that we can read."""
+    """The visitor has not answered, or the answer cannot be read."""
     GIVEN = "given"
     """Something is granted."""
     REFUSED = "refused"
-    """Answered, and nothing granted."""
+    """The visitor answered and granted nothing."""
     WITHDRAWN = "withdrawn"
-    """Granted once, and taken back."""
+    """The visitor granted something and took all of it back."""
     EXPIRED = "expired"
-    """Answered longer ago than an answer is valid."""
+    """The answer is older than answers are valid."""
     INVALIDATED = "invalidated"
-    """Granted, but the notice has grown past all of it that is left."""
+    """The visitor granted something, but the notice has since grown beyond everything that was granted."""
 
     @property
     def decided(self) -> bool:
-        """Whether the visitor has answered, so that nobody need ask."""
+        """Whether the visitor has given an answer that counts, a refusal or withdrawal included."""
         return self in (ConsentStatus.GIVEN, ConsentStatus.REFUSED, ConsentStatus.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What a visitor asks for: an answer by category id, and vendors that are to differ from their category."""
+    """What a visitor asks for.
+
+    Attributes:
+        categories: True or False by category id.
+        vendors: True or False by vendor id, for vendors whose answer differs from their category's.
+    """
 
     categories: Mapping[str, bool]
     vendors: Mapping[str, bool]
@@ -54,13 +59,13 @@ class Decision:
     """A choice with its time and the notice that it was made under.
 
     Attributes:
-        kind: whether all was asked, only a part, or everything taken back.
+        kind: `decided` for a full answer, `partial` while a question is open, `withdrawn` after a withdrawal of everything.
         granted: ids of the categories that were granted.
         vendors: only those whose answer differs from their category's.
-        decided_at: whole seconds since the epoch; validity counts from here.
-        changed_at: the same, of the last partial change; the newest of two decisions is the one that changed last.
-        notice: the whole digest of the notice.
-        subject: 128 random bits as 22 base64url characters, empty where nothing is granted.
+        decided_at: whole seconds since the epoch; validity counts from this time.
+        changed_at: the time of the last change, in whole seconds since the epoch; the later of two decisions has the later one.
+        notice: whole digest of the notice.
+        subject: 128 random bits as 22 base64url characters; empty if nothing is granted.
     """
 
     kind: Kind = "decided"
@@ -72,7 +77,7 @@ class Decision:
     subject: str = ""
 
     def answers_as(self, other: "Decision") -> bool:
-        """Say whether both give the same answer under the same notice, whenever they were made."""
+        """Return whether both decisions give the same answer under the same notice, whenever they were made."""
         return (self.kind, self.granted, self.vendors, self.notice) == (
             other.kind,
             other.granted,
@@ -82,7 +87,7 @@ class Decision:
 
     @property
     def breadth(self) -> tuple[int, int]:
-        """How much it allows, to tell the narrower of two decisions of the same second: first by categories, then by vendors."""
+        """How much the decision allows: first by categories, then by vendors. Of two decisions, the lower one allows less."""
         return len(self.granted), sum(1 if allowed else -1 for allowed in self.vendors.values())
 
 
@@ -90,16 +95,18 @@ class Consent:
     """What a visitor's decision allows at one moment.
 
     Attributes:
-        status: where the visitor stands.
-        granted: ids of the categories that the visitor granted and that are covered; required ones are not granted, but on.
+        status: the status of the consent.
+        granted: ids of the categories that the visitor granted and the current notice still covers. Required categories are
+            on without being granted.
         categories: every category of the policy and whether it is on.
         vendors: every vendor of the policy and whether it is on.
+        vendor_category: the category of every vendor of the policy.
         asking: ids of the categories that the banner asks about now.
-        changes: what grew since the answer, for the categories that are asked again.
+        changes: what the notice added since the answer, for the categories that are asked about again.
         notice: whole digest of the notice that was answered, or None.
         gpc: whether the browser sends Global Privacy Control.
-        decision: what all this follows from, or None.
-        until: seconds since the epoch at which it has to be judged again.
+        decision: the decision that was evaluated, or None.
+        until: seconds since the epoch from which the decision has to be evaluated again.
     """
 
     __slots__ = (
@@ -134,7 +141,7 @@ class Consent:
     ) -> None:
         self.status = status
         self.granted = granted
-        # Read-only, because one consent may be shared by the requests of many visitors.
+        # Read-only, because the requests of many visitors may share one consent.
         self.categories = MappingProxyType(dict(categories))
         self.vendors = MappingProxyType(dict(vendors))
         self.vendor_category = vendor_category
@@ -147,7 +154,7 @@ class Consent:
         self.until = until
 
     def allows(self, category: str, vendor: str | None = None) -> bool:
-        """Say whether a category, or one vendor of it, may store and read.
+        """Return whether a category, or one vendor of the category, may store and read.
 
         Raises:
             UnknownCategoryError: the policy has no such category.

@@ -8,13 +8,14 @@ from itsdangerous import Signer
 
 from consentkit.errors import SecretKeyError
 
-__all__ = ["SecretKeys", "checked_keys", "signer"]
+__all__ = ["SecretKeys", "signer", "validated_keys"]
 
 log = logging.getLogger("consentkit.cookie")
 
 SecretKeys = str | bytes | Sequence[str | bytes]
 
 _SHORTEST_KEY = 32
+_FEWEST_CHARACTERS = 8
 
 
 def signer(keys_oldest_first: Sequence[bytes], salt: str) -> Signer:
@@ -25,16 +26,16 @@ def signer(keys_oldest_first: Sequence[bytes], salt: str) -> Signer:
     return Signer(list(keys_oldest_first), salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
-def checked_keys(keys: SecretKeys) -> list[bytes]:
-    """Return the keys as bytes, newest first as they were given.
+def validated_keys(keys: SecretKeys) -> list[bytes]:
+    """Return the keys as bytes, newest first as they were given. Warn about a key that looks like a placeholder.
 
     Raises:
-        SecretKeyError: no key, something that is no key, or a key under 32 characters.
+        SecretKeyError: no key, a key that is neither text nor bytes, or a key under 32 characters.
     """
     given = [keys] if isinstance(keys, str | bytes) else list(keys)
     if not given:
         raise SecretKeyError(
-            "secret_key is empty: give a key of at least 32 random characters, newest first."
+            "secret_key is empty: give one key of at least 32 random characters, or several, newest first."
         )
     newest_first = []
     for key in given:
@@ -44,13 +45,14 @@ def checked_keys(keys: SecretKeys) -> list[bytes]:
             )
         if len(key) < _SHORTEST_KEY:
             raise SecretKeyError(
-                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed; "
-                "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed: "
+                "make one with python -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
-        if len(set(key)) < 8:
+        if len(set(key)) < _FEWEST_CHARACTERS:
             log.warning(
-                "secret_key has only %d different characters: it looks like a placeholder.", len(set(key))
+                "secret_key has only %d different characters and looks like a placeholder: use a random key.",
+                len(set(key)),
             )
-        # As the environment gives them: bytes that are no UTF-8 come as lone surrogates (PEP 383).
+        # os.environ decodes bytes that are not UTF-8 to lone surrogates (PEP 383).
         newest_first.append(key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key)
     return newest_first

@@ -1,25 +1,25 @@
-"""The signed text that carries a visitor's decision.
+"""The signed text that carries a visitor's decision, and what is cached about a token once it is verified.
 
 A token is `version+kind . mask . decided_at . changed_after . notice . vendors . subject . signature`: masks in hex over
 the notice's own order, times in decimal seconds, absent fields empty. It is signed as itsdangerous' `Signer` does with
-SHA-256 and `key_derivation="hmac"`, so that either reads what the other wrote. A correct signature proves only that we
-wrote it: the fields are read strictly, and times, notice and validity are judged at each use.
+SHA-256 and `key_derivation="hmac"`, so that either reads what the other wrote. A correct signature proves only that this
+library wrote the token. The fields are therefore read strictly, and times, notice and validity are checked at each use.
 """
 
 import hashlib
 import hmac
 from binascii import b2a_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.evaluation import Evaluator
-from consentkit.consent.model import Decision, Kind
-from consentkit.consent.secret_keys import SecretKeys, checked_keys, signer
-from consentkit.consent.verified import AnswerCache, VerifiedToken
+from consentkit.consent.model import Consent, Decision, Kind
+from consentkit.consent.secret_keys import SecretKeys, signer, validated_keys
 from consentkit.notices import SHORT, Notice
 
-__all__ = ["LARGEST", "TokenCodec"]
+__all__ = ["LARGEST", "AnswerCache", "TokenCodec", "VerifiedToken"]
 
 LARGEST: Final = 4096
 """Octets of name and value together that browsers keep (RFC 6265bis section 5.7)."""
@@ -27,39 +27,155 @@ _KINDS: dict[bytes, Kind] = {b"1d": "decided", b"1p": "partial", b"1w": "withdra
 _HEADS: dict[Kind, str] = {kind: head.decode() for head, kind in _KINDS.items()}
 _SIGNATURE = 43
 _FIELDS = 7
-_REMEMBERED = 1024
+_ANSWERS_KEPT = 1024
 _SUBJECT = 22
 _HEX = b"0123456789abcdef"
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_NO_CONSENTS: Mapping[bool, tuple[float, Consent]] = MappingProxyType({})
 _DOT = b"."[0]
 _ZERO = b"0"[0]
+
+
+class AnswerCache:
+    """The part of a token that many visitors have in common: everything but the times and the pseudonym.
+
+    Attributes:
+        kind, granted, vendors, notice: as in Decision.
+        grants: whether the answer grants anything that needs consent.
+        recorded: the categories of the last ledger record in which this answer was found, to compare the next one quickly.
+        shared_consent: what the answer allows everybody who gave it; see `ConsentResolver.permissions`.
+    """
+
+    __slots__ = ("granted", "grants", "kind", "notice", "recorded", "shared_consent", "vendors")
+
+    def __init__(
+        self, kind: Kind, granted: frozenset[str], vendors: Mapping[str, bool], notice: str, grants: bool
+    ) -> None:
+        self.kind = kind
+        self.granted = granted
+        self.vendors = vendors
+        self.notice = notice
+        self.grants = grants
+        self.recorded: Mapping[str, bool] | None = None
+        self.shared_consent: Consent | None = None
+
+    def is_recorded_as(self, categories: Mapping[str, bool], vendors: Mapping[str, bool]) -> bool:
+        """Return whether the categories and vendors of a ledger record are this answer."""
+        if categories != self.recorded:
+            if {category for category, allowed in categories.items() if allowed} != self.granted:
+                return False
+            self.recorded = dict(categories)
+        return vendors == self.vendors
+
+
+class VerifiedToken:
+    """A token whose signature was checked, and what is cached about it. Times are seconds since the epoch.
+
+    Attributes:
+        raw: the token as the browser sends it.
+        answer: the part that other visitors' tokens share.
+        decided_at, changed_at, subject: as in Decision.
+        proof: the ledger record last seen to hold this very decision, or None.
+        ends: when the decision ends, once `cache_permissions` was called; else None.
+        entry: the revocation cache's entry of the subject that the cached permissions rest on.
+        since: the cached permissions count from this time,
+        until: and before this time, as long as the revocation cache still has the same entry.
+    """
+
+    __slots__ = (
+        "_consents",
+        "answer",
+        "changed_at",
+        "decided_at",
+        "ends",
+        "entry",
+        "proof",
+        "raw",
+        "since",
+        "subject",
+        "until",
+    )
+
+    def __init__(
+        self, raw: bytes, answer: AnswerCache, *, decided_at: int, changed_at: int, subject: str
+    ) -> None:
+        """Take a token just verified, about which nothing is cached yet."""
+        self.raw = raw
+        self.answer = answer
+        self.decided_at = decided_at
+        self.changed_at = changed_at
+        self.subject = subject
+        self.proof: object = None
+        self.ends: int | None = None
+        self.entry: object = None
+        self.since: float = 0
+        self.until: float = 0
+        self._consents = _NO_CONSENTS
+
+    @property
+    def decision(self) -> Decision:
+        """The decision that the token carries."""
+        answer = self.answer
+        return Decision(
+            kind=answer.kind,
+            granted=answer.granted,
+            vendors=dict(answer.vendors),
+            decided_at=self.decided_at,
+            changed_at=self.changed_at,
+            notice=answer.notice,
+            subject=self.subject,
+        )
+
+    def proven_by(self, record: object) -> None:
+        """Remember the ledger record that holds this very decision, so that it need not be compared again."""
+        self.proof = record
+
+    def cache_permissions(self, entry: object, *, ends: int, since: float, until: float) -> None:
+        """Remember from when until when `answer.shared_consent` counts, and the revocation entry that it rests on."""
+        self.ends, self.entry = ends, entry
+        self.since, self.until = since, until
+
+    def cached_consent(self, now: float, *, gpc: bool) -> Consent | None:
+        """Return the consent last evaluated for requests with or without GPC; None if it may have changed by `now`."""
+        cached = self._consents.get(gpc)
+        if cached is None:
+            return None
+        evaluated_at, consent = cached
+        return consent if evaluated_at <= now < consent.until else None
+
+    def cache_consent(self, consent: Consent, now: float, *, gpc: bool) -> None:
+        """Remember what the token was found to allow at `now`."""
+        # A new dictionary, because other threads may be reading the old one.
+        self._consents = {**self._consents, gpc: (now, consent)}
 
 
 class TokenCodec:
     """Write tokens with the newest key, and read those of all keys.
 
     Attributes:
-        keys_oldest_first: as itsdangerous takes them.
+        keys_oldest_first: the keys in the order in which itsdangerous takes them.
     """
 
     def __init__(self, evaluator: Evaluator, keys: SecretKeys, salt: str) -> None:
-        """Derive the keys once; they are given newest first.
+        """Derive the signing keys. `keys` are given newest first.
 
         Raises:
             SecretKeyError: no key, or one under 32 characters.
         """
         self._evaluator = evaluator
-        newest_first = checked_keys(keys)
+        newest_first = validated_keys(keys)
         self.keys_oldest_first = newest_first[::-1]
         self._answers: BoundedCache[tuple[bytes, bytes, bytes, bytes], AnswerCache] = BoundedCache(
-            _REMEMBERED
+            _ANSWERS_KEPT
         )
         derive = signer(self.keys_oldest_first, salt).derive_key
         # Each is copied for every message, which saves hashing the key again.
         self._macs = tuple(hmac.new(derive(key), digestmod=hashlib.sha256) for key in newest_first)
 
+    # Writing
+
     def dumps(self, decision: Decision) -> str:
-        """Write a decision.
+        """Return a decision as a signed token.
 
         Raises:
             KeyError: the decision's notice is not known here.
@@ -84,13 +200,10 @@ class TokenCodec:
         )
         return f"{signed}.{_signature(self._macs[0], signed.encode()).decode()}"
 
-    def loads(self, value: bytes) -> Decision | None:
-        """Read a token; None for whatever we did not write, or wrote under a notice that is not known here."""
-        token = self.read(value)
-        return token.decision if token else None
+    # Reading
 
     def read(self, value: bytes) -> VerifiedToken | None:
-        """Read a token as `loads` does, with the decision left to be worked out when somebody needs it."""
+        """Verify a token and read it; None if this library did not write it, or wrote it under a notice unknown here."""
         fields = self._fields(value)
         if fields is None:
             return None
@@ -102,22 +215,16 @@ class TokenCodec:
         if subject and (len(subject) != _SUBJECT or not _is_base64url(subject)):
             return None
         written = (head, mask, short, vendors)
-        answer = self._answers.get(written) or self._read(written)
+        answer = self._answers.get(written) or self._read_answer(written)
         if answer is None or (subject and not answer.grants):
             return None
-        token = VerifiedToken()
-        token.raw = value
-        token.answer = answer
-        token.decided_at = decided_at
-        token.changed_at = decided_at + changed_after
-        token.subject = subject.decode()
-        token.proof = token.ends = token.entry = None
-        token.since = token.until = 0
-        token.consents = (None, None)
-        return token
+        changed_at = decided_at + changed_after
+        return VerifiedToken(
+            value, answer, decided_at=decided_at, changed_at=changed_at, subject=subject.decode()
+        )
 
-    def _read(self, written: tuple[bytes, bytes, bytes, bytes]) -> AnswerCache | None:
-        """Read what was answered, which many visitors have in common; None for what makes no sense, or not here."""
+    def _read_answer(self, written: tuple[bytes, bytes, bytes, bytes]) -> AnswerCache | None:
+        """Read the fields that many visitors have in common; None if they make no sense or the notice is unknown here."""
         head, mask, short, vendors = written
         kind, notice = _KINDS.get(head), self._evaluator.known(short.decode("ascii", "replace"))
         if kind is None or notice is None or len(short) != SHORT:
@@ -132,17 +239,17 @@ class TokenCodec:
         grants = self._evaluator.grants(decision)
         if kind == "withdrawn" and grants:
             return None
-        found = self._answers[written] = AnswerCache(kind, granted, deviating, notice.digest, grants)
-        return found
+        answer = self._answers[written] = AnswerCache(kind, granted, deviating, notice.digest, grants)
+        return answer
 
     def unknown_notice(self, value: bytes) -> str | None:
-        """Name the notice, as cookies do, of a value that we signed under a notice that is not known here."""
+        """Return the short digest of the notice of a token that this library signed under a notice unknown here; else None."""
         fields = self._fields(value)
         short = fields[4].decode("ascii", "replace") if fields else ""
         return short if short and not self._evaluator.known(short) else None
 
     def _fields(self, value: bytes) -> list[bytes] | None:
-        """Check the signature, in constant time and in its one canonical form, and split."""
+        """Check the signature, in constant time and in its one canonical form, and return the signed fields."""
         signed = value[: -_SIGNATURE - 1]
         if not signed or value[-_SIGNATURE - 1] != _DOT or len(value) > LARGEST:
             return None
@@ -162,14 +269,14 @@ def _signature(mac: hmac.HMAC, message: bytes) -> bytes:
 
 
 def _mask(ids: Sequence[str], chosen: Iterable[str]) -> str:
-    """Set bit n for the n-th id; empty for none."""
-    wanted = set(chosen)
-    mask = sum(1 << place for place, one in enumerate(ids) if one in wanted)
+    """Return hex digits with bit n set if the n-th id is chosen; empty if none is."""
+    chosen = set(chosen)
+    mask = sum(1 << place for place, each in enumerate(ids) if each in chosen)
     return f"{mask:x}" if mask else ""
 
 
 def _bits(text: bytes) -> int | None:
-    """Read a mask in its one form: lower-case hex without leading zeros, empty for none."""
+    """Read a mask in its canonical form: lower-case hex without leading zeros, empty for none."""
     if not text:
         return 0
     if text[0] == _ZERO or text.translate(None, _HEX):
@@ -182,7 +289,7 @@ def _is_base64url(text: bytes) -> bool:
 
 
 def _count(text: bytes) -> int | None:
-    """Read whole seconds in their one form: up to eleven digits without leading zeros, empty for none."""
+    """Read whole seconds in their canonical form: up to eleven digits without leading zeros, empty for none."""
     if not text:
         return 0
     if text[0] == _ZERO or len(text) > 11 or not text.isdigit():
@@ -193,14 +300,14 @@ def _count(text: bytes) -> int | None:
 def _choice(
     notice: Notice, bits: int | None, deviations: int | None
 ) -> tuple[frozenset[str], dict[str, bool]] | None:
-    """Spell the masks out, categories and deviating vendors; None where they name more than the notice has."""
+    """Return the granted categories and the deviating vendors of two masks; None if they hold more than the notice has."""
     categories, vendor_ids = notice.category_ids, notice.vendor_ids
     if bits is None or deviations is None or bits >> len(categories) or deviations >> len(vendor_ids):
         return None
-    granted = frozenset(one for place, one in enumerate(categories) if bits >> place & 1)
+    granted = frozenset(category for place, category in enumerate(categories) if bits >> place & 1)
     vendors = {
-        one: notice.vendor_category[one] not in granted
-        for place, one in enumerate(vendor_ids)
+        vendor: notice.vendor_category[vendor] not in granted
+        for place, vendor in enumerate(vendor_ids)
         if deviations >> place & 1
     }
     return granted, vendors

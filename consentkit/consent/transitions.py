@@ -1,4 +1,4 @@
-"""How the next decision is made of what a visitor asks for. Pure: times come in as whole seconds since the epoch."""
+"""How the next decision follows from what a visitor asks for. Pure: times come in as whole seconds since the epoch."""
 
 import secrets
 from collections.abc import Container, Mapping
@@ -9,30 +9,43 @@ from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision, K
 from consentkit.errors import InvalidDecisionError
 from consentkit.notices import Notice, coverage
 
-__all__ = ["check", "everything", "holds", "merge", "narrower", "replace", "with_subject", "withdraw"]
+__all__ = [
+    "allowed_by_both",
+    "can_withdraw",
+    "check",
+    "everything",
+    "merge",
+    "narrower",
+    "replace",
+    "with_subject",
+    "withdraw",
+]
 
 
 _NOTHING_TO_WITHDRAW = (ConsentStatus.REFUSED, ConsentStatus.WITHDRAWN, ConsentStatus.EXPIRED)
 
 
+# Choices
+
+
 def everything(shown: Notice, *, allowed: bool) -> Choice:
-    """Give the choice of "accept all" or "reject all" under the notice that was shown."""
+    """Return the choice of "accept all" or "reject all" under the notice that was shown."""
     return Choice(categories=dict.fromkeys(shown.category_ids, allowed), vendors={})
 
 
 def check(evaluator: Evaluator, choice: Choice, shown: Notice | None = None) -> None:
-    """Refuse a choice that neither the policy nor the notice that was shown can express.
+    """Raise for a choice that neither the policy nor the notice that was shown can express.
 
-    What an older page still offered and the policy no longer has is no mistake of the visitor's.
+    A visitor may choose on an older page. Categories and vendors that only its notice has are accepted.
 
     Raises:
-        UnknownCategoryError: it names a category that neither has.
-        UnknownVendorError: the same for a vendor.
-        InvalidDecisionError: it turns something off that is required, or answers with anything but True and False.
+        UnknownCategoryError: neither has such a category.
+        UnknownVendorError: neither has such a vendor.
+        InvalidDecisionError: the choice refuses what is required, or a value is neither True nor False.
     """
-    for one, answer in (*choice.categories.items(), *choice.vendors.items()):
+    for answered, answer in (*choice.categories.items(), *choice.vendors.items()):
         if type(answer) is not bool:
-            raise InvalidDecisionError(f"The answer for {one!r} is {answer!r}: give True or False.")
+            raise InvalidDecisionError(f"The answer for {answered!r} is {answer!r}: give True or False.")
     policy = evaluator.policy
     old_categories = shown.category_ids if shown else ()
     old_vendors = shown.vendor_ids if shown else ()
@@ -48,70 +61,75 @@ def check(evaluator: Evaluator, choice: Choice, shown: Notice | None = None) -> 
             raise InvalidDecisionError(f"The vendor {vendor!r} is required: it cannot be refused.")
 
 
+# Deciding and changing
+
+
 def replace(choice: Choice, shown: Notice, now: int) -> Decision:
-    """Make a decision out of a choice alone: what it does not name is refused."""
+    """Return the decision that a choice alone makes. Categories that the choice leaves out are refused."""
     granted = frozenset(category for category in shown.category_ids if choice.categories.get(category))
     return _decision(granted, choice.vendors, shown, kind="decided", decided_at=now, changed_at=now)
 
 
 def merge(evaluator: Evaluator, consent: Consent, choice: Choice, shown: Notice, now: int) -> Decision:
-    """Change what a choice names and nothing else; `expires_at` stays where there was a decision.
+    """Return the visitor's decision with a choice merged into it. What the choice leaves out stays as it is.
 
-    The notice becomes the one that was shown; of the older grants only what still stands under that is taken along. Where
-    the banner still has something to ask, the decision is a partial one.
+    The decision moves to the notice that was shown and keeps the end of its validity. Older grants move along only as far as
+    that notice covers them. The decision is a partial one while the banner still has something to ask.
     """
-    # Nobody has to agree to what is exempt: it stays as it is, on or off, whatever notice it was told in.
+    # An exempt category needs no answer, so it stays on or off under whatever notice.
     exempt = shown.exempt_ids.intersection(evaluator.exempt)
-    before = {category for category in exempt if consent.categories[category]}
-    base = _standing_answer(evaluator, consent)
+    on_before = {category for category in exempt if consent.categories[category]}
+    base = _decision_in_force(evaluator, consent)
     if base is None:
-        granted = _answered(choice, shown, before)
+        granted = _granted(choice, shown, on_before)
         vendors = _objections(consent, exempt) | dict(choice.vendors)
         kind: Kind = "decided" if set(evaluator.needing) <= set(choice.categories) else "partial"
         return _decision(granted, vendors, shown, kind=kind, decided_at=now, changed_at=now)
+    # A grant moves to the notice that was shown if that notice tells no more about it and its transfers are still lawful.
     kept = coverage(evaluator.notices[base.notice], shown, evaluator.site.id, evaluator.site.origin)
-    stale = evaluator.stale(base, now)
-    before |= base.granted & kept.categories - stale - exempt
-    granted = _answered(choice, shown, before)
+    lapsed = evaluator.lapsed_categories(base, now)
+    on_before |= base.granted & kept.categories - lapsed - exempt
+    granted = _granted(choice, shown, on_before)
+    # The refusal of a vendor always moves along: it may only be lost to an answer about that vendor.
     vendors = {
         vendor: allowed
         for vendor, allowed in base.vendors.items()
         if vendor in shown.vendor_category and (not allowed or vendor in kept.vendors)
     }
+    # The decision stays partial only where a question was open before. A full answer under this very notice left none.
     unanswered = set(consent.asking) - set(choice.categories)
-    open_question = base.kind == "partial" or shown.digest != base.notice or stale
+    was_open = base.kind == "partial" or shown.digest != base.notice or lapsed
     merged = _decision(
         granted,
         vendors | dict(choice.vendors),
         shown,
-        kind="partial" if unanswered and open_question else "decided",
+        kind="partial" if unanswered and was_open else "decided",
         decided_at=base.decided_at,
         changed_at=max(now, base.changed_at),
     )
-    return (
-        copy(merged, kind="withdrawn")
-        if base.kind == "withdrawn" and not evaluator.grants(merged)
-        else merged
-    )
+    # A withdrawal stays one until something is granted again, so that the banner does not ask.
+    if base.kind == "withdrawn" and not evaluator.grants(merged):
+        return copy(merged, kind="withdrawn")
+    return merged
 
 
-def _standing_answer(evaluator: Evaluator, consent: Consent) -> Decision | None:
-    """Give the decision that a change builds on; one that this site was no part of is none, nor one that counts no more."""
+def _decision_in_force(evaluator: Evaluator, consent: Consent) -> Decision | None:
+    """Return the decision that a change builds on; None if it no longer counts, or its notice did not list this site."""
     decision = consent.decision
     if consent.status is ConsentStatus.INVALIDATED and decision is not None:
         return decision if evaluator.covers(decision.notice).site else None
     return decision if consent.status.decided else None
 
 
-def _answered(choice: Choice, shown: Notice, before: Container[str]) -> frozenset[str]:
-    """List the categories that are granted once a choice is made; what it does not name stays as before."""
+def _granted(choice: Choice, shown: Notice, on_before: Container[str]) -> frozenset[str]:
+    """Return the categories of the notice that are on once a choice is made. Those it leaves out stay as before."""
     return frozenset(
-        category for category in shown.category_ids if choice.categories.get(category, category in before)
+        category for category in shown.category_ids if choice.categories.get(category, category in on_before)
     )
 
 
 def _objections(consent: Consent, exempt: Container[str]) -> dict[str, bool]:
-    """List the vendors of exempt categories that the visitor objected to, where that still stands."""
+    """Return the vendors of exempt categories that the visitor objected to, unless the answer has expired."""
     if consent.decision is None or consent.status is ConsentStatus.EXPIRED:
         return {}
     return {
@@ -121,10 +139,14 @@ def _objections(consent: Consent, exempt: Container[str]) -> dict[str, bool]:
     }
 
 
-def holds(consent: Consent, category: str | None) -> bool:
-    """Say whether there is anything to withdraw: something granted, in that category or at all.
+# Withdrawing
 
-    A grant that does not count just now is one all the same: it would be back with the ledger, or with an older notice.
+
+def can_withdraw(consent: Consent, category: str | None) -> bool:
+    """Return whether anything is granted that can be withdrawn, in one category or at all.
+
+    A grant that does not count at the moment can be withdrawn too. It would count again once the ledger is back, or under
+    an older notice.
     """
     decision = consent.decision
     if decision is None or consent.status in _NOTHING_TO_WITHDRAW:
@@ -132,12 +154,18 @@ def holds(consent: Consent, category: str | None) -> bool:
     return (
         category is None
         or category in decision.granted
-        or any(on and consent.vendor_category.get(one) == category for one, on in decision.vendors.items())
+        or any(
+            allowed and consent.vendor_category.get(vendor) == category
+            for vendor, allowed in decision.vendors.items()
+        )
     )
 
 
 def withdraw(evaluator: Evaluator, consent: Consent, category: str | None, now: int) -> Decision:
-    """Take everything back, or one category with all its vendors; what leaves nothing granted is a withdrawal of all."""
+    """Return the decision that withdraws everything, or one category with all its vendors.
+
+    Withdrawing the last category that was granted withdraws everything.
+    """
     kept, vendors = frozenset[str](), dict[str, bool]()
     if category is not None:
         refused = {vendor.id: False for vendor in evaluator.policy.vendors_of(category)}
@@ -145,46 +173,70 @@ def withdraw(evaluator: Evaluator, consent: Consent, category: str | None, now: 
         rest = merge(evaluator, consent, choice, evaluator.notice, now)
         if evaluator.grants(rest):
             return rest
+        # Only exempt categories are left. They are not granted, and stay on.
         kept, vendors = rest.granted, dict(rest.vendors)
     at = max(now, consent.decision.changed_at if consent.decision else now)
     return _decision(kept, vendors, evaluator.notice, kind="withdrawn", decided_at=at, changed_at=at)
 
 
 def with_subject(evaluator: Evaluator, before: Consent, after: Decision) -> tuple[Decision, str]:
-    """Give a decision the pseudonym that it may carry; and name the one that it ends, if any.
+    """Return a decision with the pseudonym that it may carry, and the pseudonym that it ends; empty if it ends none.
 
-    What grants something carries 128 random bits, the same as before while the decision stands; what grants nothing
-    carries none, so that a refusal leads from no browser to any record (REQUIREMENTS LB-09).
+    A decision that grants something carries 128 random bits, the same as before while the older decision counts. A decision
+    that grants nothing carries none, so that a refusal leads from no browser to any record (REQUIREMENTS LB-09).
     """
-    resolver = before.decision if before.status is not ConsentStatus.EXPIRED else None
-    subject = resolver.subject if resolver is not None else ""
+    old = before.decision if before.status is not ConsentStatus.EXPIRED else None
+    subject = old.subject if old is not None else ""
     if not evaluator.grants(after):
         return copy(after, subject=""), subject
     return copy(after, subject=subject or after.subject or secrets.token_urlsafe(16)), ""
 
 
-def narrower(evaluator: Evaluator, one: Decision, other: Decision) -> Decision:
-    """Keep of two decisions of one visitor what both allow, with the earlier end; `one` has the newer answer.
+# Two decisions of one visitor
 
-    It is how a narrowing counts whose record still waits in another process.
+
+def narrower(evaluator: Evaluator, newer: Decision, older: Decision) -> Decision:
+    """Return the newer decision with only what both allow, and with the earlier end.
+
+    A token may be newer than the newest record of its subject, because the token's own record still waits in another process.
+    Then only what both grant is certain.
     """
-    notice, old = evaluator.notices[one.notice], evaluator.notices[other.notice]
-    both = {
-        vendor: _allows(one, vendor, notice) and _allows(other, vendor, old) for vendor in notice.vendor_ids
-    }
-    kept = _decision(
-        one.granted & other.granted,
-        both,
+    notice = evaluator.notices[newer.notice]
+    granted, vendors = allowed_by_both(newer, older, notice, evaluator.notices[older.notice])
+    narrowed = _decision(
+        granted,
+        vendors,
         notice,
-        kind=one.kind,
-        decided_at=min(one.decided_at, other.decided_at),
-        changed_at=one.changed_at,
+        kind=newer.kind,
+        decided_at=min(newer.decided_at, older.decided_at),
+        changed_at=newer.changed_at,
     )
-    return copy(kept, subject=one.subject)
+    return copy(narrowed, subject=newer.subject)
+
+
+def allowed_by_both(
+    first: Decision, second: Decision, notice: Notice, second_notice: Notice
+) -> tuple[frozenset[str], dict[str, bool]]:
+    """Return the categories that two decisions grant, and the vendors of `notice` for which both together differ from that."""
+    granted = first.granted & second.granted
+    vendors = {
+        vendor: _allows(first, vendor, notice) and _allows(second, vendor, second_notice)
+        for vendor in notice.vendor_ids
+    }
+    return granted, _deviating(vendors, granted, notice)
 
 
 def _allows(decision: Decision, vendor: str, notice: Notice) -> bool:
     return decision.vendors.get(vendor, notice.vendor_category.get(vendor) in decision.granted)
+
+
+def _deviating(vendors: Mapping[str, bool], granted: Container[str], notice: Notice) -> dict[str, bool]:
+    """Return the vendors of a notice whose answer differs from their category's."""
+    return {
+        vendor: allowed
+        for vendor, allowed in vendors.items()
+        if vendor in notice.vendor_ids and allowed != (notice.vendor_category[vendor] in granted)
+    }
 
 
 def _decision(
@@ -196,17 +248,11 @@ def _decision(
     decided_at: int,
     changed_at: int,
 ) -> Decision:
-    """Keep of the vendors only those that the notice has and that differ from their category."""
-    category_of = notice.vendor_category
-    deviating = {
-        vendor: allowed
-        for vendor, allowed in vendors.items()
-        if vendor in notice.vendor_ids and allowed != (category_of[vendor] in granted)
-    }
+    """Return a decision under a notice, without the vendors that the notice lacks or that follow their category."""
     return Decision(
         kind=kind,
         granted=granted,
-        vendors=deviating,
+        vendors=_deviating(vendors, granted, notice),
         decided_at=decided_at,
         changed_at=changed_at,
         notice=notice.digest,

@@ -1,4 +1,4 @@
-"""Code of the site that is told of every change. What it raises is logged and never the visitor's problem."""
+"""The site's own functions that are called with the record of every change."""
 
 import asyncio
 import inspect
@@ -17,17 +17,20 @@ Listener = Callable[[Record], Awaitable[None] | None]
 
 
 class Listeners:
-    """Call each listener with each record, one after another."""
+    """Call each listener with each record, one after another.
+
+    What a listener raises is logged, so that it neither fails the visitor's request nor keeps others from being called.
+    """
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
 
     def add(self, listener: Listener) -> None:
-        """Call this one from now on."""
+        """Add a listener, which is called with every later record."""
         self._listeners.append(listener)
 
-    def tell(self, record: Record) -> None:
-        """Tell them from a thread without an event loop; async ones get a loop of their own."""
+    def notify(self, record: Record) -> None:
+        """Call the listeners from a thread without an event loop. Async listeners run in a loop of their own."""
         for listener in self._listeners:
             try:
                 result = listener(record)
@@ -36,8 +39,8 @@ class Listeners:
             except Exception:
                 log.exception("on_change: %r failed for record %s.", listener, record.id)
 
-    async def atell(self, record: Record) -> None:
-        """Tell them from an event loop; sync ones in a thread, since they may block."""
+    async def anotify(self, record: Record) -> None:
+        """Call the listeners from an event loop. Sync listeners run in a thread, because they may block."""
         for listener in self._listeners:
             try:
                 if inspect.iscoroutinefunction(listener):

@@ -1,4 +1,4 @@
-"""One site's consent: policy, keys, ledger and clock in one object, which every adapter is given."""
+"""One site's consent: policy, keys, ledger and clock in one object, which every web adapter takes."""
 
 import time
 import warnings
@@ -13,15 +13,16 @@ from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.listeners import Listener, Listeners
 from consentkit.manager.options import (
     Origins,
-    checked_domain,
-    checked_prefix,
-    checked_seconds,
     chosen_site,
-    served_from,
+    notices_of,
+    site_origins,
+    validated_domain,
+    validated_prefix,
+    validated_seconds,
 )
 from consentkit.manager.recorder import DecisionRecorder
 from consentkit.manager.resolver import ConsentResolver
-from consentkit.manager.revocations import RevocationCache
+from consentkit.manager.revocations import NoRevocations, RevocationCache
 from consentkit.notices import Notice
 from consentkit.policy import Policy
 
@@ -29,32 +30,34 @@ __all__ = ["ConsentManager"]
 
 
 class ConsentManager:
-    """Ask, remember, prove and forget, for one site of a policy. Nothing connects or starts a thread before it is needed.
+    """Read, decide, record and withdraw consent for one site of a policy.
+
+    Nothing connects or starts a thread before it is needed.
 
     Args:
         policy: from `load_policy`, with the notices of its `consent.lock`.
-        secret_key: one key or several, newest first, of 32 characters or more.
-        ledger: a database URL, a SQLAlchemy engine, a Ledger, or None: then nothing can be proved.
-        site: id of this site; may be left out while the policy has one.
-        origins: by site id, where it runs in development, in place of the policy's origin.
-        clock: gives seconds since the epoch.
+        secret_key: one key or several, newest first, each of at least 32 characters.
+        ledger: a database URL, a SQLAlchemy engine, a Ledger, or None: then no consent can be proved.
+        site: id of this site; may be left out if the policy has one site.
+        origins: by site id, one origin or several that replace the policy's during development.
+        clock: returns seconds since the epoch.
         prefix: path under which the library answers.
         cookie_domain: a domain whose sub-domains share one cookie, without a leading dot.
         recheck: seconds after which withdrawals made elsewhere are seen.
-        max_stale: seconds that a grant stands while the ledger is out of reach.
+        max_stale: seconds for which a grant counts while the ledger is out of reach.
         strict: whether cookies that the policy does not declare are dropped too.
-        csp: the site's Content-Security-Policy, opened for the vendors that a visitor granted.
+        csp: the site's Content-Security-Policy, opened for the vendors that a visitor allowed.
         banner: whether the banner is put into pages.
         debug: whether dropped cookies are shown in the browser's console.
         private_key: of this site, for the hand-off between sites.
         spool: directory for records that wait for the ledger, so that they survive a restart.
-        templates: folder with templates that replace the library's, each by its name.
-        locales: folder with the site's own catalogues.
-        stylesheets: addresses of style sheets for the library's pages, each loaded after its own.
-        observed: file that the names of undeclared and refused cookies are added to, for `consentkit check --observed`.
+        templates: folder with templates that replace the library's of the same name.
+        locales: folder with the site's own translations.
+        stylesheets: addresses of style sheets for the library's pages, each loaded after the library's own.
+        observed: file to which the names of undeclared and refused cookies are added, for `consentkit check --observed`.
 
     Raises:
-        ConfigurationError: what does not fit together, with the remedy.
+        ConfigurationError: options that do not fit together, with the remedy.
         SecretKeyError: a missing or short key.
 
     Attributes:
@@ -62,6 +65,7 @@ class ConsentManager:
         cookie: reads and writes the consent cookie, also without middleware.
         ledger: the store of records, or None.
         origins: the origins of each site, the canonical one first.
+        revocations: the newest records of the visitors that this process has seen.
         resolver: checks a visitor's cookie against the ledger.
         recorder: takes decisions and records them.
     """
@@ -90,27 +94,27 @@ class ConsentManager:
         stylesheets: Sequence[str] = (),
         observed: str | Path | None = None,
     ) -> None:
-        self.policy, self.clock, self.prefix = policy, clock, checked_prefix(prefix)
+        self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key = private_key
         self.templates, self.locales, self.observed = _path(templates), _path(locales), _path(observed)
         self.stylesheets = tuple(stylesheets)
         self.site = chosen_site(policy, site)
-        self.origins = served_from(policy, origins or {})
+        self.origins = site_origins(policy, origins or {})
         canonical = self.origins[self.site][0]
-        self.evaluator = Evaluator(policy, self.site, getattr(policy, "notices", ()))
+        self.evaluator = Evaluator(policy, self.site, notices_of(policy))
         self.cookie = ConsentCookie(
             self.evaluator,
             secret_key,
             secure=canonical.startswith("https:"),
-            domain=checked_domain(cookie_domain, canonical),
+            domain=validated_domain(cookie_domain, canonical),
             clock=clock,
         )
         self._listeners = Listeners()
-        recheck, max_stale = checked_seconds("recheck", recheck), checked_seconds("max_stale", max_stale)
-        self._connect(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
+        recheck, max_stale = validated_seconds("recheck", recheck), validated_seconds("max_stale", max_stale)
+        self._use_ledger(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
 
-    def _connect(
+    def _use_ledger(
         self,
         ledger: Ledger | str | URL | Engine | None,
         *,
@@ -118,13 +122,14 @@ class ConsentManager:
         max_stale: float,
         spool: str | Path | None,
     ) -> None:
-        """Put together what depends on the ledger."""
+        """Make the parts that depend on the ledger. Only a ledger that is made here is closed by this manager."""
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
-        self.revocations: RevocationCache | None = None
+        self.revocations: RevocationCache | NoRevocations = NoRevocations()
         if self.ledger is None:
             warnings.warn(
-                "ConsentManager has no ledger: no consent can be proved to an authority.", stacklevel=3
+                "ConsentManager has no ledger, so no consent can be proved to an authority: give a database URL.",
+                stacklevel=3,
             )
         else:
             self.revocations = RevocationCache(self.ledger, recheck=recheck, max_stale=max_stale)
@@ -137,12 +142,12 @@ class ConsentManager:
 
     @property
     def notice(self) -> Notice:
-        """What visitors are told now."""
+        """The notice that the current policy gives."""
         return self.evaluator.notice
 
     @property
     def group(self) -> str:
-        """Id of the group of sites; empty for a single site."""
+        """Id of the group of sites; empty for a site without a group."""
         return self.policy.group.id if self.policy.group else ""
 
     # Deciding
@@ -150,19 +155,19 @@ class ConsentManager:
     def decide(
         self, before: Consent, choice: Choice, context: ChoiceContext, *, merge: bool = False
     ) -> Outcome:
-        """Record a choice, as `DecisionRecorder.decide` does; blocks until the record is durable."""
+        """Record a choice. Blocks until the record is durable. Raises as `DecisionRecorder.decide` does."""
         return self.recorder.decide(before, choice, context, merge=merge)
 
     def withdraw(self, before: Consent, category: str | None, context: ChoiceContext) -> Outcome:
-        """Withdraw everything, or one category, as `DecisionRecorder.withdraw` does; blocks."""
+        """Withdraw everything, or one category. Blocks. Raises as `DecisionRecorder.withdraw` does."""
         return self.recorder.withdraw(before, category, context)
 
     def withdraw_subject(self, subject: str) -> Record | None:
-        """Withdraw for a visitor who asks customer service, without the visitor's browser.
+        """Withdraw everything for a visitor who asks customer service, without the visitor's browser.
 
-        `subject` is the reference of the visitor's records. Returns the record, or None where the ledger knows of nothing that is
-        granted under it. Holds in this process at once and in others within `recheck`. Blocks until it is recorded, or
-        until it is certain that the record has to wait for the ledger.
+        `subject` is the reference of the visitor's records. Returns the record, or None if the ledger has nothing that is granted
+        under this reference. The withdrawal counts in this process at once and in others within `recheck` seconds. Blocks until
+        the record is durable, or has to wait for the ledger.
 
         Raises:
             LedgerUnavailableError: the ledger cannot be read; nothing was changed.
@@ -172,29 +177,28 @@ class ConsentManager:
             self.notify(outcome.record)
         return outcome.record if outcome else None
 
-    # Telling
+    # Listeners
 
     def on_change(self, listener: Listener) -> Listener:
-        """Call this with the Record of every change, once it is durable; usable as a decorator.
+        """Call a function with the Record of every change, once the record is durable. Usable as a decorator.
 
-        What a listener raises is logged: it is never the visitor's problem.
+        What the function raises is logged and does not reach the visitor.
         """
         self._listeners.add(listener)
         return listener
 
     def notify(self, record: Record) -> None:
-        """Tell the listeners, from a thread without an event loop."""
-        self._listeners.tell(record)
+        """Call the listeners, from a thread without an event loop."""
+        self._listeners.notify(record)
 
     async def anotify(self, record: Record) -> None:
-        """Tell the listeners, from an event loop."""
-        await self._listeners.atell(record)
+        """Call the listeners, from an event loop."""
+        await self._listeners.anotify(record)
 
     def close(self) -> None:
-        """Deliver what waits, and close what this manager opened."""
+        """Deliver the records that wait, and close what this manager opened."""
         self.recorder.close()
-        if self.revocations is not None:
-            self.revocations.close()
+        self.revocations.close()
         if self._own_ledger is not None:
             self._own_ledger.close()
 

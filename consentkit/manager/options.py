@@ -1,14 +1,24 @@
-"""What a site says about itself when it makes a manager, checked: which site it is, where it runs, under which path we answer."""
+"""The options of a manager, validated: which site it is, where the site runs, under which path the library answers."""
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
 
 from consentkit.errors import ConfigurationError
+from consentkit.notices import Notice
 from consentkit.policy import Policy, SiteOrigin
 
-__all__ = ["Origins", "checked_domain", "checked_prefix", "checked_seconds", "chosen_site", "served_from"]
+__all__ = [
+    "Origins",
+    "chosen_site",
+    "notices_of",
+    "site_origins",
+    "validated_domain",
+    "validated_prefix",
+    "validated_seconds",
+]
 
 Origins = Mapping[str, str | Sequence[str]]
 
@@ -16,11 +26,25 @@ _ORIGIN: TypeAdapter[str] = TypeAdapter(SiteOrigin)
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
-def checked_prefix(prefix: str) -> str:
+@runtime_checkable
+class LockedPolicy(Protocol):
+    """A policy that comes with the notices of its `consent.lock`, as `load_policy` returns it."""
+
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """Every notice that the policy published, newest last."""
+
+
+def notices_of(policy: Policy) -> Sequence[Notice]:
+    """Return the notices of the lock that a policy was loaded with; none for a policy that was not read from a file."""
+    return policy.notices if isinstance(policy, LockedPolicy) else ()
+
+
+def validated_prefix(prefix: str) -> str:
     """Return the path under which the library answers.
 
     Raises:
-        ConfigurationError: it is not an absolute path of plain segments.
+        ConfigurationError: the prefix is not an absolute path of plain segments.
     """
     if not _PREFIX.fullmatch(prefix) or "/." in prefix:
         raise ConfigurationError(
@@ -29,11 +53,11 @@ def checked_prefix(prefix: str) -> str:
     return prefix
 
 
-def checked_seconds(name: str, seconds: float) -> float:
-    """Return a length of time in seconds.
+def validated_seconds(name: str, seconds: float) -> float:
+    """Return a period in seconds. `name` is the option that the error message names.
 
     Raises:
-        ConfigurationError: it is negative.
+        ConfigurationError: the period is negative.
     """
     if seconds < 0:
         raise ConfigurationError(f"{name} = {seconds} is negative: give seconds, 0 or more.")
@@ -41,41 +65,41 @@ def checked_seconds(name: str, seconds: float) -> float:
 
 
 def chosen_site(policy: Policy, site: str | None) -> str:
-    """Return the id of the site that is meant.
+    """Return the id of the manager's site. It may be left out if the policy has one site.
 
     Raises:
-        ConfigurationError: the policy has several and none is named.
-        UnknownSiteError: the policy lacks the one that is named.
+        ConfigurationError: the policy has several sites and `site` is None.
+        UnknownSiteError: the policy has no such site.
     """
     if site is not None:
         return policy.site(site).id
     if len(policy.sites) > 1:
-        listed = ", ".join(repr(one.id) for one in policy.sites)
+        listed = ", ".join(repr(each.id) for each in policy.sites)
         raise ConfigurationError(
             f"site is missing and the policy has {len(policy.sites)} sites: give one of {listed}."
         )
     return policy.sites[0].id
 
 
-def served_from(policy: Policy, origins: Origins) -> dict[str, tuple[str, ...]]:
-    """Return every site's origins, the canonical one first: those given here, else the policy's.
+def site_origins(policy: Policy, origins: Origins) -> dict[str, tuple[str, ...]]:
+    """Return every site's origins, the canonical one first: those given, else the policy's.
 
     Raises:
-        UnknownSiteError: they name a site that the policy lacks.
-        ConfigurationError: one is not an origin, or is http away from localhost.
+        UnknownSiteError: the policy has no such site.
+        ConfigurationError: a value is not an origin, or is http on another host than localhost.
     """
-    found: dict[str, tuple[str, ...]] = {site.id: (site.origin,) for site in policy.sites}
+    by_site: dict[str, tuple[str, ...]] = {site.id: (site.origin,) for site in policy.sites}
     for site, given in origins.items():
         listed = (given,) if isinstance(given, str) else tuple(given)
         if not listed:
             raise ConfigurationError(
                 f"origins[{site!r}] is empty: give at least one origin, or leave the site out."
             )
-        found[policy.site(site).id] = tuple(_checked_origin(site, origin) for origin in listed)
-    return found
+        by_site[policy.site(site).id] = tuple(_validated_origin(site, origin) for origin in listed)
+    return by_site
 
 
-def _checked_origin(site: str, origin: str) -> str:
+def _validated_origin(site: str, origin: str) -> str:
     try:
         return _ORIGIN.validate_python(origin)
     except ValidationError as error:
@@ -85,18 +109,18 @@ def _checked_origin(site: str, origin: str) -> str:
         ) from None
 
 
-def checked_domain(domain: str | None, origin: str) -> str | None:
-    """Return the domain that sub-domains share a cookie on.
+def validated_domain(domain: str | None, origin: str) -> str | None:
+    """Return the domain whose sub-domains share the consent cookie; None if each host has its own.
 
     Raises:
-        ConfigurationError: the site's host does not lie within it, so that no browser would keep the cookie.
+        ConfigurationError: the site's host is not within the domain, so no browser would keep the cookie.
     """
     if domain is None:
         return None
     host = origin.partition("://")[2].partition(":")[0]
     if "." not in domain or domain.startswith(".") or not f".{host}".endswith(f".{domain}"):
         raise ConfigurationError(
-            f"cookie_domain = {domain!r} does not hold the site {origin}: give a domain like 'example.org' that the "
-            "site's host lies within, without a leading dot, or leave it out."
+            f"cookie_domain = {domain!r} does not contain the site {origin}: give a domain like 'example.org' that "
+            "contains the site's host, without a leading dot, or leave it out."
         )
     return domain

@@ -1,17 +1,20 @@
-"""How far a narrowing reaches: every pseudonym that the ledger links to the visitor's, on whichever site it was given.
+"""Withdrawals and narrowings, written for every pseudonym that hand-offs have linked to the visitor's.
 
-A visitor has another pseudonym on each site, linked in the ledger by the hand-offs between them. What takes consent back under
-one of them is written for all of them in one transaction, so that each site finds it by its own. What widens
-reaches another site only by a hand-off. A hand-off that is under way while consent is taken back must not outrun it: after
-writing, both sides look again, so that one of them sees the other.
+A visitor has another pseudonym on each site, and hand-offs between the sites link the pseudonyms in the ledger. A record
+that takes consent back is written for all of them in one transaction, so that each site of the group finds it under its own.
+Such a copy is called an echo. A record that widens reaches another site only by a hand-off.
+
+A hand-off may be under way while consent is taken back. The record of either may then be written before the other's can be
+seen, so both check the linked pseudonyms again after writing. Whichever is written last sees the other.
 """
 
 import hashlib
 import logging
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 
-from consentkit.consent import ConsentStatus, Evaluator
+from consentkit.consent import ConsentStatus, Decision, Evaluator, transitions
 from consentkit.errors import LedgerError
 from consentkit.ledger import Ledger, Record
 
@@ -23,7 +26,7 @@ _WIDENING = ("given", "renewed")
 
 
 class LinkedLedger:
-    """Append records to the ledger, and with them what they take back under linked pseudonyms."""
+    """Append records to the ledger, together with the echoes that take consent back under linked pseudonyms."""
 
     def __init__(self, ledger: Ledger, evaluator: Evaluator) -> None:
         self._ledger = ledger
@@ -39,96 +42,114 @@ class LinkedLedger:
         self._ledger.append(*records, *echoes)
         for record in records:
             if record.event not in _WIDENING:
-                self._look_again(record)
+                self._check_again(record)
 
-    def _look_again(self, record: Record) -> None:
-        """Follow what was handed over, or taken back, while the record was written."""
+    def _check_again(self, record: Record) -> None:
+        """Write what the linked pseudonyms need because of records that were written at the same time as this one."""
         try:
-            back = self._taken_back(record) if record.event == "imported" else None
-            self._ledger.append(*self._echoes(record), *([back] if back is not None else []))
+            own = self._taken_back(record) if record.event == "imported" else None
+            self._ledger.append(*self._echoes(record), *([own] if own is not None else []))
         except LedgerError:
             if record.status != ConsentStatus.GIVEN:
                 raise
-            # The grant itself is durable: to raise would tell the visitor that nothing was changed.
-            log.exception("Whether record %s reaches other sites could not be seen.", record.id)
+            # The grant is durable: an error would tell the visitor that nothing was changed.
+            log.exception(
+                "Record %s is stored, but the linked sites could not be checked for a newer withdrawal.",
+                record.id,
+            )
 
     def _echoes(self, record: Record) -> list[Record]:
-        """Write for every linked grant what the record takes back of it."""
-        found = []
+        """Return a narrower record for every linked grant of which this record takes something back."""
+        echoes = []
         for newest in self._linked(record):
-            # What was brought from elsewhere is as old as the choice it repeats: it takes nothing back that came after.
-            outlived = record.event == "imported" and newest.changed_at > record.changed_at
-            if newest.status == ConsentStatus.GIVEN and not outlived:
-                found.append(self._narrowed(newest, record))
-        return [echo for echo in found if echo is not None]
+            # A choice brought by a hand-off is as old as the choice it repeats: it takes back nothing that was granted later.
+            granted_later = record.event == "imported" and newest.changed_at > record.changed_at
+            if newest.status == ConsentStatus.GIVEN and not granted_later:
+                echoes.append(self._narrowed(newest, record))
+        return [echo for echo in echoes if echo is not None]
 
     def _taken_back(self, record: Record) -> Record | None:
-        """Write what was taken back elsewhere of an imported grant before it arrived; a tie goes to the narrower."""
+        """Return an imported grant without what was taken back elsewhere before it arrived; None if that is nothing.
+
+        Of two records of the same second, the narrower counts.
+        """
         left = record
         for newest in self._linked(record):
-            newer = newest.changed_at >= record.changed_at and not _echoes(record, newest)
+            newer = newest.changed_at >= record.changed_at and not _is_echo(newest, record)
             if newer and left.status == ConsentStatus.GIVEN:
                 left = self._narrowed(left, newest) or left
         return left if left is not record else None
 
     def _linked(self, record: Record) -> list[Record]:
-        """Find the newest record of every pseudonym that is linked to a record's."""
+        """Return the newest record of every pseudonym that is linked to a record's."""
         return self._ledger.newest_linked(record.subject) if record.subject else []
 
     def _narrowed(self, newest: Record, record: Record) -> Record | None:
-        """Keep of a linked grant what another record grants too; None where that takes nothing back."""
-        notice = self._evaluator.known(newest.notice)
-        category_of = notice.vendor_category if notice else {}
-        told = notice.vendor_ids if notice else ()
-        categories = {
-            category: allowed and record.categories.get(category, False)
-            for category, allowed in newest.categories.items()
-        }
-        vendors = {}
-        for vendor in told:
-            allowed = _allows(newest, vendor, category_of[vendor]) and _allows(
-                record, vendor, category_of[vendor]
-            )
-            if allowed != categories.get(category_of[vendor], False):
-                vendors[vendor] = allowed
+        """Return a linked grant with only what another record grants too; None if that takes nothing back."""
+        granted, vendors = self._allowed_by_both(newest, record)
+        categories = {category: category in granted for category in newest.categories}
         if categories == newest.categories and vendors == newest.vendors:
             return None
-        exempt = notice.exempt_ids if notice else ()
-        left = any(allowed for category, allowed in categories.items() if category not in exempt) or any(
-            allowed for vendor, allowed in vendors.items() if category_of[vendor] not in exempt
-        )
-        ended = ConsentStatus.WITHDRAWN if record.status == ConsentStatus.WITHDRAWN else ConsentStatus.REFUSED
+        if self._grants(newest.notice, granted, vendors):
+            left = replace(newest, event="changed")
+        else:
+            ended = record.status == ConsentStatus.WITHDRAWN
+            left = replace(
+                newest,
+                event=record.event,
+                status=(ConsentStatus.WITHDRAWN if ended else ConsentStatus.REFUSED).value,
+                decided_at=record.decided_at,
+                expires_at=record.expires_at,
+            )
         return replace(
-            newest,
+            left,
             id=_echo_id(record, newest),
             at=record.at,
-            event=record.event if not left else "changed",
-            status=newest.status if left else ended.value,
             site=record.site,
             language=record.language,
             surface=record.surface,
             choice="handoff",
             categories=categories,
             vendors=vendors,
-            decided_at=newest.decided_at if left else record.decided_at,
             changed_at=max(record.changed_at, newest.changed_at),
-            expires_at=newest.expires_at if left else record.expires_at,
             gpc=record.gpc,
             version=record.version,
             seq=None,
         )
 
+    def _allowed_by_both(self, newest: Record, record: Record) -> tuple[frozenset[str], dict[str, bool]]:
+        """Return what two records allow, as `transitions.narrower` does for two decisions.
 
-def _echoes(record: Record, newest: Record) -> bool:
-    """Say whether the newest record of a linked pseudonym may be there because of this one."""
+        Vendors follow their category in the notice of the linked grant. If that notice is not known here, no vendor is allowed
+        apart from its category.
+        """
+        first, second = _answer_in(newest), _answer_in(record)
+        notice = self._evaluator.known(newest.notice)
+        if notice is None:
+            return first.granted & second.granted, {}
+        return transitions.allowed_by_both(first, second, notice, notice)
+
+    def _grants(self, digest: str, granted: frozenset[str], vendors: Mapping[str, bool]) -> bool:
+        notice = self._evaluator.known(digest)
+        return self._evaluator.grants(_answer(granted, vendors, notice.digest)) if notice else bool(granted)
+
+
+def _answer_in(record: Record) -> Decision:
+    """Return the answer that a record holds, without its times and its subject."""
+    granted = frozenset(category for category, allowed in record.categories.items() if allowed)
+    return _answer(granted, record.vendors, record.notice)
+
+
+def _answer(granted: frozenset[str], vendors: Mapping[str, bool], notice: str) -> Decision:
+    return Decision(granted=granted, vendors=vendors, decided_at=0, changed_at=0, notice=notice)
+
+
+def _is_echo(newest: Record, record: Record) -> bool:
+    """Return whether the newest record of a linked pseudonym may be the echo of another record."""
     return (newest.choice, newest.site, newest.changed_at) == ("handoff", record.site, record.changed_at)
 
 
-def _allows(record: Record, vendor: str, category: str) -> bool:
-    return record.vendors.get(vendor, record.categories.get(category, False))
-
-
 def _echo_id(record: Record, newest: Record) -> str:
-    """Derive the id, so that a record that is delivered twice has the same echoes."""
+    """Derive the id of an echo, so that a record that is delivered twice has the same echoes."""
     digest = hashlib.sha256(f"{record.id} {newest.id}".encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))

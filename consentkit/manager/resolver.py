@@ -1,14 +1,22 @@
-"""What a visitor's cookie is worth by what the ledger last said: newer records, and notices that others published."""
+"""What a visitor's cookie allows by what the ledger last said: newer records, and notices that other processes stored."""
 
 import logging
 import threading
 from typing import Any
 
-from consentkit.consent import SKEW, Consent, ConsentCookie, ConsentStatus, Decision, Evaluator, VerifiedToken
-from consentkit.consent import transitions as decisions
+from consentkit.consent import (
+    SKEW,
+    Consent,
+    ConsentCookie,
+    ConsentStatus,
+    Decision,
+    Evaluator,
+    VerifiedToken,
+    transitions,
+)
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
-from consentkit.manager.revocations import RevocationCache
+from consentkit.manager.revocations import NoRevocations, RevocationCache
 from consentkit.notices import Notice
 
 __all__ = ["ConsentResolver"]
@@ -17,14 +25,21 @@ log = logging.getLogger("consentkit")
 
 
 class ConsentResolver:
-    """Judge verified tokens by the ledger. Times are seconds since the epoch."""
+    """Check verified tokens against the ledger. Times are seconds since the epoch.
+
+    Attributes:
+        evaluator: evaluates the decisions of tokens and records.
+        cookie: caches what a token allows by itself.
+        ledger: the store of records, or None.
+        revocations: the newest records of the subjects that this process has seen.
+    """
 
     def __init__(
         self,
         evaluator: Evaluator,
         cookie: ConsentCookie,
         ledger: Ledger | None,
-        revocations: RevocationCache | None,
+        revocations: RevocationCache | NoRevocations,
         *,
         recheck: float,
     ) -> None:
@@ -33,83 +48,94 @@ class ConsentResolver:
         self.ledger = ledger
         self.revocations = revocations
         self._recheck = recheck
-        self._learned: float | None = None
-        self._learning = threading.Lock()
+        self._notices_loaded_at: float | None = None
+        self._loading = threading.Lock()
+
+    # Tokens
 
     def needs_lookup(self, token: VerifiedToken | None, now: float) -> bool:
-        """Say whether the ledger has to be asked before a verified token can be judged."""
-        if token is None or not token.subject:
-            return False
-        revocations = self.revocations
-        if revocations is None or (
-            token.subject in revocations.known and revocations.polled <= now < revocations.due_at
-        ):
-            return False
-        return revocations.due(token.subject, now)
+        """Return whether the ledger has to be asked before a verified token can be resolved."""
+        return token is not None and bool(token.subject) and self.revocations.due(token.subject, now)
 
     def permissions(self, token: VerifiedToken, now: float) -> Consent | None:
-        """Give the consent of somebody who answered as this visitor did, for what is allowed, which is the same.
+        """Return the cached Consent that all visitors with this answer share; None if this token must be resolved.
 
-        Most of what is asked is that, and judging costs ten times as much. As long as nothing else is known of the subject, that
-        stands from the token's `since` until its `until`. None where the token has to be judged.
+        It must be if it was never looked up, was changed elsewhere, has expired, or if an adequacy decision has lapsed. Good for
+        permission checks only: dates, subject and status can be those of another visitor who gave the same answer. The result
+        counts from `token.since` until `token.until`, unless the ledger reports a newer record.
         """
+        revocations = self.revocations
+        # The fast path of a token that was seen before and whose subject has no newer record. Without it a request
+        # costs 8,400 instructions more, about 1.9 us (`make bench`).
+        if (
+            revocations.known.get(token.subject) is token.entry
+            and token.since <= now < token.until
+            and revocations.polled <= now < revocations.due_at
+        ):
+            return token.answer.shared_consent
+        return self._first_permissions(token, now)
+
+    def _first_permissions(self, token: VerifiedToken, now: float) -> Consent | None:
+        """Find out what `permissions` returns, and cache it on the token and on the answer."""
         answer, revocations = token.answer, self.revocations
         entry = None
-        if answer.grants and revocations is not None:
+        if answer.grants and self.ledger is not None:
             entry = revocations.known.get(token.subject)
             if entry is None or token.subject in revocations.held:
                 return None
-            record = entry[0]
-            if record is None or not (record is token.proof or _proves(record, token)):
+            record, _ = entry
+            if record is None or not _proves(record, token):
                 return None
             if not revocations.polled <= now < revocations.due_at:
                 return None
-            token.proof = record
-        ends = self.evaluator.end_of(answer.notice, token.decided_at)
-        if ends is None or now >= ends or now >= self.evaluator.first_lapse:
+        ends, first_lapse = self.evaluator.end_of(answer.notice, token.decided_at), self.evaluator.first_lapse
+        if ends is None or now >= ends or now >= first_lapse:
             return None
         if answer.shared_consent is None:
             answer.shared_consent = self.evaluator.evaluate(token.decision, now)
-        token.ends, token.entry = ends, entry
-        token.since, token.until = token.changed_at - SKEW, min(ends, self.evaluator.first_lapse)
+        token.cache_permissions(entry, ends=ends, since=token.changed_at - SKEW, until=min(ends, first_lapse))
         return answer.shared_consent
 
     def resolve(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
-        """Judge a token by what the ledger last said; and say whether the browser's cookie is out of date."""
-        if token is None or self.revocations is None:
-            return self.cookie.evaluate(token, now, gpc=gpc), False
-        if not token.subject:
+        """Return what a token allows by what the ledger last said, and whether the browser's cookie is out of date."""
+        if token is not None and token.subject:
+            return self._resolve_recorded(token, now, gpc=gpc)
+        if token is not None and token.answer.grants and self.ledger is not None:
             # A grant that leads to no record could be neither proved nor ever withdrawn.
-            judged = self.evaluator.undecided(gpc=gpc, now=now) if token.answer.grants else None
-            return judged or self.cookie.evaluate(token, now, gpc=gpc), False
+            return self.evaluator.undecided(gpc=gpc, now=now), False
+        return self.cookie.evaluate(token, now, gpc=gpc), False
+
+    def _resolve_recorded(self, token: VerifiedToken, now: float, *, gpc: bool) -> tuple[Consent, bool]:
         record, fresh = self.revocations.newest(token.subject, token.changed_at, now)
         if not fresh:
             return self.evaluator.unverifiable(token.decision, gpc=gpc, now=now), False
         if record is None:
             if not self.revocations.seen(token.subject):
                 return self.cookie.evaluate(token, now, gpc=gpc), False
-            log.warning("A grant of %d has no record: it counts for nothing.", token.decided_at)
+            log.warning(
+                "The ledger has no record of a grant made at %d, so the grant does not count.",
+                token.decided_at,
+            )
             return self.evaluator.undecided(gpc=gpc, now=now), False
-        if record is token.proof or _proves(record, token):
-            token.proof = record
+        if _proves(record, token):
             return self.cookie.evaluate(token, now, gpc=gpc), False
-        decision = token.decision
-        known = self.decision_of(record)
-        if known is None:
+        recorded = self.decision_of(record)
+        if recorded is None:
             return self.evaluator.undecided(gpc=gpc, now=now), False
-        if decision.changed_at > record.changed_at:
-            return self.evaluator.evaluate(
-                decisions.narrower(self.evaluator, decision, known), now, gpc=gpc
-            ), False
-        return self.evaluator.evaluate(known, now, gpc=gpc), True
+        if token.changed_at > record.changed_at:
+            both = transitions.narrower(self.evaluator, token.decision, recorded)
+            return self.evaluator.evaluate(both, now, gpc=gpc), False
+        return self.evaluator.evaluate(recorded, now, gpc=gpc), True
 
     def decision_of(self, record: Record) -> Decision | None:
-        """Read a decision back from its record; None under a notice that is not known here."""
+        """Return the decision that a record holds; None if its notice is not known here."""
         notice = self.evaluator.known(record.notice)
         if notice is None:
             return None
         granted = frozenset(
-            one for one, allowed in record.categories.items() if allowed and one in notice.category_ids
+            category
+            for category, allowed in record.categories.items()
+            if allowed and category in notice.category_ids
         )
         return Decision(
             kind="withdrawn" if record.status == ConsentStatus.WITHDRAWN else "decided",
@@ -121,50 +147,51 @@ class ConsentResolver:
             subject=(record.subject or "") if record.status == ConsentStatus.GIVEN else "",
         )
 
+    # Notices
+
+    def may_load_notices(self, now: float) -> bool:
+        """Return whether the ledger may have notices that this process has not read; True once every `recheck` seconds."""
+        loaded_at = self._notices_loaded_at
+        return self.ledger is not None and (loaded_at is None or not 0 <= now - loaded_at < self._recheck)
+
     def load_notices(self, now: float) -> None:
-        """Read the notices that others stored, once, and again when a cookie names one that is not known; never raises."""
-        with self._learning:
-            if self.ledger is None or (
-                self._learned is not None and 0 <= now - self._learned < self._recheck
-            ):
+        """Read the notices that other processes stored in the ledger, if `may_load_notices`. Blocks; never raises."""
+        # Threads that come meanwhile wait, and then find the notices loaded.
+        with self._loading:
+            if self.ledger is None or not self.may_load_notices(now):
                 return
-            self._learned = now
+            self._notices_loaded_at = now
             try:
                 stored = self.ledger.notices()
             except LedgerUnavailableError as error:
                 log.warning("The ledger's notices could not be read: %s", error)
                 return
             for digest, content in stored:
-                self._learn(digest, content)
+                self._add_notice(digest, content)
 
-    def _learn(self, digest: str, content: Any) -> None:
-        """Take one notice over, if it is what its digest says."""
+    def _add_notice(self, digest: str, content: Any) -> None:
+        """Add one notice, if its content has the digest under which it is stored."""
         try:
             notice = Notice.from_content(content)
             if notice.digest == digest:
                 self.evaluator.add_notice(notice)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            log.warning("The notice %s in the ledger could not be read: %r", digest, error)
+            log.warning("Notice %s in the ledger could not be read: %r", digest, error)
 
     def load_notices_unless_known(self, digest: str, now: float) -> None:
-        """Read the ledger's notices where one is not known here; blocks, never raises."""
-        if digest not in self.evaluator.notices and self.may_load_notices(now):
+        """Read the ledger's notices if one is not known here. Blocks; never raises."""
+        if digest not in self.evaluator.notices:
             self.load_notices(now)
-
-    def may_load_notices(self, now: float) -> bool:
-        """Say whether the ledger may know a notice that this process does not."""
-        return self.ledger is not None and (
-            self._learned is None or not 0 <= now - self._learned < self._recheck
-        )
 
 
 def _proves(record: Record, token: VerifiedToken) -> bool:
-    """Say whether a record is that of the very decision that a token carries."""
+    """Return whether a record holds the very decision that a token carries. The token remembers the record."""
+    if record is token.proof:
+        return True
     answer = token.answer
     if record.changed_at != token.changed_at or record.notice != answer.notice:
         return False
-    if record.categories != answer.recorded:
-        if {category for category, allowed in record.categories.items() if allowed} != answer.granted:
-            return False
-        answer.recorded = dict(record.categories)
-    return record.vendors == answer.vendors
+    if not answer.is_recorded_as(record.categories, record.vendors):
+        return False
+    token.proven_by(record)
+    return True

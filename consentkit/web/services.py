@@ -157,9 +157,8 @@ class SiteServices:
         if token is None or self._names_unknown_notice(values):
             manager.resolver.load_notices(now)
             token = manager.cookie.newest(values, now)
-        revocations = manager.revocations
-        if token is not None and revocations is not None and manager.resolver.needs_lookup(token, now):
-            revocations.refresh(token.subject, now)
+        if token is not None and manager.resolver.needs_lookup(token, now):
+            manager.revocations.refresh(token.subject, now)
         return token
 
     # Pages

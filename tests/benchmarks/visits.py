@@ -153,10 +153,10 @@ class Visitor:
     def others(self, number: int) -> Iterator[Callable[[Scope], None]]:
         """Sign tokens of others, whom the ledger knows and whose tokens nobody has seen; each is put into a request."""
         manager = self._manager
-        decision = manager.cookie.tokens.loads(self._token)
-        assert decision is not None and manager.revocations is not None
+        token = manager.cookie.verify(self._token)
+        assert token is not None and manager.revocations is not None
         for place in range(number):
-            other = replace(decision, subject=f"{place:022d}")
+            other = replace(token.decision, subject=f"{place:022d}")
             record = replace(self._record, subject=other.subject)
             manager.revocations.hold(record, manager.clock(), stored=True)
             yield partial(self._put, manager.cookie.dumps(other).encode())

@@ -2,7 +2,7 @@ from hashlib import sha256
 
 from itsdangerous import Signer
 
-from consentkit.consent.secret_keys import checked_keys, signer
+from consentkit.consent.secret_keys import signer, validated_keys
 
 
 def test_a_signer_signs_with_the_newest_key_and_reads_those_of_all_keys() -> None:
@@ -16,4 +16,4 @@ def test_a_signer_signs_with_the_newest_key_and_reads_those_of_all_keys() -> Non
 
 
 def test_keys_are_bytes_newest_first_whatever_they_were_given_as() -> None:
-    assert checked_keys(["k" * 32, b"l" * 32]) == [b"k" * 32, b"l" * 32]
+    assert validated_keys(["k" * 32, b"l" * 32]) == [b"k" * 32, b"l" * 32]

@@ -12,7 +12,8 @@ from itsdangerous import Signer
 
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Decision, Kind
-from consentkit.consent.token import LARGEST, SecretKeys, TokenCodec
+from consentkit.consent.secret_keys import SecretKeys
+from consentkit.consent.token import LARGEST, TokenCodec
 from consentkit.errors import SecretKeyError
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
@@ -49,6 +50,12 @@ def stock(*oldest_first: SecretKeys, salt: str = SALT, **options: Any) -> Signer
     return Signer(list(oldest_first), salt, **{"key_derivation": "hmac", "digest_method": sha256} | options)  # type: ignore[arg-type]
 
 
+def read(codec: TokenCodec, value: bytes) -> Decision | None:
+    """Return the decision of a token, None if the codec does not accept the token."""
+    token = codec.read(value)
+    return token.decision if token else None
+
+
 def minted(*fields: str, signer: Signer | None = None) -> bytes:
     """Sign any fields with the right key."""
     return (signer or stock(NEW)).sign(".".join(fields))
@@ -63,7 +70,7 @@ def test_every_decision_comes_back_as_it_was_written(policy: Policy, more: st.Da
     tokens = TokenCodec(Evaluator(policy, "stride"), NEW, SALT)
     decision = more.draw(decisions_under(Notice.of(policy)))
     token = tokens.dumps(decision)
-    assert tokens.loads(token.encode()) == decision
+    assert read(tokens, token.encode()) == decision
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", token)  # CK-01
     assert stock(NEW).unsign(token).decode() == token.rpartition(".")[0]
 
@@ -79,7 +86,7 @@ def test_what_the_stock_signer_writes_is_read_and_the_other_way_round(
     token = tokens.dumps(decision)
     assert signer.validate(token)
     assert signer.sign(signer.unsign(token)).decode() == token
-    assert tokens.loads(signer.sign(signer.unsign(token))) == decision
+    assert read(tokens, signer.sign(signer.unsign(token))) == decision
 
 
 def test_a_token_has_the_fields_of_the_contract() -> None:
@@ -108,13 +115,13 @@ def test_a_grant_about_four_categories_fits_150_bytes() -> None:  # CK-01
 def test_what_grants_nothing_carries_no_identifier(kind: Any) -> None:
     written = TOKENS.dumps(replace(REFUSAL, kind=kind, subject=SUBJECT))
     assert SUBJECT not in written
-    assert TOKENS.loads(written.encode()) == replace(REFUSAL, kind=kind)
+    assert read(TOKENS, written.encode()) == replace(REFUSAL, kind=kind)
     # Nor does what is merely not objected to.
     exempt = TokenCodec(Evaluator(policy(put("categories", 1, exempt=True)), "stride"), NEW, SALT)
     notice = Notice.of(policy(put("categories", 1, exempt=True)))
     kept = replace(REFUSAL, kind=kind, granted=frozenset({"analytical"}), notice=notice.digest)
     assert exempt.dumps(replace(kept, subject=SUBJECT)) == exempt.dumps(kept)
-    assert exempt.loads(exempt.dumps(kept).encode()) == kept
+    assert read(exempt, exempt.dumps(kept).encode()) == kept
 
 
 def test_two_visitors_who_refuse_in_one_second_get_the_same_cookie() -> None:  # LB-09
@@ -123,14 +130,14 @@ def test_two_visitors_who_refuse_in_one_second_get_the_same_cookie() -> None:  #
 
 def test_only_what_differs_from_its_category_is_written() -> None:
     said = replace(GRANT, vendors={"counter": True, "video": True, "adhub": False, "gone": True})
-    assert TOKENS.loads(TOKENS.dumps(said).encode()) == replace(GRANT, vendors={})
+    assert read(TOKENS, TOKENS.dumps(said).encode()) == replace(GRANT, vendors={})
     refused = replace(REFUSAL, vendors={"counter": False, "video": False}, granted=frozenset({"functional"}))
-    assert TOKENS.loads(TOKENS.dumps(refused).encode()) == REFUSAL
+    assert read(TOKENS, TOKENS.dumps(refused).encode()) == REFUSAL
 
 
 def test_a_change_is_never_older_than_its_decision() -> None:
     odd = replace(REFUSAL, changed_at=MOMENT - 5)
-    assert TOKENS.loads(TOKENS.dumps(odd).encode()) == REFUSAL
+    assert read(TOKENS, TOKENS.dumps(odd).encode()) == REFUSAL
 
 
 def test_a_decision_under_a_notice_that_is_not_known_cannot_be_written() -> None:
@@ -147,18 +154,18 @@ def test_every_flipped_bit_is_noticed(bit: int) -> None:
     for place in range(len(token)):
         flipped = bytearray(token)
         flipped[place] ^= 1 << bit
-        assert TOKENS.loads(bytes(flipped)) is None, place
+        assert read(TOKENS, bytes(flipped)) is None, place
 
 
 def test_every_cut_and_every_addition_is_noticed() -> None:
     token = TOKENS.dumps(GRANT).encode()
     for place in range(len(token)):
-        assert TOKENS.loads(token[:place]) is None
-        assert TOKENS.loads(token[place + 1 :]) is None
+        assert read(TOKENS, token[:place]) is None
+        assert read(TOKENS, token[place + 1 :]) is None
     for more in (b"=", b".", b" ", b"\x00", b"A", b"*$", b"\xa0", b"\n", b"%3D", b'"'):
-        assert TOKENS.loads(token + more) is None
-        assert TOKENS.loads(more + token) is None
-        assert TOKENS.loads(token[:-4] + more + token[-4:]) is None
+        assert read(TOKENS, token + more) is None
+        assert read(TOKENS, more + token) is None
+        assert read(TOKENS, token[:-4] + more + token[-4:]) is None
 
 
 @given(st.binary(max_size=200) | st.text("0123456789abcdef.1dpw-_Zz", max_size=200).map(str.encode))
@@ -169,7 +176,7 @@ def test_every_cut_and_every_addition_is_noticed() -> None:
 @example(b"1d.5.1.1.x.6.s." + b"A" * 43)
 @example(b"\xff" * 43)
 def test_any_bytes_at_all_are_read_as_nothing(value: bytes) -> None:
-    assert TOKENS.loads(value) is None
+    assert read(TOKENS, value) is None
     assert TOKENS.unknown_notice(value) is None
 
 
@@ -179,7 +186,7 @@ def test_any_fields_that_were_signed_read_as_nothing_or_come_back_the_same(
     fields: list[str],
 ) -> None:  # SG-11
     value = minted(*fields)
-    decision = TOKENS.loads(value)
+    decision = read(TOKENS, value)
     if decision is not None:
         assert TOKENS.dumps(decision).encode() == value
 
@@ -194,10 +201,10 @@ def test_only_the_canonical_signature_counts() -> None:
         # 43 characters hold 258 bits: the stock signer overlooks the last two, and characters of no alphabet.
         other = token[:-1] + ALPHABET[last ^ spare : (last ^ spare) + 1]
         assert signer.validate(other)
-        assert TOKENS.loads(other) is None
+        assert read(TOKENS, other) is None
     for other in (token + b"=", token[:-2] + b"*$" + token[-2:]):
         assert signer.validate(other)
-        assert TOKENS.loads(other) is None
+        assert read(TOKENS, other) is None
 
 
 def test_the_other_base64_alphabet_does_not_count() -> None:
@@ -208,15 +215,15 @@ def test_the_other_base64_alphabet_does_not_count() -> None:
         signed, _, signature = token.rpartition(b".")
         if re.search(rb"[-_]", signature):
             other = signed + b"." + signature.replace(b"-", b"+").replace(b"_", b"/")
-            assert TOKENS.loads(other) is None
+            assert read(TOKENS, other) is None
 
 
 def test_answers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consentkit.consent.token._REMEMBERED", 2)
+    monkeypatch.setattr("consentkit.consent.token._ANSWERS_KEPT", 2)
     tokens = TokenCodec(TERMS, NEW, SALT)
     kinds: list[Kind] = ["decided", "partial", "withdrawn"]
     for decision in (GRANT, *(replace(REFUSAL, kind=kind) for kind in kinds), GRANT):
-        assert tokens.loads(tokens.dumps(decision).encode()) == decision
+        assert read(tokens, tokens.dumps(decision).encode()) == decision
         assert len(tokens._answers) <= 2
 
 
@@ -240,8 +247,8 @@ def test_answers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_was_signed_for_anything_else_does_not_count(signer: Signer) -> None:
-    assert TOKENS.loads(minted(*FIELDS)) == GRANT
-    assert TOKENS.loads(minted(*FIELDS, signer=signer)) is None
+    assert read(TOKENS, minted(*FIELDS)) == GRANT
+    assert read(TOKENS, minted(*FIELDS, signer=signer)) is None
 
 
 @pytest.mark.parametrize(
@@ -252,8 +259,8 @@ def test_keys_are_rotated_without_losing_an_answer(
     keys: SecretKeys, reads_old: bool, reads_new: bool
 ) -> None:
     tokens = TokenCodec(TERMS, keys, SALT)
-    assert (tokens.loads(minted(*FIELDS, signer=stock(OLD))) == GRANT) is reads_old
-    assert (tokens.loads(minted(*FIELDS, signer=stock(NEW))) == GRANT) is reads_new
+    assert (read(tokens, minted(*FIELDS, signer=stock(OLD))) == GRANT) is reads_old
+    assert (read(tokens, minted(*FIELDS, signer=stock(NEW))) == GRANT) is reads_new
     # The first of the list signs, which is the last of itsdangerous' own.
     newest = keys[0] if isinstance(keys, list) else keys
     assert stock(newest).validate(tokens.dumps(GRANT))
@@ -263,7 +270,7 @@ def test_keys_are_rotated_without_losing_an_answer(
 def test_a_key_that_was_removed_reads_nothing_anymore() -> None:  # SG-10
     three = [TokenCodec(TERMS, keys, SALT) for keys in ([NEW, OLD], [NEWEST, NEW], [NEWEST])]
     token = three[0].dumps(GRANT).encode()
-    assert [tokens.loads(token) is not None for tokens in three] == [True, True, False]
+    assert [read(tokens, token) is not None for tokens in three] == [True, True, False]
 
 
 # SG-11: signed by us, and still nonsense
@@ -316,16 +323,16 @@ NONSENSE[2] += ["1_000", "9" * 12, "9" * 400, " 1", "1 ", "\u0661\u0662\u0663"]
     ids=lambda fields: ".".join(fields)[:80].encode("unicode_escape").decode() or "nothing",
 )
 def test_a_right_signature_makes_no_sense_of_nonsense(fields: list[str]) -> None:
-    assert TOKENS.loads(minted(*fields)) is None
+    assert read(TOKENS, minted(*fields)) is None
 
 
 def test_a_token_longer_than_a_cookie_is_not_looked_at() -> None:  # CK-01
-    assert TOKENS.loads(minted("1d", "", "1" * LARGEST, "", NOTICE.short, "", "")) is None
+    assert read(TOKENS, minted("1d", "", "1" * LARGEST, "", NOTICE.short, "", "")) is None
 
 
 def test_other_letters_that_were_signed_are_nothing() -> None:
-    assert TOKENS.loads(minted(*changed(6, "é" * 11))) is None
-    assert TOKENS.loads(stock(NEW).sign(b"1d..1.." + b"\xff" * 11 + b"..")) is None
+    assert read(TOKENS, minted(*changed(6, "é" * 11))) is None
+    assert read(TOKENS, stock(NEW).sign(b"1d..1.." + b"\xff" * 11 + b"..")) is None
 
 
 # A decision keeps its notice
@@ -346,7 +353,7 @@ def test_a_policy_in_another_order_turns_no_consent_into_another(change: Callabl
     later = policy(*FIVE, *VENDORS, drop("vendors", 0), drop("trackers", 1), change)
     token = TokenCodec(Evaluator(whole, "stride"), NEW, SALT).dumps(GRANT).encode()
     stands = Evaluator(later, "stride", [Notice.of(whole)])
-    assert TokenCodec(stands, NEW, SALT).loads(token) == GRANT
+    assert read(TokenCodec(stands, NEW, SALT), token) == GRANT
     assert stands.evaluate(GRANT, MOMENT).granted == {"analytical", "social"} & {
         c.id for c in later.categories
     }
@@ -354,13 +361,13 @@ def test_a_policy_in_another_order_turns_no_consent_into_another(change: Callabl
 
 def test_a_notice_that_is_not_known_can_be_named() -> None:  # LC-06
     elsewhere = Evaluator(policy(), "stride")
-    assert TokenCodec(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) is None
+    assert read(TokenCodec(elsewhere, NEW, SALT), TOKENS.dumps(GRANT).encode()) is None
     assert TokenCodec(elsewhere, NEW, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) == NOTICE.short
     assert TokenCodec(elsewhere, OLD, SALT).unknown_notice(TOKENS.dumps(GRANT).encode()) is None
     assert TOKENS.unknown_notice(TOKENS.dumps(GRANT).encode()) is None
     assert TOKENS.unknown_notice(minted(*changed(4, ""))) is None
     elsewhere.add_notice(NOTICE)
-    assert TokenCodec(elsewhere, NEW, SALT).loads(TOKENS.dumps(GRANT).encode()) == GRANT
+    assert read(TokenCodec(elsewhere, NEW, SALT), TOKENS.dumps(GRANT).encode()) == GRANT
 
 
 # SG-08

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from consentkit.consent import transitions as decisions
+from consentkit.consent import transitions
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision
 from consentkit.errors import InvalidDecisionError, UnknownCategoryError, UnknownVendorError
@@ -62,7 +62,7 @@ def deviates_only(made: Decision, notice: Notice) -> bool:
 @pytest.mark.parametrize("answer", [True, False])
 def test_a_button_answers_everything_that_was_shown(answer: bool) -> None:  # UI-04
     shown = Notice.of(policy(SOCIAL, EXEMPT))
-    assert decisions.everything(shown, allowed=answer) == choice({"analytical": answer, "social": answer})
+    assert transitions.everything(shown, allowed=answer) == choice({"analytical": answer, "social": answer})
 
 
 @pytest.mark.parametrize(
@@ -81,19 +81,19 @@ def test_what_the_policy_cannot_express_is_refused(asked: Choice, error: type[Ex
     stands = evaluator(add("vendors", id="login", category="functional"))
     for shown in (None, stands.notice):
         with pytest.raises(error):
-            decisions.check(stands, asked, shown)
+            transitions.check(stands, asked, shown)
 
 
 @pytest.mark.parametrize("answer", [None, 0, 1, "true", "off", "", [], float("nan")])
 def test_an_answer_is_yes_or_no_and_nothing_like_it(answer: Any) -> None:  # SG-11
     for asked in (choice({"analytical": answer}), choice(vendors={"counter": answer})):
         with pytest.raises(InvalidDecisionError, match="True or False"):
-            decisions.check(evaluator(), asked)
+            transitions.check(evaluator(), asked)
 
 
 def test_what_is_required_may_be_agreed_to() -> None:
     stands = evaluator(add("vendors", id="login", category="functional"))
-    decisions.check(
+    transitions.check(
         stands, choice({"functional": True, "analytical": False}, {"login": True, "counter": False})
     )
 
@@ -102,10 +102,10 @@ def test_what_an_older_page_offered_is_no_mistake_of_the_visitors() -> None:
     old = policy(SOCIAL, VIDEO, add("vendors", id="login"))
     stands = evaluator(add("vendors", id="login", category="functional"), earlier=(old,))
     shown = Notice.of(old)
-    offered = decisions.everything(shown, allowed=False)
-    decisions.check(stands, copy(offered, vendors={"video": True, "login": False}), shown)
+    offered = transitions.everything(shown, allowed=False)
+    transitions.check(stands, copy(offered, vendors={"video": True, "login": False}), shown)
     with pytest.raises(UnknownCategoryError):
-        decisions.check(stands, offered)
+        transitions.check(stands, offered)
 
 
 # Replacing
@@ -113,7 +113,7 @@ def test_what_an_older_page_offered_is_no_mistake_of_the_visitors() -> None:
 
 def test_what_a_new_answer_does_not_name_is_refused() -> None:  # UI-09
     shown = Notice.of(policy(SOCIAL, VIDEO))
-    made = decisions.replace(choice({"social": True}, {"video": False, "counter": False}), shown, NOW)
+    made = transitions.replace(choice({"social": True}, {"video": False, "counter": False}), shown, NOW)
     assert made == Decision(
         granted=frozenset({"social"}),
         vendors={"video": False},
@@ -121,13 +121,13 @@ def test_what_a_new_answer_does_not_name_is_refused() -> None:  # UI-09
         changed_at=NOW,
         notice=shown.digest,
     )
-    assert decisions.replace(choice(), shown, NOW).granted == frozenset()
+    assert transitions.replace(choice(), shown, NOW).granted == frozenset()
 
 
 @given(policies.map(Notice.of), st.data())
 def test_every_subset_can_be_chosen(shown: Notice, more: st.DataObject) -> None:  # UI-04
     asked = drawn_choice(more, shown)
-    made = decisions.replace(asked, shown, NOW)
+    made = transitions.replace(asked, shown, NOW)
     assert made.granted == {one for one, on in asked.categories.items() if on}
     assert all(allows(made, one, shown) is on for one, on in asked.vendors.items())
     assert (made.kind, made.subject, made.decided_at, made.changed_at) == ("decided", "", NOW, NOW)
@@ -136,7 +136,7 @@ def test_every_subset_can_be_chosen(shown: Notice, more: st.DataObject) -> None:
 
 def test_an_answer_grants_no_more_than_the_notice_that_was_shown_has() -> None:
     shown = Notice.of(policy())
-    made = decisions.replace(choice({"social": True, "functional": True}, {"video": True}), shown, NOW)
+    made = transitions.replace(choice({"social": True, "functional": True}, {"video": True}), shown, NOW)
     assert (made.granted, made.vendors) == (frozenset(), {})
 
 
@@ -150,7 +150,7 @@ def test_a_change_moves_nothing_that_it_does_not_name(policy: Policy, more: st.D
     base = more.draw(decisions_under(stands.notice))
     before = stands.evaluate(base, MOMENT)
     asked, now = drawn_choice(more, stands.notice), MOMENT + more.draw(st.integers(-DAY, 20 * DAY))
-    made = decisions.merge(stands, before, asked, stands.notice, now)
+    made = transitions.merge(stands, before, asked, stands.notice, now)
     for category in stands.notice.category_ids:
         assert (category in made.granted) is asked.categories.get(category, category in base.granted)
     for vendor, of in stands.notice.vendor_category.items():
@@ -173,7 +173,7 @@ def test_a_change_under_a_later_notice_neither_widens_nor_loses_anything_else(  
     stands, told = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
     base = more.draw(decisions_under(told))
     before = stands.evaluate(base, NOW)
-    made = decisions.merge(stands, before, choice(), stands.notice, NOW)
+    made = transitions.merge(stands, before, choice(), stands.notice, NOW)
     after = stands.evaluate(made, NOW)
     assert allowed(after) == allowed(before)
     if base.kind != "withdrawn":
@@ -182,7 +182,7 @@ def test_a_change_under_a_later_notice_neither_widens_nor_loses_anything_else(  
         assert stands.evaluate(made, MOMENT + 400 * DAY).status == "expired"
         assert after.expires == before.expires or after.expires == stands.expires(made)
     asked = drawn_choice(more, stands.notice)
-    after = stands.evaluate(decisions.merge(stands, before, asked, stands.notice, NOW), NOW)
+    after = stands.evaluate(transitions.merge(stands, before, asked, stands.notice, NOW), NOW)
     for category, on in after.categories.items():
         assert on is asked.categories.get(category, before.categories[category])
     for vendor, of in after.vendor_category.items():
@@ -200,7 +200,7 @@ def test_a_change_on_an_old_page_grants_no_more_than_that_page_told(  # VA-05
     stands = Evaluator(new, "stride", [shown])
     base = more.draw(decisions_under(stands.notice))
     asked = drawn_choice(more, shown)
-    made = decisions.merge(stands, stands.evaluate(base, NOW), asked, shown, NOW)
+    made = transitions.merge(stands, stands.evaluate(base, NOW), asked, shown, NOW)
     assert made.notice == shown.digest
     for category in made.granted - shown.exempt_ids:
         assert asked.categories.get(category, category in base.granted)
@@ -224,7 +224,7 @@ def test_the_first_answer_is_a_partial_one_until_all_is_answered(
     asked: Choice, kind: str, granted: set[str]
 ) -> None:
     stands = evaluator(SOCIAL, VIDEO)
-    made = decisions.merge(stands, stands.undecided(), asked, stands.notice, NOW)
+    made = transitions.merge(stands, stands.undecided(), asked, stands.notice, NOW)
     assert (made.kind, made.granted) == (kind, granted)
     assert (made.decided_at, made.changed_at) == (NOW, NOW)
     asking = stands.evaluate(made, NOW).asking
@@ -245,7 +245,7 @@ def test_the_first_answer_is_a_partial_one_until_all_is_answered(
 def test_a_partial_answer_stays_one_until_the_rest_is_answered(asked: Choice, kind: str) -> None:
     stands = evaluator(SOCIAL, VIDEO)
     before = stands.evaluate(decision(stands.policy, kind="partial"), NOW)
-    assert decisions.merge(stands, before, asked, stands.notice, NOW).kind == kind
+    assert transitions.merge(stands, before, asked, stands.notice, NOW).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_an_answer_about_what_grew_joins_the_earlier_ones(
     old = policy(SOCIAL, VIDEO)
     stands = evaluator(SOCIAL, VIDEO, GREW, earlier=(old,))
     before = stands.evaluate(decision(old, {"analytical", "social"}), NOW)
-    made = decisions.merge(stands, before, asked, stands.notice, NOW)
+    made = transitions.merge(stands, before, asked, stands.notice, NOW)
     assert (made.kind, made.granted, made.notice) == (kind, granted, stands.notice.digest)
     assert (made.decided_at, made.changed_at) == (MOMENT, NOW)
     assert stands.evaluate(made, NOW).asking == asking
@@ -275,7 +275,7 @@ def test_an_answer_about_all_that_grew_leaves_the_refusals_alone() -> None:  # U
     before = stands.evaluate(decision(old, {"analytical"}), NOW)
     assert (before.status, before.asking) == ("invalidated", ("analytical",))
     for answer in (True, False):
-        made = decisions.merge(stands, before, choice({"analytical": answer}), stands.notice, NOW)
+        made = transitions.merge(stands, before, choice({"analytical": answer}), stands.notice, NOW)
         after = stands.evaluate(made, NOW)
         assert (after.asking, after.allows("analytical"), after.allows("social")) == ((), answer, False)
         assert after.expires == before.expires
@@ -286,7 +286,7 @@ def test_on_a_site_that_was_not_listed_an_answer_begins_anew() -> None:  # XS-02
     old = policy(SOCIAL)
     stands = evaluator(SOCIAL, second, earlier=(old,), site="trailhead")
     before = stands.evaluate(decision(old, {"analytical"}), NOW)
-    made = decisions.merge(stands, before, choice({"social": True}), stands.notice, NOW)
+    made = transitions.merge(stands, before, choice({"social": True}), stands.notice, NOW)
     assert (made.granted, made.kind, made.decided_at) == ({"social"}, "partial", NOW)
 
 
@@ -295,7 +295,7 @@ def test_an_expired_answer_is_no_base_for_a_change(days: int) -> None:  # VA-04
     stands = evaluator(SOCIAL)
     now = MOMENT + days * DAY
     before = stands.evaluate(decision(stands.policy, {"analytical"}), now)
-    made = decisions.merge(stands, before, choice({"social": True}), stands.notice, now)
+    made = transitions.merge(stands, before, choice({"social": True}), stands.notice, now)
     assert (made.granted, made.kind, made.decided_at) == ({"social"}, "partial", now)
 
 
@@ -303,10 +303,10 @@ def test_no_later_change_brings_back_what_lapsed() -> None:  # TR-03
     stands = evaluator(BRITISH, SOCIAL, VIDEO)
     made = decision(stands.policy, {"analytical", "social"}, decided_at=BEFORE, changed_at=BEFORE)
     before = stands.evaluate(made, LAPSE + DAY)
-    changed = decisions.merge(stands, before, choice(vendors={"video": False}), stands.notice, LAPSE + DAY)
+    changed = transitions.merge(stands, before, choice(vendors={"video": False}), stands.notice, LAPSE + DAY)
     after = stands.evaluate(changed, LAPSE + DAY)
     assert (after.granted, after.asking, changed.kind) == ({"social"}, ("analytical",), "partial")
-    answered = decisions.merge(stands, after, choice({"analytical": True}), stands.notice, LAPSE + DAY)
+    answered = transitions.merge(stands, after, choice({"analytical": True}), stands.notice, LAPSE + DAY)
     told = stands.evaluate(answered, LAPSE + DAY)
     assert (told.granted, told.asking, told.vendors["counter"]) == ({"analytical", "social"}, (), False)
 
@@ -317,7 +317,7 @@ def test_what_is_exempt_stays_as_it_is_over_changes_of_notice() -> None:  # LB-0
     for granted, vendors in (({"analytical"}, {"counter": False}), (set(), {}), (set(), {"counter": True})):
         for more in ({"social"}, set()):
             before = stands.evaluate(decision(old, granted | more, vendors), NOW)
-            made = decisions.merge(stands, before, choice({"social": True}), stands.notice, NOW)
+            made = transitions.merge(stands, before, choice({"social": True}), stands.notice, NOW)
             after = stands.evaluate(made, NOW)
             assert after.allows("analytical") is bool(granted)
             assert after.vendors["counter"] is before.vendors["counter"] is (bool(granted) and not vendors)
@@ -329,19 +329,19 @@ def test_an_objection_to_a_vendor_outlives_an_answer_that_counts_no_more() -> No
     stands = evaluator(EXEMPT, SOCIAL, second, earlier=(old,), site="trailhead")
     elsewhere = decision(old, {"analytical", "social"}, {"counter": False}, subject=SUBJECT)
     for before in (stands.evaluate(elsewhere, NOW), stands.unverifiable(elsewhere)):
-        made = decisions.merge(stands, before, choice({"social": False}), stands.notice, NOW)
+        made = transitions.merge(stands, before, choice({"social": False}), stands.notice, NOW)
         assert (made.granted, made.vendors) == ({"analytical"}, {"counter": False})
     expired = stands.evaluate(elsewhere, MOMENT + 400 * DAY)
-    assert decisions.merge(stands, expired, choice(), stands.notice, NOW).vendors == {}
+    assert transitions.merge(stands, expired, choice(), stands.notice, NOW).vendors == {}
 
 
 def test_what_is_exempt_now_was_granted_on_an_older_page() -> None:
     old = policy(SOCIAL, VIDEO)
     stands = evaluator(EXEMPT, SOCIAL, VIDEO, earlier=(old,))
     before = stands.evaluate(decision(old, {"analytical"}), NOW)
-    made = decisions.merge(stands, before, choice({"social": True}), Notice.of(old), NOW)
+    made = transitions.merge(stands, before, choice({"social": True}), Notice.of(old), NOW)
     assert made.granted == {"analytical", "social"}
-    fresh = decisions.merge(stands, stands.undecided(), choice({"social": True}), Notice.of(old), NOW)
+    fresh = transitions.merge(stands, stands.undecided(), choice({"social": True}), Notice.of(old), NOW)
     assert fresh.granted == {"social"}
 
 
@@ -354,7 +354,7 @@ def test_a_withdrawal_stays_one_while_nothing_is_granted() -> None:
         (choice(vendors={"video": True}), "decided"),
         (choice({"social": True}), "decided"),
     ):
-        made = decisions.merge(stands, before, asked, stands.notice, NOW)
+        made = transitions.merge(stands, before, asked, stands.notice, NOW)
         assert (made.kind, stands.evaluate(made, NOW).asking) == (kind, ())
 
 
@@ -366,7 +366,7 @@ def test_a_withdrawal_stays_one_while_nothing_is_granted() -> None:
 def test_withdrawing_takes_everything_back(policy: Policy, more: st.DataObject) -> None:  # WD-01
     stands = Evaluator(policy, "stride")
     before = stands.evaluate(more.draw(decisions_under(stands.notice) | st.none()), NOW)
-    made = decisions.withdraw(stands, before, None, NOW)
+    made = transitions.withdraw(stands, before, None, NOW)
     after = stands.evaluate(made, NOW)
     assert (after.status, after.asking, after.granted) == ("withdrawn", (), frozenset())
     assert made.decided_at == made.changed_at >= NOW
@@ -385,7 +385,7 @@ def test_withdrawing_one_category_leaves_the_others(
     stands, told = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
     before = stands.evaluate(more.draw(decisions_under(told)), NOW)
     category = more.draw(st.sampled_from([one.id for one in new.optional]))
-    after = stands.evaluate(decisions.withdraw(stands, before, category, NOW), NOW)
+    after = stands.evaluate(transitions.withdraw(stands, before, category, NOW), NOW)
     assert not after.categories[category]
     for name, on in allowed(after).items():
         of = after.vendor_category[name[1:]] if name.startswith("~") else name
@@ -403,7 +403,7 @@ def test_withdrawing_one_category_leaves_the_others(
 def test_withdrawing_the_last_category_is_a_withdrawal_that_leaves_what_is_exempt() -> None:  # LB-05
     stands = evaluator(EXEMPT, SOCIAL, GREW)
     made = decision(stands.policy, {"analytical", "social"}, {"counter": False}, subject=SUBJECT)
-    gone = decisions.withdraw(stands, stands.evaluate(made, NOW), "social", NOW)
+    gone = transitions.withdraw(stands, stands.evaluate(made, NOW), "social", NOW)
     assert (gone.kind, gone.granted, gone.vendors) == ("withdrawn", {"analytical"}, {"counter": False})
     assert (gone.decided_at, gone.subject) == (NOW, "")
     assert stands.evaluate(gone, NOW).status == "withdrawn"
@@ -429,7 +429,7 @@ def test_there_is_something_to_withdraw_where_something_was_granted(
     stands = evaluator(SOCIAL, VIDEO)
     made = None if answer is None else decision(stands.policy, **answer)
     before = stands.evaluate(made, MOMENT + days * DAY)
-    found = [decisions.holds(before, category) for category in (None, "analytical", "social")]
+    found = [transitions.can_withdraw(before, category) for category in (None, "analytical", "social")]
     assert found == [all_of_it, analytical, social]
 
 
@@ -439,12 +439,12 @@ def test_a_grant_that_does_not_count_just_now_can_be_withdrawn() -> None:  # WD-
     made = decision(old, {"analytical"}, subject=SUBJECT)
     for before in (stands.evaluate(made, NOW), stands.unverifiable(made)):
         assert not before.allows("analytical")
-        assert decisions.holds(before, None) and decisions.holds(before, "analytical")
-        assert not decisions.holds(before, "social")
+        assert transitions.can_withdraw(before, None) and transitions.can_withdraw(before, "analytical")
+        assert not transitions.can_withdraw(before, "social")
         for category in (None, "analytical"):
-            gone = decisions.withdraw(stands, before, category, NOW)
+            gone = transitions.withdraw(stands, before, category, NOW)
             assert gone.kind == "withdrawn"
-            assert decisions.with_subject(stands, before, gone) == (gone, SUBJECT)
+            assert transitions.with_subject(stands, before, gone) == (gone, SUBJECT)
 
 
 # The pseudonym
@@ -467,7 +467,7 @@ def test_what_grants_has_a_pseudonym_and_what_grants_nothing_ends_it(  # LB-09
 ) -> None:
     stands = evaluator(SOCIAL, VIDEO)
     made = None if before is None else decision(stands.policy, **before, subject=SUBJECT)
-    after, ended = decisions.with_subject(
+    after, ended = transitions.with_subject(
         stands, stands.evaluate(made, NOW), decision(stands.policy, granted)
     )
     assert ended == (SUBJECT if ends else "")
@@ -481,21 +481,23 @@ def test_what_grants_has_a_pseudonym_and_what_grants_nothing_ends_it(  # LB-09
 def test_pseudonyms_are_random() -> None:
     stands = evaluator()
     made = decision(stands.policy, {"analytical"})
-    assert len({decisions.with_subject(stands, stands.undecided(), made)[0].subject for _ in range(50)}) == 50
+    assert (
+        len({transitions.with_subject(stands, stands.undecided(), made)[0].subject for _ in range(50)}) == 50
+    )
 
 
 def test_not_objecting_to_what_is_exempt_gives_no_pseudonym() -> None:  # LB-05, LB-09
     stands = evaluator(EXEMPT, SOCIAL)
     made = decision(stands.policy, {"analytical"}, {"counter": False}, subject=SUBJECT)
-    assert decisions.with_subject(stands, stands.undecided(), made)[0].subject == ""
+    assert transitions.with_subject(stands, stands.undecided(), made)[0].subject == ""
 
 
 def test_a_pseudonym_that_was_brought_is_kept() -> None:
     stands = evaluator()
     brought = decision(stands.policy, {"analytical"}, subject="b" * 22)
-    assert decisions.with_subject(stands, stands.undecided(), brought) == (brought, "")
+    assert transitions.with_subject(stands, stands.undecided(), brought) == (brought, "")
     own = stands.evaluate(copy(brought, subject=SUBJECT), NOW)
-    assert decisions.with_subject(stands, own, brought)[0].subject == SUBJECT
+    assert transitions.with_subject(stands, own, brought)[0].subject == SUBJECT
 
 
 # Two decisions of one visitor
@@ -510,7 +512,7 @@ def test_what_is_left_of_two_decisions_is_what_both_allow(
     stands = Evaluator(Policy.model_validate(pair[1]), "stride", [old])
     one = more.draw(decisions_under(new, decided_at=MOMENT + more.draw(st.integers(0, 9))))
     other = more.draw(decisions_under(more.draw(st.sampled_from([old, new]))))
-    left = decisions.narrower(stands, one, other)
+    left = transitions.narrower(stands, one, other)
     assert left.granted == one.granted & other.granted
     for vendor in new.vendor_ids:
         both = allows(one, vendor, new) and allows(other, vendor, stands.notices[other.notice])
@@ -523,4 +525,4 @@ def test_what_is_left_of_two_decisions_is_what_both_allow(
         one.kind,
     )
     assert deviates_only(left, new)
-    assert decisions.narrower(stands, left, other).granted == left.granted
+    assert transitions.narrower(stands, left, other).granted == left.granted

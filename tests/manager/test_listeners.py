@@ -29,8 +29,8 @@ def test_listeners_are_told_in_order_and_a_failing_one_is_logged(caplog: pytest.
         listeners.add(listener)
     record = a_record()
     with caplog.at_level(logging.ERROR):
-        listeners.tell(record)
-        asyncio.run(listeners.atell(record))
+        listeners.notify(record)
+        asyncio.run(listeners.anotify(record))
     assert told == [("first", record.id), ("last", record.id)] * 2
     assert len(caplog.records) == 4
 
@@ -39,7 +39,7 @@ def test_a_sync_listener_does_not_hold_up_the_event_loop() -> None:
     where: list[threading.Thread] = []
     listeners = Listeners()
     listeners.add(lambda record: where.append(threading.current_thread()))
-    asyncio.run(listeners.atell(a_record()))
+    asyncio.run(listeners.anotify(a_record()))
     assert where and where[0] is not threading.current_thread()
 
 
@@ -52,5 +52,5 @@ def test_what_is_called_and_gives_something_to_await_is_awaited() -> None:
     listeners = Listeners()
     listeners.add(lambda record: later(record))
     record = a_record()
-    asyncio.run(listeners.atell(record))
+    asyncio.run(listeners.anotify(record))
     assert told == [record.id]

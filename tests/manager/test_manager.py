@@ -229,7 +229,7 @@ def test_customer_service_withdraws_without_the_browser(manager: ConsentManager,
     assert told == [record]
     token = manager.cookie.newest([given.cookies[0].split(";")[0].partition("=")[2].encode()], clock())
     assert token is not None
-    if manager.resolver.needs_lookup(token, clock()) and manager.revocations is not None:
+    if manager.resolver.needs_lookup(token, clock()):
         manager.revocations.refresh(token.decision.subject, clock())
     consent, outdated = manager.resolver.resolve(token, clock())
     assert consent.status is ConsentStatus.WITHDRAWN and outdated

@@ -3,17 +3,17 @@ import pytest
 from consentkit import Policy
 from consentkit.errors import ConfigurationError, UnknownSiteError
 from consentkit.manager.options import (
-    checked_domain,
-    checked_prefix,
-    checked_seconds,
     chosen_site,
-    served_from,
+    site_origins,
+    validated_domain,
+    validated_prefix,
+    validated_seconds,
 )
 
 
 @pytest.mark.parametrize("prefix", ["/consent", "/privacy/consent", "/c.o-n_s~1"])
 def test_a_path_of_plain_segments_is_a_prefix(prefix: str) -> None:
-    assert checked_prefix(prefix) == prefix
+    assert validated_prefix(prefix) == prefix
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_a_path_of_plain_segments_is_a_prefix(prefix: str) -> None:
 )
 def test_anything_else_is_refused_with_the_remedy(prefix: str) -> None:
     with pytest.raises(ConfigurationError, match="like '/consent'"):
-        checked_prefix(prefix)
+        validated_prefix(prefix)
 
 
 def test_the_only_site_needs_no_name_and_one_of_several_does(policy: Policy) -> None:
@@ -35,12 +35,12 @@ def test_the_only_site_needs_no_name_and_one_of_several_does(policy: Policy) -> 
 
 
 def test_development_origins_stand_in_for_the_policys(policy: Policy) -> None:
-    origins = served_from(policy, {"stride": ["http://stride.localhost:8000", "http://localhost:8000"]})
+    origins = site_origins(policy, {"stride": ["http://stride.localhost:8000", "http://localhost:8000"]})
     assert origins == {
         "stride": ("http://stride.localhost:8000", "http://localhost:8000"),
         "trailhead": ("https://trailhead.example",),
     }
-    assert served_from(policy, {"stride": "https://test.stride.example"})["stride"] == (
+    assert site_origins(policy, {"stride": "https://test.stride.example"})["stride"] == (
         "https://test.stride.example",
     )
 
@@ -51,14 +51,14 @@ def test_development_origins_stand_in_for_the_policys(policy: Policy) -> None:
 )
 def test_what_is_no_origin_to_serve_from_is_refused(policy: Policy, origin: str) -> None:
     with pytest.raises(ConfigurationError, match="origins\\['stride'\\]"):
-        served_from(policy, {"stride": origin})
+        site_origins(policy, {"stride": origin})
 
 
 def test_a_site_without_any_origin_and_an_unknown_site_are_refused(policy: Policy) -> None:
     with pytest.raises(ConfigurationError, match="is empty"):
-        served_from(policy, {"stride": []})
+        site_origins(policy, {"stride": []})
     with pytest.raises(UnknownSiteError):
-        served_from(policy, {"elsewhere": "https://elsewhere.example"})
+        site_origins(policy, {"elsewhere": "https://elsewhere.example"})
 
 
 # CK-05
@@ -67,16 +67,16 @@ def test_a_site_without_any_origin_and_an_unknown_site_are_refused(policy: Polic
 )
 def test_a_cookie_domain_that_does_not_hold_the_site_is_refused(domain: str) -> None:
     with pytest.raises(ConfigurationError, match="cookie_domain"):
-        checked_domain(domain, "https://stride.example")
+        validated_domain(domain, "https://stride.example")
 
 
 def test_a_cookie_domain_may_be_the_host_or_above_it() -> None:
-    assert checked_domain(None, "https://www.stride.example") is None
-    assert checked_domain("stride.example", "https://stride.example") == "stride.example"
-    assert checked_domain("stride.example", "https://www.stride.example:8443") == "stride.example"
+    assert validated_domain(None, "https://www.stride.example") is None
+    assert validated_domain("stride.example", "https://stride.example") == "stride.example"
+    assert validated_domain("stride.example", "https://www.stride.example:8443") == "stride.example"
 
 
 def test_a_negative_length_of_time_is_refused() -> None:
-    assert checked_seconds("recheck", 0) == 0
+    assert validated_seconds("recheck", 0) == 0
     with pytest.raises(ConfigurationError, match="recheck = -1 is negative"):
-        checked_seconds("recheck", -1)
+        validated_seconds("recheck", -1)

@@ -253,7 +253,7 @@ def test_a_narrowing_that_cannot_look_again_waits_and_a_grant_stands(
     interrupted.after = interrupted.close
     changed = a_record(subject=subject(mine), event="changed", notice=here.notice.digest)
     reach.append(changed)
-    assert "could not be seen" in caplog.text
+    assert "could not be checked for a newer withdrawal" in caplog.text
     again = Interrupted(ledger_url)
     again.after = again.close
     gone = a_record(subject=subject(mine), event="withdrawn", status="withdrawn", categories={}, vendors={})

@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consentkit import ConsentManager, Ledger, Policy
-from consentkit.consent import transitions as decisions
+from consentkit.consent import VerifiedToken, transitions
 from consentkit.consent.cookie import ConsentCookie
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus
-from consentkit.consent.verified import VerifiedToken
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.resolver import ConsentResolver
+from consentkit.manager.revocations import NoRevocations
 from consentkit.notices.notice import Notice
 from tests.conftest import Clock
 from tests.support.drawn import decisions_under, policies
@@ -49,7 +49,7 @@ def token_of(manager: ConsentManager, outcome: Outcome) -> VerifiedToken:
 def seen(manager: ConsentManager, token: VerifiedToken) -> tuple[ConsentStatus, set[str], bool]:
     """Ask the ledger as a request does, and judge."""
     now = manager.clock()
-    if manager.resolver.needs_lookup(token, now) and manager.revocations is not None:
+    if manager.resolver.needs_lookup(token, now):
         manager.revocations.refresh(token.decision.subject, now)
     consent, outdated = manager.resolver.resolve(token, now)
     settled = manager.resolver.permissions(token, now)
@@ -68,7 +68,7 @@ def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, mo
     notice = Notice.of(before)
     evaluator = Evaluator(after, "stride", [notice, Notice.of(after)])
     cookie = ConsentCookie(evaluator, "a key that the tests of the standing sign with")
-    resolver = ConsentResolver(evaluator, cookie, None, None, recheck=60)
+    resolver = ConsentResolver(evaluator, cookie, None, NoRevocations(), recheck=60)
     decisions = [more.draw(decisions_under(notice)) for _ in range(3)]
     for decision in decisions * 2:
         token = cookie.verify(cookie.dumps(decision).encode())
@@ -108,7 +108,7 @@ def test_a_grant_without_a_pseudonym_counts_for_nothing_and_a_refusal_needs_none
         (BOTH, ConsentStatus.UNKNOWN),
         (Choice(categories={}, vendors={}), ConsentStatus.REFUSED),
     ):
-        decision = decisions.replace(choice, manager.notice, int(manager.clock()))
+        decision = transitions.replace(choice, manager.notice, int(manager.clock()))
         outcome = Outcome(
             consent=manager.evaluator.undecided(), cookies=tuple(manager.cookie.set_cookie(decision))
         )
@@ -135,8 +135,8 @@ def test_a_cookie_that_is_newer_than_its_record_grants_what_both_do(
     broad = accept(manager)
     clock.advance(5)
     change = Choice(categories={"tracking": False, "social": True}, vendors={})
-    decision = decisions.merge(manager.evaluator, broad.consent, change, manager.notice, int(clock()))
-    decision, _ = decisions.with_subject(manager.evaluator, broad.consent, decision)
+    decision = transitions.merge(manager.evaluator, broad.consent, change, manager.notice, int(clock()))
+    decision, _ = transitions.with_subject(manager.evaluator, broad.consent, decision)
     unrecorded = Outcome(consent=broad.consent, cookies=tuple(manager.cookie.set_cookie(decision)))
     assert seen(manager, token_of(manager, unrecorded)) == (ConsentStatus.GIVEN, {"analytical"}, False)
 

@@ -133,7 +133,8 @@ def test_whoever_comes_while_somebody_polls_uses_that_answer(ledger_url: str) ->
     ledger = _Hanging(ledger_url)
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     polls = [
-        threading.Thread(target=revocations._ask, args=(subject, NOW)) for subject in ("a" * 22, "b" * 22)
+        threading.Thread(target=revocations._ask_ledger, args=(subject, NOW))
+        for subject in ("a" * 22, "b" * 22)
     ]
     for poll in polls:
         poll.start()
@@ -260,7 +261,7 @@ def test_what_is_only_good_for_a_while_is_checked_as_often(ledger: Ledger) -> No
 
 
 def test_the_memory_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consentkit.manager.revocations._REMEMBERED", 20)
+    monkeypatch.setattr("consentkit.manager.revocations._SUBJECTS_KEPT", 20)
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     for number in range(50):
         revocations.refresh(f"{number:022}", NOW)
@@ -269,7 +270,7 @@ def test_the_memory_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_process_just_forked_starts_threads_of_its_own(revocations: RevocationCache) -> None:
-    before = revocations._workers()
-    revocations._pool = (-1, before)
-    assert revocations._workers() is not before
+    before = revocations._thread_pool()
+    revocations._threads = (-1, before)
+    assert revocations._thread_pool() is not before
     before.shutdown()
