@@ -63,7 +63,7 @@ class Decision:
         granted: ids of the categories that were granted.
         vendors: only those whose answer differs from their category's.
         decided_at: whole seconds since the epoch; validity counts from this time.
-        changed_at: the time of the last change, in whole seconds since the epoch; the later of two decisions has the later one.
+        changed_at: whole seconds since the epoch of the last change; of two decisions the one that changed later counts.
         notice: whole digest of the notice.
         subject: 128 random bits as 22 base64url characters; empty if nothing is granted.
     """

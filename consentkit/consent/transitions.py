@@ -28,12 +28,12 @@ _NOTHING_TO_WITHDRAW = (ConsentStatus.REFUSED, ConsentStatus.WITHDRAWN, ConsentS
 # Choices
 
 
-def everything(shown: Notice, *, allowed: bool) -> Choice:
+def everything(notice: Notice, *, allowed: bool) -> Choice:
     """Return the choice of "accept all" or "reject all" under the notice that was shown."""
-    return Choice(categories=dict.fromkeys(shown.category_ids, allowed), vendors={})
+    return Choice(categories=dict.fromkeys(notice.category_ids, allowed), vendors={})
 
 
-def check(evaluator: Evaluator, choice: Choice, shown: Notice | None = None) -> None:
+def check(evaluator: Evaluator, choice: Choice, notice: Notice | None = None) -> None:
     """Raise for a choice that neither the policy nor the notice that was shown can express.
 
     A visitor may choose on an older page. Categories and vendors that only its notice has are accepted.
@@ -47,8 +47,8 @@ def check(evaluator: Evaluator, choice: Choice, shown: Notice | None = None) -> 
         if type(answer) is not bool:
             raise InvalidDecisionError(f"The answer for {answered!r} is {answer!r}: give True or False.")
     policy = evaluator.policy
-    old_categories = shown.category_ids if shown else ()
-    old_vendors = shown.vendor_ids if shown else ()
+    old_categories = notice.category_ids if notice else ()
+    old_vendors = notice.vendor_ids if notice else ()
     for category, allowed in choice.categories.items():
         if category in old_categories:
             continue
@@ -64,45 +64,45 @@ def check(evaluator: Evaluator, choice: Choice, shown: Notice | None = None) -> 
 # Deciding and changing
 
 
-def replace(choice: Choice, shown: Notice, now: int) -> Decision:
+def replace(choice: Choice, notice: Notice, now: int) -> Decision:
     """Return the decision that a choice alone makes. Categories that the choice leaves out are refused."""
-    granted = frozenset(category for category in shown.category_ids if choice.categories.get(category))
-    return _decision(granted, choice.vendors, shown, kind="decided", decided_at=now, changed_at=now)
+    granted = frozenset(category for category in notice.category_ids if choice.categories.get(category))
+    return _decision(granted, choice.vendors, notice, kind="decided", decided_at=now, changed_at=now)
 
 
-def merge(evaluator: Evaluator, consent: Consent, choice: Choice, shown: Notice, now: int) -> Decision:
+def merge(evaluator: Evaluator, consent: Consent, choice: Choice, notice: Notice, now: int) -> Decision:
     """Return the visitor's decision with a choice merged into it. What the choice leaves out stays as it is.
 
     The decision moves to the notice that was shown and keeps the end of its validity. Older grants move along only as far as
     that notice covers them. The decision is a partial one while the banner still has something to ask.
     """
     # An exempt category needs no answer, so it stays on or off under whatever notice.
-    exempt = shown.exempt_ids.intersection(evaluator.exempt)
+    exempt = notice.exempt_ids.intersection(evaluator.exempt)
     on_before = {category for category in exempt if consent.categories[category]}
     base = _decision_in_force(evaluator, consent)
     if base is None:
-        granted = _granted(choice, shown, on_before)
+        granted = _granted(choice, notice, on_before)
         vendors = _objections(consent, exempt) | dict(choice.vendors)
         kind: Kind = "decided" if set(evaluator.needing) <= set(choice.categories) else "partial"
-        return _decision(granted, vendors, shown, kind=kind, decided_at=now, changed_at=now)
+        return _decision(granted, vendors, notice, kind=kind, decided_at=now, changed_at=now)
     # A grant moves to the notice that was shown if that notice tells no more about it and its transfers are still lawful.
-    kept = coverage(evaluator.notices[base.notice], shown, evaluator.site.id, evaluator.site.origin)
+    kept = coverage(evaluator.notices[base.notice], notice, evaluator.site.id, evaluator.site.origin)
     lapsed = evaluator.lapsed_categories(base, now)
     on_before |= base.granted & kept.categories - lapsed - exempt
-    granted = _granted(choice, shown, on_before)
+    granted = _granted(choice, notice, on_before)
     # The refusal of a vendor always moves along: it may only be lost to an answer about that vendor.
     vendors = {
         vendor: allowed
         for vendor, allowed in base.vendors.items()
-        if vendor in shown.vendor_category and (not allowed or vendor in kept.vendors)
+        if vendor in notice.vendor_category and (not allowed or vendor in kept.vendors)
     }
     # The decision stays partial only where a question was open before. A full answer under this very notice left none.
     unanswered = set(consent.asking) - set(choice.categories)
-    was_open = base.kind == "partial" or shown.digest != base.notice or lapsed
+    was_open = base.kind == "partial" or notice.digest != base.notice or lapsed
     merged = _decision(
         granted,
         vendors | dict(choice.vendors),
-        shown,
+        notice,
         kind="partial" if unanswered and was_open else "decided",
         decided_at=base.decided_at,
         changed_at=max(now, base.changed_at),
@@ -121,10 +121,10 @@ def _decision_in_force(evaluator: Evaluator, consent: Consent) -> Decision | Non
     return decision if consent.status.decided else None
 
 
-def _granted(choice: Choice, shown: Notice, on_before: Container[str]) -> frozenset[str]:
+def _granted(choice: Choice, notice: Notice, on_before: Container[str]) -> frozenset[str]:
     """Return the categories of the notice that are on once a choice is made. Those it leaves out stay as before."""
     return frozenset(
-        category for category in shown.category_ids if choice.categories.get(category, category in on_before)
+        category for category in notice.category_ids if choice.categories.get(category, category in on_before)
     )
 
 

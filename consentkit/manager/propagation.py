@@ -1,8 +1,8 @@
 """Withdrawals and narrowings, written for every pseudonym that hand-offs have linked to the visitor's.
 
 A visitor has another pseudonym on each site, and hand-offs between the sites link the pseudonyms in the ledger. A record
-that takes consent back is written for all of them in one transaction, so that each site of the group finds it under its own.
-Such a copy is called an echo. A record that widens reaches another site only by a hand-off.
+that takes consent back is copied to all of them in one transaction, so that each site finds it under its own. Such a copy is
+called an echo. A record that widens reaches another site only by a hand-off.
 
 A hand-off may be under way while consent is taken back. The record of either may then be written before the other's can be
 seen, so both check the linked pseudonyms again after writing. Whichever is written last sees the other.

@@ -99,15 +99,15 @@ class DecisionRecorder:
             UnknownNoticeError: the choice was made under an unknown notice; nothing was changed.
             LedgerUnavailableError: the choice would widen and cannot be recorded; nothing was changed.
         """
-        shown = self.shown(context.notice)
-        transitions.check(self._evaluator, choice, shown)
+        notice = self.shown(context.notice)
+        transitions.check(self._evaluator, choice, notice)
         now = int(self._clock())
         old = before.decision if before.status.decided else None
         if merge:
-            after = transitions.merge(self._evaluator, before, choice, shown, now)
+            after = transitions.merge(self._evaluator, before, choice, notice, now)
             repeated = old is not None
         else:
-            after = transitions.replace(choice, shown, now)
+            after = transitions.replace(choice, notice, now)
             repeated = old is not None and now - old.decided_at < REPEATED_WITHIN
         if repeated and old is not None and old.answers_as(after):
             return Outcome(consent=before)

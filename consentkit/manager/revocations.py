@@ -2,14 +2,14 @@
 
 A grant that a process sees for the first time is looked up in the ledger. After that, one query every `recheck` seconds
 returns the records of all subjects that changed. While the ledger is out of reach, a grant counts for `max_stale` seconds
-after it was last checked, and no request waits longer than a quarter of a second for the ledger.
+after it was last checked. No request waits longer than a quarter of a second for the ledger.
 
 Threads. Requests read `known`, `held`, `polled` and `due_at` without a lock: each read is one dictionary or attribute
 access, and an entry of `known` is replaced as a whole. Two locks order the writers:
 
 * `_poll_lock` lets one thread poll at a time, so that the cursor moves forward only. It is held while the ledger is read.
-* `_entry_lock` guards the step from what was read to what is known: `known`, `_decided_here` and the removal from `held`.
-  It is held for no query, so that a decision taken in this process never waits for the ledger here.
+* `_entry_lock` guards writes to `known`, `held` and `_decided_here`, whose decision depends on what is there already. It
+  is never held during a query, so that a decision of this process never waits for the ledger here.
 
 A query returns the past: a decision may be recorded after the ledger was read and before the answer is taken over. So
 `_looking_up` and `_decided_here` note what happens during a query, and the newer record wins.
@@ -171,15 +171,15 @@ class RevocationCache:
         """Make a decision that was taken in this process count at once, whether its record is durable yet or not."""
         if not record.subject:
             return
-        if not stored:
-            self.held[record.subject] = record
-            entry = self.known.get(record.subject)
-            if entry is not None:
-                # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
-                newest, read_at = entry
-                self.known[record.subject] = (newest, read_at)
-            return
         with self._entry_lock:
+            if not stored:
+                self.held[record.subject] = record
+                entry = self.known.get(record.subject)
+                if entry is not None:
+                    # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
+                    newest, read_at = entry
+                    self.known[record.subject] = (newest, read_at)
+                return
             self._decided_here.add(record.subject)
             # Before the first poll nothing may be kept. Changes made up to that poll are never read, so the subject has to
             # be looked up after it, like any other that is new.

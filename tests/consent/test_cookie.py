@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consentkit.consent.cookie import SKEW, ConsentCookie
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, ConsentStatus, Decision
-from consentkit.errors import ConfigurationError, SecretKeyError
+from consentkit.errors import ConfigurationError
 from consentkit.headers.request import RawHeaders
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
@@ -71,7 +71,7 @@ def attributes(line: str) -> dict[str, str]:
         (False, "stride.localhost", "consent"),
     ],
 )
-def test_a_cookie_is_named_and_bounded_by_where_the_site_runs(
+def test_name_and_attributes_follow_from_scheme_and_domain(
     secure: bool, domain: str | None, name: str
 ) -> None:
     made = cookie(secure=secure, domain=domain)
@@ -88,7 +88,7 @@ def test_a_cookie_is_named_and_bounded_by_where_the_site_runs(
     assert made.read(sent(made.dumps(GRANT), name=name)).granted == GRANT.granted
 
 
-def test_a_cookie_of_another_name_is_not_ours() -> None:  # CK-05
+def test_cookie_of_another_name_is_ignored() -> None:  # CK-05
     made = cookie()
     token = made.dumps(GRANT)
     assert made.read(sent(token)).status == "given"
@@ -120,6 +120,7 @@ def test_max_age_is_whole_seconds_to_the_end_of_validity(now: float, age: int) -
         assert line.endswith(f"; Max-Age={int(age)}")
 
 
+@DRAWN
 @given(st.integers(0, 4_000_000_000))
 def test_six_months_are_at_most_184_days(moment: int) -> None:  # CK-02
     made = cookie(now=moment)
@@ -127,14 +128,14 @@ def test_six_months_are_at_most_184_days(moment: int) -> None:  # CK-02
     assert 181 * DAY <= int(attributes(ours)["max-age"]) <= 15_897_600
 
 
-def test_a_decision_that_no_calendar_holds_is_deleted() -> None:
+def test_cookie_of_a_decision_beyond_the_calendar_is_deleted() -> None:
     far = replace(GRANT, decided_at=10**15, changed_at=10**15)
     assert all(line.endswith("Max-Age=0") for line in cookie().set_cookie(far))
 
 
 @DRAWN
 @given(policies, st.data())
-def test_what_is_set_is_what_is_read(policy: Policy, more: st.DataObject) -> None:
+def test_cookie_that_is_set_reads_back_as_the_same_decision(policy: Policy, more: st.DataObject) -> None:
     made = cookie(policy)
     decision = more.draw(decisions_under(Notice.of(policy)))
     made.clock = lambda: decision.changed_at
@@ -149,7 +150,7 @@ def test_what_is_set_is_what_is_read(policy: Policy, more: st.DataObject) -> Non
 
 
 # CK-01
-def test_five_hundred_vendors_fit_where_their_ids_are_short() -> None:
+def test_500_vendors_with_short_ids_fit_the_cookie() -> None:
     rows = [add("vendors", id=f"v{number:03}") for number in range(500)]
     made = cookie(policy(*rows))
     notice = made.evaluator.notice
@@ -166,13 +167,13 @@ def test_five_hundred_vendors_fit_where_their_ids_are_short() -> None:
     }
 
 
-def test_what_may_not_fit_a_cookie_is_the_developers_mistake() -> None:
+def test_policy_whose_decisions_do_not_fit_a_cookie_is_a_configuration_error() -> None:
     rows = [add("vendors", id=f"a-vendor-with-a-long-id-{number}") for number in range(500)]
     with pytest.raises(ConfigurationError, match=r"501 vendors takes 1[0-9]{4} octets"):
         cookie(policy(*rows))
 
 
-def test_no_choice_is_cut_off_on_the_edge_of_what_fits() -> None:
+def test_largest_policy_that_is_accepted_fits_the_cookie() -> None:
     made = None
     for vendors in range(330, 420):
         try:
@@ -191,11 +192,6 @@ def test_no_choice_is_cut_off_on_the_edge_of_what_fits() -> None:
     _, companion = made.set_cookie(widest)
     name, _, value = companion.split(";")[0].partition("=")
     assert 4080 <= len(name) + len(value) <= 4096
-
-
-def test_a_short_key_is_the_developers_mistake() -> None:  # SG-08
-    with pytest.raises(SecretKeyError):
-        cookie(keys="x")
 
 
 # The companion
@@ -221,7 +217,7 @@ def test_a_short_key_is_the_developers_mistake() -> None:  # SG-08
         ({"social"}, {}, {"decided_at": MOMENT - 400 * DAY}, "-.~"),
     ],
 )
-def test_the_companion_tells_scripts_what_is_on(
+def test_companion_lists_what_is_on(
     granted: set[str], vendors: dict[str, bool], more: Any, written: str
 ) -> None:  # CK-06
     made = cookie()
@@ -240,7 +236,7 @@ def test_the_companion_tells_scripts_what_is_on(
         (set(), {"counter": True}, "~counter._{notice}"),
     ],
 )
-def test_the_companion_tells_what_is_exempt_apart_from_what_was_objected_to(  # LB-05
+def test_companion_lists_exempt_categories_without_an_objection(  # LB-05
     granted: set[str], vendors: dict[str, bool], written: str
 ) -> None:
     made = cookie(policy(put("categories", 1, exempt=True)))
@@ -251,7 +247,7 @@ def test_the_companion_tells_what_is_exempt_apart_from_what_was_objected_to(  # 
     )
 
 
-def test_the_companion_grants_nothing() -> None:
+def test_companion_is_not_read_as_consent() -> None:
     made = cookie()
     _, companion = made.set_cookie(GRANT)
     value = companion.split(";")[0].partition("=")[2]
@@ -267,14 +263,14 @@ def test_the_companion_grants_nothing() -> None:
 )
 @example([(b"cookie", b"__Host-consent=" + b"." * 20_000)])
 @example([(b"cookie", b"__Host-consent=\xff\xfe; __Host-consent")])
-def test_any_bytes_at_all_give_a_consent(headers: list[tuple[bytes, bytes]]) -> None:
+def test_arbitrary_headers_read_as_no_consent(headers: list[tuple[bytes, bytes]]) -> None:
     told = cookie().read(headers)
     assert (told.status, told.granted, told.decision) == ("unknown", frozenset(), None)
     assert told.asking == ("analytical", "tracking", "social", "comfort")
 
 
 @given(st.data())
-def test_any_bytes_around_a_valid_cookie_give_a_consent(more: st.DataObject) -> None:
+def test_valid_cookie_is_found_among_arbitrary_bytes_and_no_altered_one_is(more: st.DataObject) -> None:
     made = cookie()
     token = made.dumps(GRANT).encode()
     before, after = (more.draw(st.binary(max_size=60)) for _ in range(2))
@@ -286,14 +282,14 @@ def test_any_bytes_around_a_valid_cookie_give_a_consent(more: st.DataObject) -> 
         assert made.read([(b"cookie", b"__Host-consent=" + spoilt)]).status == "unknown"
 
 
-def test_what_is_read_needs_no_consent_from_another_place() -> None:
+def test_cookie_is_read_without_middleware() -> None:
     told: Consent = cookie().read(sent(cookie().dumps(GRANT)))
     assert (told.status, told.granted) == (ConsentStatus.GIVEN, {"analytical", "social"})
     assert told.allows("social") and not told.allows("social", "video")
     assert cookie().read([]).status == "unknown"
 
 
-def test_the_signal_is_read_with_it() -> None:  # SG-05
+def test_gpc_is_read_from_the_headers() -> None:  # SG-05
     made = cookie(policy(put("categories", 1, honours_gpc=True)))
     assert made.read([(b"sec-gpc", b"1")]).gpc
     assert made.read([(b"sec-gpc", b"1")]).asking == ()
@@ -306,7 +302,7 @@ def test_the_signal_is_read_with_it() -> None:  # SG-05
 
 
 # CP-01, CP-02, CP-10
-def test_of_several_valid_ones_the_newest_counts_whatever_their_order() -> None:
+def test_newest_of_several_valid_cookies_counts_in_any_order() -> None:
     made = cookie(now=MOMENT + 100)
     values = [
         made.dumps(GRANT),
@@ -319,7 +315,7 @@ def test_of_several_valid_ones_the_newest_counts_whatever_their_order() -> None:
         assert made.read(sent(*order)).status == "refused"
 
 
-def test_among_those_that_changed_at_once_the_narrower_counts() -> None:  # XS-05
+def test_narrower_of_cookies_changed_in_one_second_counts() -> None:  # XS-05
     made = cookie()
     wider = replace(GRANT, granted=frozenset({"analytical", "tracking", "social"}), vendors={})
     ordered = [
@@ -337,13 +333,13 @@ def test_among_those_that_changed_at_once_the_narrower_counts() -> None:  # XS-0
 
 
 @given(st.permutations([{"tracking"}, {"social"}, {"analytical"}, {"comfort"}]))
-def test_the_order_of_the_header_decides_nothing(order: list[set[str]]) -> None:
+def test_equally_broad_cookies_count_the_same_in_any_order(order: list[set[str]]) -> None:
     made = cookie()
     tokens = [made.dumps(replace(GRANT, granted=frozenset(one), vendors={})) for one in order]
     assert made.read(sent(*tokens)).decision == made.read(sent(*sorted(tokens))).decision
 
 
-def test_eight_candidates_are_looked_at() -> None:
+def test_first_eight_cookies_of_the_name_are_read() -> None:
     made = cookie()
     token = made.dumps(GRANT)
     assert made.read(sent(*["x"] * 7, token)).status == "given"
@@ -363,7 +359,7 @@ def test_eight_candidates_are_looked_at() -> None:
         (DAY, "unknown"),
     ],
 )
-def test_a_cookie_from_the_future_does_not_count(ahead: int, status: str) -> None:
+def test_cookie_dated_more_than_60_seconds_ahead_is_ignored(ahead: int, status: str) -> None:
     made = cookie()
     for decision in (
         replace(GRANT, decided_at=MOMENT + ahead, changed_at=MOMENT + ahead),
@@ -372,7 +368,7 @@ def test_a_cookie_from_the_future_does_not_count(ahead: int, status: str) -> Non
         assert made.read(sent(made.dumps(decision))).status == status
 
 
-def test_a_cookie_ends_to_the_second_whatever_the_browser_keeps(clock: Clock) -> None:  # VA-01, VA-02
+def test_cookie_expires_on_the_server_to_the_second(clock: Clock) -> None:  # VA-01, VA-02
     made = cookie()
     made.clock = clock
     now = int(clock())
@@ -403,14 +399,16 @@ def test_a_cookie_ends_to_the_second_whatever_the_browser_keeps(clock: Clock) ->
         ({}, {"keys": ["another key of at least 32 characters", KEY]}, True),
     ],
 )
-def test_a_value_counts_where_it_was_made_for(writer: Any, reader: Any, counts: bool) -> None:
+def test_cookie_counts_for_the_site_or_domain_and_the_keys_it_was_signed_for(
+    writer: Any, reader: Any, counts: bool
+) -> None:
     shared = policy(*OTHERS, *VENDORS, GROUP, SECOND_SITE)
     decision = replace(GRANT, notice=Notice.of(shared).digest)
     one, other = cookie(shared, **writer), cookie(shared, **reader)
     assert (other.read(sent(one.dumps(decision), name=other.name)).decision == decision) is counts
 
 
-def test_a_value_of_another_group_does_not_count() -> None:  # CK-07
+def test_cookie_of_another_group_is_ignored() -> None:  # CK-07
     alone, grouped = policy(), policy(GROUP)
     decision = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(alone).digest)
     evaluator = Evaluator(grouped, "stride", [Notice.of(alone)])
@@ -425,7 +423,7 @@ def test_a_value_of_another_group_does_not_count() -> None:  # CK-07
 
 
 # XS-02, XS-03: with a cookie that sub-domains share, each site asks for itself whether it was listed.
-def test_a_shared_cookie_counts_on_the_sites_that_its_notice_listed() -> None:
+def test_shared_cookie_counts_on_the_sites_that_its_notice_listed() -> None:
     before, after = policy(GROUP), policy(GROUP, SECOND_SITE)
     written = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(before).digest)
     notices = [Notice.of(before)]
@@ -449,7 +447,9 @@ def test_a_shared_cookie_counts_on_the_sites_that_its_notice_listed() -> None:
         (put("categories", 1, description={"en": "Sell.", "nl": "Verkopen."}), "invalidated"),
     ],
 )
-def test_a_revision_asks_again_where_it_is_material(later: Callable[[Any], object], status: str) -> None:
+def test_material_change_of_the_notice_invalidates_consent(
+    later: Callable[[Any], object], status: str
+) -> None:
     old = policy()
     decision = replace(GRANT, granted=frozenset({"analytical"}), vendors={}, notice=Notice.of(old).digest)
     read = ConsentCookie(Evaluator(policy(later), "stride", [Notice.of(old)]), KEY, clock=lambda: MOMENT)
@@ -465,10 +465,10 @@ def test_a_revision_asks_again_where_it_is_material(later: Callable[[Any], objec
 # The memory of what was verified
 
 
-def test_forged_cookies_are_not_remembered() -> None:  # LG-08
+def test_forged_cookies_are_not_cached() -> None:  # LG-08
     made = cookie()
     token = made.dumps(GRANT)
-    for number in range(3000):
+    for number in range(50):
         made.verify(f"{token}{number}".encode())
         made.verify(token.replace(SUBJECT, f"{number:022}").encode())
     assert not made.verified
@@ -477,18 +477,19 @@ def test_forged_cookies_are_not_remembered() -> None:  # LG-08
     assert list(made.verified) == [token.encode()]
 
 
-def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:  # LG-08
-    made = cookie(now=MOMENT + 20_000)
-    tokens = [made.dumps(replace(REFUSAL, changed_at=MOMENT + second)).encode() for second in range(8193)]
-    found = [made.verify(token) for token in tokens]
-    assert len(made.verified) == 8192 // 2 + 1
-    assert made.verify(tokens[-1]) is found[-1]
-    again = made.verify(tokens[0])
-    assert found[0] is not None and again is not None
-    assert again is not found[0] and again.decision == found[0].decision
+def test_cache_of_tokens_is_bounded_and_drops_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:  # LG-08
+    monkeypatch.setattr("consentkit.consent.cookie._TOKENS_KEPT", 8)
+    made = cookie(now=MOMENT + 20)
+    values = [made.dumps(replace(REFUSAL, changed_at=MOMENT + second)).encode() for second in range(9)]
+    tokens = [made.verify(value) for value in values]
+    assert len(made.verified) == 8 // 2 + 1
+    assert made.verify(values[-1]) is tokens[-1]
+    again = made.verify(values[0])
+    assert tokens[0] is not None and again is not None
+    assert again is not tokens[0] and again.decision == tokens[0].decision
 
 
-def test_what_was_judged_is_kept_until_it_may_be_worth_something_else(clock: Clock) -> None:
+def test_evaluated_consent_is_cached_until_it_may_change(clock: Clock) -> None:
     made = cookie()
     made.clock = clock
     token = made.verify(made.dumps(GRANT).encode())

@@ -56,13 +56,11 @@ def consent(**changes: Any) -> Consent:
         ("social", "disqus", True),
     ],
 )
-def test_a_category_or_one_vendor_of_it_is_allowed_or_not(
-    category: str, vendor: str | None, allowed: bool
-) -> None:
+def test_allows_answers_for_categories_and_vendors(category: str, vendor: str | None, allowed: bool) -> None:
     assert consent().allows(category, vendor=vendor) is allowed
 
 
-def test_a_category_that_the_policy_lacks_is_the_developers_mistake() -> None:
+def test_allows_raises_for_an_unknown_category() -> None:
     for category in ("", "Social", "marketing"):
         with pytest.raises(UnknownCategoryError, match="functional, analytical, social"):
             consent().allows(category)
@@ -70,7 +68,7 @@ def test_a_category_that_the_policy_lacks_is_the_developers_mistake() -> None:
             consent().allows(category, vendor="youtube")
 
 
-def test_a_vendor_that_the_category_lacks_is_the_developers_mistake() -> None:
+def test_allows_raises_for_a_vendor_outside_the_category() -> None:
     for vendor in ("", "YouTube", "tiktok", "matomo"):
         with pytest.raises(UnknownVendorError, match="youtube, disqus"):
             consent().allows("social", vendor=vendor)
@@ -87,7 +85,7 @@ def test_a_vendor_that_the_category_lacks_is_the_developers_mistake() -> None:
         ("invalidated", False),
     ],
 )
-def test_a_status_says_whether_the_visitor_has_answered(status: str, decided: bool) -> None:
+def test_status_is_decided_after_a_valid_answer(status: str, decided: bool) -> None:
     assert ConsentStatus(status).decided is decided
 
 
@@ -95,7 +93,7 @@ def test_there_are_six_statuses() -> None:
     assert len(ConsentStatus) == 6
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_in_utc() -> None:
     told = consent()
     assert told.decided_at == datetime(2026, 11, 22, 10, tzinfo=UTC)
     assert told.expires_at == datetime(2026, 11, 22, 10, 1, tzinfo=UTC)
@@ -103,17 +101,17 @@ def test_times_are_told_in_utc() -> None:
     assert told.notice == "n" * 43
 
 
-def test_who_has_not_answered_has_neither_time_nor_notice() -> None:
+def test_consent_without_a_decision_has_no_times_and_no_notice() -> None:
     told = consent(decision=None, expires=None, status=ConsentStatus.UNKNOWN)
     assert (told.decided_at, told.expires_at, told.expires, told.notice) == (None, None, None, None)
 
 
-def test_the_banner_has_something_to_ask_where_categories_are_open() -> None:
+def test_needs_asking_while_categories_are_open() -> None:
     assert consent(asking=("social",)).needs_asking
     assert not consent().needs_asking
 
 
-def test_a_consent_says_what_it_is_without_the_pseudonym() -> None:
+def test_repr_shows_status_and_grants_without_the_subject() -> None:
     assert repr(consent()) == "<Consent given: social>"
     assert (
         repr(consent(granted=frozenset(), status=ConsentStatus.REFUSED))
@@ -122,7 +120,7 @@ def test_a_consent_says_what_it_is_without_the_pseudonym() -> None:
     assert "s" * 22 not in repr(consent())
 
 
-def test_a_decision_cannot_be_changed() -> None:
+def test_decision_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         DECISION.subject = ""  # type: ignore[misc]  # what the test is about
 
@@ -138,19 +136,19 @@ def test_a_decision_cannot_be_changed() -> None:
         ({"kind": "partial"}, False),
     ],
 )
-def test_two_decisions_answer_alike_whenever_they_were_made(change: dict[str, Any], same: bool) -> None:
+def test_answers_as_ignores_times_and_subject(change: dict[str, Any], same: bool) -> None:
     assert DECISION.answers_as(replace(DECISION, **change)) is same
 
 
-def test_refusing_a_category_is_narrower_than_refusing_all_its_vendors() -> None:  # XS-05
+def test_refusing_a_category_is_narrower_than_refusing_its_vendors() -> None:  # XS-05
     refusal = replace(DECISION, granted=frozenset(), vendors={})
     exceptions = replace(DECISION, vendors={"youtube": False, "disqus": False, "vimeo": False})
     assert refusal.breadth < exceptions.breadth < DECISION.breadth
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(policies.map(Notice.of), st.data())
-def test_what_allows_less_is_narrower(notice: Notice, more: st.DataObject) -> None:  # XS-05
+def test_decision_that_allows_less_has_lower_breadth(notice: Notice, more: st.DataObject) -> None:  # XS-05
     one, other = more.draw(decisions_under(notice)), more.draw(decisions_under(notice))
     if allowed(one, notice) < allowed(other, notice):
         assert one.breadth < other.breadth
@@ -165,9 +163,9 @@ def allowed(decision: Decision, notice: Notice) -> set[str]:
     return set(decision.granted) | vendors
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(policies, st.data())
-def test_vendors_follow_their_category_but_for_what_was_said_about_them(  # LB-03
+def test_vendors_follow_their_category_unless_answered_separately(  # LB-03
     policy: Policy, more: st.DataObject
 ) -> None:
     decision = more.draw(decisions_under(Notice.of(policy)))

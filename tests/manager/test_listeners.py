@@ -9,7 +9,7 @@ from consentkit.manager.listeners import Listeners
 from tests.support.records import a_record
 
 
-def test_listeners_are_told_in_order_and_a_failing_one_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_listeners_are_called_in_order_and_a_failing_one_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     told: list[tuple[str, str]] = []
     listeners = Listeners()
 
@@ -35,7 +35,7 @@ def test_listeners_are_told_in_order_and_a_failing_one_is_logged(caplog: pytest.
     assert len(caplog.records) == 4
 
 
-def test_a_sync_listener_does_not_hold_up_the_event_loop() -> None:
+def test_sync_listener_runs_in_another_thread_than_the_event_loop() -> None:
     where: list[threading.Thread] = []
     listeners = Listeners()
     listeners.add(lambda record: where.append(threading.current_thread()))
@@ -43,7 +43,7 @@ def test_a_sync_listener_does_not_hold_up_the_event_loop() -> None:
     assert where and where[0] is not threading.current_thread()
 
 
-def test_what_is_called_and_gives_something_to_await_is_awaited() -> None:
+def test_awaitable_returned_by_a_sync_listener_is_awaited() -> None:
     told: list[str] = []
 
     async def later(record: Record) -> None:

@@ -45,7 +45,7 @@ def subject(outcome: Outcome) -> str:
 
 
 # XS-03
-def test_a_withdrawal_reaches_every_linked_pseudonym_in_one_go(
+def test_withdrawal_is_echoed_to_every_linked_pseudonym(
     here: ConsentManager, there: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     mine, theirs, stranger = accept(here), accept(there), accept(there)
@@ -86,7 +86,7 @@ def test_a_withdrawal_reaches_every_linked_pseudonym_in_one_go(
         ),
     ],
 )
-def test_a_narrowing_leaves_what_both_grant(
+def test_narrowing_is_echoed_as_what_both_grant(
     here: ConsentManager,
     there: ConsentManager,
     ledger: Ledger,
@@ -107,7 +107,7 @@ def test_a_narrowing_leaves_what_both_grant(
     assert echo.decided_at == (theirs.record or echo).decided_at or status == "refused"
 
 
-def test_what_widens_reaches_nobody_else(
+def test_widening_is_not_echoed(
     here: ConsentManager, there: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     mine = here.decide(
@@ -123,7 +123,7 @@ def test_what_widens_reaches_nobody_else(
     assert newest is not None and newest.id == (theirs.record or newest).id
 
 
-def test_a_record_delivered_twice_has_the_same_echoes(
+def test_record_delivered_twice_has_the_same_echoes(
     here: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     mine, theirs = accept(here), accept(here)
@@ -138,9 +138,7 @@ def test_a_record_delivered_twice_has_the_same_echoes(
     assert len(list(ledger.records())) == count
 
 
-def test_a_linked_grant_under_a_notice_that_is_not_known_here_is_ended(
-    here: ConsentManager, ledger: Ledger
-) -> None:
+def test_linked_grant_under_an_unknown_notice_is_withdrawn_too(here: ConsentManager, ledger: Ledger) -> None:
     mine = accept(here)
     foreign = a_record(
         subject="f" * 22, notice="u" * 43, categories={"other": True}, vendors={"somebody": True}
@@ -189,7 +187,7 @@ def imported(manager: ConsentManager, subject: str, at: int, **changes: object) 
 
 
 # WD-05
-def test_a_grant_that_arrives_while_it_is_taken_back_is_taken_back_too(
+def test_grant_imported_during_a_withdrawal_is_withdrawn_too(
     here: ConsentManager, interrupted: Interrupted, clock: Clock
 ) -> None:
     mine = accept(here)
@@ -209,7 +207,7 @@ def test_a_grant_that_arrives_while_it_is_taken_back_is_taken_back_too(
     ("left", "status"),
     [({"analytical": False, "tracking": False, "social": True}, "given"), ({}, "withdrawn")],
 )
-def test_a_grant_that_arrives_after_it_was_taken_back_is_taken_back_too(
+def test_grant_imported_after_a_narrowing_is_narrowed_too(
     here: ConsentManager, ledger: Ledger, clock: Clock, left: dict[str, bool], status: str
 ) -> None:
     mine = accept(here)
@@ -226,7 +224,7 @@ def test_a_grant_that_arrives_after_it_was_taken_back_is_taken_back_too(
     assert {category for category, on in newest.categories.items() if on} == {c for c in left if left[c]}
 
 
-def test_a_choice_that_is_brought_takes_nothing_back_that_was_given_after_it(
+def test_imported_choice_takes_back_nothing_granted_after_it(
     here: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     earlier = int(clock())
@@ -245,7 +243,7 @@ def test_a_choice_that_is_brought_takes_nothing_back_that_was_given_after_it(
 
 
 # RC-10
-def test_a_narrowing_that_cannot_look_again_waits_and_a_grant_stands(
+def test_failed_second_check_raises_for_a_withdrawal_and_is_logged_for_a_grant(
     here: ConsentManager, interrupted: Interrupted, ledger_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine = accept(here)
@@ -265,7 +263,7 @@ def test_a_narrowing_that_cannot_look_again_waits_and_a_grant_stands(
     )
 
 
-def test_where_only_what_is_exempt_is_left_nothing_is_given(ledger: Ledger, clock: Clock) -> None:
+def test_echo_that_leaves_only_exempt_categories_is_a_refusal(ledger: Ledger, clock: Clock) -> None:
     policy = policy_of(categories=rows("categories", analytical={"exempt": True}))
     with (
         managing(policy, ledger=ledger, clock=clock) as here,
@@ -279,7 +277,7 @@ def test_where_only_what_is_exempt_is_left_nothing_is_given(ledger: Ledger, cloc
         assert echo is not None and (echo.status, echo.categories["analytical"]) == ("refused", True)
 
 
-def test_a_choice_that_is_brought_stays_as_wide_as_it_was_made_after_all_others(
+def test_imported_choice_newer_than_linked_grants_is_not_narrowed(
     here: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     mine = here.decide(
@@ -292,7 +290,7 @@ def test_a_choice_that_is_brought_stays_as_wide_as_it_was_made_after_all_others(
 
 
 # XS-05
-def test_what_is_brought_is_not_narrowed_by_what_it_narrowed_itself(
+def test_imported_choice_is_not_narrowed_by_its_own_echo(
     here: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     mine = here.decide(

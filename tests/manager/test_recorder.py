@@ -1,16 +1,19 @@
-"""How decisions are taken is tested with the manager; here is what is kept beside them."""
+"""Notices and renderings stored with records, imported decisions, content loaded once. Choices are tested with the manager."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from consentkit import ConsentManager, Policy
+from consentkit.consent import transitions
 from consentkit.consent.model import Choice
 from consentkit.manager.choice import ChoiceContext
 from consentkit.notices.notice import Notice
 from consentkit.web import SiteServices
 from tests.conftest import Clock
 from tests.support.sites import managing
+
+EVERYTHING = Choice(categories={"analytical": True, "social": True}, vendors={})
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def accept(manager: ConsentManager, **context: str) -> None:
 
 
 # IN-06: the exact words, templates' and style sheets' hashes included
-def test_the_first_record_under_a_notice_has_it_kept_with_what_was_shown(manager: ConsentManager) -> None:
+def test_first_record_in_a_language_stores_notice_and_rendering(manager: ConsentManager) -> None:
     SiteServices(manager)
     assert manager.ledger is not None and manager.ledger.notices() == []
     for language in ("en", "nl", "en"):
@@ -37,7 +40,7 @@ def test_the_first_record_under_a_notice_has_it_kept_with_what_was_shown(manager
     assert len(shown["en"]["templates"]["banner.html"]) == 64 and shown["en"]["assets"]
 
 
-def test_an_older_notice_that_is_known_by_its_facts_alone_is_not_kept_anew(manager: ConsentManager) -> None:
+def test_notice_without_its_text_is_not_stored(manager: ConsentManager) -> None:
     older = Notice("o" * 43, manager.notice.facts)
     manager.evaluator.add_notice(older)
     accept(manager, notice=older.digest)
@@ -46,7 +49,7 @@ def test_an_older_notice_that_is_known_by_its_facts_alone_is_not_kept_anew(manag
     assert record.notice == older.digest
 
 
-def test_an_older_notice_whose_words_are_known_is_kept_without_todays_rendering(
+def test_older_notice_is_stored_without_the_current_rendering(
     manager: ConsentManager,
 ) -> None:
     SiteServices(manager)
@@ -55,3 +58,25 @@ def test_an_older_notice_whose_words_are_known_is_kept_without_todays_rendering(
     accept(manager, notice=older.digest)
     assert manager.ledger is not None and manager.ledger.notice(older.digest) == older.content
     assert manager.ledger.renderings(older.digest) == []
+
+
+# XS-06
+def test_decision_of_another_site_is_recorded_as_imported(manager: ConsentManager, clock: Clock) -> None:
+    before = manager.evaluator.undecided()
+    brought = transitions.replace(EVERYTHING, manager.notice, int(clock()))
+    outcome = manager.recorder.take_over(before, brought, ChoiceContext(choice="handoff"))
+    assert outcome.record is not None and outcome.consent.granted == {"analytical", "social"}
+    assert (outcome.record.event, outcome.record.choice) == ("imported", "handoff")
+    assert outcome.reference is None
+
+
+# LB-09
+def test_content_loaded_once_is_recorded_without_a_subject_and_grants_nothing(
+    manager: ConsentManager,
+) -> None:
+    record = manager.recorder.loaded_once("youtube", ChoiceContext(surface="embed", choice="load_once"))
+    assert manager.ledger is not None
+    assert [each.id for each in manager.ledger.records()] == [record.id]
+    assert (record.event, record.status, record.subject) == ("loaded_once", "unknown", None)
+    assert record.vendors == {"youtube": True} and not any(record.categories.values())
+    assert record.expires_at is None

@@ -64,7 +64,9 @@ def allowed(consent: Consent) -> tuple[dict[str, bool], dict[str, bool]]:
 # Where much is settled without judging, nothing else may come of it
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(policies, policies, st.data())
-def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, more: st.DataObject) -> None:
+def test_permissions_are_those_of_the_resolved_consent(
+    before: Policy, after: Policy, more: st.DataObject
+) -> None:
     notice = Notice.of(before)
     evaluator = Evaluator(after, "stride", [notice, Notice.of(after)])
     cookie = ConsentCookie(evaluator, "a key that the tests of the standing sign with")
@@ -83,7 +85,27 @@ def test_what_is_settled_is_what_judging_finds(before: Policy, after: Policy, mo
                 assert settled is None or (now < token.until and token.ends == ends)
 
 
-def test_a_grant_that_the_ledger_knows_counts(manager: ConsentManager) -> None:
+def test_cached_permissions_count_until_something_newer_may_be_known(
+    manager: ConsentManager, clock: Clock
+) -> None:
+    outcome = accept(manager)
+    token = token_of(manager, outcome)
+    resolver = manager.resolver
+    assert outcome.record is not None
+    assert resolver.permissions(token, clock()) is None, "never looked up"
+    manager.revocations.refresh(token.subject, clock())
+    shared = resolver.permissions(token, clock())
+    assert shared is not None and shared is resolver.permissions(token, clock() + 1)
+    assert resolver.permissions(token, clock() + 60) is None, "a poll is due"
+    assert token.ends == outcome.consent.expires
+    manager.revocations.hold(outcome.record, clock(), stored=False)
+    assert resolver.permissions(token, clock()) is None, "a decision waits for the ledger"
+    clock.advance(5)
+    manager.withdraw(outcome.consent, None, ChoiceContext())
+    assert resolver.permissions(token, clock()) is None, "withdrawn"
+
+
+def test_recorded_grant_counts(manager: ConsentManager) -> None:
     token = token_of(manager, accept(manager))
     assert seen(manager, token) == (ConsentStatus.GIVEN, {"analytical", "tracking"}, False)
     assert not manager.resolver.needs_lookup(token, manager.clock())
@@ -91,7 +113,7 @@ def test_a_grant_that_the_ledger_knows_counts(manager: ConsentManager) -> None:
 
 
 # 7(1): what cannot be demonstrated is no consent
-def test_a_grant_that_the_ledger_has_no_record_of_counts_for_nothing(
+def test_grant_without_a_record_does_not_count(
     policy: Policy, manager: ConsentManager, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with managing(policy, ledger=f"sqlite:///{tmp_path / 'lost.db'}", clock=clock) as other:
@@ -101,7 +123,7 @@ def test_a_grant_that_the_ledger_has_no_record_of_counts_for_nothing(
 
 
 # A grant that leads to no record could be neither proved nor withdrawn
-def test_a_grant_without_a_pseudonym_counts_for_nothing_and_a_refusal_needs_none(
+def test_grant_without_a_subject_does_not_count_and_a_refusal_does(
     manager: ConsentManager,
 ) -> None:
     for choice, status in (
@@ -116,7 +138,7 @@ def test_a_grant_without_a_pseudonym_counts_for_nothing_and_a_refusal_needs_none
 
 
 # "a broader one after narrowing is worth nothing"
-def test_a_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
+def test_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
     manager: ConsentManager, clock: Clock
 ) -> None:
     broad = accept(manager)
@@ -129,9 +151,7 @@ def test_a_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
 
 
 # A narrowing whose record waits in another process
-def test_a_cookie_that_is_newer_than_its_record_grants_what_both_do(
-    manager: ConsentManager, clock: Clock
-) -> None:
+def test_cookie_newer_than_its_record_grants_what_both_do(manager: ConsentManager, clock: Clock) -> None:
     broad = accept(manager)
     clock.advance(5)
     change = Choice(categories={"tracking": False, "social": True}, vendors={})
@@ -141,7 +161,7 @@ def test_a_cookie_that_is_newer_than_its_record_grants_what_both_do(
     assert seen(manager, token_of(manager, unrecorded)) == (ConsentStatus.GIVEN, {"analytical"}, False)
 
 
-def test_a_record_under_a_notice_that_is_not_known_grants_nothing(
+def test_record_under_an_unknown_notice_grants_nothing(
     manager: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     outcome = accept(manager)
@@ -151,7 +171,7 @@ def test_a_record_under_a_notice_that_is_not_known_grants_nothing(
 
 
 # HO-14: afterwards nothing is granted, and no banner for a fault of ours
-def test_without_the_ledger_a_grant_ends_after_max_stale_without_a_banner(
+def test_grant_ends_max_stale_after_the_last_check_without_a_banner(
     manager: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     token = token_of(manager, accept(manager))
@@ -165,7 +185,7 @@ def test_without_the_ledger_a_grant_ends_after_max_stale_without_a_banner(
     assert not consent.needs_asking
 
 
-def test_a_grant_that_was_never_checked_stands_while_the_ledger_is_away(
+def test_unchecked_grant_counts_while_the_ledger_is_out_of_reach(
     policy: Policy, manager: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     outcome = accept(manager)
@@ -174,7 +194,7 @@ def test_a_grant_that_was_never_checked_stands_while_the_ledger_is_away(
         assert seen(restarted, token_of(restarted, outcome))[0] is ConsentStatus.GIVEN
 
 
-def test_notices_are_read_once_and_again_after_recheck(
+def test_notices_are_loaded_once_per_recheck_period(
     manager: ConsentManager, ledger: Ledger, clock: Clock
 ) -> None:
     other = dict(manager.notice.content or {}, records_kept="P1Y")
@@ -193,7 +213,7 @@ def test_notices_are_read_once_and_again_after_recheck(
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"categories": 1}', '"text"'])
-def test_a_damaged_notice_in_the_ledger_is_logged_and_the_others_are_read(
+def test_damaged_notice_in_the_ledger_is_logged_and_the_others_are_loaded(
     manager: ConsentManager,
     ledger: Ledger,
     ledger_url: str,
@@ -213,7 +233,7 @@ def test_a_damaged_notice_in_the_ledger_is_logged_and_the_others_are_read(
     assert manager.resolver.may_load_notices(clock() + 60) and not manager.resolver.may_load_notices(clock())
 
 
-def test_notices_that_cannot_be_read_are_asked_for_again_later(
+def test_notices_are_loaded_later_if_the_ledger_is_out_of_reach(
     manager: ConsentManager, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.close()

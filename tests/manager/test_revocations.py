@@ -31,7 +31,7 @@ def revocations(ledger: Ledger) -> Iterator[RevocationCache]:
     known.close()
 
 
-def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
+def test_subject_is_looked_up_once_and_then_polled_with_all_others(
     ledger: Ledger, revocations: RevocationCache
 ) -> None:
     given = a_record(subject=SUBJECT, status="given")
@@ -50,12 +50,12 @@ def test_a_subject_is_looked_up_at_first_sight_and_then_with_all_others(
     assert record is not None and record.id == withdrawn.id
 
 
-def test_a_clock_that_goes_back_has_the_ledger_read_again(revocations: RevocationCache) -> None:
+def test_poll_is_due_when_the_clock_goes_back(revocations: RevocationCache) -> None:
     revocations.refresh(SUBJECT, NOW)
     assert revocations.due(SUBJECT, NOW - 10)
 
 
-def test_nothing_that_happens_between_a_decision_and_the_first_poll_is_missed(
+def test_change_between_a_decision_and_the_first_poll_is_not_missed(
     ledger: Ledger, revocations: RevocationCache
 ) -> None:
     given = a_record(subject=SUBJECT, status="given")
@@ -68,7 +68,7 @@ def test_nothing_that_happens_between_a_decision_and_the_first_poll_is_missed(
     assert record is not None and record.status == "withdrawn"
 
 
-def test_what_was_decided_in_this_process_holds_at_once(revocations: RevocationCache) -> None:
+def test_decision_of_this_process_counts_at_once(revocations: RevocationCache) -> None:
     revocations.refresh("o" * 22, NOW)
     waiting = a_record(subject=SUBJECT, status="withdrawn")
     revocations.hold(a_record(subject=None), NOW, stored=True)
@@ -80,7 +80,7 @@ def test_what_was_decided_in_this_process_holds_at_once(revocations: RevocationC
 
 
 # HO-14
-def test_without_the_ledger_a_grant_stands_for_max_stale_and_nobody_waits_for_it(
+def test_grant_counts_for_max_stale_and_the_ledger_is_not_asked_during_the_pause(
     ledger: Ledger, revocations: RevocationCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.append(a_record(subject=SUBJECT, status="given"))
@@ -95,7 +95,7 @@ def test_without_the_ledger_a_grant_stands_for_max_stale_and_nobody_waits_for_it
     assert not revocations.newest(SUBJECT, CHANGED, NOW + 3601)[1]
 
 
-def test_a_grant_that_was_never_checked_stands_for_max_stale_since_its_decision(
+def test_unchecked_grant_counts_for_max_stale_after_its_decision(
     revocations: RevocationCache,
 ) -> None:
     assert revocations.newest(SUBJECT, int(NOW), NOW + 3600) == (None, True)
@@ -114,7 +114,7 @@ class _Hanging(Ledger):
         return super().changes(cursor)
 
 
-def test_a_ledger_that_does_not_answer_holds_a_request_for_a_quarter_of_a_second(
+def test_ledger_that_does_not_answer_is_given_up_after_the_longest_wait(
     ledger_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("consentkit.manager.revocations.LONGEST_WAIT", 0.25)
@@ -129,7 +129,7 @@ def test_a_ledger_that_does_not_answer_holds_a_request_for_a_quarter_of_a_second
     ledger.close()
 
 
-def test_whoever_comes_while_somebody_polls_uses_that_answer(ledger_url: str) -> None:
+def test_concurrent_requests_share_one_poll(ledger_url: str) -> None:
     ledger = _Hanging(ledger_url)
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     polls = [
@@ -145,7 +145,9 @@ def test_whoever_comes_while_somebody_polls_uses_that_answer(ledger_url: str) ->
     ledger.close()
 
 
-def test_many_changes_are_read_to_the_end(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_poll_reads_answers_of_limited_length_to_the_end(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "LARGEST_ANSWER", 40)
     monkeypatch.setattr(store, "_CHANGES", store._CHANGES.limit(40))
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
@@ -198,7 +200,7 @@ def withdrawn(later: int = 1) -> Record:
 
 
 # WD-03
-def test_a_withdrawal_elsewhere_during_a_look_up_is_found_by_the_poll_that_passes_it(
+def test_withdrawal_elsewhere_during_a_lookup_is_kept_by_the_poll_that_reads_it(
     interrupted: Known,
 ) -> None:
     ledger, revocations = interrupted
@@ -215,7 +217,7 @@ def test_a_withdrawal_elsewhere_during_a_look_up_is_found_by_the_poll_that_passe
 
 
 # WD-03
-def test_a_withdrawal_here_during_a_look_up_stands(interrupted: Known) -> None:
+def test_withdrawal_here_during_a_lookup_is_kept(interrupted: Known) -> None:
     ledger, revocations = interrupted
 
     def meanwhile() -> None:
@@ -231,7 +233,7 @@ def test_a_withdrawal_here_during_a_look_up_stands(interrupted: Known) -> None:
 
 # WD-03
 @pytest.mark.parametrize(("later", "known"), [(2, True), (1, False), (0, True)])
-def test_a_withdrawal_here_during_a_poll_stands_against_what_is_older(
+def test_withdrawal_here_during_a_poll_is_kept_unless_the_poll_read_a_newer_record(
     interrupted: Known, later: int, known: bool
 ) -> None:
     ledger, revocations = interrupted
@@ -252,7 +254,7 @@ def test_a_withdrawal_here_during_a_poll_stands_against_what_is_older(
     assert record is not None and record.status == "withdrawn"
 
 
-def test_what_is_only_good_for_a_while_is_checked_as_often(ledger: Ledger) -> None:
+def test_poll_is_due_at_least_every_max_stale_seconds(ledger: Ledger) -> None:
     revocations = RevocationCache(ledger, recheck=7200, max_stale=600)
     ledger.append(a_record(subject=SUBJECT))
     revocations.refresh(SUBJECT, NOW)
@@ -260,7 +262,7 @@ def test_what_is_only_good_for_a_while_is_checked_as_often(ledger: Ledger) -> No
     revocations.close()
 
 
-def test_the_memory_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_of_subjects_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.manager.revocations._SUBJECTS_KEPT", 20)
     revocations = RevocationCache(ledger, recheck=60, max_stale=3600)
     for number in range(50):
@@ -269,7 +271,7 @@ def test_the_memory_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) 
     revocations.close()
 
 
-def test_a_process_just_forked_starts_threads_of_its_own(revocations: RevocationCache) -> None:
+def test_forked_process_starts_its_own_threads(revocations: RevocationCache) -> None:
     before = revocations._thread_pool()
     revocations._threads = (-1, before)
     assert revocations._thread_pool() is not before
