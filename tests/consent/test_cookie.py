@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consentkit.consent.cookie import SKEW, ConsentCookie
 from consentkit.consent.evaluation import Evaluator
-from consentkit.consent.model import Consent, ConsentStatus, Decision
+from consentkit.consent.model import ConsentStatus, Decision
 from consentkit.errors import ConfigurationError
 from consentkit.headers.request import RawHeaders
 from consentkit.notices.notice import Notice
@@ -52,7 +52,7 @@ def sent(*values: str | bytes, name: str = "__Host-consent") -> RawHeaders:
 
 
 def attributes(line: str) -> dict[str, str]:
-    """Read what stands behind the first semicolon, names in lower case."""
+    """Return the attributes of a Set-Cookie value, names in lower case."""
     return {
         name.strip().lower(): value
         for name, _, value in (part.partition("=") for part in line.split(";")[1:])
@@ -80,11 +80,11 @@ def test_name_and_attributes_follow_from_scheme_and_domain(
     ours, companion = made.set_cookie(GRANT)
     assert ours.startswith(f"{name}={made.dumps(GRANT)};") and companion.startswith(f"{name}-state=")
     for line in (ours, companion):
-        told = attributes(line)
-        assert (told.pop("path"), told.pop("samesite"), told.pop("domain", None)) == ("/", "Lax", domain)
-        assert ("secure" in told) is secure
-        assert ("httponly" in told) is (line is ours)
-        assert set(told) - {"secure", "httponly"} == {"max-age"}
+        found = attributes(line)
+        assert (found.pop("path"), found.pop("samesite"), found.pop("domain", None)) == ("/", "Lax", domain)
+        assert ("secure" in found) is secure
+        assert ("httponly" in found) is (line is ours)
+        assert set(found) - {"secure", "httponly"} == {"max-age"}
     assert made.read(sent(made.dumps(GRANT), name=name)).granted == GRANT.granted
 
 
@@ -144,9 +144,9 @@ def test_cookie_that_is_set_reads_back_as_the_same_decision(policy: Policy, more
         assert re.fullmatch(r"[A-Za-z0-9_.~!-]+", line.split(";")[0].partition("=")[2])  # CK-01
         (value,) = SimpleCookie(line).values()
         assert value["path"] == "/"
-    told = made.read(sent(ours.split(";")[0].partition("=")[2]))
-    assert told.decision == decision
-    assert told.status == made.evaluator.evaluate(decision, decision.changed_at).status
+    consent = made.read(sent(ours.split(";")[0].partition("=")[2]))
+    assert consent.decision == decision
+    assert consent.status == made.evaluator.evaluate(decision, decision.changed_at).status
 
 
 # CK-01
@@ -264,9 +264,9 @@ def test_companion_is_not_read_as_consent() -> None:
 @example([(b"cookie", b"__Host-consent=" + b"." * 20_000)])
 @example([(b"cookie", b"__Host-consent=\xff\xfe; __Host-consent")])
 def test_arbitrary_headers_read_as_no_consent(headers: list[tuple[bytes, bytes]]) -> None:
-    told = cookie().read(headers)
-    assert (told.status, told.granted, told.decision) == ("unknown", frozenset(), None)
-    assert told.asking == ("analytical", "tracking", "social", "comfort")
+    consent = cookie().read(headers)
+    assert (consent.status, consent.granted, consent.decision) == ("unknown", frozenset(), None)
+    assert consent.asking == ("analytical", "tracking", "social", "comfort")
 
 
 @given(st.data())
@@ -274,8 +274,8 @@ def test_valid_cookie_is_found_among_arbitrary_bytes_and_no_altered_one_is(more:
     made = cookie()
     token = made.dumps(GRANT).encode()
     before, after = (more.draw(st.binary(max_size=60)) for _ in range(2))
-    told = made.read([(b"cookie", before + b";__Host-consent=" + token + b";" + after)])
-    assert (told.status, told.decision) == ("given", GRANT)
+    consent = made.read([(b"cookie", before + b";__Host-consent=" + token + b";" + after)])
+    assert (consent.status, consent.decision) == ("given", GRANT)
     place = more.draw(st.integers(0, len(token) - 1))
     spoilt = token[:place] + more.draw(st.binary(max_size=3)) + token[place + 1 :]
     if spoilt.strip(b" \t") != token and b";" not in spoilt:
@@ -283,9 +283,9 @@ def test_valid_cookie_is_found_among_arbitrary_bytes_and_no_altered_one_is(more:
 
 
 def test_cookie_is_read_without_middleware() -> None:
-    told: Consent = cookie().read(sent(cookie().dumps(GRANT)))
-    assert (told.status, told.granted) == (ConsentStatus.GIVEN, {"analytical", "social"})
-    assert told.allows("social") and not told.allows("social", "video")
+    consent = cookie().read(sent(cookie().dumps(GRANT)))
+    assert (consent.status, consent.granted) == (ConsentStatus.GIVEN, {"analytical", "social"})
+    assert consent.allows("social") and not consent.allows("social", "video")
     assert cookie().read([]).status == "unknown"
 
 
@@ -296,8 +296,8 @@ def test_gpc_is_read_from_the_headers() -> None:  # SG-05
     granted = replace(
         GRANT, granted=frozenset({"analytical"}), vendors={}, notice=made.evaluator.notice.digest
     )
-    told = made.read([*sent(made.dumps(granted)), (b"sec-gpc", b"1")])
-    assert (told.gpc, told.allows("analytical")) == (True, True)
+    consent = made.read([*sent(made.dumps(granted)), (b"sec-gpc", b"1")])
+    assert (consent.gpc, consent.allows("analytical")) == (True, True)
     assert not made.read(sent(made.dumps(granted))).gpc
 
 
@@ -379,7 +379,7 @@ def test_cookie_expires_on_the_server_to_the_second(clock: Clock) -> None:  # VA
     assert made.read(sent(token)).status == "expired"
     clock.advance(days=4000)
     assert made.read(sent(token)).status == "expired"
-    # And a clock that was wrong and is put right finds the answer where it was.
+    # A clock that was wrong and is corrected finds the consent as before.
     clock.seconds = float(now)
     assert made.read(sent(token)).status == "given"
 
@@ -455,14 +455,14 @@ def test_material_change_of_the_notice_invalidates_consent(
     read = ConsentCookie(Evaluator(policy(later), "stride", [Notice.of(old)]), KEY, clock=lambda: MOMENT)
     token = cookie(old).dumps(decision)
     assert read.read(sent(token)).status == status
-    # An answer under a notice from a later policy than ours says nothing to us.
+    # A decision under a notice of a later policy cannot be read yet.
     newer = ConsentCookie(Evaluator(policy(later), "stride"), KEY)
     ahead = newer.dumps(replace(decision, notice=newer.evaluator.notice.digest))
     assert cookie(old).read(sent(ahead)).status == "unknown"
     assert cookie(old).unknown_notice(ahead.encode()) == newer.evaluator.notice.short
 
 
-# The memory of what was verified
+# The caches
 
 
 def test_forged_cookies_are_not_cached() -> None:  # LG-08
@@ -495,11 +495,11 @@ def test_evaluated_consent_is_cached_until_it_may_change(clock: Clock) -> None:
     token = made.verify(made.dumps(GRANT).encode())
     assert token is not None
     clock.seconds = float(MOMENT)
-    told = made.evaluate(token, clock())
-    assert made.evaluate(token, clock() + 5) is told
-    assert made.evaluate(token, clock(), gpc=True) is not told
+    consent = made.evaluate(token, clock())
+    assert made.evaluate(token, clock() + 5) is consent
+    assert made.evaluate(token, clock(), gpc=True) is not consent
     assert made.evaluate(token, clock(), gpc=True) is made.evaluate(token, clock() + 5, gpc=True)
-    assert made.evaluate(token, clock()) is told
-    assert made.evaluate(token, told.until) is not told
-    assert made.evaluate(token, told.until).status == "expired"
+    assert made.evaluate(token, clock()) is consent
+    assert made.evaluate(token, consent.until) is not consent
+    assert made.evaluate(token, consent.until).status == "expired"
     assert made.evaluate(None, clock()).status == "unknown"

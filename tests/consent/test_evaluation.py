@@ -110,7 +110,7 @@ def test_decision_beyond_the_calendar_has_expired(decided_at: int) -> None:  # V
     assert (consent.status, consent.expires, consent.asking) == ("expired", None, ("analytical",))
 
 
-# A visitor of a site with analytical and social (one vendor each), who was asked under the notice of today.
+# Decisions under the current notice of a site with analytical and social, one vendor each.
 STATES = [
     ("unknown", None, ("analytical", "social")),
     ("given", {"granted": {"analytical"}}, ()),
@@ -282,7 +282,7 @@ def test_exempt_category_without_objection_is_not_a_grant() -> None:  # LB-05, L
     )
 
 
-# An objection lasts as long as an answer does, over whatever the notice becomes.
+# An objection is valid as long as any decision, whatever the notice becomes.
 @pytest.mark.parametrize(
     "changes", [(), (GREW,), (put("controller", name="Other BV"),), (put("vendors", 0, profiling=True),)]
 )
@@ -304,7 +304,7 @@ def test_refusal_counts_as_objection_once_the_category_is_exempt() -> None:  # L
         consent = evaluator_of(EXEMPT, earlier=(asked,)).evaluate(decision(asked, granted), MOMENT)
         assert consent.allows("analytical") is bool(granted)
         assert consent.status == "refused"
-    # And what was exempt was never granted, once consent is needed for it.
+    # A category that was exempt was never granted, so it is off once it needs consent.
     consent = evaluator_of(earlier=(exempt,)).evaluate(decision(exempt, {"analytical"}), MOMENT)
     assert (consent.allows("analytical"), consent.asking) == (False, ("analytical",))
 
@@ -331,7 +331,7 @@ def test_unverifiable_grant_allows_nothing_and_asks_nothing() -> None:
     assert not any(consent.vendors.values())
 
 
-# The decision about the United Kingdom ends with 27 December 2031.
+# The adequacy decision about the United Kingdom ends with 27 December 2031.
 BRITISH = put("vendors", 0, country="GB", safeguard="adequacy")
 LAPSE = seconds("2031-12-28T00:00:00")
 BEFORE = LAPSE - 30 * DAY

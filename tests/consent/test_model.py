@@ -94,16 +94,16 @@ def test_there_are_six_statuses() -> None:
 
 
 def test_times_are_in_utc() -> None:
-    told = consent()
-    assert told.decided_at == datetime(2026, 11, 22, 10, tzinfo=UTC)
-    assert told.expires_at == datetime(2026, 11, 22, 10, 1, tzinfo=UTC)
-    assert told.expires == MOMENT + 60
-    assert told.notice == "n" * 43
+    result = consent()
+    assert result.decided_at == datetime(2026, 11, 22, 10, tzinfo=UTC)
+    assert result.expires_at == datetime(2026, 11, 22, 10, 1, tzinfo=UTC)
+    assert result.expires == MOMENT + 60
+    assert result.notice == "n" * 43
 
 
 def test_consent_without_a_decision_has_no_times_and_no_notice() -> None:
-    told = consent(decision=None, expires=None, status=ConsentStatus.UNKNOWN)
-    assert (told.decided_at, told.expires_at, told.expires, told.notice) == (None, None, None, None)
+    result = consent(decision=None, expires=None, status=ConsentStatus.UNKNOWN)
+    assert (result.decided_at, result.expires_at, result.expires, result.notice) == (None, None, None, None)
 
 
 def test_needs_asking_while_categories_are_open() -> None:
@@ -169,11 +169,11 @@ def test_vendors_follow_their_category_unless_answered_separately(  # LB-03
     policy: Policy, more: st.DataObject
 ) -> None:
     decision = more.draw(decisions_under(Notice.of(policy)))
-    told = Evaluator(policy, "stride").evaluate(decision, MOMENT + 60)
+    result = Evaluator(policy, "stride").evaluate(decision, MOMENT + 60)
     for vendor in policy.vendors:
-        follows = told.categories[vendor.category]
-        assert told.allows(vendor.category, vendor.id) is decision.vendors.get(vendor.id, follows)
+        follows = result.categories[vendor.category]
+        assert result.allows(vendor.category, vendor.id) is decision.vendors.get(vendor.id, follows)
     for category in policy.categories:
         on = category.required or category.id in decision.granted
-        assert told.allows(category.id) is on
-    assert told.granted == decision.granted & {one.id for one in policy.consent_needed}
+        assert result.allows(category.id) is on
+    assert result.granted == decision.granted & {one.id for one in policy.consent_needed}

@@ -104,7 +104,7 @@ def test_refusal_carries_no_identifier(kind: Any) -> None:
     written = TOKENS.dumps(replace(REFUSAL, kind=kind, subject=SUBJECT))
     assert SUBJECT not in written
     assert read(TOKENS, written.encode()) == replace(REFUSAL, kind=kind)
-    # Nor does what is merely not objected to.
+    # An exempt category without an objection is not a grant either.
     exempt = TokenCodec(Evaluator(policy(put("categories", 1, exempt=True)), "stride"), NEW, SALT)
     notice = Notice.of(policy(put("categories", 1, exempt=True)))
     kept = replace(REFUSAL, kind=kind, granted=frozenset({"analytical"}), notice=notice.digest)
@@ -249,7 +249,7 @@ def test_tokens_of_all_keys_are_read_and_the_newest_key_signs(
     tokens = TokenCodec(EVALUATOR, keys, SALT)
     assert (read(tokens, minted(*FIELDS, signer=stock(OLD))) == GRANT) is reads_old
     assert (read(tokens, minted(*FIELDS, signer=stock(NEW))) == GRANT) is reads_new
-    # The first of the list signs, which is the last of itsdangerous' own.
+    # The first key of the list signs; itsdangerous takes it last.
     newest = keys[0] if isinstance(keys, list) else keys
     assert stock(newest).validate(tokens.dumps(GRANT))
     assert tokens.keys_oldest_first[-1] == (newest.encode() if isinstance(newest, str) else newest)
@@ -323,7 +323,7 @@ def test_signed_text_outside_ascii_is_rejected() -> None:
     assert read(TOKENS, stock(NEW).sign(b"1d..1.." + b"\xff" * 11 + b"..")) is None
 
 
-# A decision keeps its notice
+# Notices
 
 
 @pytest.mark.parametrize(

@@ -48,15 +48,15 @@ def allows(made: Decision, vendor: str, notice: Notice) -> bool:
     return made.vendors.get(vendor, category in made.granted)
 
 
-def allowed(told: Consent) -> dict[str, bool]:
-    return {**told.categories, **{f"~{vendor}": on for vendor, on in told.vendors.items()}}
+def allowed(consent: Consent) -> dict[str, bool]:
+    return {**consent.categories, **{f"~{vendor}": on for vendor, on in consent.vendors.items()}}
 
 
 def deviates_only(made: Decision, notice: Notice) -> bool:
     return all(on != (notice.vendor_category[one] in made.granted) for one, on in made.vendors.items())
 
 
-# The two buttons, and what cannot be asked for
+# Choices
 
 
 @pytest.mark.parametrize("answer", [True, False])
@@ -108,7 +108,7 @@ def test_choice_made_on_an_older_page_is_accepted() -> None:
         transitions.check(evaluator, offered)
 
 
-# Replacing
+# New decisions
 
 
 def test_new_decision_refuses_what_the_choice_leaves_out() -> None:  # UI-09
@@ -143,7 +143,7 @@ def test_decision_grants_only_what_the_notice_has() -> None:
     assert (made.granted, made.vendors) == (frozenset(), {})
 
 
-# Merging
+# Changes
 
 
 @DRAWN
@@ -175,8 +175,8 @@ def test_change_under_a_later_notice_neither_widens_nor_loses_anything_else(  # 
     pair: tuple[Data, Data], more: st.DataObject
 ) -> None:
     old, new = (Policy.model_validate(one) for one in pair)
-    evaluator, told = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
-    base = more.draw(decisions_under(told))
+    evaluator, notice = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
+    base = more.draw(decisions_under(notice))
     before = evaluator.evaluate(base, NOW)
     made = transitions.merge(evaluator, before, choice(), evaluator.notice, NOW)
     after = evaluator.evaluate(made, NOW)
@@ -315,8 +315,8 @@ def test_later_change_does_not_bring_back_a_lapsed_grant() -> None:  # TR-03
     answered = transitions.merge(
         evaluator, after, choice({"analytical": True}), evaluator.notice, LAPSE + DAY
     )
-    told = evaluator.evaluate(answered, LAPSE + DAY)
-    assert (told.granted, told.asking, told.vendors["counter"]) == ({"analytical", "social"}, (), False)
+    result = evaluator.evaluate(answered, LAPSE + DAY)
+    assert (result.granted, result.asking, result.vendors["counter"]) == ({"analytical", "social"}, (), False)
 
 
 def test_change_keeps_exempt_categories_and_vendors_as_they_are() -> None:  # LB-05
@@ -366,7 +366,7 @@ def test_withdrawal_stays_a_withdrawal_until_something_is_granted() -> None:
         assert (made.kind, evaluator.evaluate(made, NOW).asking) == (kind, ())
 
 
-# Withdrawing
+# Withdrawals
 
 
 @DRAWN
@@ -392,8 +392,8 @@ def test_withdrawing_one_category_leaves_the_others(
 ) -> None:  # WD-01
     old, new = (Policy.model_validate(one) for one in pair)
     assume(new.optional)
-    evaluator, told = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
-    before = evaluator.evaluate(more.draw(decisions_under(told)), NOW)
+    evaluator, notice = Evaluator(new, "stride", [Notice.of(old)]), Notice.of(old)
+    before = evaluator.evaluate(more.draw(decisions_under(notice)), NOW)
     category = more.draw(st.sampled_from([one.id for one in new.optional]))
     after = evaluator.evaluate(transitions.withdraw(evaluator, before, category, NOW), NOW)
     assert not after.categories[category]
@@ -403,7 +403,7 @@ def test_withdrawing_one_category_leaves_the_others(
             assert not on
         elif after.status is not ConsentStatus.WITHDRAWN or of not in evaluator.needing:
             assert on is allowed(before)[name]
-    # What leaves nothing granted is a withdrawal of all.
+    # Withdrawing the last grant withdraws everything.
     assert (after.status is ConsentStatus.GIVEN) is bool(
         after.granted
         or any(on for one, on in after.vendors.items() if after.vendor_category[one] in evaluator.needing)
@@ -457,7 +457,7 @@ def test_grant_that_does_not_count_at_the_moment_can_be_withdrawn() -> None:  # 
             assert transitions.with_subject(evaluator, before, gone) == (gone, SUBJECT)
 
 
-# The pseudonym
+# Subjects
 
 
 @pytest.mark.parametrize(

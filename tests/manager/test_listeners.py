@@ -10,17 +10,17 @@ from tests.support.records import a_record
 
 
 def test_listeners_are_called_in_order_and_a_failing_one_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    told: list[tuple[str, str]] = []
+    called: list[tuple[str, str]] = []
     listeners = Listeners()
 
     def first(record: Record) -> None:
-        told.append(("first", record.id))
+        called.append(("first", record.id))
 
     def faulty(record: Record) -> None:
         raise ValueError("their fault")
 
     async def last(record: Record) -> None:
-        told.append(("last", record.id))
+        called.append(("last", record.id))
 
     async def faulty_later(record: Record) -> None:
         raise ValueError("their fault, later")
@@ -31,7 +31,7 @@ def test_listeners_are_called_in_order_and_a_failing_one_is_logged(caplog: pytes
     with caplog.at_level(logging.ERROR):
         listeners.notify(record)
         asyncio.run(listeners.anotify(record))
-    assert told == [("first", record.id), ("last", record.id)] * 2
+    assert called == [("first", record.id), ("last", record.id)] * 2
     assert len(caplog.records) == 4
 
 
@@ -44,13 +44,13 @@ def test_sync_listener_runs_in_another_thread_than_the_event_loop() -> None:
 
 
 def test_awaitable_returned_by_a_sync_listener_is_awaited() -> None:
-    told: list[str] = []
+    called: list[str] = []
 
     async def later(record: Record) -> None:
-        told.append(record.id)
+        called.append(record.id)
 
     listeners = Listeners()
     listeners.add(lambda record: later(record))
     record = a_record()
     asyncio.run(listeners.anotify(record))
-    assert told == [record.id]
+    assert called == [record.id]

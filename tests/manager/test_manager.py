@@ -223,14 +223,14 @@ def test_manager_without_a_ledger_works_and_warns_that_nothing_can_be_proved(
 
 
 def test_withdraw_subject_withdraws_without_the_browser(manager: ConsentManager, clock: Clock) -> None:
-    told: list[Record] = []
-    manager.on_change(told.append)
+    notified: list[Record] = []
+    manager.on_change(notified.append)
     given = choose(manager, **EVERYTHING)
     assert given.record is not None and given.record.subject is not None
     clock.advance(5)
     record = manager.withdraw_subject(given.record.subject)
     assert record is not None and (record.event, record.status) == ("withdrawn", "withdrawn")
-    assert told == [record]
+    assert notified == [record]
     token = manager.cookie.newest([given.cookies[0].split(";")[0].partition("=")[2].encode()], clock())
     assert token is not None
     if manager.resolver.needs_lookup(token, clock()):
@@ -246,7 +246,7 @@ def test_locked_ledger_refuses_what_widens_and_accepts_what_narrows(
     policy: Policy, tmp_path: Path, clock: Clock
 ) -> None:
     database = tmp_path / "locked.db"
-    told = threading.Event()
+    notified = threading.Event()
     with managing(
         policy,
         ledger=Ledger(f"sqlite:///{database}", lock_timeout=0.2),
@@ -255,7 +255,7 @@ def test_locked_ledger_refuses_what_widens_and_accepts_what_narrows(
     ) as manager:
         given = choose(manager, **EVERYTHING)
         clock.advance(10)
-        manager.on_change(lambda record: told.set())
+        manager.on_change(lambda record: notified.set())
         with another_process_holds(f"sqlite:///{database}"):
             with pytest.raises(LedgerUnavailableError):
                 choose(manager, analytical=True)
@@ -274,7 +274,7 @@ def test_locked_ledger_refuses_what_widens_and_accepts_what_narrows(
             assert manager.resolver.resolve(token, clock())[0].status is ConsentStatus.WITHDRAWN, (
                 "at once, in this process"
             )
-        assert told.wait(30), "whoever listens is told once it is durable"
+        assert notified.wait(30), "listeners are called once the record is durable"
         assert gone.record is not None and gone.reference is not None and manager.ledger is not None
     with managing(policy, ledger=Ledger(f"sqlite:///{database}"), clock=clock) as again:
         assert gone.record.id in {record.id for record in records(again)}
@@ -311,28 +311,28 @@ def test_withdraw_subject_counts_while_the_ledger_is_locked(
     with managing(policy, ledger=Ledger(database, lock_timeout=0.2), clock=clock) as manager:
         given = choose(manager, **EVERYTHING)
         clock.advance(5)
-        told = threading.Event()
-        manager.on_change(lambda record: told.set())
+        notified = threading.Event()
+        manager.on_change(lambda record: notified.set())
         assert given.record is not None and given.record.subject is not None
         with another_process_holds(database):
             record = manager.withdraw_subject(given.record.subject)
-            assert record is not None and not told.is_set()
+            assert record is not None and not notified.is_set()
             token = manager.cookie.newest(
                 [given.cookies[0].split(";")[0].partition("=")[2].encode()], clock()
             )
             assert manager.resolver.resolve(token, clock())[0].status is ConsentStatus.WITHDRAWN
-        assert told.wait(30)
+        assert notified.wait(30)
 
 
 def test_listeners_are_called_from_threads_and_event_loops(manager: ConsentManager) -> None:
-    told: list[str] = []
+    notified: list[str] = []
 
     @manager.on_change
     async def listen(record: Record) -> None:
-        told.append(record.event)
+        notified.append(record.event)
 
     outcome = choose(manager, analytical=True)
     assert outcome.record is not None
     asyncio.run(manager.anotify(outcome.record))
     manager.notify(outcome.record)
-    assert told == ["given", "given"]
+    assert notified == ["given", "given"]

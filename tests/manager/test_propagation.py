@@ -128,13 +128,13 @@ def test_record_delivered_twice_has_the_same_echoes(
 ) -> None:
     mine, theirs = accept(here), accept(here)
     ledger.link(subject(mine), subject(theirs), int(clock()))
-    reach = LinkedLedger(ledger, here.evaluator)
+    linked = LinkedLedger(ledger, here.evaluator)
     gone = a_record(
         subject=subject(mine), status="withdrawn", event="withdrawn", categories={}, notice=here.notice.digest
     )
-    reach.append(gone)
+    linked.append(gone)
     count = len(list(ledger.records()))
-    reach.append(gone)
+    linked.append(gone)
     assert len(list(ledger.records())) == count
 
 
@@ -247,10 +247,10 @@ def test_failed_second_check_raises_for_a_withdrawal_and_is_logged_for_a_grant(
     here: ConsentManager, interrupted: Interrupted, ledger_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine = accept(here)
-    reach = LinkedLedger(interrupted, here.evaluator)
+    linked = LinkedLedger(interrupted, here.evaluator)
     interrupted.after = interrupted.close
     changed = a_record(subject=subject(mine), event="changed", notice=here.notice.digest)
-    reach.append(changed)
+    linked.append(changed)
     assert "could not be checked for a newer withdrawal" in caplog.text
     again = Interrupted(ledger_url)
     again.after = again.close
@@ -259,7 +259,7 @@ def test_failed_second_check_raises_for_a_withdrawal_and_is_logged_for_a_grant(
         LinkedLedger(again, here.evaluator).append(gone)
     newest = here.ledger.newest(subject(mine)) if here.ledger else None
     assert newest is not None and newest.status == "withdrawn", (
-        "it is stored; what delivers it again is told once"
+        "the record is stored, and delivering it again stores it once"
     )
 
 

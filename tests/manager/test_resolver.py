@@ -47,13 +47,13 @@ def token_of(manager: ConsentManager, outcome: Outcome) -> VerifiedToken:
 
 
 def seen(manager: ConsentManager, token: VerifiedToken) -> tuple[ConsentStatus, set[str], bool]:
-    """Ask the ledger as a request does, and judge."""
+    """Resolve a token as a request does: ask the ledger if needed, and compare the permissions."""
     now = manager.clock()
     if manager.resolver.needs_lookup(token, now):
         manager.revocations.refresh(token.decision.subject, now)
     consent, outdated = manager.resolver.resolve(token, now)
-    settled = manager.resolver.permissions(token, now)
-    assert settled is None or (allowed(settled) == allowed(consent) and not outdated)
+    permissions = manager.resolver.permissions(token, now)
+    assert permissions is None or (allowed(permissions) == allowed(consent) and not outdated)
     return consent.status, set(consent.granted), outdated
 
 
@@ -61,7 +61,7 @@ def allowed(consent: Consent) -> tuple[dict[str, bool], dict[str, bool]]:
     return dict(consent.categories), dict(consent.vendors)
 
 
-# Where much is settled without judging, nothing else may come of it
+# The fast path must not allow anything else
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(policies, policies, st.data())
 def test_permissions_are_those_of_the_resolved_consent(
@@ -69,7 +69,7 @@ def test_permissions_are_those_of_the_resolved_consent(
 ) -> None:
     notice = Notice.of(before)
     evaluator = Evaluator(after, "stride", [notice, Notice.of(after)])
-    cookie = ConsentCookie(evaluator, "a key that the tests of the standing sign with")
+    cookie = ConsentCookie(evaluator, "a key that the tests of the resolver use")
     resolver = ConsentResolver(evaluator, cookie, None, NoRevocations(), recheck=60)
     decisions = [more.draw(decisions_under(notice)) for _ in range(3)]
     for decision in decisions * 2:
@@ -79,10 +79,10 @@ def test_permissions_are_those_of_the_resolved_consent(
         for now in (decision.decided_at, ends - 1, ends, ends + 1):
             for gpc in (False, True):
                 consent, _ = resolver.resolve(token, now, gpc=gpc)
-                settled = resolver.permissions(token, now)
-                assert (settled is None) is (now >= ends)
-                assert settled is None or allowed(settled) == allowed(consent)
-                assert settled is None or (now < token.until and token.ends == ends)
+                permissions = resolver.permissions(token, now)
+                assert (permissions is None) is (now >= ends)
+                assert permissions is None or allowed(permissions) == allowed(consent)
+                assert permissions is None or (now < token.until and token.ends == ends)
 
 
 def test_cached_permissions_count_until_something_newer_may_be_known(
@@ -112,7 +112,7 @@ def test_recorded_grant_counts(manager: ConsentManager) -> None:
     assert not manager.resolver.needs_lookup(None, manager.clock())
 
 
-# 7(1): what cannot be demonstrated is no consent
+# GDPR article 7(1): what cannot be demonstrated is no consent
 def test_grant_without_a_record_does_not_count(
     policy: Policy, manager: ConsentManager, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,7 +122,7 @@ def test_grant_without_a_record_does_not_count(
     assert "has no record" in caplog.text
 
 
-# A grant that leads to no record could be neither proved nor withdrawn
+# A grant that leads to no record could be neither proved nor withdrawn.
 def test_grant_without_a_subject_does_not_count_and_a_refusal_does(
     manager: ConsentManager,
 ) -> None:
@@ -137,7 +137,7 @@ def test_grant_without_a_subject_does_not_count_and_a_refusal_does(
         assert seen(manager, token_of(manager, outcome)) == (status, set(), False)
 
 
-# "a broader one after narrowing is worth nothing"
+# DESIGN: a broader cookie after a narrowing is worth nothing.
 def test_broader_cookie_replayed_after_a_narrowing_grants_what_is_left(
     manager: ConsentManager, clock: Clock
 ) -> None:
