@@ -1,5 +1,6 @@
 """What a visitor decided and what that allows now; the signed cookie that carries the decision."""
 
+from consentkit.consent import transitions
 from consentkit.consent.cookie import SKEW, ConsentCookie
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision
@@ -17,4 +18,5 @@ __all__ = [
     "SecretKeys",
     "VerifiedToken",
     "signer",
+    "transitions",
 ]
