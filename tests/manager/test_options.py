@@ -4,11 +4,14 @@ from consentkit import Policy
 from consentkit.errors import ConfigurationError, UnknownSiteError
 from consentkit.manager.options import (
     chosen_site,
+    notices_of,
     site_origins,
     validated_domain,
     validated_prefix,
     validated_seconds,
 )
+from consentkit.notices.notice import Notice
+from tests.support.policies import policy as unlocked_policy
 
 
 @pytest.mark.parametrize("prefix", ["/consent", "/privacy/consent", "/c.o-n_s~1"])
@@ -80,3 +83,8 @@ def test_negative_period_raises() -> None:
     assert validated_seconds("recheck", 0) == 0
     with pytest.raises(ConfigurationError, match="recheck = -1 is negative"):
         validated_seconds("recheck", -1)
+
+
+def test_notices_come_with_a_policy_that_was_loaded_from_a_file(policy: Policy) -> None:
+    assert [notice.digest for notice in notices_of(policy)] == [Notice.of(policy).digest]
+    assert notices_of(unlocked_policy()) == ()
