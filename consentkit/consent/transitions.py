@@ -90,7 +90,7 @@ def merge(evaluator: Evaluator, consent: Consent, choice: Choice, notice: Notice
     lapsed = evaluator.lapsed_categories(base, now)
     on_before |= base.granted & kept.categories - lapsed - exempt
     granted = _granted(choice, notice, on_before)
-    # The refusal of a vendor always moves along: it may only be lost to an answer about that vendor.
+    # The refusal of a vendor always moves along: only an answer about that vendor may end it.
     vendors = {
         vendor: allowed
         for vendor, allowed in base.vendors.items()
@@ -217,7 +217,10 @@ def narrower(evaluator: Evaluator, newer: Decision, older: Decision) -> Decision
 def allowed_by_both(
     first: Decision, second: Decision, notice: Notice, second_notice: Notice
 ) -> tuple[frozenset[str], dict[str, bool]]:
-    """Return the categories that two decisions grant, and the vendors of `notice` for which both together differ from that."""
+    """Return the categories that both decisions grant, and the vendors of `notice` whose joint answer differs from those.
+
+    A vendor that a decision does not list follows its category, each decision by its own notice.
+    """
     granted = first.granted & second.granted
     vendors = {
         vendor: _allows(first, vendor, notice) and _allows(second, vendor, second_notice)
