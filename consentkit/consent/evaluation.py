@@ -66,10 +66,10 @@ class Evaluator:
         A notice that cannot be compared with the current one is left out, so that answers under it count as unknown. A later
         version of this library may have stored such a notice.
         """
-        known = self.notices.get(notice.digest)
-        if known is not None and (known.content is not None or notice.content is None):
+        old = self.notices.get(notice.digest)
+        if old is not None and (old.content is not None or notice.content is None):
             return
-        facts, published = (known.facts, known.published) if known else (notice.facts, notice.published)
+        facts, published = (old.facts, old.published) if old else (notice.facts, notice.published)
         added = Notice(notice.digest, facts, notice.content, published=published)
         try:
             self._compare(added)

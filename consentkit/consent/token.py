@@ -216,6 +216,7 @@ class TokenCodec:
             return None
         written = (head, mask, short, vendors)
         answer = self._answers.get(written) or self._read_answer(written)
+        # Only a grant may carry a subject: a refusal leads to no record (REQUIREMENTS LB-09).
         if answer is None or (subject and not answer.grants):
             return None
         changed_at = decided_at + changed_after

@@ -73,12 +73,12 @@ class LinkedLedger:
 
         Of two records of the same second, the narrower counts.
         """
-        left = record
+        remaining = record
         for newest in self._linked(record):
             newer = newest.changed_at >= record.changed_at and not _is_echo(newest, record)
-            if newer and left.status == ConsentStatus.GIVEN:
-                left = self._narrowed(left, newest) or left
-        return left if left is not record else None
+            if newer and remaining.status == ConsentStatus.GIVEN:
+                remaining = self._narrowed(remaining, newest) or remaining
+        return remaining if remaining is not record else None
 
     def _linked(self, record: Record) -> list[Record]:
         """Return the newest record of every pseudonym that is linked to a record's."""
@@ -91,10 +91,10 @@ class LinkedLedger:
         if categories == newest.categories and vendors == newest.vendors:
             return None
         if self._grants(newest.notice, granted, vendors):
-            left = replace(newest, event="changed")
+            narrowed = replace(newest, event="changed")
         else:
             ended = record.status == ConsentStatus.WITHDRAWN
-            left = replace(
+            narrowed = replace(
                 newest,
                 event=record.event,
                 status=(ConsentStatus.WITHDRAWN if ended else ConsentStatus.REFUSED).value,
@@ -102,7 +102,7 @@ class LinkedLedger:
                 expires_at=record.expires_at,
             )
         return replace(
-            left,
+            narrowed,
             id=_echo_id(record, newest),
             at=record.at,
             site=record.site,

@@ -103,6 +103,7 @@ class DecisionRecorder:
         transitions.check(self._evaluator, choice, notice)
         now = int(self._clock())
         old = before.decision if before.status.decided else None
+        # The same full answer, given again after a while, renews the validity. A change never does, so it only repeats.
         if merge:
             after = transitions.merge(self._evaluator, before, choice, notice, now)
             repeated = old is not None
