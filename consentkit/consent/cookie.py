@@ -95,9 +95,14 @@ class ConsentCookie:
 
     def newest(self, values: Iterable[bytes], now: float) -> VerifiedToken | None:
         """Return the valid token that changed last; of two that changed in the same second, the one that grants less."""
-        tokens = (self.verify(value) for value in values)
-        dated = [token for token in tokens if token is not None and token.changed_at <= now + SKEW]
-        return max(dated, key=_recency) if len(dated) > 1 else next(iter(dated), None)
+        newest: VerifiedToken | None = None
+        for value in values:
+            token = self.verify(value)
+            if token is None or token.changed_at > now + SKEW:
+                continue
+            if newest is None or _recency(token) > _recency(newest):
+                newest = token
+        return newest
 
     def verify(self, value: bytes) -> VerifiedToken | None:
         """Verify one value; None if this library did not write it, or wrote it under a notice unknown here."""
