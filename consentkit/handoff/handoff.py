@@ -15,8 +15,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from consentkit.consent import Choice, Consent, ConsentStatus, Decision
-from consentkit.consent import transitions as decisions
+from consentkit.consent import Choice, Consent, ConsentStatus, Decision, transitions
 from consentkit.errors import LedgerError
 from consentkit.handoff.keys import PrivateKey, PublicKey, sign_token, verify_token
 from consentkit.handoff.token import HandoffRefusal, claims_of, read_claims
@@ -156,7 +155,7 @@ class Handoff:
             if newest.changed_at < imported.changed_at:
                 continue
             known = manager.resolver.decision_of(newest)
-            left = decisions.narrower(manager.evaluator, imported, known) if known is not None else None
+            left = transitions.narrower(manager.evaluator, imported, known) if known is not None else None
             if left is None or (left.granted, left.vendors) != (imported.granted, imported.vendors):
                 raise HandoffRefusal("taken back since")
 
@@ -166,7 +165,7 @@ class Handoff:
         categories, vendors = claims["categories"], claims["vendors"]
         notice = evaluator.notices.get(claims["notice"])
         shown = notice or evaluator.notice
-        decision = decisions.replace(
+        decision = transitions.replace(
             Choice(categories=categories, vendors=vendors), shown, claims["decided_at"]
         )
         if notice is None and self._may_grant(categories, vendors):
@@ -232,7 +231,7 @@ class Handoff:
         if known is None:
             return manager.evaluator.undecided(gpc=consent.gpc, now=manager.clock())
         if known.changed_at < decision.changed_at:
-            known = decisions.narrower(manager.evaluator, decision, known)
+            known = transitions.narrower(manager.evaluator, decision, known)
             known = known if manager.evaluator.grants(known) else replace(known, subject="")
         elif known.changed_at == decision.changed_at and replace(known, kind=decision.kind) == decision:
             return consent

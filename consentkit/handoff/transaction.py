@@ -7,8 +7,9 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadSignature
 
+from consentkit.consent import signer
 from consentkit.handoff.token import HandoffRefusal
 from consentkit.manager import ConsentManager
 
@@ -47,12 +48,8 @@ class Transactions:
 
     def __init__(self, manager: ConsentManager) -> None:
         self._clock = manager.clock
-        self._signer = Signer(
-            manager.cookie.keys_oldest_first,
-            f"consentkit.handoff.v1|{manager.group}|{manager.site}",
-            key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )
+        salt = f"consentkit.handoff.v1|{manager.group}|{manager.site}"
+        self._signer = signer(manager.cookie.keys_oldest_first, salt)
 
     def begin(self, issuer: str, back: str) -> Transaction:
         """Begin one, of two minutes."""
