@@ -1,63 +1,79 @@
-"""What banner and preference centre say to one visitor: whole sentences, each exactly when it is true, and what is ticked.
+"""The sentences of banner and preference centre, each exactly when it is true, and the answers shown as given.
 
-Every sentence is `Markup`: what comes from the policy is escaped, and carries its own `lang` where it needs one.
+Every sentence is `Markup`: texts from the policy are escaped, and have a `lang` of their own where they need it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from consentkit.consent import Consent, ConsentStatus
 from consentkit.ui.disclosure import Row
-from consentkit.ui.i18n import Translator, mark
+from consentkit.ui.i18n import N_, Translator
+from consentkit.ui.rendering import Rendering
 
-__all__ = ["FirstLayer", "answerable", "combination", "first_layer", "problem", "state"]
+__all__ = [
+    "FirstLayer",
+    "combined_data_sentence",
+    "error_text",
+    "first_layer",
+    "visitor_status",
+    "with_answers",
+]
 
-Own = Callable[[str], Markup]
-_PROBLEMS = {
+_ERRORS = {
     400: (
-        mark("This could not be read"),
-        mark("Something in the form is not as it should be. Nothing was changed."),
+        N_("This could not be read"),
+        N_("Something in the form is not as it should be. Nothing was changed."),
     ),
     403: (
-        mark("This was not accepted"),
-        mark("The request did not come from this site. Nothing was changed."),
+        N_("This was not accepted"),
+        N_("The request did not come from this site. Nothing was changed."),
     ),
-    404: (mark("There is nothing here"), mark("This address leads nowhere.")),
+    404: (N_("There is nothing here"), N_("This address leads nowhere.")),
     405: (
-        mark("This address works differently"),
-        mark("The request was of the wrong kind. Nothing was changed."),
+        N_("This address works differently"),
+        N_("The request was of the wrong kind. Nothing was changed."),
     ),
     409: (
-        mark("The page that you answered is out of date"),
-        mark(
+        N_("The page that you answered is out of date"),
+        N_(
             "What we ask for has changed in the meantime. Nothing was changed: please look again and answer anew."
         ),
     ),
-    413: (mark("This was too long"), mark("The form is larger than it can be. Nothing was changed.")),
+    413: (N_("This was too long"), N_("The form is larger than it can be. Nothing was changed.")),
     415: (
-        mark("This could not be read"),
-        mark("The form came in a format that we do not read. Nothing was changed."),
+        N_("This could not be read"),
+        N_("The form came in a format that we do not read. Nothing was changed."),
     ),
     503: (
-        mark("Your choice could not be saved"),
-        mark("It cannot be recorded at the moment, so nothing was accepted. Please try again later."),
+        N_("Your choice could not be saved"),
+        N_("It cannot be recorded at the moment, so nothing was accepted. Please try again later."),
     ),
 }
 
-_ANSWERS = {
-    ConsentStatus.UNKNOWN: mark("Your answer of %(date)s cannot be checked at the moment."),
-    ConsentStatus.REFUSED: mark("You rejected everything that needs your consent, on %(date)s."),
-    ConsentStatus.WITHDRAWN: mark("You withdrew your consent on %(date)s."),
-    ConsentStatus.EXPIRED: mark("Your answer of %(date)s has ended."),
-    ConsentStatus.INVALIDATED: mark("Since your answer of %(date)s, what we ask for has changed."),
+_STATUSES = {
+    ConsentStatus.UNKNOWN: N_("Your answer of %(date)s cannot be checked at the moment."),
+    ConsentStatus.REFUSED: N_("You rejected everything that needs your consent, on %(date)s."),
+    ConsentStatus.WITHDRAWN: N_("You withdrew your consent on %(date)s."),
+    ConsentStatus.EXPIRED: N_("Your answer of %(date)s has ended."),
+    ConsentStatus.INVALIDATED: N_("Since your answer of %(date)s, what we ask for has changed."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class FirstLayer:
-    """The text of the banner: who asks, for what, and all that a visitor should know before answering."""
+    """The text of the banner.
+
+    Attributes:
+        asks: the sentence that says who asks.
+        categories: rows of the categories asked about.
+        sentences: what a visitor should know before answering.
+        news: what changed since the visitor's answer.
+        partial: whether the visitor is asked about some of the categories only.
+        sites: how many sites the answer covers.
+    """
 
     asks: Markup
     categories: tuple[Row, ...]
@@ -68,51 +84,58 @@ class FirstLayer:
 
 
 def first_layer(
-    policy: Row,
-    words: Translator,
-    own: Own,
+    rendering: Rendering,
     asking: Iterable[str],
     *,
-    news: tuple[Markup, ...],
+    changes: tuple[Markup, ...],
     gpc: bool,
     ends: str | None,
 ) -> FirstLayer:
-    """Compose the first layer for the categories that are asked about.
+    """Compose the first layer.
 
     Args:
-        policy: the rows of `Disclosure.policy`.
-        words: the library's words in the visitor's language.
-        own: marks a text of the owner with its language.
-        asking: ids of the categories that are asked about now.
-        news: what changed since the visitor's answer.
+        rendering: the notice in the visitor's language.
+        asking: ids of the categories that the visitor is asked about now.
+        changes: sentences about what changed since the visitor's answer.
         gpc: whether the browser sends Global Privacy Control.
-        ends: the day on which an earlier answer ends, which an answer to a part of the question joins.
+        ends: the day on which the visitor's earlier answer ends. An answer to some of the categories ends with it.
     """
+    policy, translator = rendering.policy, rendering.translator
     asked = set(asking)
     categories = tuple(row for row in policy["categories"] if row["id"] in asked)
     partial = len(categories) < sum(row["legal_basis"] == "consent" for row in policy["categories"])
     vendors = [row for row in policy["vendors"] if row["category"] in asked]
-    sentences = [*_profiling(vendors, words), *_linked_ledger(policy, categories, words, own)]
-    if gpc:
-        sentences += _gpc(categories, words, own)
+    sentences = [
+        *_profiling_sentences(vendors, translator),
+        *_site_sentences(categories, rendering),
+        *(_gpc_sentences(categories, rendering) if gpc else ()),
+    ]
     if partial and ends:
-        sentences.append(words.fill("Your other answers stay; all of them end on %(date)s.", date=ends))
+        validity = translator.gettext_html("Your other answers stay; all of them end on %(date)s.", date=ends)
     else:
-        validity = policy["validity_words"]
-        sentences.append(words.fill("Your choice is valid for %(validity)s.", validity=validity))
-    settings = words.say("Cookie settings")
-    sentences.append(words.fill("You can withdraw it at any time under “%(settings)s”.", settings=settings))
+        validity = translator.gettext_html(
+            "Your choice is valid for %(validity)s.", validity=policy["validity_words"]
+        )
+    withdrawal = translator.gettext_html(
+        "You can withdraw it at any time under “%(settings)s”.",
+        settings=translator.gettext("Cookie settings"),
+    )
     return FirstLayer(
-        _asks(policy, words, vendors), categories, tuple(sentences), news, partial, len(policy["sites"])
+        asks=_asking_sentence(policy, vendors, translator),
+        categories=categories,
+        sentences=(*sentences, validity, withdrawal),
+        news=changes,
+        partial=partial,
+        sites=len(policy["sites"]),
     )
 
 
-def _profiling(vendors: Iterable[Row], words: Translator) -> list[Markup]:
+def _profiling_sentences(vendors: Iterable[Row], translator: Translator) -> list[Markup]:
     profiling = sum(row["profiling"] for row in vendors)
     if not profiling:
         return []
     return [
-        words.counted(
+        translator.ngettext_html(
             "%(num)s third party may build a profile of you.",
             "%(num)s third parties may build a profile of you.",
             profiling,
@@ -120,36 +143,40 @@ def _profiling(vendors: Iterable[Row], words: Translator) -> list[Markup]:
     ]
 
 
-def _linked_ledger(policy: Row, categories: Iterable[Row], words: Translator, own: Own) -> list[Markup]:
-    """Say which sites one answer covers, and what is combined of the categories asked about (REQUIREMENTS XS-01)."""
-    sites = len(policy["sites"])
+def _site_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Markup]:
+    """Say how many sites the answer covers, and which data they combine (REQUIREMENTS XS-01)."""
+    translator = rendering.translator
+    sites = len(rendering.policy["sites"])
     if sites == 1:
         return []
-    covers = words.counted(
+    covers = translator.ngettext_html(
         "Your choice counts for our site.", "Your choice counts for our %(num)s sites.", sites
     )
-    combined = [own(row["title"]) for row in categories if row["combines_across_sites"]]
+    combined = [rendering.owner_text(row["title"]) for row in categories if row["combines_across_sites"]]
     if not combined:
         return [covers]
-    purposes = words.joined(combined)
-    return [covers, words.fill("Data from all of them is combined for: %(purposes)s.", purposes=purposes)]
+    purposes = translator.format_list(combined)
+    return [
+        covers,
+        translator.gettext_html("Data from all of them is combined for: %(purposes)s.", purposes=purposes),
+    ]
 
 
-def _asks(policy: Row, words: Translator, vendors: Sequence[Row]) -> Markup:
+def _asking_sentence(policy: Row, vendors: Sequence[Row], translator: Translator) -> Markup:
     controller = policy["controller"]["name"]
     outside = sum(row["outside_eea"] for row in vendors)
     if not vendors:
-        return words.fill(
+        return translator.gettext_html(
             "%(controller)s wants to store and read data on this device:", controller=controller
         )
     if not outside:
-        return words.counted(
+        return translator.ngettext_html(
             "%(controller)s and %(num)s third party want to store and read data on this device:",
             "%(controller)s and %(num)s third parties want to store and read data on this device:",
             len(vendors),
             controller=controller,
         )
-    return words.counted(
+    return translator.ngettext_html(
         "%(controller)s and %(num)s third party (%(outside)s outside the European Economic Area) "
         "want to store and read data on this device:",
         "%(controller)s and %(num)s third parties (%(outside)s outside the European Economic Area) "
@@ -160,78 +187,89 @@ def _asks(policy: Row, words: Translator, vendors: Sequence[Row]) -> Markup:
     )
 
 
-def _gpc(categories: Iterable[Row], words: Translator, own: Own) -> list[Markup]:
-    refused = [own(row["title"]) for row in categories if row["honours_gpc"]]
+def _gpc_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Markup]:
+    refused = [rendering.owner_text(row["title"]) for row in categories if row["honours_gpc"]]
     if not refused:
         return []
     return [
-        words.fill(
+        rendering.translator.gettext_html(
             "Your browser sends Global Privacy Control; until you answer, we take that as a refusal of: %(purposes)s.",
-            purposes=words.joined(refused),
+            purposes=rendering.translator.format_list(refused),
         )
     ]
 
 
-def combination(policy: Row, titles: Sequence[Markup], words: Translator) -> Markup:
-    """Say which data from several sites is put together (REQUIREMENTS XS-01)."""
+def combined_data_sentence(rendering: Rendering) -> Markup:
+    """Say which data from several sites is combined (REQUIREMENTS XS-01); empty for a single site that combines none."""
+    translator = rendering.translator
+    titles = [rendering.titles[category] for category in rendering.policy["combined"]]
     if titles:
-        return words.fill(
-            "Data from all our sites is combined for: %(purposes)s.", purposes=words.joined(titles)
+        return translator.gettext_html(
+            "Data from all our sites is combined for: %(purposes)s.", purposes=translator.format_list(titles)
         )
-    if len(policy["sites"]) > 1:
-        return words.fill("Data from our sites is not combined.")
+    if len(rendering.policy["sites"]) > 1:
+        return translator.gettext_html("Data from our sites is not combined.")
     return Markup()
 
 
-def state(consent: Consent, policy: Row, words: Translator, own: Own) -> list[Markup]:
-    """Say where the visitor stands: what was answered, when, and until when it holds."""
-    decided = words.date(consent.decided_at) if consent.decided_at else ""
-    ends = words.date(consent.expires_at) if consent.expires_at else ""
-    sentences = [_answer(consent, policy, words, own, decided)]
+def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
+    """Return sentences about what the visitor answered, when, and until when the answer is valid."""
+    translator = rendering.translator
+    sentences = [_answer_sentence(consent, rendering)]
     if consent.status.decided:
-        refused = [own(row["title"]) for row in _refused(consent, policy)]
-        refused += _exceptions(consent, policy, allowed=False)
+        refused = [rendering.owner_text(row["title"]) for row in _refused_categories(consent, rendering)]
+        refused += _exceptions(consent, rendering, allowed=False)
         if refused:
-            sentences.append(words.fill("Not accepted: %(vendors)s.", vendors=words.joined(refused)))
-        if ends:
-            sentences.append(words.fill("This answer is valid until %(date)s.", date=ends))
+            vendors = translator.format_list(refused)
+            sentences.append(translator.gettext_html("Not accepted: %(vendors)s.", vendors=vendors))
+        if consent.expires_at:
+            ends = translator.format_date(consent.expires_at)
+            sentences.append(translator.gettext_html("This answer is valid until %(date)s.", date=ends))
     else:
-        sentences.append(words.fill("Nothing that needs your consent is stored or read until you accept it."))
+        sentences.append(
+            translator.gettext_html("Nothing that needs your consent is stored or read until you accept it.")
+        )
         if consent.gpc:
-            sentences += _gpc(policy["categories"], words, own)
+            sentences += _gpc_sentences(rendering.policy["categories"], rendering)
     return sentences
 
 
-def _answer(consent: Consent, policy: Row, words: Translator, own: Own, decided: str) -> Markup:
-    if not decided:
-        return words.fill("You have not answered yet.")
-    if consent.status is ConsentStatus.GIVEN:
-        accepted = [own(row["title"]) for row in policy["categories"] if row["id"] in consent.granted]
-        accepted += _exceptions(consent, policy, allowed=True)
-        return words.fill(
-            "You accepted on %(date)s: %(purposes)s.", date=decided, purposes=words.joined(accepted)
-        )
-    return words.fill(_ANSWERS[consent.status], date=decided)
+def _answer_sentence(consent: Consent, rendering: Rendering) -> Markup:
+    translator = rendering.translator
+    if not consent.decided_at:
+        return translator.gettext_html("You have not answered yet.")
+    decided = translator.format_date(consent.decided_at)
+    if consent.status is not ConsentStatus.GIVEN:
+        return translator.gettext_html(_STATUSES[consent.status], date=decided)
+    accepted = [
+        rendering.owner_text(row["title"])
+        for row in rendering.policy["categories"]
+        if row["id"] in consent.granted
+    ]
+    accepted += _exceptions(consent, rendering, allowed=True)
+    return translator.gettext_html(
+        "You accepted on %(date)s: %(purposes)s.", date=decided, purposes=translator.format_list(accepted)
+    )
 
 
-def _refused(consent: Consent, policy: Row) -> list[Row]:
-    """List the categories that were answered with no, where others were answered with yes."""
+def _refused_categories(consent: Consent, rendering: Rendering) -> list[Row]:
+    """Return the categories that the visitor refused while granting others."""
     if consent.status is not ConsentStatus.GIVEN:
         return []
     return [
         row
-        for row in policy["categories"]
+        for row in rendering.policy["categories"]
         if not consent.categories[row["id"]] and row["id"] not in consent.asking
     ]
 
 
-def _exceptions(consent: Consent, policy: Row, *, allowed: bool) -> list[Markup]:
-    """Name the vendors that the visitor answered about in another way than about their category."""
-    return [escape(row["name"]) for row in policy["vendors"] if _exception(consent, row) is allowed]
+def _exceptions(consent: Consent, rendering: Rendering, *, allowed: bool) -> list[Markup]:
+    """Return the names of the vendors that are allowed, or refused, against the answer about their category."""
+    return [escape(row["name"]) for row in rendering.policy["vendors"] if _exception(consent, row) is allowed]
 
 
 def _exception(consent: Consent, vendor: Row) -> bool | None:
-    """Return the visitor's own answer about a vendor, where it is in effect and differs from the category's."""
+    """Return the visitor's own answer about a vendor, or None where the answer about its category applies."""
     decision = consent.decision
     if decision is None or not consent.status.decided or vendor["id"] not in decision.vendors:
         return None
@@ -239,12 +277,12 @@ def _exception(consent: Consent, vendor: Row) -> bool | None:
     return answer if answer is not consent.categories[vendor["category"]] else None
 
 
-def answerable(category: Row, policy: Row, consent: Consent) -> Row:
-    """Add to a category its vendors and what was answered: True, False, or None where nothing is to be ticked."""
+def with_answers(category: Row, rendering: Rendering, consent: Consent) -> Row:
+    """Add the visitor's answers to a category: its vendors, and True, False, or None where nothing is to be ticked."""
     undecided = not consent.status.decided or category["id"] in consent.asking
     vendors = [
         vendor | {"answer": _exception(consent, vendor)}
-        for vendor in policy["vendors"]
+        for vendor in rendering.policy["vendors"]
         if vendor["category"] == category["id"]
     ]
     return category | {
@@ -254,7 +292,7 @@ def answerable(category: Row, policy: Row, consent: Consent) -> Row:
     }
 
 
-def problem(status: int, words: Translator) -> tuple[str, str]:
-    """Say what an HTTP status means to a visitor who pressed a button: a title and a sentence, not escaped."""
-    title, detail = _PROBLEMS.get(status, _PROBLEMS[400])
-    return words.say(title), words.say(detail)
+def error_text(status: int, translator: Translator) -> tuple[str, str]:
+    """Return a title and a sentence for an HTTP status, for a visitor who pressed a button; not escaped."""
+    title, detail = _ERRORS.get(status, _ERRORS[400])
+    return translator.gettext(title), translator.gettext(detail)

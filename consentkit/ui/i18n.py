@@ -1,6 +1,6 @@
-"""The library's own words, and how each language writes lists, dates, countries and lengths of time.
+"""Translation of the library's texts, and how each language writes lists, dates, countries and lengths of time.
 
-English stands in the code and the templates; every other language is a gettext catalogue, ours or the site's own.
+Code and templates have the English texts. Every other language is a gettext catalogue, the library's or the site's own.
 """
 
 import gettext
@@ -20,9 +20,9 @@ from markupsafe import Markup, escape
 from consentkit.errors import ConfigurationError
 from consentkit.policy import Duration
 
-__all__ = ["DOMAIN", "LOCALES", "Translator", "direction", "mark"]
+__all__ = ["LOCALES", "N_", "Translator", "direction"]
 
-DOMAIN = "consentkit"
+_DOMAIN = "consentkit"
 LOCALES = Path(__file__).parent / "locales"
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|%)?")
 Unit = Literal["year", "month", "day", "hour", "minute", "second"]
@@ -34,95 +34,97 @@ _SECONDS: dict[Unit, int] = {
     "minute": 60,
     "second": 1,
 }
-"""What Babel counts by; every month has the same, so that each stays a month."""
+"""The lengths that Babel counts with. Every month has the same, so that twelve months do not become 365 days."""
 _CLDR = {"en": "en_001"}
 """English without a country writes 22 November 2026, as most of its readers here do."""
 
 
-def mark(text: str) -> str:
-    """Mark a text for translation where it stands; `Translator.say` and its kin translate it where it is used."""
+def N_(text: str) -> str:
+    """Mark a text for extraction into the catalogue, and return it unchanged; `Translator` translates it where it is used."""
     return text
 
 
 def direction(language: str) -> Literal["ltr", "rtl"]:
-    """Say which way a language is written."""
+    """Return the direction in which a language is written."""
     return "rtl" if _locale(language).character_order == "right-to-left" else "ltr"
 
 
 class Translator:
-    """The words of one language: of a text's own language where a catalogue has it, else English.
+    """The library's texts in one language, or in English where no catalogue has that language.
 
-    `language` is the BCP 47 tag of these words and belongs into `lang`, `direction` (ltr or rtl) into `dir`.
+    Attributes:
+        language: the BCP 47 tag of the texts, for the attribute `lang`.
+        direction: the direction in which they are written, for the attribute `dir`.
     """
 
     def __init__(self, language: str, folders: Sequence[Path] = (LOCALES,)) -> None:
-        """Look in the folders in turn, first for the whole tag, then for its primary language.
+        """Load the catalogues of the whole tag, then of its primary language, from each folder in turn.
 
         Raises:
             ConfigurationError: a catalogue cannot be read, or has other placeholders than the English text.
         """
-        catalogue = _catalogue(language, tuple(folders))
+        catalogue = _load_catalogue(language, tuple(folders))
         self.language = language if catalogue or _primary(language) == "en" else "en"
         self._catalogue = catalogue or gettext.NullTranslations()
         self._locale = _locale(self.language)
         self.direction = direction(self.language)
 
-    def speaks(self, language: str) -> bool:
-        """Say whether a text in that language needs no `lang` of its own among these words."""
+    def is_same_language(self, language: str) -> bool:
+        """Return whether a text in `language` needs no `lang` of its own among these texts."""
         return _primary(language) == _primary(self.language)
 
-    def say(self, text: str, /) -> str:
-        """Translate a text that has no placeholders; the result is not escaped."""
+    def gettext(self, text: str, /) -> str:
+        """Translate a text without placeholders; the result is not escaped."""
         return self._catalogue.gettext(text)
 
-    def fill(self, text: str, /, **values: object) -> Markup:
-        """Translate a text and fill in its `%(name)s`; all is escaped but the values that are markup."""
-        return Markup(self.markup(text)) % values  # noqa: S704 - escaped
+    def gettext_html(self, text: str, /, **values: object) -> Markup:
+        """Translate a text and replace each `%(name)s`; everything but values that are `Markup` is escaped."""
+        return Markup(self.escaped_gettext(text)) % values  # noqa: S704 - escaped
 
-    def counted(self, singular: str, plural: str, number: int, /, **values: object) -> Markup:
-        """Translate a text that counts `%(num)s`, and fill it in like `fill`."""
-        return Markup(self.markup_plural(singular, plural, number)) % {"num": number, **values}  # noqa: S704 - escaped
+    def ngettext_html(self, singular: str, plural: str, number: int, /, **values: object) -> Markup:
+        """Translate a text that depends on a number, `%(num)s`, and replace its placeholders like `gettext_html`."""
+        return Markup(self.escaped_ngettext(singular, plural, number)) % {"num": number, **values}  # noqa: S704 - escaped
 
-    def markup(self, text: str) -> str:
-        """Translate a text for a template: escaped, so that a catalogue cannot bring markup in."""
+    def escaped_gettext(self, text: str) -> str:
+        """Translate a text and escape it, placeholders left in, so that no catalogue adds markup to a page."""
         return str(escape(self._catalogue.gettext(text)))
 
-    def markup_plural(self, singular: str, plural: str, number: int) -> str:
-        """Translate a counted text for a template, escaped."""
+    def escaped_ngettext(self, singular: str, plural: str, number: int) -> str:
+        """Translate a text that depends on a number and escape it, placeholders left in."""
         return str(escape(self._catalogue.ngettext(singular, plural, number)))
 
-    def joined(self, items: Iterable[str]) -> Markup:
-        """Write a list ("a, b and c"); what is not markup yet is escaped."""
+    def format_list(self, items: Iterable[str]) -> Markup:
+        """Write a list ("a, b and c"); items that are not `Markup` are escaped."""
         return Markup(format_list([str(escape(item)) for item in items], locale=self._locale))  # noqa: S704 - escaped
 
-    def country(self, code: str) -> str:
-        """Name a country."""
+    def country_name(self, code: str) -> str:
+        """Return the name of a country, or the code itself if CLDR has no name."""
         return str(self._locale.territories.get(code, code))
 
-    def date(self, moment: datetime) -> str:
-        """Write the day of a moment in UTC."""
+    def format_date(self, moment: datetime) -> str:
+        """Write the date of a moment, as its time zone has it."""
         return format_date(moment.date(), "long", self._locale)
 
-    def lifetime(self, lifetime: Duration | str) -> str:
-        """Write a length of time; anything that is not a Duration is a session."""
+    def format_lifetime(self, lifetime: Duration | str) -> str:
+        """Write how long a tracker or an answer lasts; anything but a Duration is a session."""
         if not isinstance(lifetime, Duration):
-            return self.say("until you close the browser")
-        # By way of a timedelta, since format_unit knows no days in Dutch and no months in Portuguese (Babel 2.18).
+            return self.gettext("until you close the browser")
+        # Not format_unit, because that has no days in Dutch and no months in Portuguese (Babel 2.18).
         parts = [
             format_timedelta(
                 timedelta(seconds=amount * _SECONDS[unit]), unit, float("inf"), locale=self._locale
             )
-            for amount, unit in _amounts(lifetime)
+            for amount, unit in _split(lifetime)
         ]
         return format_list(parts, "unit", self._locale)
 
 
-def _amounts(duration: Duration) -> list[tuple[int, Unit]]:
-    """Split into what people count in: 13 months stay months, whole years are years."""
+def _split(duration: Duration) -> list[tuple[int, Unit]]:
+    """Split a duration into units that people count in: 24 months are 2 years, 13 months stay months."""
     years = duration.months // 12 if duration.months % 12 == 0 else 0
     hours, rest = divmod(duration.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
-    amounts: tuple[tuple[int, Unit], ...] = (
+    parts: tuple[tuple[int, Unit], ...] = (
         (years, "year"),
         (duration.months - years * 12, "month"),
         (duration.days, "day"),
@@ -130,7 +132,7 @@ def _amounts(duration: Duration) -> list[tuple[int, Unit]]:
         (minutes, "minute"),
         (seconds, "second"),
     )
-    return [(amount, unit) for amount, unit in amounts if amount]
+    return [(amount, unit) for amount, unit in parts if amount]
 
 
 def _primary(language: str) -> str:
@@ -138,7 +140,7 @@ def _primary(language: str) -> str:
 
 
 def _locale(language: str) -> Locale:
-    """Find how CLDR writes in a language; a language that it does not know is written as English is."""
+    """Return the CLDR locale of a language, or the English one if CLDR lacks the language."""
     for tag in (_CLDR.get(language, language), _primary(language)):
         try:
             return Locale.parse(tag.replace("-", "_"))
@@ -148,25 +150,25 @@ def _locale(language: str) -> Locale:
 
 
 @lru_cache(maxsize=64)
-def _catalogue(language: str, folders: tuple[Path, ...]) -> gettext.GNUTranslations | None:
-    """Chain what is found: what one catalogue leaves out, the next one says."""
+def _load_catalogue(language: str, folders: tuple[Path, ...]) -> gettext.GNUTranslations | None:
+    """Chain the catalogues of a language: a message that one lacks is taken from the next."""
     first: gettext.GNUTranslations | None = None
     for name in dict.fromkeys((language.replace("-", "_"), _primary(language))):
         for folder in folders:
-            # A .po beside its .mo is the source, and the newer of the two; the wheel brings the .mo alone.
-            for kind, read in ((".po", _compiled), (".mo", Path.read_bytes)):
-                path = folder / name / "LC_MESSAGES" / f"{DOMAIN}{kind}"
+            # A .po is the source of the .mo next to it, and may be newer. The wheel has the .mo only.
+            for suffix, read in ((".po", _compile), (".mo", Path.read_bytes)):
+                path = folder / name / "LC_MESSAGES" / f"{_DOMAIN}{suffix}"
                 if path.is_file():
-                    found = _checked(path, read(path))
+                    catalogue = _read_compiled(path, read(path))
                     if first is None:
-                        first = found
+                        first = catalogue
                     else:
-                        first.add_fallback(found)
+                        first.add_fallback(catalogue)
                     break
     return first
 
 
-def _compiled(path: Path) -> bytes:
+def _compile(path: Path) -> bytes:
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import PoFileError, read_po
 
@@ -175,23 +177,28 @@ def _compiled(path: Path) -> bytes:
         with path.open("rb") as lines:
             write_mo(compiled, read_po(lines, abort_invalid=True))
     except (PoFileError, ValueError) as error:
-        raise ConfigurationError(f"{path}: {error}. Mend the catalogue.") from error
+        raise ConfigurationError(
+            f"{path} is not a valid gettext catalogue: {error}. Fix the catalogue."
+        ) from error
     return compiled.getvalue()
 
 
-def _checked(path: Path, compiled: bytes) -> gettext.GNUTranslations:
-    """Refuse a catalogue that would fail in the middle of a page."""
+def _read_compiled(path: Path, compiled: bytes) -> gettext.GNUTranslations:
+    """Read a compiled catalogue, and check its placeholders, so that no page fails while it is rendered."""
     try:
         catalogue = gettext.GNUTranslations(BytesIO(compiled))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path}: {error}. Compile the catalogue again.") from error
+        raise ConfigurationError(
+            f"{path} is not a compiled gettext catalogue: {error}. Compile the catalogue again."
+        ) from error
     messages: Mapping[str | tuple[str, int], str] = catalogue._catalog  # type: ignore[attr-defined]  # gettext offers no other way to see all messages
     for key, translated in messages.items():
-        # Of a counted text the catalogue knows the singular alone, which may leave the number out.
-        text, known = (key, set()) if isinstance(key, str) else (key[0], {"%(num)s"})
-        known.update(_PLACEHOLDER.findall(text))
-        if text and not known.issuperset(_PLACEHOLDER.findall(translated)):
+        # The key of a plural form has the English singular only, which may lack the number.
+        text, allowed = (key, set()) if isinstance(key, str) else (key[0], {"%(num)s"})
+        allowed.update(_PLACEHOLDER.findall(text))
+        if text and not allowed.issuperset(_PLACEHOLDER.findall(translated)):
             raise ConfigurationError(
-                f"{path}: {translated!r} has a placeholder that the English text lacks: {text!r}."
+                f"{path}: the translation {translated!r} has a placeholder that the English text {text!r} lacks. "
+                "Use only placeholders of the English text."
             )
     return catalogue

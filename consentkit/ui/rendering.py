@@ -1,69 +1,130 @@
-"""Everything that one notice says in one language, and the templates that say it."""
+"""A notice in one language of the policy, with the templates that it is rendered from."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from consentkit.notices import Notice
+from consentkit.policy import Policy
 from consentkit.ui.disclosure import Disclosure, web_address
-from consentkit.ui.i18n import Translator, direction
+from consentkit.ui.i18n import LOCALES, Translator, direction
 
-__all__ = ["Rendering"]
+__all__ = ["Rendering", "Renderings"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Rendering:
     """A notice in one language of the policy, ready to be rendered.
 
-    `language` is that of the owner's texts and goes into records; `words.language` is that of the library's own words,
-    which is English where no catalogue has the other.
+    Attributes:
+        language: the language of the owner's texts, as records have it.
+        translator: the library's own texts. Its language is English where no catalogue has `language`.
+        policy: the rows of `Disclosure.policy`.
+        sites: the rows of `Disclosure.sites`.
+        titles: the title of each category, by id.
     """
 
     def __init__(
-        self, language: str, words: Translator, disclosure: Disclosure, templates: Sequence[Path]
+        self, language: str, translator: Translator, disclosure: Disclosure, templates: Sequence[Path]
     ) -> None:
         self.language = language
-        self.words = words
+        self.translator = translator
         self.policy = disclosure.policy()
         self.sites = disclosure.sites()
-        self.titles = {row["id"]: self.own(row["title"]) for row in self.policy["categories"]}
-        self._templates = _environment(templates, words)
+        self.titles = {row["id"]: self.owner_text(row["title"]) for row in self.policy["categories"]}
+        self._templates = _environment(templates, translator)
         self._templates.filters.update(
-            own=self.own, web=web_address, mail=_is_mailbox, joined=words.joined, day=self.day
+            own=self.owner_text,
+            web=web_address,
+            mail=_is_email_address,
+            joined=translator.format_list,
+            day=self.format_iso_date,
         )
 
-    def own(self, text: str) -> Markup:
-        """Mark a text of the owner with its language where that is not the page's (WCAG 3.1.2)."""
-        if self.words.speaks(self.language):
+    def owner_text(self, text: str) -> Markup:
+        """Escape a text of the owner, and mark its language where the page has another one (WCAG 3.1.2)."""
+        if self.translator.is_same_language(self.language):
             return escape(text)
         span = Markup('<span lang="{}" dir="{}">{}</span>')
         return span.format(self.language, direction(self.language), text)
 
-    def day(self, text: str) -> str:
-        """Write a day, given as in ISO 8601, as the page's language does."""
-        return self.words.date(datetime.fromisoformat(text))
+    def format_iso_date(self, text: str) -> str:
+        """Write an ISO 8601 date as the page's language does."""
+        return self.translator.format_date(datetime.fromisoformat(text))
 
     def render(self, template: str, /, **values: Any) -> str:
-        """Fill a template in; what it names and nobody gives raises."""
+        """Render a template.
+
+        Raises:
+            jinja2.UndefinedError: the template uses a variable that `values` lacks.
+        """
         return self._templates.get_template(template).render(
-            values, language=self.language, lang=self.words.language, dir=self.words.direction
+            values,
+            language=self.language,
+            lang=self.translator.language,
+            dir=self.translator.direction,
         )
 
     def source(self, template: str) -> str:
-        """Return a template as it is in force: the site's own where there is one."""
+        """Return the source of a template: the site's own where there is one."""
         loader = self._templates.loader
         assert loader is not None  # noqa: S101 - for the type checker: the environment was made with one
         return loader.get_source(self._templates, template)[0]
 
     def template_names(self) -> list[str]:
-        """List the templates that pages are made of."""
+        """Return the names of all templates."""
         return self._templates.list_templates(extensions=["html"])
 
 
-def _environment(templates: Sequence[Path], words: Translator) -> Environment:
+class Renderings:
+    """The renderings of a notice, one for each language of the policy."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        notice: Notice,
+        *,
+        origins: Mapping[str, str] | None = None,
+        templates: Path | None = None,
+        locales: Path | None = None,
+    ) -> None:
+        """The site's own `templates` and `locales` come before the library's.
+
+        Raises:
+            ConfigurationError: a catalogue is faulty.
+        """
+        template_folders = (*([templates] if templates else ()), _TEMPLATES)
+        locale_folders = (*([locales] if locales else ()), LOCALES)
+        self._by_language: dict[str, Rendering] = {}
+        for language in policy.languages:
+            translator = Translator(language, locale_folders)
+            disclosure = Disclosure(policy, notice, language, translator, origins)
+            self._by_language[language] = Rendering(language, translator, disclosure, template_folders)
+        self.best_for = lru_cache(maxsize=256)(self._find_best)
+
+    def __getitem__(self, language: str) -> Rendering:
+        """Return the rendering in a language of the policy."""
+        return self._by_language[language]
+
+    def _find_best(self, wanted: str) -> Rendering:
+        """Return the rendering for any BCP 47 tag.
+
+        Match the whole tag, then its primary language. Fall back to the policy's first language.
+        """
+        by_tag = {language.lower(): rendering for language, rendering in self._by_language.items()}
+        by_primary = {tag.split("-")[0]: rendering for tag, rendering in reversed(by_tag.items())}
+        tag = wanted.lower()
+        return by_tag.get(tag) or by_primary.get(tag.split("-")[0]) or next(iter(by_tag.values()))
+
+
+def _environment(templates: Sequence[Path], translator: Translator) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(templates),
         extensions=["jinja2.ext.i18n"],
@@ -74,9 +135,11 @@ def _environment(templates: Sequence[Path], words: Translator) -> Environment:
         auto_reload=False,
     )
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(words.markup, words.markup_plural, newstyle=True)  # type: ignore[attr-defined]  # the i18n extension adds it
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
+        translator.escaped_gettext, translator.escaped_ngettext, newstyle=True
+    )
     return environment
 
 
-def _is_mailbox(text: str) -> bool:
+def _is_email_address(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+", text) is not None

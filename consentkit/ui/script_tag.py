@@ -1,6 +1,6 @@
-"""The tag that loads the script, with all that it has to know about a visitor and a page.
+"""The `<script>` tag, with everything that the script has to know about a visitor and a page.
 
-The attributes are described at the top of `static/consent.js`. On pages for shared caches they are the same for everybody.
+The attributes are described at the top of `static/consent.js`. A page for a shared cache has the same tag for everybody.
 """
 
 from collections.abc import Iterable
@@ -10,35 +10,45 @@ from markupsafe import escape
 from consentkit._bounded_cache import BoundedCache
 from consentkit.consent import Consent, ConsentCookie
 from consentkit.enforcement import permitted
+from consentkit.headers import own_path
 from consentkit.policy import Policy
 from consentkit.signals import google_sources
 
 __all__ = ["ScriptTag"]
 
-# What only a script can take away again.
-_IN_THE_BROWSER = frozenset({"local_storage", "session_storage", "indexed_db", "cache_storage"})
-_REMEMBERED = 1024
+# Kinds of storage that no header of the server can clear.
+_SCRIPT_STORAGE = frozenset({"local_storage", "session_storage", "indexed_db", "cache_storage"})
+_CACHED_STATES = 1024
 
 
 class ScriptTag:
-    """Write the tag for one site; `src` is the script's address below the root path."""
+    """The tag for the pages of one site."""
 
     def __init__(
         self, policy: Policy, cookie: ConsentCookie, *, src: str, asks: bool, group: str = ""
     ) -> None:
-        """`asks` says whether a banner may be put into pages, `group` where links take a choice along."""
+        """Prepare the attributes that are the same on all pages.
+
+        Args:
+            policy: what the owner declares.
+            cookie: the consent cookie of the site.
+            src: the script's address, without the root path.
+            asks: whether a banner may be put into pages.
+            group: where links take a visitor's choice along to other sites; empty for nowhere.
+        """
         self._cookie = cookie
         self._src = src
-        self._stored = [
+        self._script_storage = [
             tracker
             for tracker in policy.trackers
-            if tracker.kind in _IN_THE_BROWSER
+            if tracker.kind in _SCRIPT_STORAGE
             and not tracker.third_party
             and not policy.category(tracker.category).required
         ]
         required = " ".join(category.id for category in policy.categories if category.required)
-        undecided = (cookie.companion_value(cookie.evaluator.undecided(gpc=gpc)) for gpc in (False, True))
-        default, with_gpc = undecided
+        default, with_gpc = (
+            cookie.companion_value(cookie.evaluator.undecided(gpc=gpc)) for gpc in (False, True)
+        )
         self._common = _attributes(
             cookie=cookie.companion,
             default=default,
@@ -48,8 +58,8 @@ class ScriptTag:
             google=google_sources(policy) or None,
             group=group or None,
         )
-        self._public = _attributes(banner="" if asks else None, clear="" if self._stored else None)
-        self._private: BoundedCache[str, str] = BoundedCache(_REMEMBERED)
+        self._public = _attributes(banner="" if asks else None, clear="" if self._script_storage else None)
+        self._by_state: BoundedCache[str, str] = BoundedCache(_CACHED_STATES)
 
     def tag(
         self,
@@ -61,24 +71,30 @@ class ScriptTag:
         reload: str | None = None,
         dropped: Iterable[str] = (),
     ) -> str:
-        """Write the tag; without a consent for a page that is the same for everybody.
+        """Return the tag.
 
-        `reload` is `category:vendor`, or empty for any, that the page cannot follow without being loaded anew. `dropped` are
-        cookies that were held back, to be shown in the console.
+        Args:
+            language: the language of the page.
+            root_path: where the application is mounted.
+            nonce: nonce of the page's Content-Security-Policy.
+            consent: the visitor's consent. Without it the tag is the same for everybody.
+            reload: `category:vendor` for which the page must be loaded again when permission changes; empty for any.
+            dropped: cookies that were not set, for the console.
         """
-        known = self._public if consent is None else self._visitor(consent)
-        more = _attributes(language=language, reload=reload, debug=", ".join(dropped) or None)
+        visitor = self._public if consent is None else self._visitor_attributes(consent)
+        page = _attributes(language=language, reload=reload, debug=", ".join(dropped) or None)
         attribute = f' nonce="{escape(nonce)}"' if nonce else ""
-        return f'<script src="{escape(root_path)}{self._src}"{self._common}{known}{more}{attribute}></script>'
+        src = escape(own_path(root_path, self._src))
+        return f'<script src="{src}"{self._common}{visitor}{page}{attribute}></script>'
 
-    def _visitor(self, consent: Consent) -> str:
+    def _visitor_attributes(self, consent: Consent) -> str:
         state = self._cookie.companion_value(consent)
-        known = self._private.get(state)
-        if known is None:
-            stale = any(not permitted(tracker, consent.allows) for tracker in self._stored)
-            known = _attributes(state=state, clear="" if stale else None)
-            self._private[state] = known
-        return known
+        attributes = self._by_state.get(state)
+        if attributes is None:
+            clear = any(not permitted(tracker, consent.allows) for tracker in self._script_storage)
+            attributes = _attributes(state=state, clear="" if clear else None)
+            self._by_state[state] = attributes
+        return attributes
 
 
 def _attributes(**values: str | None) -> str:

@@ -84,7 +84,7 @@ class SiteServices:
             prefix=manager.prefix,
             origins={site: origins[0] for site, origins in manager.origins.items()},
             handoff=self.handoff.partners if self.handoff else (),
-            lead=handoff_address,
+            handoff_address=handoff_address,
             templates=manager.templates,
             locales=manager.locales,
             stylesheets=manager.stylesheets,

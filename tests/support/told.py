@@ -19,11 +19,15 @@ EXAMPLE: dict[str, Any] = tomllib.loads(
 )
 DECIDED = 1_795_341_600  # 22 November 2026, UTC
 OPTIONAL = frozenset({"analytical", "tracking", "social"})
+DOCUMENTS = ("preferences", "policy", "sites")
 
 
 def policy_of(**changes: Any) -> Policy:
     """Return the example policy with other values of top-level keys. Only the models' own checks run."""
     return Policy.model_validate(EXAMPLE | changes)
+
+
+POLICY = policy_of()
 
 
 def rows(key: str, **changes: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -65,6 +69,50 @@ def pages(policy: Policy, **options: Any) -> Pages:
 def view(consent: Consent, language: str = "en", **more: Any) -> View:
     """Return a visitor's view of a page, opened from an article."""
     return View(language=language, consent=consent, **({"next": "/articles/stretching?page=2"} | more))
+
+
+def undecided(policy: Policy | None = None, **more: Any) -> Consent:
+    """Return the consent of a visitor who has not answered, by default about the example's policy."""
+    return consent(policy or POLICY, **more)
+
+
+def decided(
+    granted: frozenset[str] | set[str] = OPTIONAL, policy: Policy | None = None, **more: Any
+) -> Consent:
+    """Return the consent of a visitor who granted these categories, by default of the example's policy."""
+    policy = policy or POLICY
+    return consent(policy, decision(policy, frozenset(granted), **more))
+
+
+def every_page(made: Pages, seen: View) -> dict[str, str]:
+    """Render every fragment and document, by name."""
+    return {
+        "banner": made.banner(seen),
+        "settings": made.settings(seen),
+        "arrival": made.arrival(seen, "trailhead"),
+        "head": made.head(seen, "n0nce"),
+        "error": made.error(seen, 409),
+        "needs": made.needs_consent(seen, "social", "youtube"),
+        **{name: getattr(made, name)(seen) for name in DOCUMENTS},
+    }
+
+
+def fields(form: Any) -> dict[str, list[str]]:
+    """Return the values of a form's inputs and buttons, by name."""
+    found: dict[str, list[str]] = {}
+    for control in form.iter():
+        if control.tag in ("input", "button") and control.get("name"):
+            found.setdefault(control.get("name"), []).append(control.get("value"))
+    return found
+
+
+def skeleton(html: str) -> list[tuple[str, tuple[str, ...]]]:
+    """List the elements and the names of their attributes, without links, because hostile URLs are not linked."""
+    return [
+        (str(element.tag), tuple(sorted(element.attrib)))
+        for element in tree(html).iter()
+        if element.tag != "a"
+    ]
 
 
 def tree(html: str) -> Any:

@@ -1,34 +1,32 @@
 import pytest
-from markupsafe import escape
 
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
-from consentkit.ui.banner_text import combination, first_layer, problem, state
-from consentkit.ui.disclosure import Disclosure, Row
+from consentkit.ui.banner_text import combined_data_sentence, error_text, first_layer, visitor_status
 from consentkit.ui.i18n import Translator
+from consentkit.ui.rendering import Rendering, Renderings
 from tests.support.told import OPTIONAL, consent, decision, policy_of, rows
 
-WORDS = Translator("en")
 NEEDING = ("analytical", "tracking", "social")
 
 
-def told(policy: Policy) -> Row:
-    return Disclosure(policy, Notice.of(policy), "en", WORDS).policy()
+def english(policy: Policy) -> Rendering:
+    return Renderings(policy, Notice.of(policy))["en"]
 
 
 def banner(policy: Policy, *asking: str, gpc: bool = False, ends: str | None = None) -> str:
     asked = asking or NEEDING
-    first = first_layer(told(policy), WORDS, escape, asked, news=(), gpc=gpc, ends=ends)
+    first = first_layer(english(policy), asked, changes=(), gpc=gpc, ends=ends)
     return " ".join((first.asks, *first.sentences))
 
 
-def stands(policy: Policy, seen: Consent) -> str:
-    return " ".join(state(seen, told(policy), WORDS, escape))
+def status(policy: Policy, seen: Consent) -> str:
+    return " ".join(visitor_status(seen, english(policy)))
 
 
-def test_the_first_layer_says_who_asks_for_what_how_long_and_how_to_withdraw() -> (
+def test_the_first_layer_names_controller_purposes_validity_and_withdrawal() -> (
     None
 ):  # UI-05, IN-03, IN-04, XS-01
     assert banner(policy_of()) == (
@@ -52,7 +50,7 @@ def test_the_first_layer_says_who_asks_for_what_how_long_and_how_to_withdraw() -
         ),
     ],
 )
-def test_third_parties_are_counted_and_only_those_outside_the_eea_are_said_to_be(
+def test_third_parties_are_counted_with_those_outside_the_eea(
     vendors: list[dict[str, object]], begins: str
 ) -> None:
     example = rows("vendors")[1]
@@ -63,24 +61,24 @@ def test_third_parties_are_counted_and_only_those_outside_the_eea_are_said_to_be
 @pytest.mark.parametrize(
     ("profiling", "said"), [(0, None), (1, "1 third party may"), (3, "3 third parties may")]
 )
-def test_profiling_is_told_exactly_when_somebody_profiles(profiling: int, said: str | None) -> None:  # IN-04
+def test_profiling_is_mentioned_only_if_a_vendor_profiles(profiling: int, said: str | None) -> None:  # IN-04
     made = [vendor | {"profiling": number < profiling} for number, vendor in enumerate(rows("vendors"))]
     text = banner(policy_of(vendors=made))
     assert ("build a profile" in text) is (said is not None)
     assert said is None or said in text
 
 
-def test_one_site_alone_combines_nothing() -> None:  # XS-01
+def test_a_single_site_mentions_neither_sites_nor_combination() -> None:  # XS-01
     text = banner(policy_of(sites=rows("sites")[:1]))
     assert "sites" not in text
     assert "combined" not in text
 
 
-def test_what_is_not_combined_is_not_said_to_be() -> None:  # XS-01
+def test_combination_is_mentioned_only_for_purposes_that_combine() -> None:  # XS-01
     assert "combined" not in banner(policy_of(), "social", ends="22 May 2027")
 
 
-def test_global_privacy_control_is_mentioned_with_what_it_refuses() -> None:  # SG-05
+def test_gpc_is_mentioned_with_the_purposes_that_it_refuses() -> None:  # SG-05
     assert "Your browser sends Global Privacy Control" not in banner(policy_of())
     assert "until you answer, we take that as a refusal of: Tracking." in banner(
         policy_of(), "tracking", gpc=True
@@ -89,32 +87,33 @@ def test_global_privacy_control_is_mentioned_with_what_it_refuses() -> None:  # 
     assert "Control" not in banner(deaf, "social", gpc=True)
 
 
-def test_an_answer_to_a_part_joins_the_others() -> None:  # VA-04
+def test_an_answer_to_some_purposes_ends_with_the_earlier_answer() -> None:  # VA-04
     text = banner(policy_of(), "tracking", ends="22 May 2027")
     assert "Your other answers stay; all of them end on 22 May 2027." in text
     assert "is valid for" not in text
 
 
 @pytest.mark.parametrize(
-    ("sites", "titles", "said"),
+    ("sites", "combines", "said"),
     [
-        (2, ["A", "B"], "Data from all our sites is combined for: A and B."),
-        (2, [], "Data from our sites is not combined."),
-        (1, [], ""),
+        (2, True, "Data from all our sites is combined for: Analytical and Tracking."),
+        (2, False, "Data from our sites is not combined."),
+        (1, False, ""),
     ],
 )
-def test_the_overview_says_what_is_combined_or_that_nothing_is(
-    sites: int, titles: list[str], said: str
+def test_the_site_list_says_which_data_is_combined_or_that_none_is(
+    sites: int, combines: bool, said: str
 ) -> None:  # XS-01
-    policy = told(policy_of(sites=rows("sites")[:sites]))
-    assert combination(policy, [escape(title) for title in titles], WORDS) == said
+    combining = {name: {"combines_across_sites": combines} for name in ("analytical", "tracking")}
+    policy = policy_of(sites=rows("sites")[:sites], categories=rows("categories", **combining))
+    assert combined_data_sentence(english(policy)) == said
 
 
-def test_the_state_of_a_visitor_who_has_not_answered() -> None:
+def test_status_of_a_visitor_who_has_not_answered() -> None:
     policy = policy_of()
     nothing = "Nothing that needs your consent is stored or read until you accept it."
-    assert stands(policy, consent(policy)) == f"You have not answered yet. {nothing}"
-    assert "a refusal of: Analytical, Tracking and Social." in stands(policy, consent(policy, gpc=True))
+    assert status(policy, consent(policy)) == f"You have not answered yet. {nothing}"
+    assert "a refusal of: Analytical, Tracking and Social." in status(policy, consent(policy, gpc=True))
 
 
 @pytest.mark.parametrize(
@@ -160,33 +159,33 @@ def test_the_state_of_a_visitor_who_has_not_answered() -> None:
         (OPTIONAL, {}, "decided", 200, "Your answer of 22 November 2026 has ended. Nothing that needs"),
     ],
 )
-def test_the_state_of_a_visitor_who_has(
+def test_status_of_a_visitor_who_has_answered(
     granted: set[str], vendors: dict[str, bool], kind: str, days: int, said: str
 ) -> None:
     policy = policy_of()
     made = decision(policy, frozenset(granted), vendors, kind=kind)
-    assert said in stands(policy, consent(policy, made, days=days))
+    assert said in status(policy, consent(policy, made, days=days))
 
 
-def test_the_state_after_what_was_asked_has_grown() -> None:  # VA-05
+def test_status_after_an_incompatible_change() -> None:  # VA-05
     old = policy_of(
         controller=policy_of().controller.model_dump(mode="json", exclude_none=True) | {"name": "Old BV"}
     )
     seen = consent(policy_of(), decision(old), earlier=(old,))
-    assert stands(policy_of(), seen).startswith(
+    assert status(policy_of(), seen).startswith(
         "Since your answer of 22 November 2026, what we ask for has changed."
     )
 
 
-def test_the_state_of_an_answer_that_cannot_be_checked() -> None:
+def test_status_of_an_answer_that_cannot_be_verified() -> None:
     policy = policy_of()
     seen = Evaluator(policy, "stride").unverifiable(decision(policy))
-    assert stands(policy, seen).startswith(
+    assert status(policy, seen).startswith(
         "Your answer of 22 November 2026 cannot be checked at the moment. Nothing"
     )
 
 
-def test_an_answer_in_a_time_that_no_calendar_holds_has_no_end() -> None:
+def test_an_answer_without_an_expiry_date_has_no_end() -> None:
     policy = policy_of()
     made = decision(policy)
     endless = Consent(
@@ -199,15 +198,15 @@ def test_an_answer_in_a_time_that_no_calendar_holds_has_no_end() -> None:
         gpc=False,
         decision=made,
     )
-    assert "valid until" not in stands(policy, endless)
+    assert "valid until" not in status(policy, endless)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 413, 415, 503])
-def test_a_problem_is_told_in_words(status: int) -> None:
-    title, detail = problem(status, WORDS)
+def test_every_error_status_has_a_title_and_a_sentence(status: int) -> None:
+    title, detail = error_text(status, Translator("en"))
     assert not title.endswith(".")
     assert detail.endswith(".")
 
 
-def test_an_unknown_problem_is_told_as_a_malformed_form() -> None:
-    assert problem(499, WORDS) == problem(400, WORDS)
+def test_an_unknown_error_status_reads_as_a_malformed_form() -> None:
+    assert error_text(499, Translator("en")) == error_text(400, Translator("en"))

@@ -20,7 +20,7 @@ def row(policy: Policy, key: str, name: str, language: str = "en") -> dict[str, 
     return next(one for one in found if name in (one.get("id"), one.get("name")))
 
 
-def test_the_policy_is_json_and_lists_everything_in_the_order_of_the_purposes() -> None:  # IN-08
+def test_the_policy_is_json_with_rows_in_the_order_of_the_categories() -> None:  # IN-08
     policy = policy_of()
     told = disclosure(policy).policy()
     assert json.loads(json.dumps(told)) == told
@@ -30,7 +30,7 @@ def test_the_policy_is_json_and_lists_everything_in_the_order_of_the_purposes() 
     assert told["notice"] == Notice.of(policy).digest
 
 
-def test_the_controller_is_told_with_all_that_article_13_asks() -> None:  # IN-05
+def test_the_controller_has_the_details_of_article_13() -> None:  # IN-05
     told = disclosure(policy_of()).policy()
     assert told["controller"] == {
         "name": "Hardlopen Media BV",
@@ -53,7 +53,7 @@ def test_the_controller_is_told_with_all_that_article_13_asks() -> None:  # IN-0
         ("nl", ("6 maanden", "13 maanden", "Verenigde Staten")),
     ],
 )
-def test_codes_stay_codes_and_have_words_beside_them(language: str, words: tuple[str, ...]) -> None:  # IN-01
+def test_codes_come_with_localized_words(language: str, words: tuple[str, ...]) -> None:  # IN-01
     told = disclosure(policy_of(), language).policy()
     tracker, vendor = told["trackers"][1], told["vendors"][0]
     assert (told["validity"], tracker["lifetime"], vendor["country"]) == ("P6M", "P13M", "US")
@@ -68,27 +68,25 @@ def test_codes_stay_codes_and_have_words_beside_them(language: str, words: tuple
         ("adhub_uid", "AdHub Exchange", True),
     ],
 )
-def test_every_tracker_names_its_owner_and_says_whether_third_parties_have_access(
-    tracker: str, owner: str, access: bool
-) -> None:
+def test_every_tracker_has_its_owner_and_third_party_access(tracker: str, owner: str, access: bool) -> None:
     told = row(policy_of(), "trackers", tracker)  # IN-02
     assert (told["owner"], told["third_party_access"]) == (owner, access)
 
 
-def test_a_tracker_on_somebody_elses_domain_is_open_to_third_parties_even_without_a_vendor() -> None:  # IN-02
+def test_a_third_party_tracker_without_a_vendor_has_third_party_access() -> None:  # IN-02
     policy = policy_of(trackers=rows("trackers", reading_list={"third_party": True}))
     assert row(policy, "trackers", "reading-list")["third_party_access"] is True
 
 
 @pytest.mark.parametrize("kind", TrackerKind.__args__)
-def test_every_kind_of_tracker_has_words(kind: str) -> None:  # LB-02
+def test_every_kind_of_tracker_has_a_name(kind: str) -> None:  # LB-02
     policy = policy_of(trackers=rows("trackers", session={"kind": kind}))
     told = row(policy, "trackers", "session")
     assert told["kind"] == kind
     assert told["kind_words"][0].isupper()
 
 
-def test_a_functional_tracker_says_why_it_is_needed() -> None:  # LB-06
+def test_a_functional_tracker_has_its_necessity() -> None:  # LB-06
     told = row(policy_of(), "trackers", "session")
     assert (told["necessity"], told["necessity_words"]) == ("session", "keeps your visit together")
     assert row(policy_of(), "trackers", "_ga*")["necessity_words"] is None
@@ -106,7 +104,7 @@ def test_every_purpose_has_its_legal_basis(
     assert "ePrivacy" in told["legal_basis_words"]
 
 
-def test_a_transfer_names_its_safeguard_the_article_and_where_to_get_a_copy() -> None:  # TR-05
+def test_a_transfer_has_its_safeguard_with_article_and_copy() -> None:  # TR-05
     assert row(policy_of(), "vendors", "adhub")["safeguard"] == {
         "id": "scc",
         "words": "Standard contractual clauses of the European Commission",
@@ -118,7 +116,7 @@ def test_a_transfer_names_its_safeguard_the_article_and_where_to_get_a_copy() ->
     }
 
 
-def test_partial_adequacy_names_its_condition() -> None:  # TR-04
+def test_partial_adequacy_has_its_condition() -> None:  # TR-04
     safeguard = row(policy_of(), "vendors", "youtube")["safeguard"]
     assert (safeguard["id"], safeguard["articles"], safeguard["conditions"]) == (
         "adequacy",
@@ -129,13 +127,13 @@ def test_partial_adequacy_names_its_condition() -> None:  # TR-04
 
 
 @pytest.mark.parametrize("safeguard", [None, "none_required"])
-def test_within_the_eea_there_is_no_transfer_to_safeguard(safeguard: str | None) -> None:  # TR-01
+def test_a_vendor_within_the_eea_has_no_safeguard(safeguard: str | None) -> None:  # TR-01
     policy = policy_of(vendors=rows("vendors", adhub={"country": "NO", "safeguard": safeguard}))
     told = row(policy, "vendors", "adhub")
     assert (told["outside_eea"], told["safeguard"]) == (False, None)
 
 
-def test_a_vendor_is_told_with_its_role_data_and_retention() -> None:  # IN-03, IN-04
+def test_a_vendor_has_its_role_data_and_retention() -> None:  # IN-03, IN-04
     told = row(policy_of(), "vendors", "google-analytics")
     assert told["role"] == "processor"
     assert told["role_words"].endswith("(processor)")
@@ -145,12 +143,12 @@ def test_a_vendor_is_told_with_its_role_data_and_retention() -> None:  # IN-03, 
     assert row(policy_of(), "vendors", "youtube")["retention"] is None
 
 
-def test_a_kind_of_data_that_we_have_no_words_for_is_split_at_its_capitals() -> None:
+def test_an_unknown_kind_of_data_is_split_at_its_capitals() -> None:
     policy = policy_of(vendors=rows("vendors", adhub={"data": ["ShoeSize"]}))
     assert row(policy, "vendors", "adhub")["data_words"] == ["shoe size"]
 
 
-def test_the_overview_of_sites_is_a_part_of_the_policy() -> None:  # XS-01
+def test_the_list_of_sites_is_a_part_of_the_policy() -> None:  # XS-01
     whole, part = disclosure(policy_of()).policy(), disclosure(policy_of()).sites()
     assert part.items() <= whole.items()
     assert [site["origin"] for site in part["sites"]] == [
@@ -161,7 +159,7 @@ def test_the_overview_of_sites_is_a_part_of_the_policy() -> None:  # XS-01
     assert part["group"] == {"id": "hardlopen", "name": "Hardlopen Media sites", "joint_controllers": False}
 
 
-def test_sites_may_run_elsewhere_in_development() -> None:
+def test_origins_replace_those_of_the_policy() -> None:
     told = disclosure(policy_of(), origins={"stride": "http://localhost:8000"}).sites()
     assert [site["origin"] for site in told["sites"]] == [
         "http://localhost:8000",
@@ -177,7 +175,7 @@ def test_a_single_site_has_no_group_and_a_site_may_have_its_own_controller() -> 
 
 
 @pytest.mark.parametrize("address", ["https://a.example/x?y#z", "http://a.example"])
-def test_web_addresses_may_be_followed(address: str) -> None:
+def test_http_and_https_urls_are_links(address: str) -> None:
     assert web_address(address) == address
 
 
@@ -202,5 +200,5 @@ def test_web_addresses_may_be_followed(address: str) -> None:
         "a@b.example",
     ],
 )
-def test_anything_else_is_no_link(address: str | None) -> None:  # HT-05
+def test_other_urls_are_no_links(address: str | None) -> None:  # HT-05
     assert web_address(address) is None

@@ -41,9 +41,9 @@ def messages(path: Path) -> dict[str, str]:
         return {ours: theirs for ours, theirs in found.items() if ours}
 
 
-def test_the_template_for_translators_is_what_the_sources_say(tmp_path: Path) -> None:
+def test_the_pot_file_has_exactly_the_messages_of_the_sources(tmp_path: Path) -> None:
     found = tmp_path / "found.pot"
-    keywords = ("-k", "mark", "-k", "say", "-k", "fill", "-k", "counted:1,2")
+    keywords = ("-k", "gettext_html", "-k", "ngettext_html:1,2")
     run(
         (
             sys.executable,
@@ -65,14 +65,14 @@ def test_the_template_for_translators_is_what_the_sources_say(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_a_catalogue_is_complete(path: Path) -> None:  # IN-07
+def test_every_message_is_translated(path: Path) -> None:  # IN-07
     translated = messages(path)
     assert translated.keys() == messages(LOCALES / "consentkit.pot").keys()
     assert [ours for ours, theirs in translated.items() if not all(theirs.split("\0"))] == []
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_a_translation_keeps_every_placeholder_and_invents_none(path: Path) -> None:
+def test_a_translation_has_the_placeholders_of_the_english_text(path: Path) -> None:
     for ours, theirs in messages(path).items():
         assert set(PLACEHOLDER.findall(theirs)) == set(PLACEHOLDER.findall(ours))
         for form in theirs.split("\0"):
@@ -80,7 +80,7 @@ def test_a_translation_keeps_every_placeholder_and_invents_none(path: Path) -> N
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_no_text_is_left_in_english(path: Path) -> None:  # IN-07
+def test_no_translation_equals_the_english_text(path: Path) -> None:  # IN-07
     alike = {ours for ours, theirs in messages(path).items() if ours == theirs}
     # Words that Dutch has taken over whole.
     assert alike <= {
@@ -94,7 +94,7 @@ def test_no_text_is_left_in_english(path: Path) -> None:  # IN-07
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_a_translation_ends_as_the_english_text_does(path: Path) -> None:
+def test_a_translation_ends_with_the_same_punctuation(path: Path) -> None:
     ends = [
         (ours, theirs)
         for ours, theirs in messages(path).items()
@@ -107,13 +107,13 @@ def test_a_translation_ends_as_the_english_text_does(path: Path) -> None:
     ("language", "all_yes", "all_no"),
     [("en", "Accept all", "Reject all"), ("nl", "Alles accepteren", "Alles weigeren")],
 )
-def test_accepting_and_rejecting_weigh_the_same_in_words(
+def test_accept_and_reject_have_equally_long_labels_that_differ_in_the_verb(
     language: str, all_yes: str, all_no: str
 ) -> None:  # UI-02, UI-06
     words = Translator(language)
-    assert (words.say("Accept all"), words.say("Reject all")) == (all_yes, all_no)
+    assert (words.gettext("Accept all"), words.gettext("Reject all")) == (all_yes, all_no)
     for accept, reject in (("Accept", "Reject"), ("Accept all", "Reject all")):
-        yes, no = words.say(accept), words.say(reject)
+        yes, no = words.gettext(accept), words.gettext(reject)
         assert len(yes.split()) == len(no.split())
         assert 0.6 < len(no) / len(yes) < 1.6
         # The same words but for the verb, and both begin as a button does.
@@ -121,12 +121,12 @@ def test_accepting_and_rejecting_weigh_the_same_in_words(
         assert yes[0].isupper() and no[0].isupper()
 
 
-def test_every_catalogue_is_held_to_this() -> None:
+def test_the_shipped_catalogues_are_all_checked() -> None:
     assert [path.parts[-3] for path in CATALOGUES] == ["nl"]
 
 
 @pytest.mark.parametrize("path", [*CATALOGUES, LOCALES / "consentkit.pot"], ids=lambda path: path.parts[-3])
-def test_no_wording_praises_pities_or_claims_a_legitimate_interest(path: Path) -> None:  # UI-06, LB-07
+def test_no_text_persuades_or_claims_a_legitimate_interest(path: Path) -> None:  # UI-06, LB-07
     text = "\n".join((*messages(path), *messages(path).values())).lower()
     banned = ("optimal", "better experience", "jammer", "sorry", "unfortunately", "helaas", "don't want")
     assert not [word for word in (*banned, "legitimate interest", "gerechtvaardigd belang") if word in text]
@@ -142,29 +142,27 @@ def test_no_wording_praises_pities_or_claims_a_legitimate_interest(path: Path) -
         ("xx", "en", "Reject all"),
     ],
 )
-def test_words_are_english_where_no_catalogue_has_the_language(
-    asked: str, language: str, reject: str
-) -> None:
+def test_a_language_without_a_catalogue_falls_back_to_english(asked: str, language: str, reject: str) -> None:
     words = Translator(asked)
-    assert (words.language, words.say("Reject all")) == (language, reject)
+    assert (words.language, words.gettext("Reject all")) == (language, reject)
     assert words.direction == "ltr"
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_site_brings_its_own_words_and_ours_fill_the_gaps(tmp_path: Path, compiled: bool) -> None:
+def test_a_catalogue_of_the_site_comes_before_the_shipped_one(tmp_path: Path, compiled: bool) -> None:
     folder = catalogue(tmp_path, "nl_BE", 'msgid "Yes"\nmsgstr "Jawel"\n', compiled=compiled)
     words = Translator("nl-BE", (folder, LOCALES))
-    assert [words.say("Yes"), words.say("No")] == ["Jawel", "Nee"]
+    assert [words.gettext("Yes"), words.gettext("No")] == ["Jawel", "Nee"]
 
 
-def test_a_language_written_from_right_to_left_says_so(tmp_path: Path) -> None:
+def test_arabic_is_written_from_right_to_left(tmp_path: Path) -> None:
     folder = catalogue(tmp_path, "ar", 'msgid "Yes"\nmsgstr "نعم"\n')
     assert (Translator("ar", (folder,)).direction, direction("ar"), direction("nl")) == ("rtl", "rtl", "ltr")
 
 
-def test_the_primary_language_decides_whether_a_text_needs_a_language_of_its_own() -> None:
-    assert Translator("nl").speaks("nl-BE")
-    assert not Translator("nl").speaks("en")
+def test_languages_are_the_same_if_their_primary_tags_are() -> None:
+    assert Translator("nl").is_same_language("nl-BE")
+    assert not Translator("nl").is_same_language("en")
 
 
 @pytest.mark.parametrize(
@@ -176,16 +174,18 @@ def test_the_primary_language_decides_whether_a_text_needs_a_language_of_its_own
             'msgid "%(num)s third party"\nmsgid_plural "%(num)s third parties"\nmsgstr[0] "%(x)s"\nmsgstr[1] ""\n',
             "placeholder",
         ),
-        ("msgid unquoted\n", "Mend the catalogue"),
+        ("msgid unquoted\n", "Fix the catalogue"),
     ],
 )
-def test_a_faulty_catalogue_is_refused_before_anybody_sees_it(tmp_path: Path, body: str, told: str) -> None:
+def test_a_catalogue_with_a_syntax_error_or_a_foreign_placeholder_is_refused(
+    tmp_path: Path, body: str, told: str
+) -> None:
     folder = catalogue(tmp_path, "de", body)
     with pytest.raises(ConfigurationError, match=told):
         Translator("de", (folder,))
 
 
-def test_a_damaged_compiled_catalogue_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_mo_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "de" / "LC_MESSAGES" / "consentkit.mo"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a catalogue")
@@ -193,15 +193,15 @@ def test_a_damaged_compiled_catalogue_is_refused(tmp_path: Path) -> None:
         Translator("de", (tmp_path,))
 
 
-def test_neither_a_catalogue_nor_a_value_brings_markup_in(tmp_path: Path) -> None:  # HT-05
+def test_translations_and_values_are_escaped(tmp_path: Path) -> None:  # HT-05
     body = 'msgid "Our site"\nmsgid_plural "Our %(num)s sites"\nmsgstr[0] "<b>"\nmsgstr[1] "<i>%(num)s"\n\n'
     words = Translator(
         "de", (catalogue(tmp_path, "de", body + 'msgid "Back to %(site)s"\nmsgstr "<p>%(site)s"\n'),)
     )
-    assert words.fill("Back to %(site)s", site="<script>") == "&lt;p&gt;&lt;script&gt;"
-    assert words.fill("Back to %(site)s", site=Markup("<em>")) == "&lt;p&gt;<em>"
-    assert words.counted("Our site", "Our %(num)s sites", 2) == "&lt;i&gt;2"
-    assert words.joined(["<a>", Markup("<b>"), "c"]) == "&lt;a&gt;, <b> und c"
+    assert words.gettext_html("Back to %(site)s", site="<script>") == "&lt;p&gt;&lt;script&gt;"
+    assert words.gettext_html("Back to %(site)s", site=Markup("<em>")) == "&lt;p&gt;<em>"
+    assert words.ngettext_html("Our site", "Our %(num)s sites", 2) == "&lt;i&gt;2"
+    assert words.format_list(["<a>", Markup("<b>"), "c"]) == "&lt;a&gt;, <b> und c"
 
 
 @pytest.mark.parametrize(
@@ -218,21 +218,21 @@ def test_neither_a_catalogue_nor_a_value_brings_markup_in(tmp_path: Path) -> Non
         ("session", "until you close the browser", "tot je de browser sluit"),
     ],
 )
-def test_a_lifetime_is_told_in_words(iso: str, english: str, dutch: str) -> None:  # IN-01
+def test_durations_are_written_in_words(iso: str, english: str, dutch: str) -> None:  # IN-01
     lifetime = iso if iso == "session" else Duration.parse(iso)
-    assert [Translator(language).lifetime(lifetime) for language in ("en", "nl")] == [english, dutch]
+    assert [Translator(language).format_lifetime(lifetime) for language in ("en", "nl")] == [english, dutch]
 
 
-def test_countries_and_days_are_told_as_the_language_tells_them() -> None:
+def test_countries_and_dates_are_localized() -> None:
     english, dutch, day = Translator("en"), Translator("nl"), datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
-    assert [english.country("US"), dutch.country("US"), english.country("Q1")] == [
+    assert [english.country_name("US"), dutch.country_name("US"), english.country_name("Q1")] == [
         "United States",
         "Verenigde Staten",
         "Q1",
     ]
-    assert [english.date(day), dutch.date(day)] == ["22 November 2026", "22 november 2026"]
+    assert [english.format_date(day), dutch.format_date(day)] == ["22 November 2026", "22 november 2026"]
 
 
-def test_a_language_that_nobody_writes_is_written_as_english_is(tmp_path: Path) -> None:
+def test_a_language_unknown_to_cldr_is_formatted_as_english(tmp_path: Path) -> None:
     words = Translator("qaa", (catalogue(tmp_path, "qaa", 'msgid "Yes"\nmsgstr "Yip"\n'),))
-    assert (words.language, words.say("Yes"), words.country("NL")) == ("qaa", "Yip", "Netherlands")
+    assert (words.language, words.gettext("Yes"), words.country_name("NL")) == ("qaa", "Yip", "Netherlands")

@@ -12,42 +12,42 @@ from consentkit.ui.rendering import Rendering
 OURS = Path(__file__).parents[2] / "consentkit" / "ui" / "templates"
 
 
-def edition(policy: Policy, language: str, *folders: Path, words: str | None = None) -> Rendering:
-    wording = Translator(words or language)
+def rendering(policy: Policy, language: str, *folders: Path, translated: str | None = None) -> Rendering:
+    translator = Translator(translated or language)
     return Rendering(
-        language, wording, Disclosure(policy, Notice.of(policy), language, wording), (*folders, OURS)
+        language, translator, Disclosure(policy, Notice.of(policy), language, translator), (*folders, OURS)
     )
 
 
 # IN-07, WCAG 3.1.2
-def test_a_text_in_the_pages_language_is_not_marked_and_another_one_is(policy: Policy) -> None:
-    assert edition(policy, "nl").own("Lopen & rennen") == "Lopen &amp; rennen"
-    foreign = edition(policy, "nl", words="en")
-    assert foreign.own("Lopen <b>") == '<span lang="nl" dir="ltr">Lopen &lt;b&gt;</span>'
+def test_owner_texts_in_another_language_than_the_page_have_a_lang(policy: Policy) -> None:
+    assert rendering(policy, "nl").owner_text("Lopen & rennen") == "Lopen &amp; rennen"
+    foreign = rendering(policy, "nl", translated="en")
+    assert foreign.owner_text("Lopen <b>") == '<span lang="nl" dir="ltr">Lopen &lt;b&gt;</span>'
     assert foreign.titles["social"] == '<span lang="nl" dir="ltr">Sociaal</span>'
 
 
-def test_a_template_of_the_site_stands_before_ours_and_the_others_stay(
+def test_a_template_of_the_site_replaces_only_the_shipped_one_of_its_name(
     policy: Policy, tmp_path: Path
 ) -> None:
     (tmp_path / "banner.html").write_text("{{ greeting }} in {{ lang }}, {{ dir }}")
-    own = edition(policy, "nl", tmp_path)
+    own = rendering(policy, "nl", tmp_path)
     assert own.render("banner.html", greeting="Hoi <b>") == "Hoi &lt;b&gt; in nl, ltr"
     assert own.source("banner.html").startswith("{{ greeting }}")
     assert own.source("policy.html") == (OURS / "policy.html").read_text()
     assert set(own.template_names()) == {path.name for path in OURS.glob("*.html")}
 
 
-def test_a_template_that_names_what_nobody_gives_raises(policy: Policy, tmp_path: Path) -> None:
+def test_an_undefined_variable_or_unknown_template_raises(policy: Policy, tmp_path: Path) -> None:
     (tmp_path / "banner.html").write_text("{{ nobody }}")
     with pytest.raises(UndefinedError):
-        edition(policy, "en", tmp_path).render("banner.html")
+        rendering(policy, "en", tmp_path).render("banner.html")
     with pytest.raises(TemplateNotFound):
-        edition(policy, "en").render("../pages.py")
+        rendering(policy, "en").render("../pages.py")
 
 
 @pytest.mark.parametrize(
-    ("text", "mailbox"),
+    ("text", "is_address"),
     [
         ("privacy@stride.example", True),
         ("a+b@c.d", True),
@@ -56,8 +56,8 @@ def test_a_template_that_names_what_nobody_gives_raises(policy: Policy, tmp_path
         ("a@b@c", False),
     ],
 )
-def test_a_mailbox_is_told_from_other_ways_to_reach_somebody(
-    policy: Policy, tmp_path: Path, text: str, mailbox: bool
+def test_the_mail_filter_recognizes_email_addresses(
+    policy: Policy, tmp_path: Path, text: str, is_address: bool
 ) -> None:
     (tmp_path / "error.html").write_text("{{ text|mail }}")
-    assert edition(policy, "en", tmp_path).render("error.html", text=text) == str(mailbox)
+    assert rendering(policy, "en", tmp_path).render("error.html", text=text) == str(is_address)

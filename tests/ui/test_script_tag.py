@@ -9,20 +9,20 @@ from consentkit.policy.policy import Policy
 from consentkit.ui.script_tag import ScriptTag
 from tests.support.told import EXAMPLE, OPTIONAL, consent, decision, policy_of, rows, tree
 
-KEY = "a key that the tests of the loader sign with"
+KEY = "a key that the tests of the script tag sign with"
 
 
-def loader(policy: Policy, **options: Any) -> ScriptTag:
+def script_tag(policy: Policy, **options: Any) -> ScriptTag:
     cookie = ConsentCookie(Evaluator(policy, "stride", ()), KEY)
     return ScriptTag(policy, cookie, **({"src": "/consent/assets/consent.js", "asks": True} | options))
 
 
 def attributes(policy: Policy, seen: Consent | None = None, **options: Any) -> dict[str, str]:
-    (script,) = tree(loader(policy).tag("en", consent=seen, **options)).iter("script")
+    (script,) = tree(script_tag(policy).tag("en", consent=seen, **options)).iter("script")
     return {name: value for name, value in script.items() if name.startswith("data-")}
 
 
-def test_a_private_page_carries_the_visitors_state() -> None:
+def test_a_private_page_has_the_visitors_state() -> None:
     policy = policy_of()
     known = attributes(policy, consent(policy, decision(policy, vendors={"youtube": False})))
     assert known["data-state"].startswith("analytical.tracking.social.~youtube._")
@@ -34,7 +34,7 @@ def test_a_private_page_carries_the_visitors_state() -> None:
     assert len(known["data-notice"]) == 43
 
 
-def test_a_public_page_carries_what_holds_for_everybody() -> None:
+def test_a_public_page_has_the_default_states_only() -> None:
     known = attributes(policy_of())
     assert known["data-default"] == "-.~" and "data-state" not in known
     assert known.keys() >= {"data-banner", "data-clear"}
@@ -44,7 +44,7 @@ def test_a_public_page_carries_what_holds_for_everybody() -> None:
 
 
 # SG-05
-def test_a_signal_of_the_browser_that_changes_something_has_a_state_of_its_own() -> None:
+def test_gpc_has_its_own_default_state_where_it_refuses_an_exempt_category() -> None:
     exempt = rows("categories", analytical={"exempt": True, "honours_gpc": True})
     known = attributes(policy_of(categories=exempt))
     assert known["data-default"].startswith("analytical._") and known["data-gpc"] == "-"
@@ -53,7 +53,7 @@ def test_a_signal_of_the_browser_that_changes_something_has_a_state_of_its_own()
 @pytest.mark.parametrize(
     ("granted", "clears"), [(frozenset[str](), True), (frozenset({"analytical"}), True), (OPTIONAL, False)]
 )
-def test_who_may_have_stored_something_that_is_not_allowed_is_told(
+def test_the_script_clears_storage_only_where_a_declared_item_is_not_permitted(
     granted: frozenset[str], clears: bool
 ) -> None:
     policy = policy_of()
@@ -63,9 +63,9 @@ def test_who_may_have_stored_something_that_is_not_allowed_is_told(
     assert "data-clear" not in attributes(bare, consent(bare)) and "data-clear" not in attributes(bare)
 
 
-def test_what_is_special_about_a_page_is_written_too() -> None:
+def test_language_root_path_nonce_reload_and_dropped_cookies_are_attributes() -> None:
     policy = policy_of()
-    made = loader(policy, asks=False)
+    made = script_tag(policy, asks=False)
     tag = made.tag(
         "nl",
         root_path="/app",
@@ -81,10 +81,10 @@ def test_what_is_special_about_a_page_is_written_too() -> None:
     assert "data-banner" not in made.tag("en")
 
 
-def test_the_memory_of_states_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consentkit.ui.script_tag._REMEMBERED", 1)
+def test_the_cache_of_states_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentkit.ui.script_tag._CACHED_STATES", 1)
     policy = policy_of()
-    made = loader(policy)
+    made = script_tag(policy)
     tags = [
         made.tag("en", consent=consent(policy, decision(policy, one))) for one in (OPTIONAL, frozenset[str]())
     ]

@@ -1,0 +1,176 @@
+"""The parts that are put into a page of the site: style sheet, banner, settings link, arrival line.
+
+Banner and settings link are rendered once and sent to many visitors. The path that a visitor returns to is different on
+every page. The rendered HTML therefore holds placeholders for that path.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote
+
+from markupsafe import Markup, escape
+
+from consentkit.consent import Consent, ConsentStatus
+from consentkit.headers import local_path, own_path
+from consentkit.policy import Policy, Site
+from consentkit.ui.banner_text import first_layer
+from consentkit.ui.change_text import change_sentences
+from consentkit.ui.rendering import Renderings
+
+__all__ = [
+    "NEXT",
+    "NEXT_QUERY",
+    "NEXT_QUOTED",
+    "Fragments",
+    "View",
+    "fill_in_path",
+    "next_query",
+    "stylesheet_link",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One visitor on one page.
+
+    `language` is any BCP 47 tag, `next` the path to return to, with root path and query, and `root_path` where the
+    application is mounted.
+    """
+
+    language: str
+    consent: Consent
+    next: str = "/"
+    root_path: str = ""
+
+
+def _placeholder(name: str) -> Markup:
+    """Make a placeholder. No text of a policy can contain it, because it is random."""
+    return escape(f"{name}-{secrets.token_hex(12)}")
+
+
+NEXT: Final = _placeholder("next")
+"""Stands for the path to return to, as text."""
+NEXT_QUOTED: Final = _placeholder("quoted")
+"""Stands for the same path as the value of a field in a query."""
+NEXT_QUERY: Final = _placeholder("query")
+"""Stands for a whole query with the path, empty for the front page."""
+
+
+def next_query(path: str) -> str:
+    """Return a query with the path to return to; empty for the front page, where visitors return to anyway."""
+    return "" if path == "/" else f"?next={quote(path, safe='/')}"
+
+
+def fill_in_path(html: str, path: str) -> str:
+    """Replace the placeholders by the path to return to."""
+    return (
+        html.replace(NEXT_QUERY, escape(next_query(path)))
+        .replace(NEXT_QUOTED, quote(path, safe="/"))
+        .replace(NEXT, escape(path))
+    )
+
+
+def stylesheet_link(href: str, nonce: str | None = None) -> Markup:
+    """Return a `<link>` to a style sheet, with the nonce of the page's Content-Security-Policy if it has one."""
+    attribute = Markup(' nonce="{}"').format(nonce) if nonce else ""
+    return Markup('<link rel="stylesheet" href="{}"{}>').format(href, attribute)
+
+
+class Fragments:
+    """The fragments of one site.
+
+    Args:
+        policy: what the owner declares.
+        digest: digest of the notice under which answers are recorded.
+        renderings: that notice in each language.
+        prefix: where the library answers, without the root path.
+        partners: the sites that a choice can be fetched from.
+    """
+
+    def __init__(
+        self, policy: Policy, digest: str, renderings: Renderings, prefix: str, partners: Sequence[Site]
+    ) -> None:
+        self._policy = policy
+        self._digest = digest
+        self._renderings = renderings
+        self._prefix = prefix
+        self._partners = partners
+        self._cached_banner = lru_cache(maxsize=256)(self._render_banner)
+        self._cached_settings = lru_cache(maxsize=256)(self._render_settings)
+
+    def banner(self, view: View) -> str:
+        """Return the banner, or an empty text if the visitor is asked nothing."""
+        consent = view.consent
+        if not consent.needs_asking:
+            return ""
+        rendering = self._renderings.best_for(view.language)
+        changes = change_sentences(consent.changes, rendering)
+        ends = (
+            rendering.translator.format_date(consent.expires_at)
+            if consent.expires_at and consent.status is not ConsentStatus.EXPIRED
+            else None
+        )
+        base = own_path(view.root_path, self._prefix)
+        html = self._cached_banner(rendering.language, base, consent.asking, changes, consent.gpc, ends)
+        return self._with_path(html, view)
+
+    def first_banner(self, language: str) -> str:
+        """Return the banner of a visitor who has not answered, or an empty text if the policy asks for nothing."""
+        asking = tuple(category.id for category in self._policy.consent_needed)
+        if not asking:
+            return ""
+        return fill_in_path(self._cached_banner(language, self._prefix, asking, (), False, None), "/")
+
+    def settings(self, view: View) -> str:
+        """Return the settings link, and a form that withdraws at one click while anything is granted."""
+        language = self._renderings.best_for(view.language).language
+        granted = view.consent.status is ConsentStatus.GIVEN
+        html = self._cached_settings(language, own_path(view.root_path, self._prefix), granted)
+        return self._with_path(html, view)
+
+    def arrival(self, view: View, site: str) -> str:
+        """Return a line, which can be closed, that names the site from which the choice came (REQUIREMENTS XS-08).
+
+        Raises:
+            UnknownSiteError: the policy lists no such site.
+        """
+        base = own_path(view.root_path, self._prefix)
+        return self._renderings.best_for(view.language).render(
+            "arrival.html",
+            base=base,
+            query=next_query(local_path(view.next, base)),
+            site=self._policy.site(site),
+        )
+
+    def _with_path(self, html: str, view: View) -> str:
+        return fill_in_path(html, local_path(view.next, own_path(view.root_path, self._prefix)))
+
+    def _render_banner(
+        self,
+        language: str,
+        base: str,
+        asking: tuple[str, ...],
+        changes: tuple[Markup, ...],
+        gpc: bool,
+        ends: str | None,
+    ) -> str:
+        rendering = self._renderings[language]
+        first = first_layer(rendering, asking, changes=changes, gpc=gpc, ends=ends)
+        return rendering.render(
+            "banner.html",
+            base=base,
+            next=NEXT,
+            quoted=NEXT_QUOTED,
+            query=NEXT_QUERY,
+            notice=self._digest,
+            first=first,
+            handoff=self._partners,
+        )
+
+    def _render_settings(self, language: str, base: str, granted: bool) -> str:
+        return self._renderings[language].render(
+            "settings.html", base=base, next=NEXT, notice=self._digest, granted=granted
+        )
