@@ -1,15 +1,18 @@
-"""What a walk through pages needs: who walks, what is looked at on each page, and where pictures of it go."""
+"""Checks of pages in a browser: that they fit at every width and are accessible, with pictures of each."""
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axe_playwright_python.sync_playwright import Axe
 
+from consentkit import load_policy
+from examples.running_magazine.content import read_shelf
 from examples.running_magazine.development import build, origins_from
+from examples.running_magazine.magazine import HERE
 from tests.support.servers import free_port, serving
 
 if TYPE_CHECKING:
@@ -17,10 +20,19 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).parents[2] / ".artifacts" / "walk"
 WHOLE = os.environ.get("WALK") == "whole"
-"""Whether each page is examined in both themes and pictured at every width, instead of one that changes."""
+"""Whether each page is checked in both themes, instead of one that changes from page to page."""
 WIDTHS = (320, 768, 1280)
 SCHEMES = ("light", "dark")
 STATES = ("undecided", "refused", "granted", "withdrawn")
+LANGUAGES = load_policy(HERE / "consent.toml").languages
+ZOOMED = (320, 256)
+"""A window of 1280 x 1024 at 400 % (WCAG 1.4.10)."""
+_CONSENT_PAGES = ("/consent", "/consent/policy", "/consent/sites", "/consent/nowhere")
+_STRIDE_PAGES = (
+    *("/articles", "/shoes", "/about", "/your-data", "/your-data?forgotten"),
+    "/articles/hamstrings/comments",
+)
+
 _AXE = Axe()
 
 _ANSWER = """async answers => {
@@ -39,9 +51,9 @@ _ANSWERS: dict[str, list[tuple[str, str, str | None]]] = {
     ],
 }
 
-# Text that sticks out of its box, out of a box that hides what sticks out, or out of the window. What is there for
-# screen readers alone is clipped away on purpose, and what scrolls can be scrolled to.
-_CUT = """() => {
+# Texts that overflow their box, a box that hides its overflow, or the window. Text for screen readers is clipped on
+# purpose, and text in a box that scrolls can be reached.
+_OVERFLOWING_TEXTS = """() => {
     const styles = new Map(), found = new Set();
     const style = one => styles.get(one) ?? (styles.set(one, getComputedStyle(one)), styles.get(one));
     const ancestors = one => one ? [one, ...ancestors(one.parentElement)] : [];
@@ -69,22 +81,41 @@ _CUT = """() => {
 }"""
 
 
+# What a page shows: its elements and those of its frames. Scripts show nothing, and neither does the address of a link.
+_CONTENT = """() => {
+    const content = page => {
+        const copy = page.documentElement.cloneNode(true);
+        copy.querySelectorAll("script").forEach(script => script.remove());
+        for (const link of copy.querySelectorAll("a[href]")) link.setAttribute("href", "");
+        return [copy.outerHTML, ...[...page.querySelectorAll("iframe")].map(
+            frame => frame.contentDocument ? content(frame.contentDocument) : frame.src)].join("\\n");
+    };
+    return content(document);
+}"""
+
+
 @contextmanager
-def magazine(folder: Path) -> Iterator[dict[str, str]]:
+def serving_magazine(folder: Path) -> Iterator[dict[str, str]]:
     """Serve the example's three sites as its command does; yields their origins."""
     port = free_port(3)
     with ExitStack() as servers:
-        for place, app in enumerate(build(folder, port).values()):
-            servers.enter_context(serving(app, port=port + place))
-        yield {site: addresses[0] for site, addresses in origins_from(port).items()}
+        for offset, app in enumerate(build(folder, port).values()):
+            servers.enter_context(serving(app, port=port + offset))
+        yield {site: origins[0] for site, origins in origins_from(port).items()}
 
 
-def walker(
+def paths_of(site: str) -> list[str]:
+    """Return the paths of all pages of one of the example's sites."""
+    shelf = read_shelf(HERE / "content" / site, "en")
+    pieces = [piece.path for piece in shelf.all if piece.section != "pages"]
+    return ["/", *(_STRIDE_PAGES if site == "stride" else ()), *pieces, "/nowhere", *_CONSENT_PAGES]
+
+
+def open_as_visitor(
     open_page: Callable[..., "Page"], origin: str, language: str, state: str, **options: Any
 ) -> "Page":
-    """Open a page for a visitor of one site, with a language and an answer; nothing leaves this machine."""
+    """Open a page for a visitor of one site, with a language and an answer; requests to third parties fail."""
     page = open_page(locale=language, **options)
-    # Third parties that were allowed are asked, and are not there.
     page.route(
         re.compile(r"^https?://(?![a-z]+\.localhost:|127\.0\.0\.1:|localhost:)"), lambda route: route.abort()
     )
@@ -94,34 +125,95 @@ def walker(
     return page
 
 
+def go_to(page: "Page", address: str, language: str) -> None:
+    """Load a page, check its language, and open whatever is folded away."""
+    page.goto(address, wait_until="load")
+    assert page.get_attribute("html", "lang") == language
+    open_details(page)
+
+
 def resize(page: "Page", width: int, height: int = 900) -> None:
-    """Make the window so large, in CSS pixels."""
+    """Resize the window, in CSS pixels."""
     page.set_viewport_size({"width": width, "height": height})
 
 
-def look(page: "Page", where: str) -> None:
-    """Look for what sticks out: sideways out of the window, or out of a box."""
+def open_details(page: "Page") -> None:
+    """Open all `<details>`."""
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
+
+
+def check_layout(page: "Page", where: str) -> None:
+    """Fail if the page scrolls sideways, or if a text overflows its box."""
     beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert beyond <= 0, f"{where} scrolls sideways by {beyond} px"
-    assert page.evaluate(_CUT) == [], where
+    assert page.evaluate(_OVERFLOWING_TEXTS) == [], where
 
 
-def unfold(page: "Page") -> None:
-    """Open whatever is folded away."""
-    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+def violations(page: "Page", rules: dict[str, dict[str, bool]] | None = None) -> list[tuple[str, list[str]]]:
+    """Return the rules of axe-core that the page violates, with the elements; `rules` switches rules off.
+
+    The content of frames is not examined. Only violations leave the browser, because a whole report is large.
+    """
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_AXE.axe_script)
+    options = {"resultTypes": ["violations"], "iframes": False, "rules": rules or {}}
+    found = page.evaluate(
+        """options => axe.run(options).then(report => report.violations.map(
+            violation => [violation.id, violation.nodes.map(node => node.html.slice(0, 300))]))""",
+        options,
+    )
+    return [(rule, elements) for rule, elements in found]
 
 
-def examine(page: "Page", where: str) -> None:
-    """Let axe-core examine the page."""
-    violations = _AXE.run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    found = [(one["id"], [node["html"][:300] for node in one["nodes"]]) for one in violations]
-    assert found == [], where
+def check_accessibility(page: "Page", where: str) -> None:
+    """Fail if axe-core finds a violation."""
+    assert violations(page) == [], where
 
 
-def picture(page: "Page", *names: object) -> Path:
-    """Keep a picture of the whole page, and return where."""
+def take_picture(page: "Page", *names: object) -> Path:
+    """Save a picture of the whole page, and return its path."""
     name = "-".join(re.sub(r"\W+", "_", str(name)).strip("_") or "front" for name in names)
     PICTURES.mkdir(parents=True, exist_ok=True)
     path = PICTURES / f"{name}.jpg"
     page.screenshot(path=path, full_page=True, type="jpeg", quality=60)
     return path
+
+
+class Walk:
+    """A walk through the pages of the example. Pages that look the same in several states are checked once.
+
+    A page is checked at every width in every theme, and by axe-core once in every theme, at a width that changes from page
+    to page. Each of its widths is pictured in one theme, and each theme at one width or more. Without `WALK=whole` there is
+    one theme, which changes from page to page too, and one picture.
+    """
+
+    def __init__(self) -> None:
+        self._checked: set[tuple[str, str]] = set()
+
+    def check(
+        self, page: "Page", origin: str, paths: Iterable[str], site: str, language: str, state: str
+    ) -> None:
+        """Check these pages of a site in one language and state."""
+        turn = STATES.index(state) * len(LANGUAGES) + LANGUAGES.index(language)
+        for place, path in enumerate(paths):
+            go_to(page, origin + path, language)
+            self._check_page(page, place + turn, site, path, state, language)
+
+    def _check_page(self, page: "Page", turn: int, site: str, path: str, state: str, language: str) -> None:
+        content = page.evaluate(_CONTENT)
+        for place, scheme in enumerate(SCHEMES if WHOLE else (SCHEMES[turn % 2],)):
+            if (content, scheme) in self._checked:
+                continue
+            self._checked.add((content, scheme))
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            examined = WIDTHS[(turn // 2 + place) % len(WIDTHS)]
+            resize(page, *ZOOMED)
+            check_layout(page, f"{site}{path}, {state}, {language}, zoomed, {scheme}")
+            for number, width in enumerate(WIDTHS):
+                where = f"{site}{path}, {state}, {language}, {width} px, {scheme}"
+                resize(page, width)
+                check_layout(page, where)
+                if width == examined:
+                    check_accessibility(page, where)
+                if (number + turn) % 2 == place if WHOLE else width == examined:
+                    take_picture(page, site, path, state, language, width, scheme)

@@ -18,7 +18,15 @@ from consentkit.asgi import ConsentMiddleware
 from consentkit.ui.i18n import LOCALES
 from examples.running_magazine.magazine import HERE
 from tests.support.servers import free_port, serving
-from tests.support.walking import WIDTHS, examine, look, picture, resize, unfold, walker
+from tests.support.walking import (
+    WIDTHS,
+    check_accessibility,
+    check_layout,
+    open_as_visitor,
+    open_details,
+    resize,
+    take_picture,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -90,28 +98,28 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 # AX-05, AX-06, IN-07
 @pytest.mark.parametrize("state", ["undecided", "granted"])
-def test_the_pages_are_as_good_from_right_to_left(
+def test_right_to_left_pages_fit_and_are_accessible(
     origin: str, new_page: "Callable[..., Page]", state: str
 ) -> None:
-    page = walker(new_page, origin, "ar", state)
+    page = open_as_visitor(new_page, origin, "ar", state)
     for place, path in enumerate(("/", "/consent", "/consent/policy", "/consent/sites", "/consent/nowhere")):
         page.goto(origin + path)
-        unfold(page)
+        open_details(page)
         for width in WIDTHS:
             resize(page, width)
-            look(page, f"{path}, {state}, {width} px")
+            check_layout(page, f"{path}, {state}, {width} px")
         assert not page.evaluate(
             """() => [...document.querySelectorAll("main p, h2, .cookie-consent p, legend")].some(
                 one => one.checkVisibility() && getComputedStyle(one).direction !== "rtl")"""
         )
         resize(page, WIDTHS[place % len(WIDTHS)])
-        examine(page, f"{path}, {state}")
-        picture(page, "rtl", path, state, WIDTHS[place % len(WIDTHS)])
+        check_accessibility(page, f"{path}, {state}")
+        take_picture(page, "rtl", path, state, WIDTHS[place % len(WIDTHS)])
 
 
 # AX-05
-def test_the_banner_is_a_mirror_image(origin: str, new_page: "Callable[..., Page]") -> None:
-    page = walker(new_page, origin, "ar", "undecided")
+def test_the_right_to_left_banner_is_mirrored(origin: str, new_page: "Callable[..., Page]") -> None:
+    page = open_as_visitor(new_page, origin, "ar", "undecided")
     resize(page, 1280)
     page.goto(origin)
     assert page.get_attribute("#cookie-consent", "dir") == "rtl"
