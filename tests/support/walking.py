@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,15 @@ _CONTENT = """() => {
 }"""
 
 
+# Where each element is, and whether it is seen.
+_BOXES = """() => JSON.stringify([...document.querySelectorAll("body *")].map(element => {
+    const box = element.getBoundingClientRect();
+    return [box.x, box.y, box.width, box.height, element.checkVisibility({ visibilityProperty: true })];
+}))"""
+_COLOUR_RULES = ("color-contrast", "link-in-text-block")
+"""The rules of axe-core that depend on colours."""
+
+
 @contextmanager
 def serving_magazine(folder: Path) -> Iterator[dict[str, str]]:
     """Serve the example's three sites as its command does; yields their origins."""
@@ -149,14 +158,19 @@ def check_layout(page: "Page", where: str) -> None:
     assert page.evaluate(_OVERFLOWING_TEXTS) == [], where
 
 
-def violations(page: "Page", rules: dict[str, dict[str, bool]] | None = None) -> list[tuple[str, list[str]]]:
-    """Return the rules of axe-core that the page violates, with the elements; `rules` switches rules off.
+def violations(
+    page: "Page", *, only: Sequence[str] = (), without: Sequence[str] = ()
+) -> list[tuple[str, list[str]]]:
+    """Return the rules of axe-core that the page violates, with the elements.
 
     The content of frames is not examined. Only violations leave the browser, because a whole report is large.
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(_AXE.axe_script)
-    options = {"resultTypes": ["violations"], "iframes": False, "rules": rules or {}}
+    options: dict[str, Any] = {"resultTypes": ["violations"], "iframes": False}
+    options["rules"] = {rule: {"enabled": False} for rule in without}
+    if only:
+        options["runOnly"] = list(only)
     found = page.evaluate(
         """options => axe.run(options).then(report => report.violations.map(
             violation => [violation.id, violation.nodes.map(node => node.html.slice(0, 300))]))""",
@@ -180,15 +194,14 @@ def take_picture(page: "Page", *names: object) -> Path:
 
 
 class Walk:
-    """A walk through the pages of the example. Pages that look the same in several states are checked once.
+    """A walk through the pages of the example. A page with the same content in several states is checked once.
 
-    A page is checked at every width in every theme, and by axe-core once in every theme, at a width that changes from page
-    to page. Each of its widths is pictured in one theme, and each theme at one width or more. Without `WALK=whole` there is
-    one theme, which changes from page to page too, and one picture.
+    A page is checked at every width and zoomed, and by axe-core at one width, which changes from page to page, as the theme
+    does. With `WALK=whole` the other theme follows: it may change colours only, so that one width is enough.
     """
 
     def __init__(self) -> None:
-        self._checked: set[tuple[str, str]] = set()
+        self._checked: set[str] = set()
 
     def check(
         self, page: "Page", origin: str, paths: Iterable[str], site: str, language: str, state: str
@@ -197,23 +210,27 @@ class Walk:
         turn = STATES.index(state) * len(LANGUAGES) + LANGUAGES.index(language)
         for place, path in enumerate(paths):
             go_to(page, origin + path, language)
-            self._check_page(page, place + turn, site, path, state, language)
+            content = page.evaluate(_CONTENT)
+            if content not in self._checked:
+                self._checked.add(content)
+                _check_page(page, place + turn, (site, path, state, language))
 
-    def _check_page(self, page: "Page", turn: int, site: str, path: str, state: str, language: str) -> None:
-        content = page.evaluate(_CONTENT)
-        for place, scheme in enumerate(SCHEMES if WHOLE else (SCHEMES[turn % 2],)):
-            if (content, scheme) in self._checked:
-                continue
-            self._checked.add((content, scheme))
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            examined = WIDTHS[(turn // 2 + place) % len(WIDTHS)]
-            resize(page, *ZOOMED)
-            check_layout(page, f"{site}{path}, {state}, {language}, zoomed, {scheme}")
-            for number, width in enumerate(WIDTHS):
-                where = f"{site}{path}, {state}, {language}, {width} px, {scheme}"
-                resize(page, width)
-                check_layout(page, where)
-                if width == examined:
-                    check_accessibility(page, where)
-                if (number + turn) % 2 == place if WHOLE else width == examined:
-                    take_picture(page, site, path, state, language, width, scheme)
+
+def _check_page(page: "Page", turn: int, names: tuple[str, ...]) -> None:
+    scheme, other = SCHEMES if turn % 2 else reversed(SCHEMES)
+    *widths, last = (WIDTHS[(turn // 2 + place) % len(WIDTHS)] for place in range(len(WIDTHS)))
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    resize(page, *ZOOMED)
+    check_layout(page, f"{names}, zoomed, {scheme}")
+    for width in (*widths, last):
+        resize(page, width)
+        check_layout(page, f"{names}, {width} px, {scheme}")
+        if WHOLE and width != last:
+            take_picture(page, *names, width, scheme)
+    check_accessibility(page, f"{names}, {last} px, {scheme}")
+    if WHOLE:
+        boxes = page.evaluate(_BOXES)
+        page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+        assert page.evaluate(_BOXES) == boxes, f"{names}, {last} px: the themes differ in more than colours"
+        assert violations(page, only=_COLOUR_RULES) == [], f"{names}, {last} px, {other}"
+    take_picture(page, *names, last, other if WHOLE else scheme)
