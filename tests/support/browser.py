@@ -1,4 +1,4 @@
-"""Find a Chromium that runs. As a program: print where it is, or fail."""
+"""Find and start a Chromium. As a program: print its path, or fail."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# As root there is no sandbox to be had; and a test must not be disturbed by what a browser does for itself.
+# Root has no sandbox, and the browser's own requests would disturb the tests.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-background-networking",
@@ -23,26 +23,26 @@ ARGUMENTS = (
 
 
 def installed() -> str | None:
-    """Return the first Chromium on the search path that tells its version; a mere stub does not."""
+    """Return the first Chromium on the search path that prints its version, which a stub does not."""
     for name in NAMES:
-        found = shutil.which(name)
-        if found and _runs(found):
-            return found
+        path = shutil.which(name)
+        if path and _runs(path):
+            return path
     return None
 
 
 def _runs(program: str) -> bool:
     try:
-        told = subprocess.run(
+        version = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return told.returncode == 0 and "Chrom" in told.stdout
+    return version.returncode == 0 and "Chrom" in version.stdout
 
 
 def playwrights_own() -> str | None:
-    """Return the Chromium that Playwright installed for itself, if it did."""
+    """Return the path of the Chromium that Playwright installed, or None."""
     with sync_playwright() as playwright:
         path = Path(playwright.chromium.executable_path)
     return str(path) if path.exists() else None
@@ -50,7 +50,7 @@ def playwrights_own() -> str | None:
 
 @contextmanager
 def launched(*arguments: str) -> Iterator[Browser]:
-    """Run a headless Chromium, with more arguments, for as long as the context lasts."""
+    """Run a headless Chromium with more arguments until the context ends."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=installed(), args=[*ARGUMENTS, *arguments])
         try:
@@ -60,16 +60,16 @@ def launched(*arguments: str) -> Iterator[Browser]:
 
 
 if __name__ == "__main__":
-    place = installed() or playwrights_own()
-    if place is None:
+    chromium = installed() or playwrights_own()
+    if chromium is None:
         sys.exit(1)
-    print(place)
+    print(chromium)
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait until an expression holds, or what it promises, in the page or in one that takes its place; 20 seconds at the most.
+    """Wait at most 20 seconds until an expression, or its promise, is true in the page or in one that replaces it.
 
-    Playwright's own `wait_for_function` takes a promise for true, and asks by `eval`, which a strict policy forbids.
+    Playwright's `wait_for_function` takes a promise for true, and uses `eval`, which a strict policy forbids.
     """
     asking = """async () => {
         for (const end = Date.now() + 20000; Date.now() < end; await new Promise(go => setTimeout(go, 20)))
@@ -85,4 +85,4 @@ def until(page: Page, condition: str) -> None:
             page.wait_for_load_state()
         else:
             return
-    raise AssertionError(f"The page is left again and again before this holds: {condition}")
+    raise AssertionError(f"The page kept navigating before this was true: {condition}")

@@ -1,7 +1,7 @@
-"""Every host of the world on one port of this machine: answers as vendors do, and remembers who was asked for.
+"""A server that answers for every host on one port, as vendors do, and records which hosts were asked.
 
-A host counts as asked for as soon as a connection names it, whether or not a request follows: a browser that connects ahead has
-told the vendor already.
+A host is recorded as soon as a connection names it, with or without a request, because a preconnect already reaches the
+vendor.
 """
 
 import ssl
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-# What the vendors' scripts do, as far as it is seen from outside: what they store, and whom they tell.
+# What the vendors' scripts store, and the hosts that they ask.
 SCRIPTS = {
     "www.googletagmanager.com": "document.cookie = '_ga=1; Path=/'; document.cookie = '_ga_STRIDE=1; Path=/';"
     "fetch('https://region1.google-analytics.com/g/collect', { method: 'POST', mode: 'no-cors' });",
@@ -35,7 +35,7 @@ SCRIPTS = {
 }
 
 
-# Whom a Chromium asks for reasons of its own, whatever page is open.
+# Hosts that Chromium asks by itself, on any page.
 BROWSERS_OWN = {
     *("", "accounts.google.com", "android.clients.google.com", "clients2.google.com", "www.google.com"),
     *("content-autofill.googleapis.com", "optimizationguide-pa.googleapis.com", "update.googleapis.com"),
@@ -44,7 +44,7 @@ BROWSERS_OWN = {
 
 @dataclass
 class Recorder:
-    """Where it listens, and which hosts were asked for since they were last taken."""
+    """The port of the server, and the hosts that were asked since `taken` was last called."""
 
     port: int
     hosts: set[str] = field(default_factory=set)
@@ -54,19 +54,19 @@ class Recorder:
             self.hosts.add(host)
 
     def taken(self) -> set[str]:
-        found, self.hosts = self.hosts, set()
-        return found
+        hosts, self.hosts = self.hosts, set()
+        return hosts
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What makes a Chromium find every host here but those of the sites under test."""
+        """Arguments that send Chromium here for every host but the sites under test."""
         rules = f"MAP * 127.0.0.1:{self.port}, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1"
         return (f"--host-resolver-rules={rules}", "--ignore-certificate-errors")
 
 
 @contextmanager
 def recording(folder: Path) -> Iterator[Recorder]:
-    """Listen until the context is left."""
+    """Run the server until the context ends."""
     server = _Server(("127.0.0.1", 0), _Vendor)
     recorder = server.recorder = Recorder(server.server_port)
 
@@ -129,7 +129,7 @@ class _Vendor(BaseHTTPRequestHandler):
 
 
 def _certificate(folder: Path) -> Path:
-    """Make a key and a certificate that nobody has to believe."""
+    """Write a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vendors of the tests")])
     now = datetime.now(UTC)

@@ -1,16 +1,16 @@
 """What only a browser knows of the pages: sizes, colours, order of focus, and what axe-core finds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from consentkit.consent.model import Consent
 from tests.support.told import OPTIONAL, consent, decision, pages, policy_of, rows, view
+from tests.support.walking import open_details, violations
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Browser, Page, Route
 
 POLICY = policy_of(
     categories=rows("categories", social={"honours_gpc": False}),
@@ -22,7 +22,7 @@ GIVEN = consent(POLICY, decision(POLICY, OPTIONAL, {"youtube": False}))
 OLD = policy_of(vendors=rows("vendors", adhub={"profiling": False}))
 AGAIN = consent(policy_of(), decision(OLD), earlier=(OLD,))
 ADDRESS = "http://stride.test/"
-NewPage = Callable[..., "Page"]
+Show = Callable[..., "Page"]
 
 ARTICLE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>Hamstrings</title>
@@ -57,19 +57,30 @@ STATES: dict[str, Callable[[str], str]] = {
 }
 
 
-def show(page: "Page", html: str, *, rtl: bool = False) -> "Page":
-    """Serve one page and its style sheet from a made-up origin."""
-    if rtl:
-        html = html.replace('dir="ltr"', 'dir="rtl"').replace("<html ", '<html dir="rtl" ', 1)
+@pytest.fixture(scope="module")
+def show(chromium: "Browser") -> Iterator[Show]:
+    """`show(html, width=320, color_scheme="dark", ...)` loads a document with its style sheet; one page serves all tests."""
+    document = ""
 
     def answer(route: "Route") -> None:
         name = route.request.url.rsplit("/", 1)[1]
-        kind, body = PAGES.assets.get(name, ("text/html; charset=utf-8", html.encode()))
+        kind, body = PAGES.assets.get(name, ("text/html; charset=utf-8", document.encode()))
         route.fulfill(body=body, content_type=kind)
 
+    context = chromium.new_context()
+    page = context.new_page()
     page.route("**/*", answer)
-    page.goto(ADDRESS)
-    return page
+
+    def load(html: str, *, width: int = 1280, height: int = 720, **media: Any) -> "Page":
+        nonlocal document
+        document = html
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(**({"media": "screen", "color_scheme": "light", "forced_colors": "none"} | media))
+        page.goto(ADDRESS)
+        return page
+
+    yield load
+    context.close()
 
 
 def overflow(page: "Page") -> int:
@@ -80,35 +91,43 @@ def overflow(page: "Page") -> int:
     ("scheme", "language", "widths"), [("light", "nl", (320, 768)), ("dark", "en", (1280, 640))]
 )
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    new_page: NewPage, state: str, scheme: str, language: str, widths: tuple[int, int]
+def test_pages_are_accessible_and_never_scroll_sideways(
+    show: Show, state: str, scheme: str, language: str, widths: tuple[int, int]
 ) -> None:  # AX-01, AX-05, AX-06
     first, second = widths
-    size = {"width": first, "height": 700}
-    page = show(new_page(viewport=size, color_scheme=scheme), STATES[state](language))
-    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-    found = Axe().run(page).response["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    page = show(STATES[state](language), width=first, height=700, color_scheme=scheme)
+    open_details(page)
+    assert violations(page) == []
     assert overflow(page) <= 0
-    page.set_viewport_size(size | {"width": second})
+    page.set_viewport_size({"width": second, "height": 700})
     assert overflow(page) <= 0
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert overflow(page) <= 0
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_right_to_left_is_as_good(new_page: NewPage, state: str) -> None:
-    page = show(new_page(viewport={"width": 320, "height": 700}), STATES[state]("en"), rtl=True)
-    assert overflow(page) <= 0
+def test_targets_are_large_enough_and_right_to_left_pages_fit(show: Show, state: str) -> None:  # AX-04
+    page = show(STATES[state]("en"), width=320, height=700)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll(
+                "button, label, summary, #cookie-consent a, nav a, .cookie-consent-button")]
+            .map(one => [one.outerHTML, one.getBoundingClientRect()])
+            .filter(([, box]) => box.height > 0 && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
+    )
+    assert small == []
+    page.evaluate(
+        "[document.documentElement, ...document.querySelectorAll('[dir=ltr]')].forEach(one => { one.dir = 'rtl' })"
+    )
     assert page.evaluate("getComputedStyle(document.querySelector('main')).direction") == "rtl"
+    assert overflow(page) <= 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (320, 640), (320, 256)])
 @pytest.mark.parametrize("seen", [UNDECIDED, AGAIN], ids=["first", "again"])
-def test_reject_looks_like_accept_and_is_within_three_tab_stops(
-    new_page: NewPage, seen: Consent, width: int, height: int
+def test_reject_has_the_style_and_size_of_accept_and_is_within_three_tab_stops(
+    show: Show, seen: Consent, width: int, height: int
 ) -> None:  # UI-02, AX-06
-    page = show(new_page(viewport={"width": width, "height": height}), article(seen))
+    page = show(article(seen), width=width, height=height)
     styles = page.evaluate(
         """() => ["accept", "reject"].map(which => {
             const style = getComputedStyle(document.querySelector(`.cookie-consent-${which}-all`));
@@ -129,8 +148,8 @@ def test_reject_looks_like_accept_and_is_within_three_tab_stops(
     assert "cookie-consent-reject-all" in reached
 
 
-def test_the_buttons_stay_in_sight_while_the_text_scrolls(new_page: NewPage) -> None:  # AX-06
-    page = show(new_page(viewport={"width": 320, "height": 640}), article(UNDECIDED, "nl"))
+def test_the_buttons_stay_visible_while_the_text_scrolls(show: Show) -> None:  # AX-06
+    page = show(article(UNDECIDED, "nl"), width=320, height=640)
     for which in ("accept", "reject"):
         box = page.locator(f"#cookie-consent-{which}-all").bounding_box()
         assert box and box["y"] + box["height"] <= 640
@@ -138,21 +157,9 @@ def test_the_buttons_stay_in_sight_while_the_text_scrolls(new_page: NewPage) -> 
     assert banner and banner["height"] <= 321
 
 
-@pytest.mark.parametrize("state", [state for state in STATES if state != "banner again"])
-def test_targets_are_large_enough(new_page: NewPage, state: str) -> None:  # AX-04
-    page = show(new_page(viewport={"width": 320, "height": 700}), STATES[state]("en"))
-    small = page.evaluate(
-        """() => [...document.querySelectorAll(
-                "button, label, summary, #cookie-consent a, nav a, .cookie-consent-button")]
-            .map(one => [one.outerHTML, one.getBoundingClientRect()])
-            .filter(([, box]) => box.height > 0 && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
-    )
-    assert small == []
-
-
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (320, 640)])
-def test_no_focused_link_hides_behind_the_banner(new_page: NewPage, width: int, height: int) -> None:  # AX-03
-    page = show(new_page(viewport={"width": width, "height": height}), article(UNDECIDED))
+def test_no_focused_link_is_covered_by_the_banner(show: Show, width: int, height: int) -> None:  # AX-03
+    page = show(article(UNDECIDED), width=width, height=height)
     hidden = page.evaluate(
         """() => [...document.querySelectorAll("main a, .cookie-consent-settings")].filter(link => {
             link.focus();
@@ -167,17 +174,19 @@ def test_no_focused_link_hides_behind_the_banner(new_page: NewPage, width: int, 
     assert settings and banner and settings["y"] + settings["height"] <= banner["y"]
 
 
-def test_on_a_very_low_screen_the_banner_stands_in_the_flow(
-    new_page: NewPage,
+def test_on_a_very_low_screen_the_banner_is_in_the_flow(
+    show: Show,
 ) -> None:  # AX-06: 1280 x 1024 at 400 %
-    page = show(new_page(viewport={"width": 320, "height": 256}), article(UNDECIDED))
+    page = show(article(UNDECIDED), width=320, height=256)
     assert page.evaluate("getComputedStyle(document.querySelector('#cookie-consent')).position") == "static"
     assert page.evaluate("getComputedStyle(document.documentElement).paddingBottom") == "0px"
     assert overflow(page) <= 0
 
 
-def test_nothing_steals_the_focus_or_the_page(new_page: NewPage) -> None:  # AX-01, AX-02, LB-04
-    page = show(new_page(viewport={"width": 1280, "height": 800}), article(UNDECIDED))
+def test_the_banner_takes_no_focus_and_stays_after_scrolling_and_escape(
+    show: Show,
+) -> None:  # AX-01, AX-02, LB-04
+    page = show(article(UNDECIDED), width=1280, height=800)
     assert page.evaluate("document.activeElement === document.body")
     page.mouse.wheel(0, 500)
     page.wait_for_function("scrollY > 0")
@@ -186,12 +195,12 @@ def test_nothing_steals_the_focus_or_the_page(new_page: NewPage) -> None:  # AX-
     assert page.locator("#cookie-consent").is_visible()
 
 
-def test_in_print_there_is_the_policy_and_no_banner(new_page: NewPage) -> None:
-    page = show(new_page(), article(UNDECIDED))
+def test_print_has_the_policy_without_banner_and_footer(show: Show) -> None:
+    page = show(article(UNDECIDED))
     page.emulate_media(media="print")
     assert not page.locator("#cookie-consent").is_visible()
     assert page.evaluate("getComputedStyle(document.documentElement).paddingBottom") == "0px"
-    page = show(new_page(), PAGES.policy(view(GIVEN)))
+    page = show(PAGES.policy(view(GIVEN)))
     page.emulate_media(media="print")
     assert not page.locator("footer").is_visible()
     assert page.locator("h1").is_visible()
@@ -230,8 +239,8 @@ def colours(page: "Page", selector: str) -> Any:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_forced_colours_keep_edges_and_words(new_page: NewPage, scheme: str) -> None:  # AX-05
-    page = show(new_page(forced_colors="active", color_scheme=scheme), article(UNDECIDED))
+def test_forced_colours_keep_borders_and_contrast(show: Show, scheme: str) -> None:  # AX-05
+    page = show(article(UNDECIDED), forced_colors="active", color_scheme=scheme)
     _, surface, _ = colours(page, "#cookie-consent")
     label, button, _ = colours(page, "#cookie-consent-reject-all")
     # Behind a word the browser paints the surface's colour, whatever the button's is.
@@ -244,8 +253,8 @@ def test_forced_colours_keep_edges_and_words(new_page: NewPage, scheme: str) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_contrast_in_both_themes(new_page: NewPage, scheme: str) -> None:  # AX-05, UI-02
-    page = show(new_page(color_scheme=scheme), article(UNDECIDED))
+def test_colours_have_enough_contrast_in_both_themes(show: Show, scheme: str) -> None:  # AX-05, UI-02
+    page = show(article(UNDECIDED), color_scheme=scheme)
 
     text, surface, line = colours(page, "#cookie-consent")
     assert contrast(text, surface) >= 4.5
@@ -255,10 +264,10 @@ def test_colours_contrast_in_both_themes(new_page: NewPage, scheme: str) -> None
     assert contrast(button, surface) >= 3
 
 
-def test_a_site_gives_the_pages_its_own_looks(new_page: NewPage) -> None:
+def test_a_site_styles_the_banner_with_custom_properties(show: Show) -> None:
     own = "<style>:root { --consent-font: monospace; --consent-accent: rgb(0, 0, 128); --consent-text: rgb(9, 9, 9);"
     own += " --consent-background: rgb(255, 250, 240); --consent-border: rgb(1, 2, 3); --consent-radius: 0px }</style></head>"
-    page = show(new_page(), article(UNDECIDED).replace("</head>", own))
+    page = show(article(UNDECIDED).replace("</head>", own))
     look = page.evaluate(
         """() => { const one = getComputedStyle(document.querySelector("#cookie-consent")),
                         two = getComputedStyle(document.querySelector("#cookie-consent-accept-all"));
