@@ -37,6 +37,7 @@ _FROM_OUTSIDE = (
     *(
         "ui/test_script.py",
         "ui/test_pages.py",
+        "ui/test_fragments.py",
         "web/endpoints/test_router.py",
         "journeys/test_group.py",
         "policy/test_checks.py",

@@ -1,4 +1,4 @@
-"""The example site: that it serves, asks, obeys and forgets, and that refusing costs no reader a line of text."""
+"""The example site: banner, permissions, withdrawal, comments, and that a refusal hides no text."""
 
 import stat
 from collections.abc import Callable, Iterator
@@ -117,7 +117,7 @@ def _main(elements: list[ElementTree.Element]) -> bytes:
 
 
 # LB-01, UI-01, WD-02
-def test_every_page_asks_sets_no_cookie_and_leads_to_the_settings(site: Site) -> None:
+def test_every_page_has_banner_and_settings_link_and_sets_no_cookie(site: Site) -> None:
     for path in PAGES:
         page = site.client.get(path)
         assert page.status_code == 200, path
@@ -128,7 +128,7 @@ def test_every_page_asks_sets_no_cookie_and_leads_to_the_settings(site: Site) ->
 
 
 # LB-01, LB-10
-def test_no_page_loads_anything_from_elsewhere_before_the_answer(site: Site) -> None:
+def test_no_page_loads_from_another_origin_before_the_answer(site: Site) -> None:
     for path in PAGES:
         loading = [element for element in _elements(site, path) if element.tag in LOADING]
         addresses = [
@@ -152,7 +152,7 @@ def test_no_page_has_an_inline_script_or_style(site: Site) -> None:
 
 
 # UI-07, WD-01
-def test_refusing_and_withdrawing_cost_no_line_of_text(site: Site) -> None:
+def test_every_text_is_the_same_in_every_consent_state(site: Site) -> None:
     undecided = _texts(site)
     site.answer()
     refused = _texts(site)
@@ -164,7 +164,7 @@ def test_refusing_and_withdrawing_cost_no_line_of_text(site: Site) -> None:
 
 
 # LB-03, LB-10
-def test_films_are_placeholders_until_social_is_granted(site: Site) -> None:
+def test_videos_are_placeholders_until_social_is_granted(site: Site) -> None:
     before = site.client.get(HAMSTRINGS).text
     assert before.count("https://www.youtube.com/watch?v=") == 2
     assert _films(site) == [False, False]
@@ -175,7 +175,7 @@ def test_films_are_placeholders_until_social_is_granted(site: Site) -> None:
 
 
 # LB-10, TR-05
-def test_a_placeholder_says_who_it_is_and_where_and_can_be_answered_for_that_vendor_alone(site: Site) -> None:
+def test_a_placeholder_names_the_vendor_and_can_grant_it_alone(site: Site) -> None:
     page = site.client.get(HAMSTRINGS).text
     assert "<strong>Disqus</strong> (United States)" in page
     assert "build a profile" in page
@@ -200,7 +200,7 @@ def test_comments_are_refused_without_consent(site: Site, method: str) -> None:
     assert "Thanks" not in site.client.get(HAMSTRINGS).text
 
 
-def test_a_comment_is_shown_with_every_sign_escaped(site: Site) -> None:
+def test_comments_are_escaped(site: Site) -> None:
     site.answer(social=True)
     answer = site.post(COMMENTS, name='<i>A "reader"</i>', text="Helped <script>alert(1)</script>\r\na lot")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{HAMSTRINGS}#comments")
@@ -214,7 +214,7 @@ def test_a_comment_is_shown_with_every_sign_escaped(site: Site) -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("", "Text"), ("A reader", " \n "), ("n" * 61, "Text"), ("A reader", "t" * 2001)]
 )
-def test_a_comment_that_will_not_do_is_given_back_with_a_word(site: Site, name: str, text: str) -> None:
+def test_an_invalid_comment_is_refused_with_a_message(site: Site, name: str, text: str) -> None:
     site.answer(social=True)
     answer = site.post(COMMENTS, name=name, text=text)
     assert answer.status_code == 400
@@ -222,7 +222,7 @@ def test_a_comment_that_will_not_do_is_given_back_with_a_word(site: Site, name: 
     assert "Nobody has said anything yet." in answer.text
 
 
-def test_old_comments_make_room() -> None:
+def test_the_oldest_comments_are_dropped() -> None:
     book = CommentBook()
     for number in range(KEPT_PER_ARTICLE + 1):
         assert book.add("plan", {"name": "A reader", "text": str(number)}) is None
@@ -245,7 +245,7 @@ def test_old_comments_make_room() -> None:
         ({"Sec-Fetch-Site": "same-origin"}, "name=a&text=b", 303),
     ],
 )
-def test_forms_are_taken_from_our_own_pages_alone_and_only_in_measure(
+def test_forms_from_other_origins_or_too_large_are_refused(
     site: Site, headers: dict[str, str], body: str, status: int
 ) -> None:
     site.answer(social=True)
@@ -254,7 +254,7 @@ def test_forms_are_taken_from_our_own_pages_alone_and_only_in_measure(
 
 
 # LB-06
-def test_the_text_size_is_kept_because_the_reader_asked_for_it(site: Site) -> None:
+def test_the_text_size_cookie_needs_no_consent(site: Site) -> None:
     answer = site.post(f"{HAMSTRINGS}/text-size", size="large")
     assert answer.status_code == 303
     assert answer.headers["set-cookie"].startswith("reading-size=large; ")
@@ -263,7 +263,7 @@ def test_the_text_size_is_kept_because_the_reader_asked_for_it(site: Site) -> No
 
 
 # LB-01, LB-03
-def test_the_entry_page_is_noted_only_while_analytical_is_granted(site: Site) -> None:
+def test_the_entry_page_cookie_is_set_only_while_analytical_is_granted(site: Site) -> None:
     site.answer(social=True, tracking=True)
     assert "set-cookie" not in site.client.get(HAMSTRINGS).headers
     site.answer(analytical=True)
@@ -287,7 +287,7 @@ def test_page_views_are_reported_by_the_server_only_while_analytical_is_granted(
 
 
 # LB-02
-def test_the_partner_link_carries_a_number_only_while_tracking_is_granted(site: Site) -> None:
+def test_the_partner_link_has_a_click_id_only_while_tracking_is_granted(site: Site) -> None:
     plain = site.client.get("/courses/easy-speed/book")
     assert (plain.status_code, plain.headers["location"]) == (
         303,
@@ -301,7 +301,7 @@ def test_the_partner_link_carries_a_number_only_while_tracking_is_granted(site: 
 
 
 # WD-03, WD-05
-def test_forgetting_in_a_handler_withdraws_everything_at_once(site: Site) -> None:
+def test_a_handler_can_withdraw_and_delete_cookies(site: Site) -> None:
     site.answer(**EVERYTHING)
     site.client.get(HAMSTRINGS)
     assert "stride-entry" in site.client.cookies
@@ -314,7 +314,7 @@ def test_forgetting_in_a_handler_withdraws_everything_at_once(site: Site) -> Non
 
 
 # VA-01, VA-02
-def test_six_months_later_nothing_is_granted_and_the_reader_is_asked_again(site: Site, clock: Clock) -> None:
+def test_consent_expires_after_six_months_and_the_banner_returns(site: Site, clock: Clock) -> None:
     site.answer(**EVERYTHING)
     clock.advance(days=184)
     page = site.client.get(HAMSTRINGS)
@@ -323,13 +323,13 @@ def test_six_months_later_nothing_is_granted_and_the_reader_is_asked_again(site:
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/articles/nothing", "/shoes/nothing", "/courses/nothing"])
-def test_a_lost_reader_gets_a_page_of_the_magazine(site: Site, path: str) -> None:
+def test_an_unknown_path_gets_the_magazines_404_page(site: Site, path: str) -> None:
     answer = site.client.get(path)
     assert answer.status_code == 404
     assert "This page has run off." in answer.text
 
 
-def test_a_wrong_method_is_told_the_right_ones(site: Site) -> None:
+def test_a_wrong_method_gets_405_with_allow(site: Site) -> None:
     answer = site.client.get("/account/forget")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
@@ -344,7 +344,7 @@ def test_the_policy_has_vendors_inside_and_outside_the_eea_and_three_sites(site:
     assert policy.languages == ("en", "nl")
 
 
-def test_every_text_is_an_article_and_not_a_filler() -> None:
+def test_every_article_has_400_to_900_words() -> None:
     words = {
         piece.path: len(piece.body.split()) for piece in SHELF.all if piece.section in ("articles", "shoes")
     }
@@ -352,7 +352,7 @@ def test_every_text_is_an_article_and_not_a_filler() -> None:
     assert {path: count for path, count in words.items() if not 400 <= count <= 900} == {}
 
 
-def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+def test_the_key_is_created_once_readable_by_the_owner_only(tmp_path: Path) -> None:
     place = tmp_path / "secret-key"
     assert read_key(place, "first") == "first"
     assert read_key(place, "second") == "first"
@@ -383,7 +383,7 @@ def magazine(make_manager: Callable[..., ConsentManager], serve: Callable[..., s
 
 
 # LB-02
-def test_likes_are_kept_in_the_browser_only_once_social_is_granted(magazine: str, page: "Page") -> None:
+def test_likes_are_stored_only_while_social_is_granted(magazine: str, page: "Page") -> None:
     page.route(lambda url: not url.startswith(magazine), lambda route: route.abort())
     page.goto(magazine + HAMSTRINGS)
     assert page.locator("button[data-like]").count() == 0
@@ -397,16 +397,14 @@ def test_likes_are_kept_in_the_browser_only_once_social_is_granted(magazine: str
     ]
 
 
-def test_a_fresh_machine_starts_it_without_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_first_start_logs_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     apps = build(tmp_path / "data", free_port(3))
     assert tuple(apps) == SITES
     assert caplog.messages == []
 
 
 # LB-01, XS-03
-def test_the_command_serves_the_sister_sites_too_and_all_three_take_a_choice_over(tmp_path: Path) -> None:
+def test_the_command_serves_three_sites_that_hand_a_choice_over(tmp_path: Path) -> None:
     port = free_port(3)
     origins = origins_from(port)
     command = ["-m", "examples.running_magazine", "--port", str(port), "--data", tmp_path]

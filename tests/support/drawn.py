@@ -95,7 +95,7 @@ _parts = st.fixed_dictionaries(
 
 
 def _whole(parts: Data) -> Data:
-    """Add what every policy has, and drop the references that lead nowhere."""
+    """Add the keys that every policy has, and drop references to rows that were not drawn."""
     known = {"functional", *(row["id"] for row in parts["categories"])}
     vendors = [row for row in parts["vendors"] if row["category"] in known]
     category_of = {row["id"]: row["category"] for row in vendors}
@@ -158,7 +158,7 @@ def policy_pairs(draw: st.DrawFn) -> tuple[Data, Data]:
 
 
 def _edited(draw: st.DrawFn, row: Data, others: list[Data]) -> Data:
-    """Give a row, often, one value of the row of that id in the other policy."""
+    """Replace one value of a row, in most draws, by that of the other policy's row of the same id."""
     key = "id" if "id" in row else "name"
     twin = next((one for one in others if one[key] == row[key]), None)
     field = draw(st.sampled_from([None, *sorted(twin)])) if twin else None
@@ -167,7 +167,7 @@ def _edited(draw: st.DrawFn, row: Data, others: list[Data]) -> Data:
 
 @st.composite
 def decisions_under(draw: st.DrawFn, notice: Notice, *, decided_at: int = MOMENT) -> Decision:
-    """Draw any decision that a visitor can have come to under a notice, with a subject where it may have one."""
+    """Draw a valid decision under a notice, with a subject if it may have one."""
     granted = draw(st.sets(st.sampled_from(notice.category_ids))) if notice.category_ids else set()
     differing = draw(st.sets(st.sampled_from(notice.vendor_ids))) if notice.vendor_ids else set()
     vendors = {one: notice.vendor_category[one] not in granted for one in sorted(differing)}

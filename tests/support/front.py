@@ -1,4 +1,4 @@
-"""The HTTP side under test: a site whose handlers do what applications do, and requests of every kind."""
+"""A site for tests of the HTTP side, and requests of every kind to it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -50,7 +50,7 @@ def a_policy(**changes: Any) -> Policy:
 
 @dataclass
 class Front:
-    """A manager, the clock that it was given, and clients of applications around which its middleware runs."""
+    """A manager, its clock, and clients of applications wrapped in its middleware."""
 
     manager: ConsentManager
     clock: Clock
@@ -68,7 +68,7 @@ class Front:
         return list(self.ledger.records())
 
     def around(self, *endpoints: Any, **options: Any) -> Starlette:
-        """Make an application with one page at `/`, or with the given endpoints, each at its name; ask around it."""
+        """Return an application with a page at `/` and each endpoint at its name, wrapped in the middleware."""
         routes = [
             endpoint
             if isinstance(endpoint, BaseRoute)
@@ -80,12 +80,12 @@ class Front:
         return app
 
     def client(self, *endpoints: Any, app: ASGIApp | None = None, **options: Any) -> TestClient:
-        """Open a browser of its own, which sends no fetch metadata unless told."""
+        """Open a client with its own cookies, which sends no fetch metadata by default."""
         app = app or self.around(*endpoints)
         return TestClient(app, **({"base_url": ORIGIN, "follow_redirects": False} | options))
 
     def cookie(self, client: TestClient, **categories: bool) -> str:
-        """Decide and return the token."""
+        """Post a decision and return the token."""
         answer = client.post("/consent/decision", json={"categories": categories})
         assert answer.status_code == 200, answer.text
         return str(client.cookies[COOKIE])
@@ -213,5 +213,5 @@ def answers(
 
 
 def set_cookies(response: httpx2.Response) -> list[str]:
-    """List the Set-Cookie lines of a response."""
+    """Return the values of the Set-Cookie headers of a response."""
     return response.headers.get_list("set-cookie")
