@@ -5,6 +5,7 @@ import pytest
 
 from consentkit.consent.model import Consent
 from consentkit.errors import ConfigurationError, UnknownSiteError, UnknownVendorError
+from consentkit.handoff.keys import new_pair
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
 from consentkit.ui.pages import Pages
@@ -259,6 +260,22 @@ def test_the_site_list_has_every_origin_and_the_combined_purposes(language: str)
     text = words(PAGES.sites(view(undecided(), language)))
     titles = [POLICY.text(POLICY.category(category).title, language) for category in told["combined"]]
     assert all(title in text for title in titles)
+
+
+# XS-03
+@pytest.mark.parametrize(
+    ("seen", "address"),
+    [(undecided(), "https://trailhead.example"), (decided(), "https://trailhead.example/stride/consent")],
+    ids=["undecided", "decided"],
+)
+def test_links_to_other_sites_take_a_recorded_choice_along(seen: Consent, address: str) -> None:
+    def with_choice(origin: str, *, site: str, origins: object, prefix: str) -> str:
+        return origin if site in origin else f"{origin}/{site}{prefix}"
+
+    policy = policy_of(sites=rows("sites", stride={"public_key": new_pair()[1]}))
+    made = pages(policy, handoff=["trailhead"], handoff_address=with_choice)
+    links = [link.get("href") for link in tree(made.sites(view(seen))).iter("a")]
+    assert links[1:3] == ["https://stride.example", address]
 
 
 def test_joint_controllers_are_named_with_their_sites() -> None:  # XS-04
