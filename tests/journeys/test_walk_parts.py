@@ -11,12 +11,13 @@ from tests.support.walking import (
     SCHEMES,
     WIDTHS,
     Walk,
+    article_paths,
     check_accessibility,
     check_layout,
     go_to,
     open_as_visitor,
     open_details,
-    paths_of,
+    other_paths,
     resize,
     take_picture,
 )
@@ -43,7 +44,7 @@ def test_every_page_of_the_sister_sites_fits_and_is_accessible(
     sites: dict[str, str], new_page: NewPage, site: str, language: str, state: str
 ) -> None:
     page = open_as_visitor(new_page, sites[site], language, state)
-    WALK.check(page, sites[site], paths_of(site), site, language, state)
+    WALK.check(page, sites[site], [*article_paths(site), *other_paths(site)], site, language, state)
 
 
 def _check_at_every_width(page: "Page", what: str, language: str) -> None:

@@ -113,11 +113,14 @@ def serving_magazine(folder: Path) -> Iterator[dict[str, str]]:
         yield {site: origins[0] for site, origins in origins_from(port).items()}
 
 
-def paths_of(site: str) -> list[str]:
-    """Return the paths of all pages of one of the example's sites."""
-    shelf = read_shelf(HERE / "content" / site, "en")
-    pieces = [piece.path for piece in shelf.all if piece.section != "pages"]
-    return ["/", *(_STRIDE_PAGES if site == "stride" else ()), *pieces, "/nowhere", *_CONSENT_PAGES]
+def article_paths(site: str) -> list[str]:
+    """Return the paths of the articles, tests and courses of one of the example's sites."""
+    return [piece.path for piece in read_shelf(HERE / "content" / site, "en").all if piece.section != "pages"]
+
+
+def other_paths(site: str) -> list[str]:
+    """Return the paths of its other pages: front page, overviews, errors, and the library's documents."""
+    return ["/", *(_STRIDE_PAGES if site == "stride" else ()), "/nowhere", *_CONSENT_PAGES]
 
 
 def open_as_visitor(
