@@ -20,10 +20,14 @@ class BoundedCache(dict[K, V]):
         super().__init__()
         self.limit = limit
 
-    def __setitem__(self, key: K, value: V) -> None:
+    def add(self, key: K, value: V) -> None:
+        """Set an entry, as `cache[key] = value` does, which takes 1,300 instructions (0.3 us) more."""
         if len(self) >= self.limit and key not in self:
             # A list, because an iterator raises if another thread adds an entry meanwhile. `pop` has a default, because
             # another thread may drop the same entries.
             for oldest in list(self)[: (self.limit + 1) // 2]:
                 self.pop(oldest, None)
-        super().__setitem__(key, value)
+        dict.__setitem__(self, key, value)
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self.add(key, value)

@@ -52,24 +52,21 @@ class ConsentMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         kind = scope["type"]
+        if kind != "http" and kind != "websocket":
+            await self.app(scope, receive, send)
+            return
         outer = scope.get("consentkit")
-        # Around it runs a middleware of the same manager, which does the work.
-        is_inside = outer is not None and outer.site.manager is self.manager
-        if is_inside or (kind != "http" and kind != "websocket"):
+        if outer is not None and outer.site.manager is self.manager:
+            # Around it runs a middleware of the same manager, which does the work.
             await self.app(scope, receive, send)
             return
         headers = scope.get("headers")
         if headers.__class__ is not list:  # ASGI allows any iterable, and none; ours is read more than once
             headers = list(headers or ())
             scope = {**scope, "headers": headers}
-        head = RequestHead(
-            scope.get("method", ""),
-            scope["path"],
-            headers,
-            scope.get("root_path", ""),
-            scope.get("query_string", b""),
-            scope.get("raw_path"),
-        )
+        method, root_path = scope.get("method", ""), scope.get("root_path", "")
+        query, raw_path = scope.get("query_string", b""), scope.get("raw_path")
+        head = RequestHead(method, scope["path"], headers, root_path, query, raw_path)
         exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
             await in_ledger_thread(exchange.ask_ledger)
@@ -78,15 +75,15 @@ class ConsentMiddleware:
             state = scope["state"] = {}
         state["consent"] = exchange.consent
         # The mark is the scope's: a server might share one state between several requests.
-        marked, marked["consentkit"] = scope, exchange
+        marked = scope
+        marked["consentkit"] = exchange
         responder = _Responder(exchange, send)
         try:
             if exchange.is_own:
                 await self._answer(exchange, scope, receive, responder)
                 return
-            shown = exchange.application_headers()
-            if shown is not headers:
-                scope = {**scope, "headers": shown}
+            if not exchange.unaltered:
+                scope = {**scope, "headers": exchange.application_headers()}
             try:
                 await self.app(scope, receive, responder.send)
             except ConsentRequiredError as missing:
@@ -110,7 +107,7 @@ class ConsentMiddleware:
         answer = self._endpoints.respond(exchange, body)
         if not isinstance(answer, Response):
             answer = await in_ledger_thread(answer)
-            await exchange.visitor.aannounce()
+            await exchange.aannounce()
         await responder.send_response(answer)
 
 
@@ -186,7 +183,7 @@ class _Responder:
 
     async def refuse(self, missing: ConsentRequiredError, scope: Scope) -> None:
         """Answer for a handler that asked for a consent that is not there, unless it has begun to answer."""
-        if self._exchange.visitor.started:
+        if self._exchange.has_started:
             raise missing
         if scope["type"] == "http":
             await self.send_response(refusal(self._exchange, missing.category, missing.vendor))
@@ -200,8 +197,7 @@ def get_consent(connection: HTTPConnection) -> RequestConsent:
     Raises:
         MissingMiddlewareError: it did not pass through ConsentMiddleware.
     """
-    state = connection.scope.get("state")
-    consent = state.get("consent") if state else None
+    consent = (connection.scope.get("state") or {}).get("consent")
     if isinstance(consent, RequestConsent):
         return consent
     raise MissingMiddlewareError(

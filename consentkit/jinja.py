@@ -22,7 +22,7 @@ from consentkit.errors import ConfigurationError, MissingMiddlewareError
 from consentkit.handoff import handoff_address
 from consentkit.headers import own_path
 from consentkit.ui import figure
-from consentkit.web import RequestConsent, visitor_of
+from consentkit.web import RequestConsent, head_of, manager_of
 
 __all__ = ["ConsentExtension", "group_link", "install", "link_to_group"]
 
@@ -85,15 +85,16 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
         ConfigurationError: the address lies elsewhere.
         MissingMiddlewareError: the context leads to no consent.
     """
-    visitor = visitor_of(_consent_in(context))
-    declared = visitor.manager.policy.vendor(vendor)
+    consent = _consent_in(context)
+    manager, head = manager_of(consent), head_of(consent)
+    declared = manager.policy.vendor(vendor)
     if not is_within(url, declared.origins.frame):
         raise ConfigurationError(
             f"consent_embed: {url!r} does not lie within the frame origins of vendor {vendor!r}: declare its origin under "
             "`origins.frame` in the policy, or embed an address that lies there."
         )
-    base = own_path(visitor.head.root_path, visitor.manager.prefix)
-    return figure(vendor, url, title, base=base, page=visitor.head.target, link=link)
+    base = own_path(head.root_path, manager.prefix)
+    return figure(vendor, url, title, base=base, page=head.target, link=link)
 
 
 def _consent_in(context: Context) -> RequestConsent:
@@ -110,7 +111,7 @@ def _consent_in(context: Context) -> RequestConsent:
 
 def link_to_group(consent: RequestConsent, address: str) -> str:
     """Return an address for a link on this visitor's page; the answer then depends on the visitor."""
-    manager = visitor_of(consent).manager
+    manager = manager_of(consent)
     if manager.private_key is None:
         return address
     led = handoff_address(address, site=manager.site, origins=manager.origins, prefix=manager.prefix)

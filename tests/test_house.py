@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "consentkit"
-LONGEST_MODULE = 320
+LONGEST_MODULE = 400
 LONGEST_FUNCTION = 45
 
 # Work left undone, and names that say nothing about what is inside.

@@ -111,7 +111,7 @@ class ConsentCookie:
             token = self._codec.read(value)
             # A forged value is not cached, so that a stranger cannot push out the tokens of visitors.
             if token is not None:
-                self.verified[value] = token
+                self.verified.add(value, token)
         return token
 
     def unknown_notice(self, value: bytes) -> str | None:

@@ -98,8 +98,6 @@ class Consent:
         status: the status of the consent.
         granted: ids of the categories that the visitor granted and the current notice still covers. Required categories are
             on without being granted.
-        categories: every category of the policy and whether it is on.
-        vendors: every vendor of the policy and whether it is on.
         vendor_category: the category of every vendor of the policy.
         asking: ids of the categories that the banner asks about now.
         changes: what the notice added since the answer, for the categories that are asked about again.
@@ -110,9 +108,10 @@ class Consent:
     """
 
     __slots__ = (
+        "_categories",
         "_expires",
+        "_vendors",
         "asking",
-        "categories",
         "changes",
         "decision",
         "gpc",
@@ -121,7 +120,6 @@ class Consent:
         "status",
         "until",
         "vendor_category",
-        "vendors",
     )
 
     def __init__(
@@ -141,9 +139,8 @@ class Consent:
     ) -> None:
         self.status = status
         self.granted = granted
-        # Read-only, because the requests of many visitors may share one consent.
-        self.categories = MappingProxyType(dict(categories))
-        self.vendors = MappingProxyType(dict(vendors))
+        self._categories = dict(categories)
+        self._vendors = dict(vendors)
         self.vendor_category = vendor_category
         self.asking = asking
         self.gpc = gpc
@@ -160,15 +157,29 @@ class Consent:
             UnknownCategoryError: the policy has no such category.
             UnknownVendorError: the policy has no such vendor in that category.
         """
-        if category not in self.categories:
-            raise UnknownCategoryError(category, tuple(self.categories))
+        try:
+            allowed = self._categories[category]
+        except KeyError:
+            raise UnknownCategoryError(category, tuple(self._categories)) from None
         if vendor is None:
-            return self.categories[category]
+            return allowed
         if self.vendor_category.get(vendor) != category:
             raise UnknownVendorError(
                 vendor, tuple(v for v, c in self.vendor_category.items() if c == category)
             )
-        return self.vendors[vendor]
+        return self._vendors[vendor]
+
+    # Read-only, because the requests of many visitors may share one consent.
+
+    @property
+    def categories(self) -> Mapping[str, bool]:
+        """Every category of the policy and whether it is on."""
+        return MappingProxyType(self._categories)
+
+    @property
+    def vendors(self) -> Mapping[str, bool]:
+        """Every vendor of the policy and whether it is on."""
+        return MappingProxyType(self._vendors)
 
     @property
     def needs_asking(self) -> bool:

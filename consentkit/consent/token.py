@@ -97,7 +97,7 @@ class VerifiedToken:
     )
 
     def __init__(
-        self, raw: bytes, answer: AnswerCache, *, decided_at: int, changed_at: int, subject: str
+        self, raw: bytes, answer: AnswerCache, decided_at: int, changed_at: int, subject: str
     ) -> None:
         """Take a token just verified, about which nothing is cached yet."""
         self.raw = raw
@@ -130,7 +130,7 @@ class VerifiedToken:
         """Remember the ledger record that holds this very decision, so that it need not be compared again."""
         self.proof = record
 
-    def cache_permissions(self, entry: object, *, ends: int, since: float, until: float) -> None:
+    def cache_permissions(self, entry: object, ends: int, since: float, until: float) -> None:
         """Remember from when until when `answer.shared_consent` counts, and the revocation entry that it rests on."""
         self.ends, self.entry = ends, entry
         self.since, self.until = since, until
@@ -219,10 +219,7 @@ class TokenCodec:
         # Only a grant may carry a subject: a refusal leads to no record (REQUIREMENTS LB-09).
         if answer is None or (subject and not answer.grants):
             return None
-        changed_at = decided_at + changed_after
-        return VerifiedToken(
-            value, answer, decided_at=decided_at, changed_at=changed_at, subject=subject.decode()
-        )
+        return VerifiedToken(value, answer, decided_at, decided_at + changed_after, subject.decode())
 
     def _read_answer(self, written: tuple[bytes, bytes, bytes, bytes]) -> AnswerCache | None:
         """Read the fields that many visitors have in common; None if they make no sense or the notice is unknown here."""

@@ -58,7 +58,7 @@ class CookieHeaderCache:
                 end = start + len(pair)
                 span = (end - len(value), end)
             start += len(pair) + 1
-        self.spans[hash(header)] = span
+        self.spans.add(hash(header), span)
         return span
 
     def _kind(self, name: bytes) -> int:

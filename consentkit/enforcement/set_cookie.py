@@ -39,17 +39,10 @@ class SetCookieFilter:
     def filter(
         self, headers: Headers, consent: Consent, now: float, ends: int | None
     ) -> tuple[Headers, bool, tuple[Verdict, ...]]:
-        """Filter the headers of a response.
+        """Return the headers to send, whether another consent may have led to others, and verdicts for the log.
 
-        Args:
-            headers: all headers, with the application's cookies.
-            consent: only its permissions count, so it may be that of another visitor with the same answer.
-            now: seconds since the epoch.
-            ends: when this visitor's consent ends, in seconds since the epoch.
-
-        Returns:
-            the headers to send; whether another consent may have led to other headers; and the verdicts that are worth a
-            line in the log. A name that always passes may be among them only the first time.
+        `consent` may be that of another visitor with the same answer, of which only the permissions count. `now`, and the end of
+        this visitor's consent, are in seconds since the epoch. A name that always passes may be in the log only once.
         """
         verdicts = self._verdicts.get(consent)
         if verdicts is None:
@@ -63,12 +56,20 @@ class SetCookieFilter:
             if name != b"set-cookie" and (len(name) != 10 or name.lower() != b"set-cookie"):
                 kept.append(header)
                 continue
-            verdict = None if _has_special_byte(value) else verdicts.get(value.partition(b"=")[0])
-            if verdict is _PASS_ALWAYS:
+            verdict = verdicts.get(value.partition(b"=")[0])
+            if verdict is None or LF in value or CR in value or NUL in value or COMMA in value:
+                # The name does not decide about a line that may hold several cookies or end its header field.
+                verdict = self._ask_gate(value, consent, verdicts, now, ends)
+            elif verdict is _PASS_ALWAYS:
                 kept.append(header)
                 continue
-            if verdict is None or not _is_final(verdict, value, now, ends):
-                verdict = self._ask_gate(value, consent, verdicts, now, ends)
+            elif (semicolon := value.find(b";")) >= 0:
+                life = read_attributes(value[semicolon:])
+                is_harmless = ends is None or verdict.action is not _PASS
+                # A deletion, and a cookie that outlives the consent, are not decided by the name alone.
+                fits = is_harmless or (life and not life.date and now + life.age <= (ends or 0))
+                if life and not (life.stays and fits):
+                    verdict = self._ask_gate(value, consent, verdicts, now, ends)
             depends = depends or verdict.depends
             if verdict.action is _PASS:
                 kept.append(header)
@@ -90,19 +91,3 @@ class SetCookieFilter:
             passes_always = verdict.action is _PASS and not verdict.depends
             verdicts[name] = _PASS_ALWAYS if passes_always else verdict
         return self._gate.set_cookie(value, consent.allows, now, ends)
-
-
-def _has_special_byte(value: bytes) -> bool:
-    """Return whether a line may hold several cookies or end its header field, so that its name does not decide."""
-    return LF in value or CR in value or NUL in value or COMMA in value
-
-
-def _is_final(verdict: Verdict, value: bytes, now: float, ends: int | None) -> bool:
-    """Return whether Max-Age and Expires of a line leave the verdict on its name as it is."""
-    semicolon = value.find(b";")
-    life = read_attributes(value[semicolon:]) if semicolon >= 0 else None
-    if life is None:
-        return True
-    if not life.stays:
-        return False
-    return ends is None or verdict.action is not _PASS or (not life.date and now + life.age <= ends)

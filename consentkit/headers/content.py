@@ -14,8 +14,10 @@ def html_and_cookies(headers: Headers) -> tuple[bool, bool]:
         # By length first: hardly any other field name of a response has 12 letters, or 10.
         size = len(name)
         if size == 12:
-            if value[:9].lower() == b"text/html" and name.lower() == b"content-type":
-                is_html = True
+            # Cheap reject: "application/...", "image/..." and "font/..." sort before b"t"; a capital first letter sorts
+            # before b"a".
+            if (value > b"t" or value < b"a") and value[:9].lower() == b"text/html":
+                is_html = is_html or name.lower() == b"content-type"
         elif size == 10 and name.lower() == b"set-cookie":
             sets_cookies = True
     return is_html, sets_cookies

@@ -93,7 +93,8 @@ class ConsentResolver:
             return None
         if answer.shared_consent is None:
             answer.shared_consent = self.evaluator.evaluate(token.decision, now)
-        token.cache_permissions(entry, ends=ends, since=token.changed_at - SKEW, until=min(ends, first_lapse))
+        until = ends if ends < first_lapse else first_lapse
+        token.cache_permissions(entry, ends, token.changed_at - SKEW, until)
         return answer.shared_consent
 
     def resolve(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:

@@ -5,12 +5,11 @@ A host of another framework needs what this face lists, and nothing below it: `c
 
 from consentkit.web.endpoints import Answer, BodyBuffer, Endpoints, LedgerStep, refusal
 from consentkit.web.exchange import Exchange
-from consentkit.web.request_consent import RequestConsent, visitor_of
+from consentkit.web.request_consent import RequestConsent, head_of, manager_of
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response
 from consentkit.web.services import SiteServices
 from consentkit.web.threads import in_ledger_thread
-from consentkit.web.visitor_consent import VisitorConsent
 
 __all__ = [
     "Answer",
@@ -22,8 +21,8 @@ __all__ = [
     "RequestHead",
     "Response",
     "SiteServices",
-    "VisitorConsent",
+    "head_of",
     "in_ledger_thread",
+    "manager_of",
     "refusal",
-    "visitor_of",
 ]

@@ -8,10 +8,8 @@ from consentkit.enforcement import Action, Verdict
 from consentkit.headers import RawHeaders, caching, html_and_cookies, sent_cookie_names
 from consentkit.ui import View
 from consentkit.web.held_page import HeldPage
-from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
 from consentkit.web.services import SiteServices
-from consentkit.web.visitor_consent import VisitorConsent
 
 __all__ = ["Exchange"]
 
@@ -27,58 +25,51 @@ class Exchange:
     Attributes:
         site: what all exchanges of the site share.
         head: of the request.
-        visitor: the visitor's consent, with what only the library may see.
-        consent: the same for handlers.
+        consent: the visitor's, which handlers get.
         is_own: whether the library itself answers.
         needs_ledger: whether `ask_ledger` has to run before the application does.
+        unaltered: whether the application may see the request's headers as they are.
         passes: whether the rest of the response passes as it is, once it has started.
     """
 
     __slots__ = (
         "_depends",
         "_dropped",
-        "_held",
         "_lent_nonce",
         "_page",
-        "_state",
-        "_unaltered",
         "consent",
         "head",
         "is_own",
         "needs_ledger",
         "passes",
         "site",
-        "visitor",
+        "unaltered",
     )
 
     def __init__(self, site: SiteServices, head: RequestHead) -> None:
         """Read the request's cookie."""
-        cookie = site.read_cookie(head.headers)
         self.site = site
         self.head = head
-        self.visitor = VisitorConsent(site.manager, head, cookie.token, cookie.permissions)
-        self.consent = RequestConsent(self.visitor)
+        self.consent = consent = site.read_consent(head)
         self.is_own = site.is_own(head)
-        self.needs_ledger = cookie.needs_ledger
+        self.needs_ledger = consent._needs_ledger
+        self.unaltered = consent._unaltered
         self.passes = False
-        self._unaltered = cookie.unaltered
         self._depends = False
         self._dropped: tuple[Verdict, ...] = ()
-        self._held: HeldPage | None = None
         self._page: HeldPage | None = None
         self._lent_nonce = False
-        self._state: bytes | None = None
 
     # The request
 
     def ask_ledger(self) -> None:
         """Look up what the cookie alone cannot tell; blocks for a quarter of a second at most, never raises."""
-        self.visitor.token = self.site.look_up(self.head.headers, self.visitor.token)
+        self.consent._token = self.site.look_up(self.head.headers, self.consent._token)
 
     def application_headers(self) -> RawHeaders:
         """Return the request's headers as the application may see them; the same object where nothing is hidden."""
         headers = self.head.headers
-        if self._unaltered:
+        if self.unaltered:
             return headers
         shown = [
             (name, self._shown(name, value) if name in _CONDITIONAL else value) for name, value in headers
@@ -92,12 +83,28 @@ class Exchange:
     def _shown(self, name: bytes, value: bytes) -> bytes:
         """Return a header's value without what is not for the application; the same object where that is nothing."""
         if name == b"cookie":
-            return self.site.gate.strip(value, self.visitor.allows)
+            return self.site.gate.strip(value, self._allows)
         if b"~ck." not in value:
             return value
         if name == b"if-none-match":
             return caching.match_state(value, self.page_state())
         return caching.without_state(value)
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the response's headers were taken, so that nothing else can be answered."""
+        return self.consent._started
+
+    def _allows(self, category: str, vendor: str | None = None) -> bool:
+        return self.consent._permissions().allows(category, vendor)
+
+    def announce(self) -> None:
+        """Tell the manager's listeners of the records of this request, from a thread without an event loop."""
+        self.consent._announce()
+
+    async def aannounce(self) -> None:
+        """Tell the manager's listeners of the records of this request, from an event loop."""
+        await self.consent._aannounce()
 
     # The response
 
@@ -107,15 +114,15 @@ class Exchange:
         Returns the headers that leave, or None for a page whose headers wait for its first bytes: then `body` or
         `body_elsewhere` returns them.
         """
-        visitor = self.visitor
-        visitor.started = True
+        consent = self.consent
+        consent._started = True
         is_html, sets_cookies = html_and_cookies(headers)
         if sets_cookies:
             headers = self._filter_cookies(headers)
-        if is_html or visitor.changed or status == 304 or self.is_own:
+        if is_html or consent._changed or status == 304 or self.is_own:
             return self._start_looked_at(status, list(headers), is_html=is_html)
         self.passes = True
-        if not (visitor.accessed or self._depends or visitor.has_nonce):
+        if not (consent._accessed or self._depends or consent._nonce):
             return headers
         headers, was_public = caching.depends_on_visitor(headers, self.site.vary, self.page_state)
         if was_public:
@@ -127,7 +134,7 @@ class Exchange:
         is_page = is_html and not any(name == b"hx-request" for name, _ in self.head.headers)
         if is_page and not self.is_own and self.site.is_complete_html(self.head, status, headers):
             if self.head.method == "GET":
-                self._held = self._page = self._hold(headers)
+                self._page = self._hold(headers)
                 return None
             self.passes = True
             headers = caching.without_body_fields(headers)
@@ -141,60 +148,61 @@ class Exchange:
         Returns the headers that were held, once they are decided, and the bytes that leave. While the headers are held, no
         bytes leave.
         """
-        held, page = self._held, self._page
+        page = self._page
         if page is None:
             return None, chunk
-        if held is None:
+        if not page.is_held:
             return None, page.feed_after(chunk, more)
-        out = held.feed(chunk, more)
+        out = page.feed(chunk, more)
         if out is None:
             return None, b""
-        return self._release(held, None if more else len(out)), out
+        return self._release(page, None if more else len(out)), out
 
     def body_elsewhere(self) -> Headers | None:
         """Return the headers that were held, for a body that goes another way than through `body`, such as a file."""
-        if self._held is None:
+        page = self._page
+        if page is None or not page.is_held:
             return None
-        held, self._held, self._page = self._held, None, None
+        self._page = None
         self.passes = True
-        return self._finish_headers(200, held.headers, is_page=False, is_html=True)
+        return self._finish_headers(200, page.headers, is_page=False, is_html=True)
 
-    def _release(self, held: HeldPage, length: int | None) -> Headers:
+    def _release(self, page: HeldPage, length: int | None) -> Headers:
         """Return the headers that were held, now that the first bytes have told whether this is a whole document."""
-        self._held = None
-        if not held.is_document:
+        page.is_held = False
+        if not page.is_document:
             self._page = None
             self.passes = True
-            return self._finish_headers(200, held.headers, is_page=False, is_html=True)
-        headers = held.headers_with_markup(length)
+            return self._finish_headers(200, page.headers, is_page=False, is_html=True)
+        headers = page.headers_with_markup(length)
         return self._finish_headers(200, headers, is_page=True, is_html=True, has_markup=True)
 
     def _hold(self, headers: Headers) -> HeldPage:
         """Make our markup for a page, and what finds its places in the page."""
-        visitor = self.visitor
+        consent = self.consent
         is_shared = caching.is_public(headers) and not self._is_personal
         view = self.view(is_shared=is_shared)
         arrival = b"" if is_shared else self.site.arrival(view, self.head.headers)
-        had_nonce = visitor.has_nonce
+        had_nonce = consent._has_nonce
         inserter = self.site.inserter(
-            view, headers, None if is_shared else visitor, arrival=arrival, dropped=self._dropped
+            view, headers, None if is_shared else consent, arrival=arrival, dropped=self._dropped
         )
         # A nonce that was drawn for our markup alone makes the page no less the same for everybody.
-        self._lent_nonce = visitor.has_nonce and not had_nonce
+        self._lent_nonce = consent._has_nonce and not had_nonce
         return HeldPage(headers, inserter, arrival=arrival)
 
     def _finish_headers(
         self, status: int, headers: Headers, *, is_page: bool, is_html: bool, has_markup: bool = False
     ) -> Headers:
         """Return the headers that leave; `is_page` says that people look at the response, `has_markup` that ours goes in."""
-        site, visitor = self.site, self.visitor
+        site, consent = self.site, self.consent
         depends = self._is_personal
         public = caching.is_public(headers)
-        if public and depends and not visitor.changed:
+        if public and depends and not consent._changed:
             site.warn_of_public(self.head.path)
         shareable = public and not depends
         if is_page and site.csp is not None and status != 304 and not self.is_own:
-            headers = site.open_csp(site.csp, headers, None if shareable else visitor)
+            headers = site.open_csp(site.csp, headers, None if shareable else consent)
             depends = not shareable
         depends = depends or (has_markup and not shareable)
         tagged = status == 304 and any(
@@ -211,29 +219,29 @@ class Exchange:
             headers, _ = caching.depends_on_visitor(headers, vary, self.page_state)
         if status == 304 and (tagged or site.csp is not None):
             headers = caching.without_policies(headers, with_nonces_alone=site.csp is None)
-        if visitor.narrowed:
+        if consent._narrowed:
             headers.append((b"clear-site-data", CLEARED))
         return headers
 
     def _cookies_to_set(self, *, is_document: bool) -> list[str]:
         """List the Set-Cookie values of this response: a decision's, a renewed outdated cookie, and expired leftovers."""
-        visitor = self.visitor
-        if not (is_document or visitor.changed):
+        consent = self.consent
+        if not (is_document or consent._changed):
             return []
-        current = visitor.current()
-        lines = list(visitor.cookies)
-        if visitor.outdated and current.decision is not None:
+        current = consent._current()
+        lines = list(consent._cookies)
+        if consent._outdated and current.decision is not None:
             lines += self.site.manager.cookie.set_cookie(current.decision)
         if any(name == b"cookie" for name, _ in self.head.headers):
-            lines += self.site.gate.leftovers(sent_cookie_names(self.head.headers), visitor.allows)
+            lines += self.site.gate.leftovers(sent_cookie_names(self.head.headers), self._allows)
         return lines
 
     def _filter_cookies(self, headers: Headers) -> Headers:
         """Drop the application's cookies that are not allowed, and note whether another consent would have kept others."""
-        site, visitor = self.site, self.visitor
-        kept, self._depends, noticed = site.set_cookie_filter.filter(
-            headers, visitor.permissions(), site.clock(), visitor.ends
-        )
+        site, consent = self.site, self.consent
+        permissions = consent._shared_permissions or consent._permissions()
+        ends = consent._end_of(permissions)
+        kept, self._depends, noticed = site.set_cookie_filter.filter(headers, permissions, site.clock(), ends)
         for verdict in noticed:
             site.observed_cookies.report(verdict)
             if verdict.action is Action.DROP:
@@ -243,8 +251,8 @@ class Exchange:
     @property
     def _is_personal(self) -> bool:
         """Whether the application made this response for one visitor."""
-        visitor = self.visitor
-        return visitor.accessed or self._depends or (visitor.has_nonce and not self._lent_nonce)
+        consent = self.consent
+        return consent._accessed or self._depends or (consent._has_nonce and not self._lent_nonce)
 
     # What pages show
 
@@ -257,14 +265,12 @@ class Exchange:
                 language=language, consent=manager.evaluator.undecided(), root_path=self.head.root_path
             )
         return View(
-            language=self.visitor.language(),
-            consent=self.visitor.current(),
+            language=self.consent._language(),
+            consent=self.consent._current(),
             next=self.head.target if back is None else back,
             root_path=self.head.root_path,
         )
 
     def page_state(self) -> bytes:
         """Return the state of this visitor's pages, for entity tags: two consents of one state look the same."""
-        if self._state is None or self.visitor.changed:
-            self._state = self.site.page_state(self.visitor.current(), self.visitor.language())
-        return self._state
+        return self.site.page_state(self.consent._current(), self.consent._language())

@@ -16,14 +16,16 @@ class HeldPage:
 
     Attributes:
         headers: the application's, without the cookies that the gate dropped.
+        is_held: whether the headers still wait.
         arrival: markup that tells where the visitor's choice came from; empty on most pages.
     """
 
-    __slots__ = ("_early", "_inserter", "arrival", "headers")
+    __slots__ = ("_early", "_inserter", "arrival", "headers", "is_held")
 
     def __init__(self, headers: Headers, inserter: Inserter, *, arrival: bytes) -> None:
         self.headers = headers
         self.arrival = arrival
+        self.is_held = True
         self._inserter = inserter
         self._early = b""
 

@@ -37,9 +37,11 @@ class RequestHead:
         self.method = method
         self.path = path
         self.headers = headers
-        self.root_path = root_path = root_path.rstrip("/") if root_path else ""
-        is_below = root_path and path.startswith(f"{root_path}/")
-        self.local_path = path[len(root_path) :] if is_below else path
+        self.root_path = root_path
+        self.local_path = path
+        if root_path:
+            self.root_path = root = root_path.rstrip("/")
+            self.local_path = path.removeprefix(root) if path.startswith(f"{root}/") else path
         self.query = query
         self.raw_path = raw_path
 

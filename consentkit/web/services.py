@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import blake2s
-from typing import NamedTuple
 
 from consentkit._version import __version__
 from consentkit.consent import Consent, VerifiedToken
@@ -22,8 +21,8 @@ from consentkit.headers import RawHeaders, caching, cookie_values, is_complete_h
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager
 from consentkit.ui import Pages, ScriptTag, View
+from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
-from consentkit.web.visitor_consent import VisitorConsent
 
 __all__ = ["GPC_PATH", "SiteServices"]
 
@@ -31,26 +30,6 @@ GPC_PATH = "/.well-known/gpc.json"
 
 _POLICIES = frozenset({b"content-security-policy", b"content-security-policy-report-only"})
 SETTINGS_CLASS = b"cookie-consent-settings"
-
-
-class CookieReading(NamedTuple):
-    """What a request's Cookie fields hold, as far as it can be known without the ledger.
-
-    Attributes:
-        token: our cookie, verified; None where there is no valid one.
-        permissions: the shared consent with this visitor's permissions; None where the token has to be evaluated.
-        unaltered: whether the application may see the request as it is.
-        needs_ledger: whether the ledger has to be asked first.
-    """
-
-    token: VerifiedToken | None
-    permissions: Consent | None
-    unaltered: bool
-    needs_ledger: bool
-
-
-_NOTHING_SENT = CookieReading(None, None, unaltered=True, needs_ledger=False)
-_NOTHING_OF_OURS = CookieReading(None, None, unaltered=False, needs_ledger=False)
 
 
 class SiteServices:
@@ -100,12 +79,14 @@ class SiteServices:
         self.csp = ContentSecurityPolicy(manager.csp, policy) if manager.csp is not None else None
         self.observed_cookies = ObservedCookies(manager.observed)
         honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)
-        self.vary = (b"Cookie", *((b"Sec-GPC",) if honours_gpc else ()))
-        self.vary_page = (*self.vary, *((b"Accept-Language",) if len(policy.languages) > 1 else ()))
+        self.vary = b"Cookie, Sec-GPC" if honours_gpc else b"Cookie"
+        self.vary_page = self.vary + (b", Accept-Language" if len(policy.languages) > 1 else b"")
         self._cookie_name = manager.cookie.name.encode()
         self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate)
-        self._inside_prefix = manager.prefix + "/"
-        self._own_paths = frozenset({manager.prefix, GPC_PATH})
+        self._spans = self._cookie_headers.spans
+        self._verified = manager.cookie.verified
+        self._resolver = manager.resolver
+        self._own_beginnings = (manager.prefix, GPC_PATH)
         self._csp_has_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
         self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
 
@@ -114,34 +95,44 @@ class SiteServices:
     def is_own(self, head: RequestHead) -> bool:
         """Return whether the library itself answers a request: under the prefix, and the resource of Global Privacy Control."""
         path = head.local_path
-        return path.startswith(self._inside_prefix) or path in self._own_paths
+        if not path.startswith(self._own_beginnings):
+            return False
+        return path in self._own_beginnings or path.startswith(f"{self.manager.prefix}/")
 
-    def read_cookie(self, headers: RawHeaders) -> CookieReading:
-        """Read the Cookie fields of a request; never raises."""
-        cookie, unaltered = _cookie_field(headers)
+    def read_consent(self, head: RequestHead) -> RequestConsent:
+        """Return the consent of a request's visitor, as far as the Cookie fields tell without the ledger; never raises."""
+        cookie, is_alone = _cookie_field(head.headers)
         if cookie is None:
-            return _NOTHING_SENT if unaltered else _NOTHING_OF_OURS
-        if unaltered:
-            # Most visitors send the same header again and again: where it was searched before, its hash says so, which saves
-            # 31,000 instructions (7 us) a request.
-            cache = self._cookie_headers
-            span = cache.spans.get(hash(cookie)) or cache.remember(cookie)
-            if span is not None:
-                start, end = span
-                return self._read_values((cookie[start:end],), unaltered=True) if end else _NOTHING_SENT
-        return self._read_values(cookie_values(headers, self._cookie_name), unaltered=False)
+            return RequestConsent(self.manager, head, None, is_alone)
+        # Most visitors send the same header again and again: where it was searched before, its hash says so, which saves
+        # 31,000 instructions (7 us) a request.
+        span = (self._spans.get(hash(cookie)) or self._cookie_headers.remember(cookie)) if is_alone else None
+        if span is None:
+            return self._newest_consent(head, cookie_values(head.headers, self._cookie_name), unaltered=False)
+        start, end = span
+        if not end:
+            return RequestConsent(self.manager, head)
+        value = cookie[start:end]
+        token = self._verified.get(value)
+        permissions = self._resolver.permissions(token, self.clock()) if token is not None else None
+        if permissions is not None:
+            return RequestConsent(self.manager, head, token, True, permissions)
+        return self._newest_consent(head, [value], unaltered=True)
 
-    def _read_values(self, values: Sequence[bytes], *, unaltered: bool) -> CookieReading:
-        """Choose the newest valid one of our cookie's values."""
-        manager = self.manager
-        now = self.clock()
+    def _newest_consent(
+        self, head: RequestHead, values: Sequence[bytes], *, unaltered: bool
+    ) -> RequestConsent:
+        """Return the consent of a visitor who sent these values of our cookie: the newest valid one counts."""
+        manager, now = self.manager, self.clock()
         token = manager.cookie.newest(values, now)
+        permissions = manager.resolver.permissions(token, now) if token is not None else None
+        consent = RequestConsent(manager, head, token, unaltered, permissions)
         if token is None:
-            unknown = manager.resolver.may_load_notices(now) and self._names_unknown_notice(values)
-            return CookieReading(None, None, unaltered, unknown)
-        permissions = manager.resolver.permissions(token, now)
-        needs_ledger = permissions is None and manager.resolver.needs_lookup(token, now)
-        return CookieReading(token, permissions, unaltered, needs_ledger)
+            is_stale = manager.resolver.may_load_notices(now)
+            consent._needs_ledger = is_stale and self._names_unknown_notice(values)
+        elif permissions is None:
+            consent._needs_ledger = manager.resolver.needs_lookup(token, now)
+        return consent
 
     def _names_unknown_notice(self, values: Iterable[bytes]) -> bool:
         return any(self.manager.cookie.unknown_notice(value) for value in values)
@@ -187,28 +178,28 @@ class SiteServices:
         self,
         view: View,
         headers: RawHeaders,
-        visitor: VisitorConsent | None,
+        consent: RequestConsent | None,
         *,
         arrival: bytes,
         dropped: Sequence[Verdict],
     ) -> Inserter:
-        """Return an Inserter with our markup for a page; `visitor` is None for a page that is the same for everybody.
+        """Return an Inserter with our markup for a page; `consent` is None for a page that is the same for everybody.
 
         The script comes first, because it tells all others what is allowed.
         """
         pages = self.pages
         policies = caching.values(headers, b"content-security-policy")
-        nonce = visitor.nonce if visitor and self._csp_has_nonce and not policies else nonce_of(policies)
-        reloads = visitor is not None and (self.csp is not None or visitor.accessed)
+        nonce = consent.nonce if consent and self._csp_has_nonce and not policies else nonce_of(policies)
+        reloads = consent is not None and (self.csp is not None or consent._accessed)
         tag = self.script_tag.tag(
             pages.language(view.language),
             root_path=view.root_path,
             nonce=nonce,
-            consent=view.consent if visitor else None,
+            consent=view.consent if consent else None,
             reload="" if reloads else None,
             dropped=_described(dropped) if self.manager.debug else (),
         )
-        shows_banner = visitor is not None and self.manager.show_banner
+        shows_banner = consent is not None and self.manager.show_banner
         return Inserter(
             (tag + pages.head(view, nonce)).encode(),
             arrival + (pages.banner(view).encode() if shows_banner else b""),
@@ -217,20 +208,20 @@ class SiteServices:
         )
 
     def open_csp(
-        self, csp: ContentSecurityPolicy, headers: list[tuple[bytes, bytes]], visitor: VisitorConsent | None
+        self, csp: ContentSecurityPolicy, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
     ) -> list[tuple[bytes, bytes]]:
         """Open the site's Content-Security-Policy, or the response's own, for the vendors that are granted.
 
-        Without a visitor, for a page that is the same for everybody, it is opened for all vendors: there the script alone holds.
+        Without a consent, for a page that is the same for everybody, it is opened for all vendors: there the script alone holds.
         """
-        vendors = visitor.current().vendors if visitor else dict.fromkeys(self._all_vendors, True)
+        vendors = consent._current().vendors if consent else dict.fromkeys(self._all_vendors, True)
         granted = frozenset(vendor for vendor, allowed in vendors.items() if allowed)
         opened = [
             (name, csp.merge_into([value], granted)[0] if name.lower() in _POLICIES else value)
             for name, value in headers
         ]
         if not caching.values(headers, b"content-security-policy"):
-            nonce = visitor.nonce if visitor and self._csp_has_nonce else None
+            nonce = consent.nonce if consent and self._csp_has_nonce else None
             opened.append((b"content-security-policy", csp.header(granted, nonce).encode()))
         return opened
 
@@ -280,9 +271,9 @@ def _cookie_field(headers: RawHeaders) -> tuple[bytes | None, bool]:
     cookie = None
     alone = True
     for name, value in headers:
-        # Two comparisons skip most names: few sort between `cookie` and `if-none-match`. That saves 4,700 instructions
-        # (1 us) a request.
-        if b"if-o" > name > b"cookid":
+        # Two comparisons skip most names, because few sort between `cookie` and `if-none-match`. That saves 3,300
+        # instructions (0.7 us) a request against comparing with each of the three names.
+        if name < b"if-o" and name > b"cookid":
             if name == b"cookie":
                 alone = alone and cookie is None
                 cookie = value

@@ -22,7 +22,7 @@ from tests.support.servers import LOCALHOST, free_port, running
 __all__ = ["BUDGETS", "REFERENCE", "added_cpu"]
 
 REFERENCE = "SessionMiddleware"
-BUDGETS = {"untouched": 0.15, "read": 0.30}
+BUDGETS = {"untouched": 0.20, "read": 0.35}
 AT_ONCE = 100
 """Requests of one variant before the next one's turn."""
 # Each variant, and what it is like without the middleware.

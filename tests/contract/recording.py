@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import re
-import runpy
 import shutil
 import sqlite3
 import sys
@@ -28,6 +27,7 @@ from starlette.testclient import TestClient
 
 from consentkit import ConsentManager, Decision, Ledger, Policy
 from consentkit.asgi import ConsentMiddleware
+from consentkit.cli import main
 from consentkit.fastapi import ConsentDep, require_consent
 from consentkit.testing import grant, refuse, withdraw
 from tests.contract import requests, worlds
@@ -306,7 +306,7 @@ def _command(*arguments: str) -> tuple[int, str]:
     code: object = 0
     with patch.object(sys, "argv", ["consentkit", *arguments]), contextlib.redirect_stdout(out):
         try:
-            runpy.run_module("consentkit", run_name="__main__", alter_sys=False)
+            main()
         except SystemExit as ended:
             code = ended.code or 0
     if not isinstance(code, int):

@@ -15,7 +15,7 @@ from consentkit.asgi import ConsentMiddleware
 from consentkit.errors import MissingMiddlewareError
 from consentkit.handoff.links import handoff_address
 from consentkit.jinja import group_link
-from consentkit.web import RequestConsent, RequestHead, VisitorConsent, visitor_of
+from consentkit.web import RequestConsent, RequestHead
 from tests.conftest import Clock
 from tests.support.family import KEY, ORIGINS, PAIRS, Family, a_family, a_policy
 from tests.support.sites import managing
@@ -111,9 +111,9 @@ def test_a_link_to_elsewhere_makes_no_page_personal(family: Family) -> None:
 
 def rendered(manager: ConsentManager, **context: Any) -> str:
     """Render a link for who has not answered, and hold that the consent was not asked for."""
-    consent = RequestConsent(VisitorConsent(manager, RequestHead("GET", "/", [])))
+    consent = RequestConsent(manager, RequestHead("GET", "/", []))
     text = TEMPLATES.from_string("{{ url|group_link }}").render(consent=consent, **context)
-    assert not visitor_of(consent).accessed
+    assert not consent._accessed
     return text
 
 

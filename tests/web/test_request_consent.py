@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from consentkit import ConsentManager, ConsentStatus, Policy
-from consentkit.consent import VerifiedToken
+from consentkit.consent import Choice, VerifiedToken
 from consentkit.errors import (
     BlockingCallError,
     ResponseStartedError,
@@ -14,8 +14,10 @@ from consentkit.errors import (
     UnknownVendorError,
 )
 from consentkit.ledger import Record
-from consentkit.web import RequestConsent, RequestHead, VisitorConsent, visitor_of
+from consentkit.manager import ChoiceContext
+from consentkit.web import RequestConsent, RequestHead
 from tests.conftest import Clock
+from tests.support.front import EVERYTHING, Front
 from tests.support.sites import managing
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -35,26 +37,25 @@ def consent(manager: ConsentManager) -> RequestConsent:
 def consent_of(
     manager: ConsentManager, headers: Headers = (), token: VerifiedToken | None = None
 ) -> RequestConsent:
-    return RequestConsent(VisitorConsent(manager, RequestHead("GET", "/", headers), token))
+    return RequestConsent(manager, RequestHead("GET", "/", headers), token)
 
 
 def token_of(consent: RequestConsent) -> VerifiedToken:
-    visitor = visitor_of(consent)
-    token = visitor.manager.cookie.verify(visitor.cookies[0].split(";")[0].partition("=")[2].encode())
+    token = consent._manager.cookie.verify(consent._cookies[0].split(";")[0].partition("=")[2].encode())
     assert token is not None
     return token
 
 
 # LB-03
 def test_whoever_never_answered_is_allowed_what_is_required_and_nothing_else(consent: RequestConsent) -> None:
-    assert not visitor_of(consent).accessed
-    assert consent.allows("functional") and visitor_of(consent).accessed
+    assert not consent._accessed
+    assert consent.allows("functional") and consent._accessed
     assert not any(consent.allows(category) for category in ("analytical", "tracking", "social"))
     assert not consent.allows("social", vendor="youtube")
     assert consent.status is ConsentStatus.UNKNOWN and consent.granted == frozenset()
     assert consent.decided_at is consent.expires_at is consent.notice is None
     assert not consent.needs_asking, "the signal has refused all that could be asked"
-    assert consent.gpc and visitor_of(consent).language() == "nl"
+    assert consent.gpc and consent._language() == "nl"
     assert consent.categories["functional"] and not consent.vendors["youtube"]
     assert "unknown" in repr(consent)
 
@@ -69,9 +70,9 @@ def test_the_consent_has_the_facts_of_the_decision(manager: ConsentManager, cloc
 
 
 def test_looking_without_asking_does_not_mark_the_answer(consent: RequestConsent) -> None:
-    assert visitor_of(consent).current() is visitor_of(consent).current()
-    assert not visitor_of(consent).accessed
-    assert consent.consent is visitor_of(consent).current() and visitor_of(consent).accessed
+    assert consent._current() is consent._current()
+    assert not consent._accessed
+    assert consent.consent is consent._current() and consent._accessed
 
 
 def test_ids_that_the_policy_lacks_raise(consent: RequestConsent) -> None:
@@ -86,14 +87,10 @@ def test_sync_code_decides_changes_and_withdraws(consent: RequestConsent, manage
     told: list[Record] = []
     manager.on_change(told.append)
     consent.decide({"analytical": True}, vendors={"youtube": True})
-    assert (
-        visitor_of(consent).changed
-        and consent.granted == {"analytical"}
-        and consent.allows("social", "youtube")
-    )
-    assert len(visitor_of(consent).cookies) == 2
+    assert consent._changed and consent.granted == {"analytical"} and consent.allows("social", "youtube")
+    assert len(consent._cookies) == 2
     consent.change(vendors={"youtube": False})
-    assert not consent.allows("social", "youtube") and visitor_of(consent).narrowed
+    assert not consent.allows("social", "youtube") and consent._narrowed
     reference = consent.withdraw()
     assert consent.status is ConsentStatus.WITHDRAWN
     assert [(record.event, record.subject, record.gpc, record.language) for record in told] == [
@@ -136,13 +133,13 @@ def test_a_blocking_call_on_an_event_loop_raises_and_names_the_other(
 
     with pytest.raises(BlockingCallError, match=f"await consent.a{call}"):
         asyncio.run(handler())
-    assert not visitor_of(consent).changed
+    assert not consent._changed
 
 
 def test_deciding_after_the_response_has_started_raises_before_anything_is_written(
     consent: RequestConsent, manager: ConsentManager
 ) -> None:
-    visitor_of(consent).started = True
+    consent._started = True
     with pytest.raises(ResponseStartedError):
         consent.decide({"analytical": True})
     with pytest.raises(ResponseStartedError):
@@ -156,9 +153,9 @@ def test_a_repeated_decision_marks_nothing_as_changed(
     consent.decide({"analytical": True})
     again = consent_of(manager, [], token_of(consent))
     again.decide({"analytical": True})
-    assert not visitor_of(again).changed and visitor_of(again).cookies == ()
+    assert not again._changed and again._cookies == ()
     asyncio.run(again.adecide({"analytical": True}))
-    assert not visitor_of(again).changed
+    assert not again._changed
 
 
 # WD-03
@@ -187,10 +184,10 @@ def test_every_visitor_has_an_end_of_their_own_beside_whoever_answers_alike(
         assert manager.revocations is not None
         manager.revocations.refresh(token.subject, manager.clock())
         again = consent_of(manager, [], token)
-        assert visitor_of(again).permissions().allows("social")
+        assert again._permissions().allows("social")
         token.answer.shared_consent = None  # as another thread may have it, that settles the same
-        assert visitor_of(again).ends == token.ends == manager.evaluator.expires(token.decision)
-        ends.append(visitor_of(again).ends)
+        assert again._end_of(again._permissions()) == token.ends == manager.evaluator.expires(token.decision)
+        ends.append(again._end_of(again._permissions()))
         clock.advance(days=30)
     assert len(set(ends)) == 3
 
@@ -201,3 +198,49 @@ def test_handlers_see_the_public_verbs_and_nothing_of_the_plumbing(consent: Requ
         *("gpc", "notice", "nonce", "consent"),
         *("decide", "change", "withdraw", "adecide", "achange", "awithdraw"),
     }
+
+
+def undecided(front: Front) -> RequestConsent:
+    return RequestConsent(front.manager, RequestHead("GET", "/", [(b"accept-language", b"nl")]))
+
+
+def test_looking_at_a_consent_does_not_mark_the_response(front: Front) -> None:
+    found = undecided(front)
+    assert found._current() is found._current() and found._permissions() is found._current()
+    assert found._end_of(found._current()) is None
+    assert not found._accessed
+
+
+def test_a_nonce_is_drawn_once_and_only_when_it_is_read(front: Front) -> None:
+    found = undecided(front)
+    assert not found._has_nonce
+    assert found.nonce == found.nonce and found._has_nonce
+
+
+def test_a_choice_is_recorded_in_the_visitors_language(front: Front) -> None:
+    context = undecided(front)._choice_context(choice="save", surface="preferences")
+    assert context == ChoiceContext(choice="save", surface="preferences", language="nl")
+
+
+def test_records_are_announced_once_by_whoever_applied_the_choice(front: Front) -> None:
+    told: list[str] = []
+    front.manager.on_change(lambda record: told.append(record.event))
+    found = undecided(front)
+    grant = found._choice_context(choice="api")
+    found._apply(lambda before: front.manager.withdraw(before, None, grant))
+    assert found._announcements == () and found._accessed and not found._changed
+    found._apply(
+        lambda before: front.manager.decide(before, Choice(categories=EVERYTHING, vendors={}), grant)
+    )
+    assert [record.event for record in found._announcements] == ["given"] and told == []
+    asyncio.run(found._aannounce())
+    found._announce()
+    assert told == ["given"]
+
+
+def test_a_choice_after_the_start_of_the_response_is_not_recorded(front: Front) -> None:
+    found = undecided(front)
+    found._started = True
+    with pytest.raises(ResponseStartedError):
+        found._apply(lambda before: front.manager.withdraw(before, None, ChoiceContext()))
+    assert front.records() == []

@@ -12,9 +12,9 @@ from consentkit.web.endpoints.body import FORM, JSON, media_type, parsed, requir
 from consentkit.web.endpoints.choice import SubmittedChoice, read_form, read_json, read_query
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.exchange import Exchange
+from consentkit.web.request_consent import Choose
 from consentkit.web.response import Response, json_document, redirect
 from consentkit.web.services import SiteServices
-from consentkit.web.visitor_consent import Choose
 
 __all__ = ["DecisionEndpoint", "decision_json"]
 
@@ -73,7 +73,7 @@ class DecisionEndpoint:
     def _choose(self, exchange: Exchange, submitted: SubmittedChoice, *, merge: bool) -> Choose:
         """Return what records a submitted choice."""
         manager = self._manager
-        context = exchange.visitor.choice_context(
+        context = exchange.consent._choice_context(
             choice=submitted.choice or ("change" if merge else "api"),
             surface=submitted.surface,
             language=self._language(exchange, submitted),
@@ -113,7 +113,7 @@ class DecisionEndpoint:
 
     def _withdrawal(self, exchange: Exchange, submitted: SubmittedChoice, category: str | None) -> Choose:
         """Return what records a withdrawal."""
-        context = exchange.visitor.choice_context(
+        context = exchange.consent._choice_context(
             choice="withdraw",
             surface=submitted.surface,
             language=self._language(exchange, submitted),
@@ -122,7 +122,7 @@ class DecisionEndpoint:
         return lambda before: self._manager.withdraw(before, category, context)
 
     def _language(self, exchange: Exchange, submitted: SubmittedChoice) -> str:
-        return self._pages.language(submitted.language or exchange.visitor.language())
+        return self._pages.language(submitted.language or exchange.consent._language())
 
     def _back_after(self, exchange: Exchange, choose: Choose, submitted: SubmittedChoice) -> Response:
         _applied(exchange, choose)
@@ -150,7 +150,7 @@ def _time(moment: datetime | None) -> str | None:
 def _applied(exchange: Exchange, choose: Choose) -> Outcome:
     """Record a choice, and turn what can go wrong into its answer; blocks for the ledger."""
     try:
-        return exchange.visitor.apply(choose)
+        return exchange.consent._apply(choose)
     except UnknownNoticeError as error:
         raise HTTPProblem(409, str(error)) from None
     except InvalidDecisionError as error:

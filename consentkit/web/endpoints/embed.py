@@ -86,11 +86,11 @@ class EmbedEndpoint:
         if required_body(body) and media_type(exchange.head) != FORM:
             raise HTTPProblem(415, f"Send {FORM}.")
         query.pop("t", None)
-        visitor = exchange.visitor
-        if visitor.current().vendors[vendor.id]:
+        consent = exchange.consent
+        if consent._current().vendors[vendor.id]:
             return self._again(exchange, vendor, query)
-        language = self._site.pages.language(visitor.language())
-        context = visitor.choice_context(choice="load_once", surface="embed", language=language)
+        language = self._site.pages.language(consent._language())
+        context = consent._choice_context(choice="load_once", surface="embed", language=language)
 
         def record() -> Response:
             try:

@@ -55,7 +55,7 @@ class HandoffEndpoint:
             raise HTTPProblem(400, "`st` is not the SHA-256 of a transaction.")
         if not _is_navigation(exchange.head):
             raise HTTPProblem(403, "This address is for a visit, not to be embedded or fetched.")
-        consent = exchange.visitor.current()
+        consent = exchange.consent._current()
         return lambda: redirect(self._handoff.issue(consent, audience, state), _HEADERS)
 
     def _issue_fields(self, query: bytes) -> tuple[str, str]:
@@ -86,8 +86,8 @@ class HandoffEndpoint:
             back = self._local(exchange, transaction.back)
             others = handoff.transactions.dumps(each for each in under_way if each is not transaction)
             claims = handoff.accept(token, transaction)
-            context = exchange.visitor.choice_context(choice="handoff")
-            outcome = exchange.visitor.apply(lambda before: handoff.take_over(before, claims, context))
+            context = exchange.consent._choice_context(choice="handoff")
+            outcome = exchange.consent._apply(lambda before: handoff.take_over(before, claims, context))
         except HandoffRefusal as refusal:
             handoff.count(f"return: {refusal.reason}")
             if refusal.reason == "st":

@@ -67,7 +67,7 @@ class Endpoints:
 
         Returns:
             a response, or a function that asks the ledger and returns one. The function blocks: a host runs it in place, or in a
-            thread, and then tells the listeners (`exchange.visitor.announce`). Neither raises for what a visitor sent.
+            thread, and then tells the listeners (`exchange.announce`). Neither raises for what a visitor sent.
         """
         try:
             answer = self._endpoint(exchange)(exchange, body)
@@ -138,7 +138,7 @@ class Endpoints:
         return self._page(exchange, self._pages.sites)
 
     def _page(self, exchange: Exchange, render: Callable[..., str]) -> Response:
-        exchange.visitor.accessed = True
+        exchange.consent._accessed = True
         return html(render(exchange.view(back=_next(exchange))))
 
     def _banner(self, exchange: Exchange, body: bytes | None) -> Answer:
@@ -155,7 +155,7 @@ class Endpoints:
         return self._overview(exchange, self._pages.sites_json)
 
     def _overview(self, exchange: Exchange, rows: Callable[[str], dict[str, Any]]) -> Response:
-        language = exchange.visitor.language()
+        language = exchange.consent._language()
         headers = {"cache-control": "no-cache", "vary": "Accept-Language", "content-language": language}
         return json_document(rows(language), headers=headers)
 

@@ -24,7 +24,7 @@ def test_a_decision_is_a_step_that_the_host_runs_where_it_may_wait(front: Front)
     assert callable(step) and front.records() == []
     response = step()
     assert response.status == 200 and [record.event for record in front.records()] == ["given"]
-    assert [record.id for record in exchange.visitor.announcements] == [front.records()[0].id]
+    assert [record.id for record in exchange.consent._announcements] == [front.records()[0].id]
     headers = exchange.start(response.status, response.headers)
     assert headers is not None and len([name for name, _ in headers if name == b"set-cookie"]) == 2
 
