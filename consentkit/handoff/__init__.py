@@ -1,4 +1,4 @@
-"""One answer on several sites of a group."""
+"""Hand-offs: carry a visitor's choice from one site of a group to another."""
 
 from consentkit.handoff.handoff import Handoff
 from consentkit.handoff.keys import new_pair, public_half

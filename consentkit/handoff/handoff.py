@@ -1,9 +1,9 @@
-"""One choice over several domains: a top-level navigation that the visitor caused carries it, signed, once.
+"""The hand-off: one choice for several domains, carried in a signed token by a navigation that the visitor started.
 
-The site that wants to know (B) sends the browser with a transaction to the site that knows (A), which sends it back with a token:
-a JWT signed with A's own Ed25519 key (RFC 7519, RFC 8037), for B alone, for one minute, for that transaction. What B believes
-about the sender follows from its own transaction cookie, never from the token (RFC 9207). Any failure ends on the same
-page without a cookie: then the banner asks.
+The asking site (B) sends the browser with a transaction to the issuing site (A). A sends the browser back with a token: a JWT
+signed with A's own Ed25519 key (RFC 7519, RFC 8037). The token counts for B alone, for one minute and for that transaction.
+B learns who the sender is from its own transaction cookie, never from the token (RFC 9207). If anything fails, the visitor
+arrives on the same page without a choice, and the banner asks.
 """
 
 import logging
@@ -26,24 +26,24 @@ __all__ = ["Handoff"]
 
 log = logging.getLogger("consentkit.handoff")
 
-# A pseudonym as the cookie holds one: 128 bits, base64url, in its one form.
+# A pseudonym in the cookie: 128 bits as unpadded base64url. The four spare bits of the last character are zero.
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 
 
 class Handoff:
-    """Begin, issue and take over hand-offs, for one site of the group.
+    """One site's part in hand-offs: it begins them, issues tokens to other sites, and takes over their visitors' choices.
 
     Attributes:
-        reasons: how often hand-offs ended without a choice, by reason.
-        partners: ids of the sites that a choice can be fetched from.
-        transactions: what this site remembers of hand-offs that it began.
+        reasons: how many hand-offs ended without a choice, by reason.
+        partners: ids of the sites from which a choice can be fetched.
+        transactions: writes and reads the cookie with the hand-offs that this site began.
     """
 
     def __init__(self, manager: ConsentManager) -> None:
-        """Read the keys.
+        """Read the keys of the group's sites.
 
         Raises:
-            ConfigurationError: a private key that is none or does not fit the site's public one, or a missing extra.
+            ConfigurationError: a key is malformed, the private key does not fit the site's public key, or an extra is missing.
         """
         policy = manager.policy
         self._manager = manager
@@ -69,13 +69,13 @@ class Handoff:
             self.reasons[reason],
         )
 
-    # On the site that wants to know
+    # On the asking site
 
     def begin(self, issuer: str, back: str, under_way: Sequence[Transaction] = ()) -> tuple[str, str]:
-        """Begin a transaction with another site; returns the address to go to, and the cookie's value.
+        """Begin a transaction with another site, and return its address for the browser and the transaction cookie's value.
 
         Raises:
-            HandoffRefusal: that site is not one of the group's, is this one, or has no key.
+            HandoffRefusal: the issuer is not in the group, is this site, or has no key.
         """
         if issuer not in self.partners:
             raise HandoffRefusal("issuer")
@@ -83,8 +83,13 @@ class Handoff:
         query = urlencode({"aud": self._manager.site, "st": transaction.state})
         return f"{self._address(issuer)}/issue?{query}", self.transactions.dumps((transaction, *under_way))
 
-    def answered(self, token: str, under_way: Sequence[Transaction]) -> Transaction:
-        """Tell which of a browser's transactions, newest first, a token answers; the newest where it answers none."""
+    def transaction_of(self, token: str, under_way: Sequence[Transaction]) -> Transaction:
+        """Return the transaction that a token belongs to, or the newest if it belongs to none.
+
+        Args:
+            token: as the issuing site sent it.
+            under_way: the browser's transactions, newest first.
+        """
         for transaction in under_way if len(under_way) > 1 else ():
             key = self._public.get(transaction.issuer)
             claims = verify_token(token, key) if key is not None else None
@@ -93,28 +98,29 @@ class Handoff:
         return under_way[0]
 
     def accept(self, token: str, transaction: Transaction) -> Mapping[str, Any]:
-        """Verify a token against a transaction of this browser; returns its claims.
+        """Verify a token against a transaction of this browser, and return its claims.
 
         Raises:
-            HandoffRefusal: any of them does not hold.
+            HandoffRefusal: the token is empty, or its signature or a claim is wrong.
         """
         if not token:
             raise HandoffRefusal("no choice there")
-        # Whose key it is says the transaction, never the token (RFC 9207).
+        # The transaction decides whose key must have signed, never the token (RFC 9207).
         key = self._public.get(transaction.issuer)
         if key is None:
             raise HandoffRefusal("key")
-        names = self._names(transaction.issuer, self._manager.site, transaction.state)
-        return read_claims(token, key, names, self._manager.clock())
+        expected = self._parties(transaction.issuer, self._manager.site, transaction.state)
+        return read_claims(token, key, expected, self._manager.clock())
 
-    def _names(self, issuer: str, audience: str, state: str) -> dict[str, str]:
+    def _parties(self, issuer: str, audience: str, state: str) -> dict[str, str]:
+        """Return the claims that bind a token to two sites, their group and one transaction."""
         return {"iss": issuer, "aud": audience, "grp": self._manager.group, "st": state}
 
     def take_over(self, before: Consent, claims: Mapping[str, Any], context: ChoiceContext) -> Outcome:
-        """Use the token up, merge its choice with the visitor's own here, and record it; blocks.
+        """Mark the token as used, and record its choice if it is newer than the visitor's own; blocks for the ledger.
 
         Raises:
-            HandoffRefusal: it was used before, its grant does not count here, or the ledger cannot record it.
+            HandoffRefusal: the token was used before, its grant does not count here, or the ledger cannot record it.
         """
         manager = self._manager
         if manager.ledger is None:
@@ -126,41 +132,50 @@ class Handoff:
             imported = self._decision(claims)
             before = self._rechecked(before)
             if manager.evaluator.grants(imported):
-                imported = replace(imported, subject=self._joined(before, claims["sub"]))
+                imported = replace(imported, subject=self._link_subject(before, claims["sub"]))
             local = before.decision if before.status.decided else None
             if local is not None and not _wins(imported, local):
                 return Outcome(consent=before)
-            self._refuse_what_was_taken_back(imported)
+            self._refuse_narrowed(imported)
             return manager.recorder.take_over(before, imported, context)
         except LedgerError:
             raise HandoffRefusal("ledger") from None
 
-    def _joined(self, before: Consent, handle: str) -> str:
-        """Give the pseudonym that a grant has here, joined in the ledger to the one it came with."""
-        old = (
+    def _link_subject(self, before: Consent, handle: str) -> str:
+        """Return the pseudonym of a grant on this site, after linking it in the ledger to the token's pseudonym."""
+        earlier = (
             before.decision.subject if before.decision and before.status is not ConsentStatus.EXPIRED else ""
         )
-        own = old or (handle if _SUBJECT.fullmatch(handle) else secrets.token_urlsafe(16))
+        own = earlier or (handle if _SUBJECT.fullmatch(handle) else secrets.token_urlsafe(16))
         ledger = self._manager.ledger
         if ledger is not None and own != handle and own not in ledger.linked(handle):
             ledger.link(handle, own, int(self._manager.clock()))
         return own
 
-    def _refuse_what_was_taken_back(self, imported: Decision) -> None:
-        """Let no token bring back what was narrowed, where it came from, while it was under way."""
+    def _refuse_narrowed(self, imported: Decision) -> None:
+        """Raise HandoffRefusal if a linked site narrowed the choice while the token was under way."""
         manager, ledger = self._manager, self._manager.ledger
         if ledger is None or not imported.subject:
             return
         for newest in ledger.newest_linked(imported.subject):
             if newest.changed_at < imported.changed_at:
                 continue
-            known = manager.resolver.decision_of(newest)
-            left = transitions.narrower(manager.evaluator, imported, known) if known is not None else None
-            if left is None or (left.granted, left.vendors) != (imported.granted, imported.vendors):
+            recorded = manager.resolver.decision_of(newest)
+            remaining = (
+                transitions.narrower(manager.evaluator, imported, recorded) if recorded is not None else None
+            )
+            if remaining is None or (remaining.granted, remaining.vendors) != (
+                imported.granted,
+                imported.vendors,
+            ):
                 raise HandoffRefusal("taken back since")
 
     def _decision(self, claims: Mapping[str, Any]) -> Decision:
-        """Turn claims into a decision: grants only under a notice that is known and covers this site."""
+        """Return the decision that claims describe.
+
+        Raises:
+            HandoffRefusal: it grants under a notice that is unknown or does not cover this site, has no `sub`, or has expired.
+        """
         evaluator = self._manager.evaluator
         categories, vendors = claims["categories"], claims["vendors"]
         notice = evaluator.notices.get(claims["notice"])
@@ -185,19 +200,20 @@ class Handoff:
         return decision
 
     def _may_grant(self, categories: Mapping[str, bool], vendors: Mapping[str, bool]) -> bool:
-        """Say whether an answer under a notice that is not known may grant more than what nobody has to agree to."""
+        """Return whether an answer under an unknown notice may grant something that needs consent."""
         needing = set(self._manager.evaluator.needing)
-        harmless = {category.id for category in self._manager.policy.categories} - needing
-        return any(allowed and one not in harmless for one, allowed in categories.items()) or any(
+        exempt = {category.id for category in self._manager.policy.categories} - needing
+        return any(allowed and category not in exempt for category, allowed in categories.items()) or any(
             vendors.values()
         )
 
-    # On the site that knows
+    # On the issuing site
 
     def issue(self, consent: Consent, audience: str, state: str) -> str:
-        """Return the address to send the browser back to, with a token where there is a choice; blocks.
+        """Return the address to send the browser back to, with a token if there is a choice; blocks for the ledger.
 
-        The ledger gets one row: this site's pseudonym and a fresh one for the other site, so that a withdrawal reaches both.
+        A grant adds one row to the ledger. It links this site's pseudonym with a fresh one for the other site, so that a
+        withdrawal reaches both.
         """
         target = f"{self._address(audience)}/return"
         try:
@@ -215,35 +231,36 @@ class Handoff:
         if decision is None or not consent.status.decided:
             raise HandoffRefusal("no choice")
         now = int(manager.clock())
-        told = manager.evaluator.notices[decision.notice].category_ids
-        claims = claims_of(consent, decision, told, self._names(manager.site, audience, state), now)
+        disclosed = manager.evaluator.notices[decision.notice].category_ids
+        parties = self._parties(manager.site, audience, state)
+        claims = claims_of(consent, decision, disclosed, parties, now)
         if decision.subject and manager.ledger is not None:
             manager.ledger.link(decision.subject, claims["sub"], now)
         return sign_token(claims, self._private)
 
     def _rechecked(self, consent: Consent) -> Consent:
-        """Hold a grant against the ledger's last word on it, which this process may not have heard yet."""
+        """Return the consent as the ledger's newest record has it, which this process may not have read yet."""
         manager, decision = self._manager, consent.decision
         if decision is None or not decision.subject or not consent.status.decided:
             return consent
         newest = manager.ledger.newest(decision.subject) if manager.ledger is not None else None
-        known = manager.resolver.decision_of(newest) if newest is not None else None
-        if known is None:
+        recorded = manager.resolver.decision_of(newest) if newest is not None else None
+        if recorded is None:
             return manager.evaluator.undecided(gpc=consent.gpc, now=manager.clock())
-        if known.changed_at < decision.changed_at:
-            known = transitions.narrower(manager.evaluator, decision, known)
-            known = known if manager.evaluator.grants(known) else replace(known, subject="")
-        elif known.changed_at == decision.changed_at and replace(known, kind=decision.kind) == decision:
+        if recorded.changed_at < decision.changed_at:
+            recorded = transitions.narrower(manager.evaluator, decision, recorded)
+            recorded = recorded if manager.evaluator.grants(recorded) else replace(recorded, subject="")
+        elif recorded.changed_at == decision.changed_at and replace(recorded, kind=decision.kind) == decision:
             return consent
-        return manager.evaluator.evaluate(known, manager.clock(), gpc=consent.gpc)
+        return manager.evaluator.evaluate(recorded, manager.clock(), gpc=consent.gpc)
 
     def _address(self, site: str) -> str:
-        """Build another site's address from the policy's list; no request ever names one."""
+        """Return the hand-off address of another site, taken from the policy and never from a request."""
         return f"{self._manager.origins[site][0]}{self._manager.prefix}/handoff"
 
 
 def _wins(imported: Decision, local: Decision) -> bool:
-    """Say whether an imported choice is the newer one; of the same second, the narrower (REQUIREMENTS XS-05)."""
+    """Return whether an imported choice replaces the local one: the newer wins, or in the same second the narrower (XS-05)."""
     if imported.changed_at != local.changed_at:
         return imported.changed_at > local.changed_at
     return imported.breadth < local.breadth

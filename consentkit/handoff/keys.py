@@ -1,6 +1,6 @@
 """Ed25519 keys of the hand-off, and the tokens that they sign (RFC 8032, RFC 8037, RFC 7519).
 
-Keys are written as base64url, without padding, of their 32 raw bytes. The algorithm is fixed: a token never chooses it.
+A key is written as its 32 raw bytes in unpadded base64url. The algorithm is fixed, so that no token can choose another.
 """
 
 import base64
@@ -16,13 +16,13 @@ from consentkit.errors import ConfigurationError
 __all__ = ["PrivateKey", "PublicKey", "new_pair", "public_half", "sign_token", "verify_token"]
 
 _LONGEST_TOKEN = 8192
-# The compact form (RFC 7515 section 3.1) with 64 octets of signature: unpadded, and nothing around it.
+# The compact form (RFC 7515 section 3.1) with a signature of 64 octets, in unpadded base64url.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
 _MISSING = "The hand-off between sites needs the extra: pip install 'consentkit[group]'."
 
 
 def _raw(text: str, what: str) -> bytes:
-    """Decode a key written in its one form."""
+    """Return the 32 bytes of a key in unpadded base64url; `what` is the key's name in the error message."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (ValueError, TypeError):
@@ -40,7 +40,7 @@ def _text(raw: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """The half that stands in `consent.toml`."""
+    """A site's public key, which is published in `consent.toml`."""
 
     key: Any
     text: str
@@ -50,7 +50,7 @@ class PublicKey:
         """Read a public key.
 
         Raises:
-            ConfigurationError: it is none, or the extra is missing.
+            ConfigurationError: the text is not a key, or the extra is missing.
         """
         try:
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -61,23 +61,24 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """The half that only its site knows."""
+    """A site's private key, which no other site has."""
 
     key: Any
 
     @classmethod
     def read(cls, text: str, public: PublicKey | None) -> Self:
-        """Read a private key, and hold it against the public one.
+        """Read a private key, and check that it belongs to the site's public key.
 
         Raises:
-            ConfigurationError: it is none, the policy has no public key of this site or another one, or the extra is missing.
+            ConfigurationError: the text is not a key, the policy's public key of this site is missing or another, or the
+                extra is missing.
         """
         key = _private(text)
         own = _text(key.public_key().public_bytes_raw())
         if public is None or public.text != own:
-            found = "has none" if public is None else f"has {public.text!r}"
+            present = "has none" if public is None else f"has {public.text!r}"
             raise ConfigurationError(
-                f"The private_key belongs to public_key = {own!r}, and this site {found} in the policy: put it there."
+                f"The private_key belongs to public_key = {own!r}, and this site {present} in the policy: put it there."
             )
         return cls(key)
 
@@ -91,16 +92,16 @@ def _private(text: str) -> Any:
 
 
 def public_half(private_key: str) -> str:
-    """Give the public key that belongs to a private one, as it is written.
+    """Return the public key that belongs to a private key, both as text.
 
     Raises:
-        ConfigurationError: it is none, or the extra is missing.
+        ConfigurationError: the text is not a private key, or the extra is missing.
     """
     return _text(_private(private_key).public_key().public_bytes_raw())
 
 
 def new_pair() -> tuple[str, str]:
-    """Make a private and a public key, as they are written.
+    """Return a new private key and its public key, both as text.
 
     Raises:
         ConfigurationError: the extra is missing.
@@ -110,20 +111,23 @@ def new_pair() -> tuple[str, str]:
 
 
 def sign_token(claims: Mapping[str, Any], key: PrivateKey) -> str:
-    """Write claims as a JWT in compact form, signed with EdDSA."""
+    """Return claims as a JWT in compact form, signed with EdDSA."""
     import jwt
 
     return jwt.encode(dict(claims), key.key, algorithm="EdDSA")
 
 
 def verify_token(token: str, key: PublicKey) -> dict[str, Any] | None:
-    """Read the claims of a token that this key signed; None for any other one. Times and names are the caller's to check."""
+    """Return the claims of a token that this key signed, or None for any other token.
+
+    The caller checks the claims themselves.
+    """
     import jwt
 
     if len(token) > _LONGEST_TOKEN or not _TOKEN.fullmatch(token):
         return None
     try:
-        # Everything but the signature is checked by the caller, by its own clock and transaction.
+        # PyJWS checks the signature alone: the caller checks times by its own clock, and names by its transaction.
         payload = jwt.PyJWS().decode(token, key.key, algorithms=["EdDSA"])
         claims = json.loads(payload)
     except (jwt.PyJWTError, ValueError, RecursionError):

@@ -1,9 +1,9 @@
-"""Links between the sites of a group, by which a visitor's choice goes along.
+"""Links between the sites of a group that take the visitor's choice along.
 
     {{ "https://trailhead.example/routes" | group_link }}
 
-For a visitor who has answered here, such a link leads to the other site by way of the hand-off; for everybody else it
-stays what it was, so that nothing is carried before there is anything to carry.
+For a visitor who has answered on this site, the link leads through the hand-off. For other visitors it leads straight to the
+other site, because there is no choice to carry.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,21 @@ Origins = Mapping[str, Sequence[str]]
 
 
 def handoff_address(address: str, *, site: str, origins: Origins, prefix: str) -> str:
-    """Lead an address on another site of the group by way of the hand-off; any other one stays what it is.
+    """Return the address that leads through the hand-off to another site of the group; any other address is returned unchanged.
 
-    `site` is where the link stands, and `origins` are those of each site, the canonical one first. What follows `#` stays at the
-    end: browsers keep it over redirects.
+    The fragment after `#` stays at the end, because browsers keep it over redirects.
+
+    Args:
+        address: where the link leads.
+        site: id of the site that shows the link.
+        origins: those of each site by its id, the canonical origin first.
+        prefix: path of the library's own addresses.
     """
-    for other, known in origins.items():
-        for origin in known:
+    for other_site, site_origins in origins.items():
+        for origin in site_origins:
             rest = address.removeprefix(origin)
-            if other != site and rest != address and rest[:1] in ("", "/", "?", "#"):
-                return _by_handoff(address, rest, site, known[0], prefix)
+            if other_site != site and rest != address and rest[:1] in ("", "/", "?", "#"):
+                return _by_handoff(address, rest, site, site_origins[0], prefix)
     return address
 
 

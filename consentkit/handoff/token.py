@@ -1,8 +1,7 @@
-"""What a hand-off token says (DESIGN contract of the hand-off), and which of them are believed; `keys` holds the signature.
+"""The claims of a hand-off token: written by the issuing site, checked by the asking site. `keys` has the signature.
 
-The claims are those of a JWT (RFC 7519): `typ iss aud grp st jti iat exp decided_at changed_at notice categories vendors`,
-`sub` where something is granted, and two that say what the others leave open: `status`, and `partial` where the banner
-still asks.
+A token is a JWT (RFC 7519) with `typ iss aud grp st jti iat exp decided_at changed_at notice status categories vendors`. A grant
+has `sub` too, the visitor's pseudonym. An answer that leaves the banner something to ask has `partial`.
 """
 
 import re
@@ -18,13 +17,13 @@ __all__ = ["HandoffRefusal", "claims_of", "read_claims"]
 TOKEN_SECONDS = 60
 CLOCK_SKEW = 30
 TYPE = "consent-handoff"
-# What the ledger and an address hold as it is: visible ASCII.
+# Visible ASCII, which the ledger and addresses take without escaping.
 _TEXT = re.compile(r"[!-~]{1,64}")
 _LAST_SECOND = 10**11
 
 
 class HandoffRefusal(Exception):
-    """End a hand-off for a reason that is counted."""
+    """Raised to end a hand-off without a choice, for a reason that is counted."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -32,12 +31,20 @@ class HandoffRefusal(Exception):
 
 
 def claims_of(
-    consent: Consent, decision: Decision, told: tuple[str, ...], names: Mapping[str, str], now: int
+    consent: Consent, decision: Decision, disclosed: tuple[str, ...], parties: Mapping[str, str], now: int
 ) -> dict[str, Any]:
-    """Say what a visitor chose; `told` are the categories of the notice, `names` the claims iss, aud, grp and st."""
+    """Return the claims of a new token.
+
+    Args:
+        consent: the visitor's on this site.
+        decision: the one that the consent follows from.
+        disclosed: ids of the categories in the notice that was answered.
+        parties: the claims iss, aud, grp and st.
+        now: seconds since the epoch.
+    """
     claims: dict[str, Any] = {
         "typ": TYPE,
-        **names,
+        **parties,
         "jti": secrets.token_urlsafe(16),
         "iat": now,
         "exp": now + TOKEN_SECONDS,
@@ -45,7 +52,7 @@ def claims_of(
         "changed_at": decision.changed_at,
         "notice": decision.notice,
         "status": consent.status.value,
-        "categories": {category: category in decision.granted for category in told},
+        "categories": {category: category in decision.granted for category in disclosed},
         "vendors": dict(decision.vendors),
     }
     if decision.kind == "partial":
@@ -55,16 +62,22 @@ def claims_of(
     return claims
 
 
-def read_claims(token: str, key: PublicKey, names: Mapping[str, str], now: float) -> dict[str, Any]:
-    """Verify a token and give its claims; `names` are what iss, aud, grp and st have to be.
+def read_claims(token: str, key: PublicKey, expected: Mapping[str, str], now: float) -> dict[str, Any]:
+    """Verify a token and return its claims.
+
+    Args:
+        token: as the issuing site sent it.
+        key: of the issuing site.
+        expected: what the claims iss, aud, grp and st must be.
+        now: seconds since the epoch.
 
     Raises:
-        HandoffRefusal: any of them does not hold.
+        HandoffRefusal: the signature or a claim is wrong.
     """
     claims = verify_token(token, key)
     if claims is None:
         raise HandoffRefusal("signature")
-    for name, value in {"typ": TYPE, **names}.items():
+    for name, value in {"typ": TYPE, **expected}.items():
         if claims.get(name) != value:
             raise HandoffRefusal(name)
     if not _well_formed(claims):

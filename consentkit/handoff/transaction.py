@@ -1,4 +1,4 @@
-"""What the asking site remembers of the hand-offs that a browser has under way: one signed cookie for all its tabs."""
+"""Transactions: a signed cookie with the hand-offs that the asking site began for a browser, for all its tabs."""
 
 import base64
 import hashlib
@@ -17,19 +17,19 @@ __all__ = ["TRANSACTION_SECONDS", "Transaction", "Transactions"]
 
 TRANSACTION_SECONDS = 120
 _MOST = 4
-# Octets: the address alone may take 1 KiB, and browsers keep 4096 of name and value (RFC 6265bis section 5.7).
+# In octets. One path may take 1 KiB, and browsers keep 4096 octets of name and value (RFC 6265bis section 5.7).
 _LARGEST = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One hand-off that this site began.
+    """One hand-off that this site began for a browser.
 
     Attributes:
-        secret: 128 random bits; only its SHA-256 leaves the site.
-        issuer: id of the site that is asked.
-        back: path to return to.
-        until: seconds since the epoch.
+        secret: 128 random bits; other sites receive only its SHA-256.
+        issuer: id of the site that is asked for the choice.
+        back: path of the page that the visitor arrives at.
+        until: when the transaction ends, in seconds since the epoch.
     """
 
     secret: str
@@ -39,12 +39,12 @@ class Transaction:
 
     @property
     def state(self) -> str:
-        """The SHA-256 of the secret, base64url, by which the answer is known to be for this browser."""
+        """The SHA-256 of the secret in base64url, which shows that a token was issued for this browser."""
         return base64.urlsafe_b64encode(hashlib.sha256(self.secret.encode()).digest()).rstrip(b"=").decode()
 
 
 class Transactions:
-    """Begin, write and read transactions, newest first."""
+    """Begins transactions, and writes and reads the cookie that holds them, newest first."""
 
     def __init__(self, manager: ConsentManager) -> None:
         self._clock = manager.clock
@@ -52,16 +52,16 @@ class Transactions:
         self._signer = signer(manager.cookie.keys_oldest_first, salt)
 
     def begin(self, issuer: str, back: str) -> Transaction:
-        """Begin one, of two minutes."""
+        """Return a new transaction, which ends after two minutes."""
         return Transaction(secrets.token_urlsafe(16), issuer, back, int(self._clock()) + TRANSACTION_SECONDS)
 
     def dumps(self, under_way: Iterable[Transaction]) -> str:
-        """Write the cookie's value; the oldest are left out where they are too many or too long."""
+        """Return the cookie's value, with as many transactions as fit; the oldest are dropped first."""
         kept: list[Transaction] = []
         written = ""
         for transaction in under_way:
             kept.append(transaction)
-            fields = json.dumps([astuple(one) for one in kept], separators=(",", ":"))
+            fields = json.dumps([astuple(each) for each in kept], separators=(",", ":"))
             value = self._signer.sign(base64.urlsafe_b64encode(fields.encode()).rstrip(b"=")).decode()
             if written and (len(kept) > _MOST or len(value) > _LARGEST):
                 break
@@ -69,19 +69,21 @@ class Transactions:
         return written
 
     def loads(self, value: bytes) -> tuple[Transaction, ...]:
-        """Read a cookie's value.
+        """Return the transactions in a cookie's value that have not ended.
 
         Raises:
-            HandoffRefusal: it is not ours, or all of it is over.
+            HandoffRefusal: this site did not write the value, or every transaction has ended.
         """
         try:
             packed = self._signer.unsign(value)
             fields = json.loads(base64.urlsafe_b64decode(packed + b"=" * (-len(packed) % 4)))
-            written = [Transaction(*one) for one in fields]
+            written = [Transaction(*values) for values in fields]
         except (BadSignature, ValueError, TypeError):
             raise HandoffRefusal("transaction") from None
         now = self._clock()
-        running = tuple(one for one in written if 0 <= one.until - now <= TRANSACTION_SECONDS)
+        running = tuple(
+            transaction for transaction in written if 0 <= transaction.until - now <= TRANSACTION_SECONDS
+        )
         if not running:
             raise HandoffRefusal("transaction over")
         return running

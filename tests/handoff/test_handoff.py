@@ -171,10 +171,10 @@ def test_of_several_transactions_a_token_answers_the_one_whose_site_signed_its_s
     newest, later, other, first = under_way
     for transaction in (later, first):
         token = minted(claims_for(family, transaction))
-        assert handoff.answered(token, under_way) is transaction and handoff.accept(token, transaction)
+        assert handoff.transaction_of(token, under_way) is transaction and handoff.accept(token, transaction)
     forged = minted(claims_for(family, other))
-    assert handoff.answered(forged, under_way) is newest, "the other site's key did not sign it"
-    assert handoff.answered("", under_way) is handoff.answered("a.b.c", (newest,)) is newest
+    assert handoff.transaction_of(forged, under_way) is newest, "the other site's key did not sign it"
+    assert handoff.transaction_of("", under_way) is handoff.transaction_of("a.b.c", (newest,)) is newest
 
 
 @pytest.mark.parametrize("issuer", ["", "trailhead", "nowhere", "https://stride.example", "stride "])

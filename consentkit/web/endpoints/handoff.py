@@ -82,7 +82,7 @@ class HandoffEndpoint:
         try:
             under_way = self._transactions(exchange)
             token = unrepeated_fields(exchange.head.query).get("t", "")
-            transaction = handoff.answered(token, under_way)
+            transaction = handoff.transaction_of(token, under_way)
             back = self._local(exchange, transaction.back)
             others = handoff.transactions.dumps(each for each in under_way if each is not transaction)
             claims = handoff.accept(token, transaction)
