@@ -1,6 +1,6 @@
 """One request and its response without I/O, and the endpoints under the prefix.
 
-A host of another framework needs what this face lists, and nothing below it: `consentkit.asgi` shows how.
+An adapter for another framework imports only the names listed here. `consentkit.asgi` is an example.
 """
 
 from consentkit.web.endpoints import Answer, BodyBuffer, Endpoints, LedgerStep, refusal

@@ -1,7 +1,8 @@
-"""One request and its response, without I/O. Everything that follows from a consent happens here.
+"""One request and its response, without I/O: everything that the consent changes in either is done here.
 
-A host (ASGI, WSGI, ...) makes an Exchange of a request's head, runs `ask_ledger` if `needs_ledger` is true, in a thread or in
-place, and passes the response through `start` and `body`. A response that no consent has a part in passes through byte for byte.
+A host (ASGI, WSGI, ...) makes an Exchange from a request's head. It runs `ask_ledger` if `needs_ledger` is true, in a thread or
+in place. Then it passes the response through `start` and `body`. A response that does not depend on the consent passes through
+byte for byte.
 """
 
 from consentkit.enforcement import Action, Verdict
@@ -23,19 +24,19 @@ class Exchange:
     """One request and its response.
 
     Attributes:
-        site: what all exchanges of the site share.
+        site: services that all exchanges of the site share.
         head: of the request.
-        consent: the visitor's, which handlers get.
-        is_own: whether the library itself answers.
-        needs_ledger: whether `ask_ledger` has to run before the application does.
-        unaltered: whether the application may see the request's headers as they are.
-        passes: whether the rest of the response passes as it is, once it has started.
+        consent: the visitor's consent, which handlers get.
+        is_own: whether the request is for one of the library's own addresses.
+        needs_ledger: whether `ask_ledger` must run before the application does.
+        unaltered: whether the application may see the request's headers unchanged.
+        passes: whether the rest of the response passes unchanged; true only after `start`.
     """
 
     __slots__ = (
         "_depends",
         "_dropped",
-        "_lent_nonce",
+        "_nonce_is_ours",
         "_page",
         "consent",
         "head",
@@ -47,7 +48,7 @@ class Exchange:
     )
 
     def __init__(self, site: SiteServices, head: RequestHead) -> None:
-        """Read the request's cookie."""
+        """Read the visitor's consent from the request's cookie."""
         self.site = site
         self.head = head
         self.consent = consent = site.read_consent(head)
@@ -58,30 +59,36 @@ class Exchange:
         self._depends = False
         self._dropped: tuple[Verdict, ...] = ()
         self._page: HeldPage | None = None
-        self._lent_nonce = False
+        self._nonce_is_ours = False
 
     # The request
 
     def ask_ledger(self) -> None:
-        """Look up what the cookie alone cannot tell; blocks for a quarter of a second at most, never raises."""
+        """Update the consent from the ledger; blocks for a quarter of a second at most, and never raises."""
         self.consent._token = self.site.look_up(self.head.headers, self.consent._token)
 
     def application_headers(self) -> RawHeaders:
-        """Return the request's headers as the application may see them; the same object where nothing is hidden."""
+        """Return the request's headers that the application may see; the same object if nothing is hidden."""
         headers = self.head.headers
         if self.unaltered:
             return headers
-        shown = [
-            (name, self._shown(name, value) if name in _CONDITIONAL else value) for name, value in headers
+        visible = [
+            (name, self._visible_value(name, value) if name in _CONDITIONAL else value)
+            for name, value in headers
         ]
-        if all(new is value for (_, new), (_, value) in zip(shown, headers, strict=True)):
+        if all(new is value for (_, new), (_, value) in zip(visible, headers, strict=True)):
             return headers
         return [
-            (name, new) for (name, new), (_, value) in zip(shown, headers, strict=True) if new or new is value
+            (name, new)
+            for (name, new), (_, value) in zip(visible, headers, strict=True)
+            if new or new is value
         ]
 
-    def _shown(self, name: bytes, value: bytes) -> bytes:
-        """Return a header's value without what is not for the application; the same object where that is nothing."""
+    def _visible_value(self, name: bytes, value: bytes) -> bytes:
+        """Return a header's value without cookies that are not allowed and without our part of entity tags.
+
+        Returns the same object if nothing is hidden.
+        """
         if name == b"cookie":
             return self.site.gate.strip(value, self._allows)
         if b"~ck." not in value:
@@ -92,27 +99,26 @@ class Exchange:
 
     @property
     def has_started(self) -> bool:
-        """Whether the response's headers were taken, so that nothing else can be answered."""
+        """Whether `start` has taken the response's headers, so that no other response is possible."""
         return self.consent._started
 
     def _allows(self, category: str, vendor: str | None = None) -> bool:
         return self.consent._permissions().allows(category, vendor)
 
     def announce(self) -> None:
-        """Tell the manager's listeners of the records of this request, from a thread without an event loop."""
+        """Call the manager's listeners with the records of this request, from a thread without an event loop."""
         self.consent._announce()
 
     async def aannounce(self) -> None:
-        """Tell the manager's listeners of the records of this request, from an event loop."""
+        """Call the manager's listeners with the records of this request, from an event loop."""
         await self.consent._aannounce()
 
     # The response
 
     def start(self, status: int, headers: Headers) -> Headers | None:
-        """Take the response's status and headers.
+        """Return the headers to send for a response, or None for a page whose headers wait for its first bytes.
 
-        Returns the headers that leave, or None for a page whose headers wait for its first bytes: then `body` or
-        `body_elsewhere` returns them.
+        In the second case, `body` or `body_elsewhere` returns the headers later.
         """
         consent = self.consent
         consent._started = True
@@ -120,7 +126,7 @@ class Exchange:
         if sets_cookies:
             headers = self._filter_cookies(headers)
         if is_html or consent._changed or status == 304 or self.is_own:
-            return self._start_looked_at(status, list(headers), is_html=is_html)
+            return self._start_document(status, list(headers), is_html=is_html)
         self.passes = True
         if not (consent._accessed or self._depends or consent._nonce):
             return headers
@@ -129,8 +135,8 @@ class Exchange:
             self.site.warn_of_public(self.head.path)
         return headers
 
-    def _start_looked_at(self, status: int, headers: Headers, *, is_html: bool) -> Headers | None:
-        """Go on with a response that people look at, that carries a decision, or that browsers hold against one they kept."""
+    def _start_document(self, status: int, headers: Headers, *, is_html: bool) -> Headers | None:
+        """Do what `start` does, for HTML, for responses to a decision, for 304 and for the library's own responses."""
         is_page = is_html and not any(name == b"hx-request" for name, _ in self.head.headers)
         if is_page and not self.is_own and self.site.is_complete_html(self.head, status, headers):
             if self.head.method == "GET":
@@ -143,10 +149,9 @@ class Exchange:
         return self._finish_headers(status, headers, is_page=is_page, is_html=is_html)
 
     def body(self, chunk: bytes, more: bool) -> tuple[Headers | None, bytes]:
-        """Take a piece of the response's body.
+        """Return what to send for a chunk of the response's body: the headers that waited, and bytes.
 
-        Returns the headers that were held, once they are decided, and the bytes that leave. While the headers are held, no
-        bytes leave.
+        The headers are returned once, as soon as they are final, and are None otherwise. No bytes are sent before them.
         """
         page = self._page
         if page is None:
@@ -159,7 +164,7 @@ class Exchange:
         return self._release(page, None if more else len(out)), out
 
     def body_elsewhere(self) -> Headers | None:
-        """Return the headers that were held, for a body that goes another way than through `body`, such as a file."""
+        """Return the headers that waited, or None, for a body that the server sends by itself, such as a file."""
         page = self._page
         if page is None or not page.is_held:
             return None
@@ -168,7 +173,10 @@ class Exchange:
         return self._finish_headers(200, page.headers, is_page=False, is_html=True)
 
     def _release(self, page: HeldPage, length: int | None) -> Headers:
-        """Return the headers that were held, now that the first bytes have told whether this is a whole document."""
+        """Return the headers that waited, now that the first bytes have shown whether this is a whole document.
+
+        `length` is the size of the whole body, or None if more follows.
+        """
         page.is_held = False
         if not page.is_document:
             self._page = None
@@ -178,7 +186,7 @@ class Exchange:
         return self._finish_headers(200, headers, is_page=True, is_html=True, has_markup=True)
 
     def _hold(self, headers: Headers) -> HeldPage:
-        """Make our markup for a page, and what finds its places in the page."""
+        """Return a page whose headers wait for its first bytes, with the markup that will be inserted."""
         consent = self.consent
         is_shared = caching.is_public(headers) and not self._is_personal
         view = self.view(is_shared=is_shared)
@@ -187,14 +195,22 @@ class Exchange:
         inserter = self.site.inserter(
             view, headers, None if is_shared else consent, arrival=arrival, dropped=self._dropped
         )
-        # A nonce that was drawn for our markup alone makes the page no less the same for everybody.
-        self._lent_nonce = consent._has_nonce and not had_nonce
+        # The page stays the same for every visitor if only our markup uses the nonce.
+        self._nonce_is_ours = consent._has_nonce and not had_nonce
         return HeldPage(headers, inserter, arrival=arrival)
 
     def _finish_headers(
         self, status: int, headers: Headers, *, is_page: bool, is_html: bool, has_markup: bool = False
     ) -> Headers:
-        """Return the headers that leave; `is_page` says that people look at the response, `has_markup` that ours goes in."""
+        """Return the headers to send.
+
+        Args:
+            status: of the response.
+            headers: the application's, without the cookies that are not allowed.
+            is_page: whether a browser shows the response as a page.
+            is_html: whether the response is HTML.
+            has_markup: whether our markup is inserted.
+        """
         site, consent = self.site, self.consent
         depends = self._is_personal
         public = caching.is_public(headers)
@@ -224,7 +240,7 @@ class Exchange:
         return headers
 
     def _cookies_to_set(self, *, is_document: bool) -> list[str]:
-        """List the Set-Cookie values of this response: a decision's, a renewed outdated cookie, and expired leftovers."""
+        """Return the Set-Cookie values of this response: the new decision, a renewed outdated cookie, and expired leftovers."""
         consent = self.consent
         if not (is_document or consent._changed):
             return []
@@ -237,12 +253,17 @@ class Exchange:
         return lines
 
     def _filter_cookies(self, headers: Headers) -> Headers:
-        """Drop the application's cookies that are not allowed, and note whether another consent would have kept others."""
+        """Return the headers without cookies that are not allowed.
+
+        Sets `_depends` if another consent would have kept other cookies.
+        """
         site, consent = self.site, self.consent
         permissions = consent._shared_permissions or consent._permissions()
         ends = consent._end_of(permissions)
-        kept, self._depends, noticed = site.set_cookie_filter.filter(headers, permissions, site.clock(), ends)
-        for verdict in noticed:
+        kept, self._depends, verdicts = site.set_cookie_filter.filter(
+            headers, permissions, site.clock(), ends
+        )
+        for verdict in verdicts:
             site.observed_cookies.report(verdict)
             if verdict.action is Action.DROP:
                 self._dropped = (*self._dropped, verdict)
@@ -252,12 +273,17 @@ class Exchange:
     def _is_personal(self) -> bool:
         """Whether the application made this response for one visitor."""
         consent = self.consent
-        return consent._accessed or self._depends or (consent._has_nonce and not self._lent_nonce)
+        return consent._accessed or self._depends or (consent._has_nonce and not self._nonce_is_ours)
 
     # What pages show
 
     def view(self, *, is_shared: bool = False, back: str | None = None) -> View:
-        """Describe this visitor on this page for templates; a page for shared caches is described the same for everybody."""
+        """Return what templates need of this visitor and page.
+
+        Args:
+            is_shared: whether shared caches may keep the page, so that the view is the same for every visitor.
+            back: path to which forms on the page return; None for the page itself.
+        """
         manager = self.site.manager
         if is_shared:
             language = manager.policy.languages[0]
@@ -272,5 +298,5 @@ class Exchange:
         )
 
     def page_state(self) -> bytes:
-        """Return the state of this visitor's pages, for entity tags: two consents of one state look the same."""
+        """Return a digest of what this visitor's pages show, for entity tags; equal digests mean equal pages."""
         return self.site.page_state(self.consent._current(), self.consent._language())

@@ -1,4 +1,4 @@
-"""An HTML page whose headers wait for its first bytes, because those tell whether it is a whole document."""
+"""An HTML page whose headers wait for its first bytes, because the bytes show whether it is a whole document."""
 
 from consentkit.headers import caching
 from consentkit.html import Inserter
@@ -8,16 +8,16 @@ __all__ = ["LONGEST_DOUBT", "HeldPage"]
 Headers = list[tuple[bytes, bytes]]
 
 LONGEST_DOUBT = 16 * 1024
-"""Bytes of comments and white space at the beginning that are held until it is known whether a document follows."""
+"""At most this many bytes of leading comments and white space wait for the beginning of a document."""
 
 
 class HeldPage:
-    """A page between the application's response start and the moment when its headers are decided.
+    """A page from the start of the application's response until its last byte.
 
     Attributes:
-        headers: the application's, without the cookies that the gate dropped.
+        headers: the application's, without the cookies that are not allowed.
         is_held: whether the headers still wait.
-        arrival: markup that tells where the visitor's choice came from; empty on most pages.
+        arrival: markup that says from which site the visitor's choice came; empty on most pages.
     """
 
     __slots__ = ("_early", "_inserter", "arrival", "headers", "is_held")
@@ -30,7 +30,7 @@ class HeldPage:
         self._early = b""
 
     def feed(self, chunk: bytes, more: bool) -> bytes | None:
-        """Take a piece of the body; return what leaves, or None while it is still in doubt whether a document follows."""
+        """Return the bytes to send after a chunk of the body, or None while it is unknown whether a document follows."""
         out = self._early + self._inserter.feed(bytes(chunk), more)
         if more and self._inserter.complete is None and len(out) < LONGEST_DOUBT:
             self._early = out
@@ -39,16 +39,16 @@ class HeldPage:
         return out
 
     def feed_after(self, chunk: bytes, more: bool) -> bytes:
-        """Take a piece of the body after the headers have left; return what leaves."""
+        """Return the bytes to send for a chunk that follows the headers."""
         return self._inserter.feed(bytes(chunk), more)
 
     @property
     def is_document(self) -> bool:
-        """Whether the bytes so far do not rule out that this is a whole document, so that our markup goes in."""
+        """Whether our markup is inserted, because the bytes so far can begin a whole document."""
         return self._inserter.complete is not False
 
     def headers_with_markup(self, length: int | None) -> Headers:
-        """Return the headers for a body that has our markup in it; `length` is its size where all of it is known."""
+        """Return the headers for the body with our markup; `length` is its size, or None if more follows."""
         headers = caching.without_body_fields(self.headers)
         if length is not None and not caching.values(headers, b"transfer-encoding"):
             headers.append((b"content-length", b"%d" % length))

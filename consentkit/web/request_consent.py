@@ -1,6 +1,6 @@
-"""The visitor's consent during one request: what handlers ask, and how they decide.
+"""The visitor's consent during one request: handlers read it, and can record a decision.
 
-Names with an underscore are for `consentkit.web` alone: the exchange reads there what the response has to carry.
+Names with an underscore are for `consentkit.web` alone. The exchange reads from them what the response must carry.
 """
 
 import asyncio
@@ -22,25 +22,25 @@ __all__ = ["Choose", "RequestConsent", "head_of", "manager_of"]
 Answers = Mapping[str, bool]
 
 Choose = Callable[[Consent], Outcome]
-"""Records a choice, given the consent before it. Blocks for the ledger."""
+"""Records a choice and returns its outcome. Takes the consent before the choice, and blocks for the ledger."""
 
 
 class RequestConsent:
-    """The visitor's consent as this request found it, or left it.
+    """The visitor's consent at the start of a request, or after a decision that was made during the request.
 
-    Asking marks the response as depending on the visitor, so that no shared cache keeps it. Deciding adds the consent cookie to
-    the response. Nothing is worked out before it is asked for.
+    Reading any attribute marks the response as dependent on the visitor, so that no shared cache keeps it. A decision adds the
+    consent cookie to the response. The consent is evaluated when it is first read.
     """
 
     # _token: the verified cookie; None without one.
-    # _unaltered: whether the application may see the request's headers as they are.
-    # _needs_ledger: whether the ledger has to be asked before the application runs.
-    # _accessed: whether the application asked anything, so that the response depends on the visitor.
-    # _started: whether the response's headers have left.
-    # _changed, _narrowed: whether a decision was taken in this request, and whether one took something away.
+    # _unaltered: whether the application may see the request's headers unchanged.
+    # _needs_ledger: whether the ledger must be asked before the application runs.
+    # _accessed: whether the application read the consent, so that the response depends on the visitor.
+    # _started: whether the response's headers have been sent.
+    # _changed, _narrowed: whether a decision was made in this request, and whether one narrowed the consent.
     # _outdated: whether the browser's cookie differs from the ledger's newest record.
-    # _cookies: Set-Cookie values that the response has to carry.
-    # _announcements: stored records that the manager's listeners have not been told about yet.
+    # _cookies: Set-Cookie values that the response must carry.
+    # _announcements: stored records for which the manager's listeners have not been called yet.
     __slots__ = (
         "_accessed",
         "_announcements",
@@ -67,7 +67,15 @@ class RequestConsent:
         unaltered: bool = True,
         permissions: Consent | None = None,
     ) -> None:
-        """Take the verified cookie, and the shared consent that has this visitor's permissions, if that is known already."""
+        """Make the consent of one request.
+
+        Args:
+            manager: of the site.
+            head: of the request.
+            token: the verified cookie; None without one.
+            unaltered: whether the application may see the request's headers unchanged.
+            permissions: a shared consent with this visitor's permissions; None if no such consent is cached.
+        """
         self._manager = manager
         self._head = head
         self._token = token
@@ -82,14 +90,14 @@ class RequestConsent:
 
     @property
     def consent(self) -> Consent:
-        """The consent as a value that outlives the request, for background tasks."""
+        """The consent as an immutable value, which background tasks may keep after the request."""
         self._accessed = True
         return self._current()
 
     def allows(self, category: str, vendor: str | None = None) -> bool:
-        """Return whether a category, or one vendor of it, may store and read. Never waits.
+        """Return whether a category, or one vendor of it, may store and read data on the device. Never waits.
 
-        The answer is as of the start of the request, of the websocket's handshake, or of a decision taken in it since.
+        The result is the one at the start of the request or websocket, or after a decision that was made in it.
 
         Raises:
             UnknownCategoryError: the policy has no such category.
@@ -100,12 +108,12 @@ class RequestConsent:
 
     @property
     def status(self) -> ConsentStatus:
-        """Whether the visitor has given, refused or withdrawn consent, has yet to answer, or has to answer again."""
+        """Whether the visitor has given, refused or withdrawn consent, has yet to answer, or must answer again."""
         return self.consent.status
 
     @property
     def granted(self) -> frozenset[str]:
-        """Ids of the categories that the visitor granted. Required categories are on without being granted."""
+        """Ids of the categories that the visitor granted. Required categories are on, but are not among them."""
         return self.consent.granted
 
     @property
@@ -130,7 +138,7 @@ class RequestConsent:
 
     @property
     def needs_asking(self) -> bool:
-        """Whether the banner has something to ask."""
+        """Whether the banner has a question for this visitor."""
         return self.consent.needs_asking
 
     @property
@@ -140,60 +148,80 @@ class RequestConsent:
 
     @property
     def notice(self) -> str | None:
-        """Whole digest of the notice that was answered; None without a decision."""
+        """Full digest of the notice that the visitor answered; None without a decision."""
         return self.consent.notice
 
     @property
     def nonce(self) -> str:
-        """The nonce of this response's Content-Security-Policy, where `csp` has a place for one; for the page's own tags."""
+        """The nonce of this response's Content-Security-Policy, for the page's own tags.
+
+        The policy contains the nonce if the `csp` setting has `'nonce-{nonce}'`.
+        """
         self._nonce = self._nonce or secrets.token_urlsafe(16)
         return self._nonce
 
     # Deciding, in async code
 
     async def adecide(self, categories: Answers, *, vendors: Answers | None = None) -> None:
-        """Replace the decision: what is not named is refused.
+        """Replace the decision. Categories and vendors that are not mentioned are refused.
 
         Raises:
-            UnknownIdError: the policy lacks a category or vendor that is named.
+            UnknownIdError: the policy has no such category or vendor.
             InvalidDecisionError: a required category is refused.
-            ResponseStartedError: the headers have left.
-            LedgerUnavailableError: the decision would widen and cannot be recorded; nothing was changed.
+            ResponseStartedError: the response's headers have been sent.
+            LedgerUnavailableError: the decision grants more than before and cannot be recorded; nothing was changed.
         """
         await self._aapply(self._decision(categories, vendors, merge=False))
 
     async def achange(self, categories: Answers | None = None, *, vendors: Answers | None = None) -> None:
-        """Merge into the decision: nothing else moves, nor does its end. Raises as `adecide` does."""
+        """Change the mentioned categories and vendors of the decision, and keep the rest and its end.
+
+        Raises:
+            ConsentError: as `adecide` does.
+        """
         await self._aapply(self._decision(categories or {}, vendors, merge=True))
 
     async def awithdraw(self, category: str | None = None) -> str | None:
-        """Withdraw everything, or one category.
+        """Withdraw every grant, or the grant of one category.
 
-        Returns the reference by which the records can be asked for, or None where nothing was granted.
+        Returns:
+            the reference with which the visitor can request the records, or None if nothing was granted.
 
         Raises:
             UnknownCategoryError: the policy has no such category.
             InvalidDecisionError: the category is required.
-            ResponseStartedError: the headers have left.
+            ResponseStartedError: the response's headers have been sent.
         """
         return (await self._aapply(self._withdrawal(category))).reference
 
     # Deciding, in sync code
 
     def decide(self, categories: Answers, *, vendors: Answers | None = None) -> None:
-        """Do what `adecide` does, blocking; BlockingCallError on an event loop's thread."""
+        """Replace the decision as `adecide` does, in sync code.
+
+        Raises:
+            BlockingCallError: an event loop runs in this thread.
+        """
         self._apply_blocking(
             self._decision(categories, vendors, merge=False), instead="await consent.adecide(...)"
         )
 
     def change(self, categories: Answers | None = None, *, vendors: Answers | None = None) -> None:
-        """Do what `achange` does, blocking; BlockingCallError on an event loop's thread."""
+        """Change the decision as `achange` does, in sync code.
+
+        Raises:
+            BlockingCallError: an event loop runs in this thread.
+        """
         self._apply_blocking(
             self._decision(categories or {}, vendors, merge=True), instead="await consent.achange(...)"
         )
 
     def withdraw(self, category: str | None = None) -> str | None:
-        """Do what `awithdraw` does, blocking; BlockingCallError on an event loop's thread."""
+        """Withdraw as `awithdraw` does, in sync code.
+
+        Raises:
+            BlockingCallError: an event loop runs in this thread.
+        """
         return self._apply_blocking(
             self._withdrawal(category), instead="await consent.awithdraw(...)"
         ).reference
@@ -228,7 +256,7 @@ class RequestConsent:
     # For the exchange
 
     def _current(self) -> Consent:
-        """Return the visitor's own consent, without setting `accessed`."""
+        """Return the visitor's own consent, without setting `_accessed`."""
         consent = self._own_consent
         if consent is None:
             gpc = sends_gpc(self._head.headers)
@@ -238,9 +266,9 @@ class RequestConsent:
         return consent
 
     def _permissions(self) -> Consent:
-        """Return a Consent with this visitor's permissions, without setting `accessed`.
+        """Return a Consent with this visitor's permissions, without setting `_accessed`.
 
-        It may be shared: its dates, subject and status can be those of another visitor who gave the same answer.
+        The Consent may be shared: its dates, subject and status can be those of another visitor who gave the same answer.
         """
         permissions = self._shared_permissions
         if permissions is None and self._token is not None:
@@ -250,24 +278,24 @@ class RequestConsent:
         return permissions or self._current()
 
     def _end_of(self, permissions: Consent) -> int | None:
-        """Return when this visitor's `permissions()` end, in whole seconds since the epoch; None where nothing was decided."""
+        """Return when this visitor's permissions end, in whole seconds since the epoch; None without a decision."""
         token = self._token
         is_shared = token is not None and permissions is not self._own_consent
         return token.ends if token is not None and is_shared else permissions.expires
 
     @property
     def _has_nonce(self) -> bool:
-        """Whether the nonce was drawn, so that nobody else may be sent the same page."""
+        """Whether the nonce was made, so that no other visitor may get the same page."""
         return bool(self._nonce)
 
     def _language(self) -> str:
-        """Return the policy's language that the visitor likes best."""
+        """Return the language of the policy that the visitor prefers (Accept-Language)."""
         return preferred_language(self._head.headers, self._manager.policy.languages)
 
     def _choice_context(
         self, *, choice: str, surface: Surface = "api", language: str | None = None, notice: str | None = None
     ) -> ChoiceContext:
-        """Return how a choice in this request comes about, for its record."""
+        """Return the circumstances of a choice in this request, for its record."""
         return ChoiceContext(
             surface=surface,
             choice=choice,
@@ -277,25 +305,25 @@ class RequestConsent:
         )
 
     def _apply(self, choose: Choose) -> Outcome:
-        """Record a choice and adopt its outcome; blocks for the ledger.
+        """Record a choice and make its outcome this request's consent; blocks for the ledger.
 
-        The record is added to `announcements`: whoever called tells the manager's listeners.
+        The record is added to `_announcements`. The caller then runs `_announce` or `_aannounce`.
 
         Raises:
-            ResponseStartedError: the headers have left; nothing was recorded.
+            ResponseStartedError: the response's headers have been sent; nothing was recorded.
         """
         self._require_unsent()
         return self._adopt(choose(self._current()))
 
     def _require_unsent(self) -> None:
-        """Raise ResponseStartedError if the response's headers have left."""
+        """Raise ResponseStartedError if the response's headers have been sent."""
         if self._started:
             raise ResponseStartedError(
-                "The response's headers have left, so the visitor's browser cannot be told: decide before the response starts."
+                "The response's headers are sent already, so no decision reaches the browser: decide before the response starts."
             )
 
     def _adopt(self, outcome: Outcome) -> Outcome:
-        """Make an outcome this request's consent, with the cookies that the response then carries."""
+        """Make an outcome this request's consent, and keep its cookies for the response."""
         self._accessed = True
         record = outcome.record
         if record is not None:
@@ -309,13 +337,13 @@ class RequestConsent:
         return outcome
 
     def _announce(self) -> None:
-        """Tell the manager's listeners of the records of this request, from a thread without an event loop."""
+        """Call the manager's listeners with the records of this request, from a thread without an event loop."""
         records, self._announcements = self._announcements, ()
         for record in records:
             self._manager.notify(record)
 
     async def _aannounce(self) -> None:
-        """Tell the manager's listeners of the records of this request, from an event loop."""
+        """Call the manager's listeners with the records of this request, from an event loop."""
         records, self._announcements = self._announcements, ()
         for record in records:
             await self._manager.anotify(record)

@@ -1,4 +1,4 @@
-"""One request line and its header fields, as every host can describe them."""
+"""A request's method, address and header fields, which every web framework can supply."""
 
 from urllib.parse import quote
 
@@ -6,21 +6,21 @@ from consentkit.headers import RawHeaders
 
 __all__ = ["RequestHead"]
 
-# Characters that browsers leave alone in a path (URL standard, path percent-encode set).
+# Characters that browsers do not percent-encode in a path (URL standard, path percent-encode set).
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 
 
 class RequestHead:
-    """What a request asks for, without its body.
+    """A request without its body.
 
     Attributes:
         method: in capitals; empty for a websocket's handshake.
-        path: percent-decoded, with or without the root path in front, as the server gives it.
+        path: percent-decoded, with or without the root path in front, depending on the server.
         local_path: the path below the place where the application is mounted.
         root_path: where the application is mounted, without a slash at the end; empty at the top.
         query: the bytes after `?`.
         headers: pairs of raw bytes in the order in which they came, names in lower case.
-        raw_path: the path as it was sent, where the server keeps it.
+        raw_path: the path as the browser sent it; None if the server does not keep it.
     """
 
     __slots__ = ("headers", "local_path", "method", "path", "query", "raw_path", "root_path")
@@ -47,7 +47,7 @@ class RequestHead:
 
     @property
     def target(self) -> str:
-        """The path and query that were asked for, percent-encoded."""
+        """The path and query of the request, percent-encoded."""
         raw = self.raw_path
         path = raw.decode("latin-1") if raw else quote(self.path, safe=_SAFE_IN_PATH)
         return f"{path}?{self.query.decode('latin-1')}" if self.query else path

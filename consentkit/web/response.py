@@ -1,4 +1,4 @@
-"""A response of the library itself: status, raw headers and body, for every host to send."""
+"""Responses that the library itself makes: status, raw headers and body, which every host can send."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 __all__ = ["Response", "content", "html", "json_document", "no_content", "redirect"]
 
-# What stays as it is in the Location of a redirect: all that has a meaning in an address.
+# Characters with a meaning in an address, which a redirect's Location keeps unescaped.
 _SAFE_IN_ADDRESS = ":/%#?=@[]!$&'()*+,;"
 
 NamedHeaders = Mapping[str, str]
@@ -16,12 +16,12 @@ NamedHeaders = Mapping[str, str]
 
 @dataclass(slots=True)
 class Response:
-    """What the library answers.
+    """A response that the library itself makes.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status code.
         headers: pairs of raw bytes, names in lower case.
-        body: whole, for HEAD too; a server sends none then.
+        body: the whole body, even for HEAD, where servers send none.
     """
 
     status: int
@@ -50,25 +50,25 @@ def _response(status: int, headers: NamedHeaders | None, body: bytes, content_ty
 
 
 def content(body: bytes, content_type: str, headers: NamedHeaders | None = None) -> Response:
-    """Return a file."""
+    """Return a response with a file."""
     return _response(200, headers, body, content_type)
 
 
 def html(text: str, status: int = 200, headers: NamedHeaders | None = None) -> Response:
-    """Return an HTML page in UTF-8."""
+    """Return a response with an HTML page in UTF-8."""
     return _response(status, headers, text.encode(), "text/html; charset=utf-8")
 
 
 def json_document(
     value: Any, status: int = 200, headers: NamedHeaders | None = None, media_type: str = "application/json"
 ) -> Response:
-    """Return a JSON document in UTF-8 (RFC 8259)."""
+    """Return a response with a JSON document in UTF-8 (RFC 8259)."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return _response(status, headers, text.encode(), media_type)
 
 
 def redirect(address: str, headers: NamedHeaders | None = None) -> Response:
-    """Return a redirect to a page that the browser then asks for with GET (303, RFC 9110 section 15.4.4)."""
+    """Return a redirect to a page that the browser then requests with GET (303, RFC 9110 section 15.4.4)."""
     response = _response(303, headers, b"")
     response.add("location", quote(address, safe=_SAFE_IN_ADDRESS))
     return response

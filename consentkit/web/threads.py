@@ -1,4 +1,4 @@
-"""Threads for the ledger, so that waiting for it takes none from the application's own sync handlers."""
+"""Threads that wait for the ledger, apart from those of the application's own sync handlers."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,13 +11,13 @@ __all__ = ["in_ledger_thread"]
 T = TypeVar("T")
 
 THREADS = 64
-"""As many visitors can wait for the ledger at once, in each event loop."""
+"""At most this many threads of each event loop wait for the ledger at once."""
 
 _limiter: RunVar[CapacityLimiter] = RunVar("consentkit-ledger")
 
 
 async def in_ledger_thread(call: Callable[[], T]) -> T:
-    """Run a call that waits for the ledger, without holding up the event loop."""
+    """Return the result of a call that waits for the ledger, without blocking the event loop."""
     try:
         limiter = _limiter.get()
     except LookupError:
