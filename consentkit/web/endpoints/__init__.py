@@ -1,4 +1,4 @@
-"""What the library answers under its prefix."""
+"""The endpoints: the library's own addresses, below its prefix."""
 
 from consentkit.web.endpoints.answer import Answer, LedgerStep
 from consentkit.web.endpoints.body import BodyBuffer

@@ -1,4 +1,4 @@
-"""What an endpoint is: a function of an exchange and a request's body that answers, or says how to once the ledger is asked."""
+"""The type of endpoints: functions of an exchange and a body that return a response, or a step that waits for the ledger."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,12 +8,12 @@ from consentkit.web.response import Response
 __all__ = ["Answer", "Endpoint", "LedgerStep", "Methods"]
 
 LedgerStep = Callable[[], Response]
-"""Asks the ledger and returns the response. Blocks: a host runs it in place, or in a thread."""
+"""Asks the ledger and returns the response. The step blocks: a host runs it in place or in a thread."""
 
 Answer = Response | LedgerStep
 
 Endpoint = Callable[[Exchange, bytes | None], Answer]
-"""Answers a request; the body is None where it is larger than 16 KiB. Raises HTTPProblem to refuse."""
+"""Returns the response to a request, or a step. The body is None if it is larger than 16 KiB. Raises HTTPProblem to refuse."""
 
 Methods = Mapping[str, Endpoint]
-"""Endpoints of one address by method."""
+"""The endpoints of one address, by HTTP method."""

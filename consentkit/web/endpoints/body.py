@@ -1,4 +1,4 @@
-"""Request bodies: at most 16 KiB, of two media types, read strictly or refused."""
+"""Request bodies: at most 16 KiB, of two media types. Any other body is refused."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,10 +18,12 @@ T = TypeVar("T")
 
 
 class BodyBuffer:
-    """Collects a request's body as it arrives, up to 16 KiB counted on received bytes, whatever Content-Length says.
+    """Collects a request's body, up to 16 KiB.
+
+    Received bytes are counted, because Content-Length may be wrong.
 
     Attributes:
-        is_too_large: whether there is more than that, so that the host need not read on.
+        is_too_large: whether the body is larger, so that the host can stop reading.
     """
 
     def __init__(self, headers: RawHeaders) -> None:
@@ -30,24 +32,32 @@ class BodyBuffer:
         self._received = bytearray()
 
     def add(self, chunk: bytes) -> None:
-        """Take a piece of the body."""
+        """Add a chunk of the body."""
         self._received += chunk
         self.is_too_large = self.is_too_large or len(self._received) > LARGEST_BODY
 
     def whole(self) -> bytes | None:
-        """Return the body; None where it is too large."""
+        """Return the whole body, or None if it is too large."""
         return None if self.is_too_large else bytes(self._received)
 
 
 def required_body(body: bytes | None) -> bytes:
-    """Return a body, or raise the problem of one that is too large, which hosts pass on as None."""
+    """Return a body.
+
+    Raises:
+        HTTPProblem: the body is None, which means that it was too large (413).
+    """
     if body is None:
         raise HTTPProblem(413, "The body is larger than 16 KiB.")
     return body
 
 
 def parsed(read: Callable[[], T]) -> T:
-    """Return what a parser reads, or raise the problem of input that it refuses."""
+    """Return the result of a parser.
+
+    Raises:
+        HTTPProblem: the parser raised InvalidDecisionError (400).
+    """
     try:
         return read()
     except InvalidDecisionError as error:
@@ -55,7 +65,7 @@ def parsed(read: Callable[[], T]) -> T:
 
 
 def media_type(head: RequestHead) -> str:
-    """Return the media type of a body in UTF-8 that is not compressed; empty for any other one."""
+    """Return the media type of a request's body; empty if the body is compressed or not in UTF-8."""
     types = header_values(head.headers, b"content-type")
     encodings = header_values(head.headers, b"content-encoding")
     if len(types) != 1 or any(value.strip().lower() not in (b"", b"identity") for value in encodings):
@@ -66,7 +76,7 @@ def media_type(head: RequestHead) -> str:
 
 
 def wants_html(head: RequestHead) -> bool:
-    """Return whether a refusal is read by a person: after a form, or where a browser navigates."""
+    """Return whether a person will read a refusal, because a form was sent or a browser navigates."""
     if media_type(head) == FORM:
         return True
     accept = b",".join(header_values(head.headers, b"accept"))

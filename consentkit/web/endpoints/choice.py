@@ -1,4 +1,4 @@
-"""What visitors and programs send to the decision address, read strictly: anything doubtful is refused and changes nothing."""
+"""Choices that visitors and programs send to the decision address. Ambiguous input is refused and changes nothing."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Choices = Literal["accept_all", "reject_all", "save", "change"]
 
 
 class SubmittedChoice(BaseModel):
-    """A choice as it was sent: answers by id, or one of the two buttons, and how they came about."""
+    """A choice as it was sent: answers by id or one of the two buttons, with the circumstances for the record."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -34,20 +34,26 @@ class SubmittedChoice(BaseModel):
     next: str | None = None
 
     def as_choice(self) -> Choice:
-        """Return the answers that it names."""
+        """Return the answers for single categories and vendors."""
         return Choice(categories=self.categories or {}, vendors=self.vendors or {})
 
     @property
     def names_something(self) -> bool:
-        """Whether it holds any answer at all."""
+        """Whether there are answers for single categories or vendors."""
         return self.categories is not None or self.vendors is not None
 
 
 def read_json(body: bytes, *, merge: bool) -> SubmittedChoice:
-    """Read a JSON body (RFC 8259, UTF-8): no duplicate keys, no NaN, booleans only, nothing unknown, nothing deep.
+    """Read a choice from a JSON body (RFC 8259, UTF-8).
+
+    Duplicate or unknown keys, NaN, deep nesting and answers other than booleans are refused.
+
+    Args:
+        body: as it was sent.
+        merge: whether the choice changes a part of the decision, so that it must list the part.
 
     Raises:
-        InvalidDecisionError: with the reason, never with what was sent.
+        InvalidDecisionError: the body is refused. The message has the reason, and nothing that was sent.
     """
     try:
         text = body.decode("utf-8")
@@ -85,12 +91,13 @@ def _no_constant(name: str) -> Any:
 
 
 def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice, str | None]:
-    """Read a form: `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language`, `surface`; each once.
+    """Read a choice from a form, and the category if the form withdraws a single category.
 
-    A form that withdraws may name one `category`, which is returned beside the answer.
+    The fields are `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language` and `surface`, each at most once. A
+    withdrawal has `category` instead of `choice` and the answers by id.
 
     Raises:
-        InvalidDecisionError: with the reason, never with what was sent.
+        InvalidDecisionError: the form is refused. The message has the reason, and nothing that was sent.
     """
     fields = _fields(body)
     category = fields.pop("category", None) if withdrawal else None
@@ -119,10 +126,10 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice
 
 
 def read_query(query: bytes) -> tuple[SubmittedChoice, str | None]:
-    """Read the query of a withdrawal: `category`, `notice`, `language`, `surface`; each once.
+    """Read the query of a withdrawal: `category`, `notice`, `language` and `surface`, each at most once.
 
     Raises:
-        InvalidDecisionError: anything else, since a misspelt `category` would withdraw everything.
+        InvalidDecisionError: there is another field. A misspelt `category` would otherwise withdraw everything.
     """
     return read_form(query, withdrawal=True)
 
@@ -143,7 +150,7 @@ def _fields(body: bytes) -> dict[str, str]:
 
 
 def _reason(error: ValidationError) -> str:
-    """Return which of our own keys is wrong. A key that was sent is never repeated in an answer."""
+    """Return a message with the invalid key, if it is a key of ours. A response never repeats what was sent."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = first["loc"][0] if first["loc"] else ""
     known = where if where in SubmittedChoice.model_fields else "body"

@@ -1,4 +1,4 @@
-"""The decision's own addresses: look it up, replace it, change a part of it, withdraw it."""
+"""The addresses at which visitors and programs read, replace, change and withdraw the decision."""
 
 from datetime import datetime
 from typing import Any
@@ -20,14 +20,14 @@ __all__ = ["DecisionEndpoint", "decision_json"]
 
 
 class DecisionEndpoint:
-    """Answers at `decision` and `withdraw`: JSON with JSON, a form with a redirect to the page that it came from."""
+    """Responds at `decision` and `withdraw`: to JSON with JSON, to a form with a redirect to the page it came from."""
 
     def __init__(self, site: SiteServices) -> None:
         self._manager = site.manager
         self._pages = site.pages
 
     def routes(self) -> dict[str, Methods]:
-        """Return the addresses below the prefix."""
+        """Return the endpoints by their address below the prefix."""
         return {
             "/decision": {
                 "GET": self._show,
@@ -71,7 +71,7 @@ class DecisionEndpoint:
         return lambda: self._document(_applied(exchange, choose).consent)
 
     def _choose(self, exchange: Exchange, submitted: SubmittedChoice, *, merge: bool) -> Choose:
-        """Return what records a submitted choice."""
+        """Return a function that records a submitted choice."""
         manager = self._manager
         context = exchange.consent._choice_context(
             choice=submitted.choice or ("change" if merge else "api"),
@@ -87,7 +87,7 @@ class DecisionEndpoint:
                     manager.recorder.shown(submitted.notice), allowed=submitted.choice == "accept_all"
                 )
             elif merge and not (choice.categories or choice.vendors):
-                manager.recorder.shown(submitted.notice)  # raises where the notice is unknown
+                manager.recorder.shown(submitted.notice)  # raises UnknownNoticeError
                 return Outcome(consent=before)
             return manager.decide(before, choice, context, merge=merge)
 
@@ -112,7 +112,7 @@ class DecisionEndpoint:
         return lambda: self._back_after(exchange, choose, submitted)
 
     def _withdrawal(self, exchange: Exchange, submitted: SubmittedChoice, category: str | None) -> Choose:
-        """Return what records a withdrawal."""
+        """Return a function that records a withdrawal."""
         context = exchange.consent._choice_context(
             choice="withdraw",
             surface=submitted.surface,
@@ -130,7 +130,7 @@ class DecisionEndpoint:
 
 
 def decision_json(consent: Consent) -> dict[str, Any]:
-    """Return a consent as the decision address shows it; times in RFC 3339, UTC."""
+    """Return a consent as the decision address shows it, with times in UTC (RFC 3339)."""
     return {
         "status": consent.status.value,
         "categories": dict(consent.categories),
@@ -148,7 +148,11 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _applied(exchange: Exchange, choose: Choose) -> Outcome:
-    """Record a choice, and turn what can go wrong into its answer; blocks for the ledger."""
+    """Record a choice and return its outcome; blocks for the ledger.
+
+    Raises:
+        HTTPProblem: the choice is invalid (400, 409), or the ledger cannot record it (503).
+    """
     try:
         return exchange.consent._apply(choose)
     except UnknownNoticeError as error:

@@ -1,7 +1,7 @@
-"""Embedded content of third parties: a placeholder until it is allowed, then the vendor's frame, both in a frame of ours.
+"""Embedded content of third parties: a frame of ours with a placeholder, or with the vendor's frame once it is allowed.
 
-The page that embeds is the same for everybody. What a visitor gets is decided here, with or without JavaScript. "Load once" is a
-signed token for one vendor, one address and one minute: no setting changes, and the record of it leads to nobody.
+The embedding page is the same for every visitor. This endpoint decides what the visitor sees, with or without JavaScript. "Load
+once" is a signed token for one vendor, one address and one minute. It changes no decision, and its record has no pseudonym.
 """
 
 import re
@@ -37,12 +37,12 @@ FRAMED_HEADERS = (
     (b"content-security-policy", _POLICY.encode()),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
-# In this order the address of an embed is written again; other fields play no part.
+# The query fields of an embed, in the order in which redirects write them; other fields are ignored.
 _FIELDS = ("u", "next", "t")
 
 
 class EmbedEndpoint:
-    """Answers at `embed/{vendor}?u=URL`."""
+    """Responds at `embed/{vendor}?u=URL`."""
 
     def __init__(self, site: SiteServices) -> None:
         manager = site.manager
@@ -53,7 +53,7 @@ class EmbedEndpoint:
         self._signer = signer(manager.cookie.keys_oldest_first, salt)
 
     def _show(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Show the vendor's frame where it is allowed, or loaded once, and the placeholder otherwise."""
+        """Return a page with the vendor's frame if it is allowed or loaded once, otherwise with the placeholder."""
         vendor, query = self._requested(exchange)
         is_shown = exchange.consent.vendors[vendor.id] or self._is_valid(
             query.get("t", ""), vendor.id, query["u"]
@@ -81,7 +81,7 @@ class EmbedEndpoint:
         return html(page, headers=headers)
 
     def _load_once(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Let one vendor's content be loaded for a minute; the record first, as with every choice that widens."""
+        """Return a step that records "load once", and then redirects to the vendor's frame for one minute."""
         vendor, query = self._requested(exchange)
         if required_body(body) and media_type(exchange.head) != FORM:
             raise HTTPProblem(415, f"Send {FORM}.")
@@ -107,11 +107,15 @@ class EmbedEndpoint:
         return record
 
     def _again(self, exchange: Exchange, vendor: Vendor, query: Mapping[str, str]) -> Response:
-        """Send the browser to the same address with GET, so that Back shows no error page."""
+        """Return a redirect to the same address with GET, so that the Back button shows no error page."""
         return redirect(self._address(exchange, vendor, query), {"cache-control": "private, no-store"})
 
     def _requested(self, exchange: Exchange) -> tuple[Vendor, dict[str, str]]:
-        """Return the vendor that a request names, and the fields of its query."""
+        """Return the vendor in a request's path, and the fields of its query.
+
+        Raises:
+            HTTPProblem: the vendor embeds no content here (404), or the query is wrong (400).
+        """
         name = exchange.head.path.rpartition("/")[2]
         vendor = next((vendor for vendor in self._manager.policy.vendors if vendor.id == name), None)
         if vendor is None or not vendor.origins.frame:

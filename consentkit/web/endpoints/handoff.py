@@ -1,4 +1,4 @@
-"""The three addresses of the hand-off."""
+"""The three addresses of the hand-off: `start` and `return` on the asking site, `issue` on the issuing site."""
 
 import re
 
@@ -17,11 +17,11 @@ __all__ = ["HandoffEndpoint"]
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 _HEADERS = {"cache-control": "private, no-store", "referrer-policy": "no-referrer"}
 ARRIVAL_SECONDS = 120
-"""How long the next page may tell the visitor from which site the choice came."""
+"""Seconds in which the next page may show from which site the choice came."""
 
 
 class HandoffEndpoint:
-    """Answers `start` and `return` on the site that wants to know, and `issue` on the one that knows."""
+    """Responds at `start` and `return` as the asking site, and at `issue` as the issuing site."""
 
     def __init__(self, site: SiteServices, handoff: Handoff) -> None:
         self._site = site
@@ -30,7 +30,7 @@ class HandoffEndpoint:
         self._cookie = f"{site.manager.cookie.name}-tx"
 
     def routes(self) -> dict[str, Methods]:
-        """Return the addresses below the prefix."""
+        """Return the endpoints by their address below the prefix."""
         return {
             "/handoff/start": {"GET": self._start},
             "/handoff/issue": {"GET": self._issue},
@@ -38,7 +38,7 @@ class HandoffEndpoint:
         }
 
     def _start(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Remember a transaction and send the browser to the site that knows."""
+        """Begin a transaction, and redirect the browser to the issuing site."""
         query = unrepeated_fields(exchange.head.query)
         back = self._local(exchange, query.get("next"))
         try:
@@ -46,10 +46,14 @@ class HandoffEndpoint:
         except HandoffRefusal as refusal:
             self._handoff.count(f"start: {refusal.reason}")
             return redirect(back, _HEADERS)
-        return self._remembering(redirect(address, _HEADERS), value)
+        return self._with_transactions(redirect(address, _HEADERS), value)
 
     def _issue(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Tell one other site what the visitor chose here, for one transaction of this browser."""
+        """Return a step that redirects the browser to the asking site with the visitor's choice.
+
+        Raises:
+            HTTPProblem: the query is wrong (400), or the request is no navigation of a visitor (403).
+        """
         audience, state = self._issue_fields(exchange.head.query)
         if not _STATE.fullmatch(state):
             raise HTTPProblem(400, "`st` is not the SHA-256 of a transaction.")
@@ -59,7 +63,11 @@ class HandoffEndpoint:
         return lambda: redirect(self._handoff.issue(consent, audience, state), _HEADERS)
 
     def _issue_fields(self, query: bytes) -> tuple[str, str]:
-        """Return audience and state of a query that has exactly these two."""
+        """Return the audience and the state in a query.
+
+        Raises:
+            HTTPProblem: a field is missing, repeated or unknown, or no other site has this id (400).
+        """
         try:
             fields = unique_fields(query)
         except ValueError:
@@ -72,7 +80,7 @@ class HandoffEndpoint:
         return fields["aud"], fields["st"]
 
     def _return(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Adopt the choice, and go where the visitor was going."""
+        """Return a step that takes over the choice, and redirects to the page that the visitor wanted."""
         return lambda: self._adopt(exchange)
 
     def _adopt(self, exchange: Exchange) -> Response:
@@ -91,8 +99,8 @@ class HandoffEndpoint:
         except HandoffRefusal as refusal:
             handoff.count(f"return: {refusal.reason}")
             if refusal.reason == "st":
-                # The token answers another tab that set out in the same moment, or another browser: it ends nothing that is
-                # under way here.
+                # The token is for another tab that started at the same moment, or for another browser. Transactions of this
+                # browser go on.
                 back, others = "/", handoff.transactions.dumps(under_way)
             return self._finished(exchange, back, others)
         response = self._finished(exchange, back, others)
@@ -103,11 +111,12 @@ class HandoffEndpoint:
         return response
 
     def _finished(self, exchange: Exchange, back: str, others: str) -> Response:
-        """Go back to a page; what other tabs have under way stays."""
+        """Return a redirect to a page, which keeps the transactions of other tabs in the cookie."""
         response = redirect(back, _HEADERS)
-        return self._remembering(response, others) if self._sent(exchange) else response
+        return self._with_transactions(response, others) if self._sent(exchange) else response
 
-    def _remembering(self, response: Response, value: str) -> Response:
+    def _with_transactions(self, response: Response, value: str) -> Response:
+        """Return the response with the transaction cookie, which an empty value removes."""
         age = TRANSACTION_SECONDS if value else 0
         response.add("set-cookie", f"{self._cookie}={value}{self._site.brief_attributes}; Max-Age={age}")
         return response
@@ -116,10 +125,10 @@ class HandoffEndpoint:
         return cookie_values(exchange.head.headers, self._cookie.encode())
 
     def _transactions(self, exchange: Exchange) -> tuple[Transaction, ...]:
-        """Return what this browser has under way.
+        """Return this browser's transactions, newest first.
 
         Raises:
-            HandoffRefusal: nothing that this site wrote, or nothing that is still valid.
+            HandoffRefusal: the cookie is missing, repeated or not written by this site, or every transaction has ended.
         """
         sent = self._sent(exchange)
         if len(sent) != 1:
@@ -141,7 +150,7 @@ def _is_navigation(head: RequestHead) -> bool:
     headers = head.headers
     destination = header_values(headers, b"sec-fetch-dest")
     mode = header_values(headers, b"sec-fetch-mode")
-    early = (
+    prefetch = (
         header_values(headers, b"sec-purpose")
         + header_values(headers, b"purpose")
         + header_values(headers, b"x-moz")
@@ -150,5 +159,5 @@ def _is_navigation(head: RequestHead) -> bool:
         head.method == "GET"
         and destination in ([], [b"document"])
         and mode in ([], [b"navigate"])
-        and not early
+        and not prefetch
     )

@@ -1,4 +1,4 @@
-"""Refusals of the HTTP contract, as problem documents (RFC 9457)."""
+"""Refusals with an HTTP status, which become problem documents (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -10,7 +10,14 @@ __all__ = ["HTTPProblem"]
 
 
 class HTTPProblem(Exception):
-    """Raised by endpoints to answer a request with a status, a sentence for people, and members for programs."""
+    """Raised by endpoints to refuse a request.
+
+    Attributes:
+        status: HTTP status code.
+        detail: sentence for people; may be empty.
+        headers: further headers of the response.
+        more: further members of the problem document, for programs.
+    """
 
     def __init__(
         self,
@@ -27,7 +34,7 @@ class HTTPProblem(Exception):
         super().__init__(f"{status} {detail}")
 
     def response(self) -> Response:
-        """Return it as application/problem+json, which no cache keeps."""
+        """Return the refusal as application/problem+json, which no cache stores."""
         document: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,

@@ -1,7 +1,7 @@
 """Fields of queries and forms (application/x-www-form-urlencoded, URL standard), read strictly.
 
-Values must be percent-encoded UTF-8. A field that comes twice is never read as either of its values, because two readers could
-choose differently: most addresses refuse such a query, and the hand-off, which never answers with an error, reads no value.
+Values must be percent-encoded UTF-8. Neither value of a repeated field is used, because two programs could choose
+differently. Most addresses refuse such a query. The hand-off never responds with an error, so it drops the field.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ _MOST_FIELDS = 16
 
 
 class RepeatedFieldError(ValueError):
-    """Raised where a field comes twice."""
+    """Raised if a field is repeated."""
 
 
 def _pairs(fields: bytes, most: int, *, strict: bool) -> list[tuple[str, str]]:
@@ -27,29 +27,29 @@ def _pairs(fields: bytes, most: int, *, strict: bool) -> list[tuple[str, str]]:
 
 
 def unique_fields(fields: bytes, *, most: int = _MOST_FIELDS, strict: bool = False) -> dict[str, str]:
-    """Return the fields by name.
+    """Return the values of a query's or form's fields, by name.
 
     Args:
         fields: a query, or the body of a form.
-        most: how many fields there may be.
+        most: the largest number of fields.
         strict: whether a field without `=` is malformed.
 
     Raises:
-        RepeatedFieldError: a field comes twice.
-        ValueError: too many fields, or malformed ones.
+        RepeatedFieldError: a field is repeated.
+        ValueError: there are too many fields, or a field is malformed.
     """
     pairs = _pairs(fields, most, strict=strict)
     named = dict(pairs)
     if len(named) != len(pairs):
-        raise RepeatedFieldError("A field comes twice.")
+        raise RepeatedFieldError("A field is repeated.")
     return named
 
 
 def unrepeated_fields(fields: bytes) -> dict[str, str]:
-    """Return the fields that come once, by name; nothing where the query is malformed. Never raises."""
+    """Return the values of fields that are not repeated, by name; empty if the query is malformed. Never raises."""
     try:
         pairs = _pairs(fields, _MOST_FIELDS, strict=False)
     except ValueError:
         return {}
-    times = Counter(name for name, _ in pairs)
-    return {name: value for name, value in pairs if times[name] == 1}
+    counts = Counter(name for name, _ in pairs)
+    return {name: value for name, value in pairs if counts[name] == 1}

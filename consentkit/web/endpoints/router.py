@@ -1,4 +1,4 @@
-"""The HTTP contract: which endpoint answers under the prefix, and what every answer carries."""
+"""The HTTP contract: which endpoint serves an address below the prefix, and which headers every response has."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -34,9 +34,10 @@ _NOT_STORED = {"cache-control": "private, no-store"}
 
 
 class Endpoints:
-    """Answers everything under the prefix, and the resource of Global Privacy Control.
+    """Responds to requests below the prefix, and to `/.well-known/gpc.json`.
 
-    A host asks `exchange.is_own`, collects the body in a BodyBuffer where the method has one, and calls `respond`.
+    If `exchange.is_own` is true, a host collects the body in a BodyBuffer, unless the method is GET or HEAD. Then it calls
+    `respond`.
     """
 
     def __init__(self, site: SiteServices) -> None:
@@ -59,15 +60,15 @@ class Endpoints:
             self._routes |= HandoffEndpoint(site, site.handoff).routes()
 
     def respond(self, exchange: Exchange, body: bytes | None = b"") -> Answer:
-        """Answer a request of the library's own.
+        """Return the response to a request for one of the library's own addresses. Nothing that a visitor sends makes it raise.
 
         Args:
             exchange: of the request.
-            body: of the request; None where it is larger than 16 KiB, see BodyBuffer.
+            body: of the request; None if it is larger than 16 KiB, see BodyBuffer.
 
         Returns:
-            a response, or a function that asks the ledger and returns one. The function blocks: a host runs it in place, or in a
-            thread, and then tells the listeners (`exchange.announce`). Neither raises for what a visitor sent.
+            a response, or a step that asks the ledger and returns the response. The step blocks: a host runs it in place or in a
+            thread, and then calls the listeners (`exchange.announce`).
         """
         try:
             answer = self._endpoint(exchange)(exchange, body)
@@ -97,7 +98,11 @@ class Endpoints:
         return response
 
     def _endpoint(self, exchange: Exchange) -> Endpoint:
-        """Return the endpoint of a request, or raise the problem of a request that has none."""
+        """Return the endpoint of a request.
+
+        Raises:
+            HTTPProblem: the address or method has no endpoint (404, 405), or the request comes from another site (403).
+        """
         head = exchange.head
         path = head.local_path
         methods: Methods | None = {"GET": self._gpc} if path == GPC_PATH else None
@@ -200,12 +205,12 @@ class Endpoints:
 
 
 def _next(exchange: Exchange) -> str:
-    """Return the page that a form leads back to, as the query names it; what is no local path becomes `/` when it is used."""
+    """Return the page to which forms return, from the query. It is checked later: what is no local path becomes `/`."""
     return unrepeated_fields(exchange.head.query).get("next") or "/"
 
 
 def refusal(exchange: Exchange, category: str, vendor: str | None) -> Response:
-    """Return 403 for a handler that needs a consent which is not there: a page for a browser, else a problem document."""
+    """Return the 403 response for a handler whose consent is missing: a page for a browser, else a problem document."""
     pages, manager = exchange.site.pages, exchange.site.manager
     if wants_html(exchange.head):
         return html(pages.needs_consent(exchange.view(), category, vendor), 403)
