@@ -1,6 +1,6 @@
-"""The middleware for Starlette and every other ASGI application, and what its handlers ask.
+"""Middleware for Starlette and every other ASGI application, and the functions that handlers call.
 
-The middleware is a thin host of `consentkit.web`: it reads a request's head, passes messages through an Exchange, and waits for
+The middleware is a thin host of `consentkit.web`. It reads a request's head, passes messages through an Exchange, and waits for
 the ledger in threads of its own.
 """
 
@@ -37,10 +37,10 @@ _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 
 
 class ConsentMiddleware:
-    """Ask, obey and remember, around one application.
+    """Asks visitors of an application for consent, records their decisions, and applies them to every response.
 
-    Put it inside whatever compresses, and outside whatever sets cookies: `app.add_middleware(ConsentMiddleware, manager=...)`
-    before the compressing middleware is added.
+    Compressing middleware must run around this middleware, and middleware that sets cookies inside. So first call
+    `app.add_middleware(ConsentMiddleware, manager=...)`, then add the compressing middleware.
     """
 
     def __init__(self, app: ASGIApp, manager: ConsentManager) -> None:
@@ -57,11 +57,11 @@ class ConsentMiddleware:
             return
         outer = scope.get("consentkit")
         if outer is not None and outer.site.manager is self.manager:
-            # Around it runs a middleware of the same manager, which does the work.
+            # A middleware of the same manager runs around this middleware, and does the work.
             await self.app(scope, receive, send)
             return
         headers = scope.get("headers")
-        if headers.__class__ is not list:  # ASGI allows any iterable, and none; ours is read more than once
+        if headers.__class__ is not list:  # ASGI allows any iterable, or none; the exchange reads it twice
             headers = list(headers or ())
             scope = {**scope, "headers": headers}
         method, root_path = scope.get("method", ""), scope.get("root_path", "")
@@ -74,13 +74,13 @@ class ConsentMiddleware:
         if state is None:
             state = scope["state"] = {}
         state["consent"] = exchange.consent
-        # The mark is the scope's: a server might share one state between several requests.
+        # The exchange is marked on the scope, because a server may share one state between several requests.
         marked = scope
         marked["consentkit"] = exchange
         responder = _Responder(exchange, send)
         try:
             if exchange.is_own:
-                await self._answer(exchange, scope, receive, responder)
+                await self._respond(exchange, scope, receive, responder)
                 return
             if not exchange.unaltered:
                 scope = {**scope, "headers": exchange.application_headers()}
@@ -91,10 +91,10 @@ class ConsentMiddleware:
         finally:
             marked.pop("consentkit", None)  # another middleware may run the request again
 
-    async def _answer(
+    async def _respond(
         self, exchange: Exchange, scope: Scope, receive: Receive, responder: "_Responder"
     ) -> None:
-        """Answer a request for one of the library's own addresses; refuse a websocket."""
+        """Send the response to a request for one of the library's own addresses; close a websocket."""
         if scope["type"] != "http":
             await responder.send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
@@ -112,7 +112,7 @@ class ConsentMiddleware:
 
 
 async def _fill(buffer: BodyBuffer, receive: Receive) -> bool:
-    """Receive a request's body, as far as it is wanted; return false where the client has gone."""
+    """Receive a request's body until it is complete or too large; return False if the client has disconnected."""
     more = not buffer.is_too_large
     while more:
         message = await receive()
@@ -134,18 +134,18 @@ class _Responder:
         self._start: Message | None = None
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Send one message of the response; no coroutine of ours is needed for what passes as it is."""
+        """Send one message of the response, through the exchange unless the response passes unchanged."""
         if self._exchange.passes:
             return self._send(message)
         kind = message["type"]
         if kind == "http.response.start":
-            given = message.get("headers")
+            original = message.get("headers")
             headers = self._exchange.start(
-                message["status"], given if given.__class__ is list else list(given or ())
+                message["status"], original if original.__class__ is list else list(original or ())
             )
             if headers is None:
                 return self._hold(message)
-            return self._send(message if headers is given else {**message, "headers": headers})
+            return self._send(message if headers is original else {**message, "headers": headers})
         if kind.startswith("websocket."):
             return self._send_websocket(message)
         return self._send_rest(message)
@@ -168,7 +168,7 @@ class _Responder:
         await self._send(message)
 
     def _send_websocket(self, message: Message) -> Awaitable[None]:
-        """Send one message of a websocket, whose handshake carries the cookies of a decision that was taken before it."""
+        """Send one message of a websocket; the handshake carries the cookies of a decision that was made before it."""
         if message["type"] in ("websocket.accept", "websocket.http.response.start"):
             headers = list(message.get("headers") or ())
             message = {**message, "headers": self._exchange.start(message.get("status", 101), headers)}
@@ -182,7 +182,11 @@ class _Responder:
         await self.send({"type": "http.response.body", "body": response.body})
 
     async def refuse(self, missing: ConsentRequiredError, scope: Scope) -> None:
-        """Answer for a handler that asked for a consent that is not there, unless it has begun to answer."""
+        """Send a refusal for a handler whose consent is missing.
+
+        Raises:
+            ConsentRequiredError: the response has started, so that no refusal can be sent.
+        """
         if self._exchange.has_started:
             raise missing
         if scope["type"] == "http":
@@ -195,7 +199,7 @@ def get_consent(connection: HTTPConnection) -> RequestConsent:
     """Return the consent of a request or websocket.
 
     Raises:
-        MissingMiddlewareError: it did not pass through ConsentMiddleware.
+        MissingMiddlewareError: the request did not pass through ConsentMiddleware.
     """
     consent = (connection.scope.get("state") or {}).get("consent")
     if isinstance(consent, RequestConsent):
@@ -209,21 +213,21 @@ def get_consent(connection: HTTPConnection) -> RequestConsent:
 def requires_consent(
     category: str, *, vendor: str | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a handler run only where a category, or a vendor of it, is allowed.
+    """Return a decorator that runs a handler only if a category, or a vendor of it, is allowed.
 
-    Otherwise the answer is 403: a problem document that names the category and the preference page, or a page for a browser; a
-    websocket is closed with 1008 (policy violation, RFC 6455). The handler takes the request or websocket as an argument.
+    Otherwise the response is 403: a page for a browser, or a problem document with the category and the address of the preference
+    page. A websocket is closed with 1008 (policy violation, RFC 6455). The handler takes the request or websocket as an argument.
     """
 
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
         if inspect.isclass(handler):
             raise UsageError(
-                f"@requires_consent stands on handlers: decorate the methods of {handler.__name__}."
+                f"@requires_consent decorates handlers, not classes: decorate the methods of {handler.__name__}."
             )
         if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
 
             @wraps(handler)
-            async def asking(*args: P.args, **kwargs: P.kwargs) -> Any:
+            async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
                 connection = _connection(handler, args, kwargs)
                 if get_consent(connection).allows(category, vendor):
                     return await cast(Awaitable[Any], handler(*args, **kwargs))
@@ -232,16 +236,16 @@ def requires_consent(
                     return None
                 return _refused(connection, category, vendor)
 
-            return cast(Callable[P, R], asking)
+            return cast(Callable[P, R], guarded)
 
         @wraps(handler)
-        def asking_sync(*args: P.args, **kwargs: P.kwargs) -> Any:
+        def guarded_sync(*args: P.args, **kwargs: P.kwargs) -> Any:
             connection = _connection(handler, args, kwargs)
             if get_consent(connection).allows(category, vendor):
                 return handler(*args, **kwargs)
             return _refused(connection, category, vendor)
 
-        return cast(Callable[P, R], asking_sync)
+        return cast(Callable[P, R], guarded_sync)
 
     return decorate
 
@@ -256,7 +260,7 @@ def _connection(handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict
 
 
 def _refused(connection: HTTPConnection, category: str, vendor: str | None) -> StarletteResponse:
-    answer = refusal(connection.scope["consentkit"], category, vendor)
-    response = StarletteResponse(answer.body, answer.status)
-    response.raw_headers = answer.headers
+    refused = refusal(connection.scope["consentkit"], category, vendor)
+    response = StarletteResponse(refused.body, refused.status)
+    response.raw_headers = refused.headers
     return response

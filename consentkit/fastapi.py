@@ -1,4 +1,4 @@
-"""For FastAPI: the consent as a dependency, and routes that need one, visible in the OpenAPI document.
+"""For FastAPI: the consent as a dependency, and routes that need consent, as the OpenAPI document shows.
 
 The middleware is the same as for Starlette: `app.add_middleware(ConsentMiddleware, manager=manager)`.
 """
@@ -26,7 +26,7 @@ ConsentDep = Annotated[RequestConsent, Depends(_consent)]
 
 
 class _Required(SecurityBase):
-    """A dependency that FastAPI shows as a security scheme, so that clients see what a route needs."""
+    """A dependency that refuses requests without a consent, and that the OpenAPI document shows as a security scheme."""
 
     def __init__(self, category: str, vendor: str | None) -> None:
         self.category = category
@@ -41,10 +41,10 @@ class _Required(SecurityBase):
         )
 
     def __call__(self, connection: HTTPConnection) -> RequestConsent:
-        """Return the consent.
+        """Return the visitor's consent.
 
         Raises:
-            ConsentRequiredError: it does not allow what the route needs.
+            ConsentRequiredError: the category or vendor is not allowed.
         """
         consent = get_consent(connection)
         if not consent.allows(self.category, self.vendor):
@@ -53,9 +53,9 @@ class _Required(SecurityBase):
 
 
 def require_consent(category: str, *, vendor: str | None = None) -> Any:
-    """Let a route run only where a category, or a vendor of it, is allowed; otherwise 403, or 1008 for a websocket.
+    """Return a dependency that runs a route only if a category, or a vendor of it, is allowed.
 
-    Use it as `dependencies=[require_consent("social")]` of a route or router, or as the default of a parameter, which then is the
-    visitor's consent.
+    Otherwise the response is 403, and a websocket is closed with 1008. Write `dependencies=[require_consent("social")]` on a
+    route or router. As the default of a parameter, the dependency passes the visitor's consent to the route.
     """
     return Security(_Required(category, vendor))

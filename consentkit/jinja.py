@@ -1,14 +1,14 @@
-"""What templates ask, for Jinja2: one block and one function.
+"""For Jinja2: a template block that needs consent, embedded content, and links to other sites of the group.
 
     {% consent "social" vendor="youtube" %}…{% else %}…{% endconsent %}
     {{ consent_embed("youtube", url, title="A stretch in two minutes") }}
 
-Both are there after
+Add block and function to an environment with
 
     consentkit.jinja.install(templates.env)
 
-The template's context needs `request`, as Starlette's and FastAPI's Jinja2Templates give it; for the block `consent` will do, the
-object that `get_consent` returns. A page with a block depends on the visitor; a page with embeds is the same for everybody.
+The template's context needs `request`, which Starlette's and FastAPI's Jinja2Templates add, or `consent`, the object that
+`get_consent` returns. A page with a block depends on the visitor. A page with embeds is the same for every visitor.
 """
 
 from jinja2 import Environment, nodes, pass_context
@@ -28,12 +28,12 @@ __all__ = ["ConsentExtension", "group_link", "install", "link_to_group"]
 
 
 def install(environment: Environment) -> None:
-    """Teach an environment the block and the function."""
+    """Add the block `consent` and the function `consent_embed` to an environment."""
     environment.add_extension(ConsentExtension)
 
 
 class ConsentExtension(Extension):
-    """The block, and the function among the globals."""
+    """Adds the block `consent` and the global function `consent_embed`."""
 
     tags = {"consent"}  # noqa: RUF012 - Jinja2's own interface
 
@@ -42,7 +42,7 @@ class ConsentExtension(Extension):
         environment.globals["consent_embed"] = consent_embed
 
     def parse(self, parser: Parser) -> nodes.Node:
-        """Read the block; both of its arms are optional, as in `{% if %}`."""
+        """Parse the block, whose `else` is optional as in `{% if %}`."""
         line = next(parser.stream).lineno
         category = parser.parse_expression()
         vendor: nodes.Expr = nodes.Const(None)
@@ -60,30 +60,30 @@ class ConsentExtension(Extension):
         return nodes.If(test, body, [], otherwise).set_lineno(line)
 
     def allows(self, context: Context, category: str, vendor: str | None) -> bool:
-        """Ask the consent of the request that is being answered.
+        """Return whether the visitor's consent allows a category, or a vendor of it.
 
         Raises:
-            UnknownIdError: the policy lacks the category, or the vendor in it.
-            MissingMiddlewareError: the context leads to no consent.
+            UnknownIdError: the policy has no such category, or no such vendor in it.
+            MissingMiddlewareError: the template's context has no consent.
         """
         return _consent_in(context).allows(category, vendor)
 
 
 @pass_context
 def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: str | None = None) -> Markup:
-    """Write a frame that holds the vendor's content once it is allowed, and a placeholder before.
+    """Return the markup of a frame with a placeholder, which shows the vendor's content once it is allowed.
 
     Args:
-        context: that of the template.
+        context: of the template.
         vendor: id of the third party.
-        url: the address of the content, within the vendor's frame origins.
-        title: what the content is; read out as the name of the frame, and the text of the plain link below it.
-        link: where that link leads, where it is not the address itself.
+        url: address of the content, within the vendor's frame origins.
+        title: what the content is. It names the frame for screen readers, and is the text of the plain link below.
+        link: where the plain link leads; None for `url`.
 
     Raises:
         UnknownVendorError: the policy has no such vendor.
-        ConfigurationError: the address lies elsewhere.
-        MissingMiddlewareError: the context leads to no consent.
+        ConfigurationError: the address is not within the vendor's frame origins.
+        MissingMiddlewareError: the template's context has no consent.
     """
     consent = _consent_in(context)
     manager, head = manager_of(consent), head_of(consent)
@@ -98,7 +98,7 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
 
 
 def _consent_in(context: Context) -> RequestConsent:
-    """Return the visitor's consent out of a template's context: `consent`, or the one that `request` carries."""
+    """Return the visitor's consent from a template's context: `consent`, or the consent of `request`."""
     state = getattr(context.get("request"), "scope", {}).get("state", {})
     for value in (context.get("consent"), state.get("consent")):
         if isinstance(value, RequestConsent):
@@ -110,20 +110,23 @@ def _consent_in(context: Context) -> RequestConsent:
 
 
 def link_to_group(consent: RequestConsent, address: str) -> str:
-    """Return an address for a link on this visitor's page; the answer then depends on the visitor."""
+    """Return the address for a link to another site of the group, which takes the visitor's choice along.
+
+    The response depends on the visitor if the address is on another site of the group.
+    """
     manager = manager_of(consent)
     if manager.private_key is None:
         return address
-    led = handoff_address(address, site=manager.site, origins=manager.origins, prefix=manager.prefix)
-    return led if led != address and consent.status.decided else address
+    by_handoff = handoff_address(address, site=manager.site, origins=manager.origins, prefix=manager.prefix)
+    return by_handoff if by_handoff != address and consent.status.decided else address
 
 
 @pass_context
 def group_link(context: Context, address: str) -> str:
-    """Return what `link_to_group` does, as a Jinja2 filter; takes `consent` or `request` out of the template's context.
+    """Return the same as `link_to_group`, as a Jinja2 filter; the template's context needs `consent` or `request`.
 
     Raises:
-        MissingMiddlewareError: the context leads to no consent.
+        MissingMiddlewareError: the template's context has no consent.
     """
     plain = address.unescape() if isinstance(address, Markup) else address
     return link_to_group(_consent_in(context), plain)

@@ -1,7 +1,7 @@
-"""For other people's tests: visitors who have answered, without clicking through a banner.
+"""For tests of applications: visitors who have answered, without a click on the banner.
 
-`grant(client, manager, "social")` works with every client that has cookies like httpx and Starlette's TestClient. The
-fixture `consenting` does the same; pytest finds it wherever consentkit is installed.
+`grant(client, manager, "social")` works with every client that has cookies like those of httpx and Starlette's TestClient. The
+fixture `consenting` returns the same function; pytest finds it wherever consentkit is installed.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# pytest loads this module at every start, so the rest of the library is imported where a test uses it.
+# pytest loads this module at every start. The rest of the library is imported by the functions, so that tests start fast.
 if TYPE_CHECKING:
     from consentkit.manager import ConsentManager, Outcome
 
@@ -19,10 +19,10 @@ __all__ = ["consenting", "grant", "refuse", "withdraw"]
 def grant(
     client: Any, manager: "ConsentManager", *categories: str, vendors: tuple[str, ...] = ()
 ) -> "Outcome":
-    """Let a client be a visitor who granted these categories and vendors, and nothing else; recorded like any other.
+    """Record that a client's visitor grants these categories and vendors and nothing else, and set the cookies.
 
     Raises:
-        UnknownIdError: the policy lacks one of them.
+        UnknownIdError: the policy has no such category or vendor.
     """
     from consentkit.consent import Choice
     from consentkit.manager import ChoiceContext
@@ -34,12 +34,15 @@ def grant(
 
 
 def refuse(client: Any, manager: "ConsentManager") -> "Outcome":
-    """Let a client be a visitor who refused everything."""
+    """Record that a client's visitor refuses everything, and set the cookies."""
     return grant(client, manager)
 
 
 def withdraw(client: Any, manager: "ConsentManager", before: "Outcome") -> "Outcome":
-    """Let a client that granted something withdraw all of it."""
+    """Record that a client's visitor withdraws everything, and set the cookies.
+
+    `before` is what `grant` returned.
+    """
     from consentkit.manager import ChoiceContext
 
     outcome = manager.withdraw(before.consent, None, ChoiceContext(choice="withdraw"))
@@ -57,5 +60,5 @@ def _keep(client: Any, outcome: "Outcome") -> None:
 
 @pytest.fixture
 def consenting() -> "Callable[..., Outcome]":
-    """Return `grant`."""
+    """Return the function `grant`."""
     return grant
