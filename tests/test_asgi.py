@@ -407,7 +407,7 @@ def test_what_is_neither_http_nor_a_websocket_passes(front: Front) -> None:
     assert seen == ["lifespan"]
 
 
-def test_the_request_of_an_application_that_asks_nothing_is_its_own(front: Front) -> None:
+def test_request_without_hidden_cookies_reaches_the_application_unchanged(front: Front) -> None:
     seen: list[Scope] = []
 
     async def keeps(scope: Scope) -> None:
@@ -528,7 +528,7 @@ def test_the_start_waits_for_the_first_bytes_and_no_longer(front: Front) -> None
 
 
 @pytest.mark.parametrize("kind", ["http.response.pathsend", "http.response.zerocopysend"])
-def test_a_file_that_the_server_sends_itself_is_spared(front: Front, kind: str) -> None:
+def test_file_that_the_server_sends_itself_is_unchanged(front: Front, kind: str) -> None:
     headers = [HTML, (b"content-length", b"9"), (b"etag", b'"1"')]
     messages = [start(list(headers)), {"type": kind, "path": "/page.html"}]
     assert ask(around(front, sends(*messages))).messages == messages
@@ -547,7 +547,7 @@ def test_trailers_and_other_messages_pass(front: Front) -> None:
     assert b'id="cookie-consent"' in answer.body
 
 
-def test_a_middleware_within_one_of_the_same_manager_stands_back(front: Front) -> None:
+def test_inner_middleware_of_the_same_manager_does_nothing(front: Front) -> None:
     inner = around(front, answers(headers=[(b"set-cookie", b"_ga=1")]))
     app = Starlette(routes=[Mount("/inner", around(front, inner))])
     app.add_middleware(ConsentMiddleware, manager=front.manager)
@@ -559,14 +559,14 @@ def test_a_middleware_within_one_of_the_same_manager_stands_back(front: Front) -
     assert set_cookies(client.get("/inner/")) == ["_ga=1"]
 
 
-def test_a_server_that_gives_one_state_to_several_requests_opens_no_door(front: Front) -> None:
+def test_requests_that_share_a_server_state_are_each_filtered(front: Front) -> None:
     app = around(front, answers(b"{}", kind=b"application/json", headers=[(b"set-cookie", b"_ga=1")]))
     state: dict[str, Any] = {}
     for _ in range(2):
         assert ask(app, state=state).values(b"set-cookie") == []
 
 
-def test_a_middleware_around_it_may_run_it_again(front: Front) -> None:
+def test_outer_middleware_may_run_a_request_twice(front: Front) -> None:
     cycle = Cycle(headers=[])
     app = around(front, answers(b"{}", kind=b"application/json", headers=[(b"set-cookie", b"_ga=1")]))
     for _ in range(2):

@@ -77,12 +77,12 @@ def test_the_object_itself_will_do_for_the_block(front: Front) -> None:
     "template",
     ["{% consent %}{% endconsent %}", '{% consent "social" %}', '{% consent "a" b %}{% endconsent %}'],
 )
-def test_a_block_that_is_none_is_a_mistake(template: str) -> None:
+def test_malformed_consent_block_is_a_template_syntax_error(template: str) -> None:
     with pytest.raises(TemplateSyntaxError):
         environment().from_string(template)
 
 
-def test_what_the_policy_lacks_raises(front: Front) -> None:
+def test_ids_and_addresses_outside_the_policy_raise_in_templates(front: Front) -> None:
     with pytest.raises(UnknownCategoryError):
         answer(front, '{% consent "nothing" %}{% endconsent %}')
     with pytest.raises(UnknownVendorError):

@@ -115,7 +115,7 @@ def test_a_refusal_and_a_withdrawal_are_taken_over_without_any_identifier(family
         assert outcome.record is not None and outcome.record.subject is None
 
 
-def test_what_says_it_is_withdrawn_and_grants_nevertheless_is_a_grant_no_less_than_its_categories(
+def test_withdrawn_status_does_not_hide_granted_categories_in_a_token(
     family: Family,
 ) -> None:
     assert arrive(family, status="withdrawn").consent.granted == set(OPTIONAL)
@@ -183,7 +183,7 @@ def test_only_another_site_of_the_group_can_be_asked(family: Family, issuer: str
         Handoff(family["trailhead"].manager).begin(issuer, "/")
 
 
-def test_a_site_whose_key_the_policy_has_lost_is_asked_in_vain(family: Family) -> None:
+def test_token_of_a_site_without_a_key_in_the_policy_is_refused(family: Family) -> None:
     handoff, transaction = there(family)
     gone = replace(transaction, issuer="nowhere")
     with pytest.raises(HandoffRefusal, match="key"):
@@ -250,7 +250,7 @@ def test_a_grant_that_loses_against_a_newer_one_is_joined_to_it_nevertheless(
 
 
 # XS-05
-def test_what_was_taken_back_here_since_is_newer_though_this_process_has_not_heard(
+def test_withdrawal_on_another_server_of_this_site_beats_an_older_import(
     family: Family, clock: Clock
 ) -> None:
     manager = family["trailhead"].manager
@@ -268,7 +268,7 @@ def test_what_was_taken_back_here_since_is_newer_though_this_process_has_not_hea
 
 # WD-05
 @pytest.mark.parametrize("left", [{}, {"social": True}])
-def test_a_token_does_not_bring_back_what_was_taken_back_while_it_was_under_way(
+def test_token_does_not_restore_a_grant_withdrawn_while_it_was_under_way(
     family: Family, clock: Clock, ledger: Ledger, left: dict[str, bool]
 ) -> None:
     stride = family["stride"].manager
@@ -299,9 +299,7 @@ def test_a_grant_that_wins_over_what_no_longer_stands_is_joined_to_the_pseudonym
 
 
 @pytest.mark.parametrize("sub", ["short", "A" * 21 + "B", "a.b;c" + "x" * 17, "A" * 64])
-def test_a_handle_that_no_cookie_can_hold_is_joined_to_one_that_it_can(
-    family: Family, ledger: Ledger, sub: str
-) -> None:
+def test_malformed_pseudonym_is_linked_to_a_fresh_one(family: Family, ledger: Ledger, sub: str) -> None:
     outcome = arrive(family, sub=sub)
     assert outcome.record is not None and outcome.record.subject is not None
     assert len(outcome.record.subject) == 22 and outcome.record.subject in ledger.linked(sub)

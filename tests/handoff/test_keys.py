@@ -119,12 +119,12 @@ GOOD = signed({"alg": "EdDSA"})
         GOOD.replace(".", "=.", 1),
     ],
 )
-def test_what_this_key_did_not_sign_as_claims_with_this_algorithm_is_nothing(token: str) -> None:
+def test_malformed_or_wrongly_signed_token_has_no_claims(token: str) -> None:
     assert verify(token) is None
 
 
 # HO-17
-def test_what_another_site_signed_is_nothing_whatever_key_it_names() -> None:
+def test_token_signed_by_another_site_has_no_claims_whatever_its_header_says() -> None:
     private, public = new_pair()
     other = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(private + "="))
     for header in (
@@ -136,11 +136,11 @@ def test_what_another_site_signed_is_nothing_whatever_key_it_names() -> None:
         assert verify(jwt.encode(CLAIMS, other, algorithm="EdDSA", headers=header)) is None
 
 
-def test_what_a_header_says_about_keys_does_not_matter() -> None:
+def test_key_fields_in_a_token_header_are_ignored() -> None:
     assert verify(signed({"alg": "EdDSA", "kid": "../../etc/passwd", "jwk": {"kty": "OKP"}})) == CLAIMS
 
 
-def test_claims_that_no_parser_can_hold_are_nothing() -> None:
+def test_signed_payload_that_is_not_valid_json_has_no_claims() -> None:
     key = PrivateKey.read(PRIVATE, PublicKey.read(PUBLIC)).key
     for payload in (b"[" * 5_000, b"{", b"\xff", b'{"iat": ' + b"9" * 5000 + b"}"):
         assert verify(jwt.PyJWS().encode(payload, key, algorithm="EdDSA")) is None

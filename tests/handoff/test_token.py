@@ -117,7 +117,7 @@ def test_a_token_counts_for_a_minute_give_or_take_half_a_minute(
 
 
 @given(st.text(max_size=200))
-def test_no_text_of_a_browsers_is_a_token(text: str) -> None:
+def test_unsigned_text_is_refused(text: str) -> None:
     with pytest.raises(HandoffRefusal, match="signature"):
         read_claims(text, KEY, NAMES, NOW)
 

@@ -48,7 +48,7 @@ def test_a_transaction_is_read_by_the_site_that_began_it_for_two_minutes(
             transactions.loads(value.encode())
 
 
-def test_what_was_tampered_with_is_none(transactions: Transactions) -> None:
+def test_tampered_transaction_cookie_is_refused(transactions: Transactions) -> None:
     value = transactions.dumps([transactions.begin("stride", "/")])
     packed, signature = value.split(".")
     other = "E" if value.endswith("A") else "A"

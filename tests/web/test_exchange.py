@@ -126,7 +126,7 @@ def also(header: tuple[bytes, bytes], *names: str) -> tuple[bytes, bytes]:
     ],
 )
 @pytest.mark.parametrize("granted", [None, {}, EVERYTHING])
-def test_what_no_consent_has_a_part_in_passes_byte_for_byte(
+def test_response_that_does_not_depend_on_the_consent_passes_byte_for_byte(
     front: Front, headers: Headers, body: bytes, status: int, granted: dict[str, bool] | None
 ) -> None:
     sent = [(b"accept", b"*/*")] + ([cookie(front, **granted)] if granted is not None else [])
@@ -140,7 +140,7 @@ def test_what_no_consent_has_a_part_in_passes_byte_for_byte(
     [b"<p>One</p>", b"\n  <li>two</li>", b"", b"text", b"<!-- x --><div>3</div>", b"<body>no</body>"],
 )
 @pytest.mark.parametrize("cut", [False, True])
-def test_a_fragment_is_left_alone_headers_and_all(front: Front, body: bytes, cut: bool) -> None:
+def test_html_fragment_and_its_headers_are_unchanged(front: Front, body: bytes, cut: bool) -> None:
     headers = [
         HTML,
         (b"content-length", b"%d" % len(body)),
@@ -152,14 +152,14 @@ def test_a_fragment_is_left_alone_headers_and_all(front: Front, body: bytes, cut
     assert (answer.headers, answer.body) == (headers, body)
 
 
-def test_a_long_doubt_is_given_up(front: Front) -> None:
+def test_page_that_starts_with_16_kib_of_comments_passes_unchanged(front: Front) -> None:
     begins = b"<!--" + b"x" * LONGEST_DOUBT + b"-->"
     answer = passed(front, body=[begins[:9], begins[9:], b"<p>", b"</p>"])
     assert answer.chunks == [b"", begins, b"<p>", b"</p>"]
     assert answer.caching[0] == [b"private, no-cache"]
 
 
-def test_a_fragment_whose_handler_asked_is_the_visitors_own(front: Front) -> None:
+def test_fragment_whose_handler_read_the_consent_is_private(front: Front) -> None:
     answer = passed(front, [HTML, (b"content-length", b"2")], b"<p", do=reads)
     assert answer.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC, Accept-Language"])
     assert (answer.values(b"content-length"), answer.body) == ([b"2"], b"<p")
@@ -230,7 +230,9 @@ def test_a_cookie_that_would_outlive_the_consent_is_shortened(
     assert "'_ga' shortened: clamped, category 'analytical'" in caplog.text
 
 
-def test_a_line_that_breaks_lines_is_dropped_and_said(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+def test_set_cookie_with_a_line_break_is_dropped_and_logged(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, "consentkit"):
         answer = passed(front, [(b"set-cookie", b"other=1\r\nset-cookie: _ga=1")], b"")
     assert answer.headers == []
@@ -330,7 +332,7 @@ def test_only_what_was_sent_and_is_not_granted_is_left_over(front: Front) -> Non
 
 
 # HT-01, HT-02
-def test_an_answer_whose_handler_asked_is_the_visitors_own(front: Front) -> None:
+def test_response_whose_handler_read_the_consent_is_private(front: Front) -> None:
     given = [
         JSON,
         (b"Cache-Control", b"max-age=60"),
@@ -346,7 +348,7 @@ def test_an_answer_whose_handler_asked_is_the_visitors_own(front: Front) -> None
 
 
 # HT-02
-def test_what_nobody_varies_by_is_not_named(make_front: MakeFront) -> None:
+def test_vary_lists_no_gpc_or_language_that_the_policy_ignores(make_front: MakeFront) -> None:
     silent = {one: {"honours_gpc": False} for one in EVERYTHING}
     front = make_front(a_policy(languages=["en"], categories=rows("categories", **silent)))
     assert passed(front, do=reads).values(b"vary") == [b"Cookie"]
@@ -372,7 +374,7 @@ def states(front: Front) -> list[Headers]:
 
 
 # HT-01
-def test_the_tag_of_each_state_is_worth_something_in_that_state_alone(front: Front) -> None:
+def test_entity_tag_matches_only_in_the_consent_state_it_was_sent_in(front: Front) -> None:
     each = states(front)
     tags = [passed(front, [HTML, (b"etag", b'"1"')], sent=sent).values(b"etag")[0] for sent in each]
     assert len(set(tags)) == len(tags)
@@ -385,7 +387,7 @@ def test_the_tag_of_each_state_is_worth_something_in_that_state_alone(front: Fro
 
 
 # HT-01
-def test_another_look_of_our_parts_is_another_state(make_front: MakeFront) -> None:
+def test_change_of_banner_csp_or_policy_changes_the_entity_tag(make_front: MakeFront) -> None:
     technical = rows("vendors", youtube={"origins": {"frame": ["https://video.example"]}})
     fronts = [
         make_front(),
@@ -580,7 +582,7 @@ def test_a_site_that_places_the_settings_itself_gets_no_other(front: Front) -> N
         ("GET", 200, [(b"content-encoding", b"gzip")], []),
     ],
 )
-def test_what_is_no_whole_document_is_spared(
+def test_response_that_is_not_a_whole_document_gets_no_markup(
     front: Front, method: str, status: int, headers: Headers, sent: Headers
 ) -> None:
     given = [HTML, (b"content-length", b"%d" % len(PAGE)), *headers]
@@ -589,7 +591,7 @@ def test_what_is_no_whole_document_is_spared(
 
 
 @pytest.mark.parametrize("kind", [b"text/html; charset=latin-1", b"application/xhtml+xml", b"text/plain"])
-def test_what_is_not_html_in_utf8_is_spared(front: Front, kind: bytes) -> None:
+def test_response_that_is_not_html_in_utf8_gets_no_markup(front: Front, kind: bytes) -> None:
     given = [(b"content-type", kind)]
     assert passed(front, given).headers == given
     assert passed(front, given).body == PAGE
@@ -607,14 +609,14 @@ def test_an_encoded_answer_is_warned_about_once(front: Front, caplog: pytest.Log
 
 
 # HT-04
-def test_our_tags_take_over_the_nonce_of_the_answer(front: Front) -> None:
+def test_our_tags_use_the_nonce_of_the_responses_policy(front: Front) -> None:
     policy = (b"Content-Security-Policy", b"style-src 'nonce-abc123'; script-src 'nonce-abc123'")
     link = tree(passed(front, [HTML, policy]).text).find(".//link")
     assert link.get("nonce") == "abc123"
     assert tree(passed(front).text).find(".//link").get("nonce") is None
 
 
-def test_what_describes_other_bytes_than_those_that_leave_goes(front: Front) -> None:
+def test_headers_about_the_original_body_are_dropped_when_markup_is_inserted(front: Front) -> None:
     given = [
         HTML,
         (b"content-length", b"9"),
@@ -628,7 +630,7 @@ def test_what_describes_other_bytes_than_those_that_leave_goes(front: Front) -> 
     assert head.caching == answer.caching
 
 
-def test_a_coding_of_the_transfer_is_the_applications_own(front: Front) -> None:
+def test_chunked_page_gets_no_content_length(front: Front) -> None:
     answer = passed(front, [HTML, (b"Transfer-Encoding", b"chunked")])
     assert answer.values(b"content-length") == []
 
@@ -752,7 +754,7 @@ def test_a_page_is_a_page_in_whatever_letters(front: Front, kind: bytes) -> None
     assert b'id="cookie-consent"' in passed(front, [(b"Content-Type", kind)]).body
 
 
-def test_a_body_that_goes_another_way_keeps_its_headers(front: Front) -> None:
+def test_page_that_the_server_sends_itself_keeps_its_headers(front: Front) -> None:
     given = [HTML, (b"content-length", b"9"), (b"etag", b'"1"')]
     exchange = at_home(front)
     assert exchange.start(200, list(given)) is None and not exchange.passes
@@ -794,7 +796,7 @@ def test_a_body_that_goes_another_way_keeps_its_headers(front: Front) -> None:
     ),
     method=st.sampled_from(["GET", "HEAD", "POST"]),
 )
-def test_no_answer_of_an_application_is_an_error_of_ours(
+def test_any_response_of_an_application_passes_without_an_error(
     front: Front, headers: Headers, body: list[bytes], status: int, sent: Headers, method: str
 ) -> None:
     answer = passed(front, headers, body, status=status, sent=sent, method=method)
@@ -822,7 +824,7 @@ def test_a_grant_is_looked_up_when_it_is_seen_first_and_then_believed(
 
 
 # WD-03
-def test_a_withdrawal_elsewhere_is_found_and_mended_on_the_next_document(
+def test_withdrawal_on_another_server_updates_the_cookie_on_the_next_page(
     make_front: MakeFront, ledger_url: str
 ) -> None:
     here, there = make_front(ledger=ledger_url), make_front(ledger=ledger_url)
@@ -865,7 +867,7 @@ def test_a_notice_that_nobody_published_stays_unknown(make_front: MakeFront, led
     assert exchange.consent.status == "unknown"
 
 
-def test_a_ledger_that_is_away_holds_nobody_up(make_front: MakeFront, ledger_url: str) -> None:
+def test_unavailable_ledger_does_not_delay_requests(make_front: MakeFront, ledger_url: str) -> None:
     first, second = make_front(ledger=ledger_url), make_front(ledger=ledger_url)
     sent = [cookie(first, **EVERYTHING)]
     with another_process_holds(ledger_url):

@@ -24,7 +24,7 @@ def test_a_fragment_is_no_document_and_passes_whole() -> None:
     assert not page.is_document
 
 
-def test_doubt_is_bounded() -> None:
+def test_page_waits_for_16_kib_at_most() -> None:
     page = held()
     assert page.feed(b"<!--", True) is None
     out = page.feed(b"x" * LONGEST_DOUBT, True)

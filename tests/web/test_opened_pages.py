@@ -69,7 +69,7 @@ def test_without_one_an_answers_own_policy_is_left_alone(make_front: Make) -> No
     assert client.get("/page").headers[CSP] == "script-src 'self'"
 
 
-def test_only_pages_carry_it(make_front: Make) -> None:
+def test_only_html_pages_carry_the_content_security_policy(make_front: Make) -> None:
     async def data(request: Request) -> Response:
         return JSONResponse({})
 
@@ -130,7 +130,7 @@ def test_a_shared_policy_has_no_nonce(make_front: Make) -> None:
 
 
 # A browser applies the policy of a 304 to the page that it kept, which has the old nonce
-def test_an_answer_that_nothing_changed_carries_no_policy_of_ours(make_front: Make) -> None:
+def test_not_modified_response_carries_no_content_security_policy(make_front: Make) -> None:
     async def kept(request: Request) -> Response:
         if request.headers.get("if-none-match") == '"one"':
             return HTMLResponse("", 304, headers={"etag": '"one"'})

@@ -69,7 +69,7 @@ def test_the_consent_has_the_facts_of_the_decision(manager: ConsentManager, cloc
     assert consent.notice == manager.notice.digest and not consent.gpc and not consent.needs_asking
 
 
-def test_looking_without_asking_does_not_mark_the_answer(consent: RequestConsent) -> None:
+def test_only_public_reads_mark_the_response_as_personal(consent: RequestConsent) -> None:
     assert consent._current() is consent._current()
     assert not consent._accessed
     assert consent.consent is consent._current() and consent._accessed
@@ -100,7 +100,7 @@ def test_sync_code_decides_changes_and_withdraws(consent: RequestConsent, manage
     ]
 
 
-def test_async_code_does_the_same_on_asyncio(consent: RequestConsent) -> None:
+def test_async_code_decides_changes_and_withdraws_on_asyncio(consent: RequestConsent) -> None:
     async def choose() -> str | None:
         await consent.adecide({"analytical": True, "tracking": True})
         await consent.achange({"tracking": False})
@@ -112,7 +112,7 @@ def test_async_code_does_the_same_on_asyncio(consent: RequestConsent) -> None:
     assert consent.status is ConsentStatus.WITHDRAWN
 
 
-def test_and_on_trio(consent: RequestConsent) -> None:
+def test_async_code_decides_on_trio(consent: RequestConsent) -> None:
     async def choose() -> None:
         with pytest.raises(BlockingCallError):
             consent.decide({"analytical": True})
@@ -124,7 +124,7 @@ def test_and_on_trio(consent: RequestConsent) -> None:
 
 
 @pytest.mark.parametrize("call", ["decide", "change", "withdraw"])
-def test_a_blocking_call_on_an_event_loop_raises_and_names_the_other(
+def test_blocking_call_on_an_event_loop_raises_and_suggests_the_async_one(
     consent: RequestConsent, call: str
 ) -> None:
     async def handler() -> None:
@@ -159,7 +159,7 @@ def test_a_repeated_decision_marks_nothing_as_changed(
 
 
 # WD-03
-def test_what_is_asked_after_the_status_agrees_with_it(
+def test_permissions_read_after_the_status_agree_with_the_status(
     manager: ConsentManager, consent: RequestConsent
 ) -> None:
     consent.decide({"social": True})
@@ -173,9 +173,7 @@ def test_what_is_asked_after_the_status_agrees_with_it(
 
 
 # VA-07
-def test_every_visitor_has_an_end_of_their_own_beside_whoever_answers_alike(
-    manager: ConsentManager, clock: Clock
-) -> None:
+def test_visitors_with_the_same_answer_have_their_own_expiry(manager: ConsentManager, clock: Clock) -> None:
     ends = []
     for _ in range(3):
         first = consent_of(manager, [])

@@ -110,7 +110,7 @@ def test_a_token_is_for_one_vendor_one_address_and_one_time(client: TestClient, 
     assert answer.status_code in (200, 400) and frames(answer.text) == []
 
 
-def test_who_has_it_allowed_already_leaves_no_record(front: Front, client: TestClient) -> None:
+def test_load_once_adds_no_record_where_the_vendor_is_allowed(front: Front, client: TestClient) -> None:
     client.post("/consent/decision", json={"vendors": {"youtube": True}})
     before = front.records()
     answer = client.post(ADDRESS, headers=SAME)

@@ -69,7 +69,7 @@ def test_a_site_that_no_choice_can_come_from_is_never_named(family: Family, said
     assert LINE not in page.text and "set-cookie" not in page.headers
 
 
-def test_neither_is_anything_said_to_who_has_not_decided_nor_on_a_page_for_everybody(family: Family) -> None:
+def test_origin_of_a_choice_is_not_shown_without_a_decision_or_on_a_shared_page(family: Family) -> None:
     browser = family.browser()
     browser.jars["trailhead"] |= {TOLD: "stride"}
     assert LINE not in browser.get("trailhead").text
@@ -152,7 +152,7 @@ def test_before_an_answer_no_site_sets_a_cookie_or_names_a_sister_outside_the_ba
             assert f'href="/consent/handoff/start?iss={other}&amp;next=/shoes"' in page.text
 
 
-def test_a_trip_for_nothing_ends_where_it_began_with_the_banner(
+def test_hand_off_without_a_choice_returns_to_the_page_with_the_banner(
     family: Family, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "consentkit.handoff")
@@ -283,7 +283,7 @@ def test_issue_speaks_to_visits_alone(family: Family, ledger: Ledger, headers: d
     assert ledger.linked(subject) == {subject}
 
 
-def test_a_look_at_the_headers_of_issue_is_no_visit(family: Family) -> None:
+def test_head_request_to_issue_is_refused(family: Family) -> None:
     browser = family.browser()
     browser.choose("stride", EVERYTHING)
     answer = browser.send("stride", "HEAD", f"/consent/handoff/issue?aud=trailhead&st={STATE}")
@@ -397,9 +397,7 @@ def test_an_older_choice_leaves_the_newer_one_alone_and_says_nothing(family: Fam
 
 
 # XS-05
-def test_what_a_third_site_was_told_before_takes_nothing_of_what_was_widened_since(
-    family: Family, clock: Clock
-) -> None:
+def test_older_choice_on_a_third_site_does_not_narrow_a_newer_grant(family: Family, clock: Clock) -> None:
     browser = family.browser()
     browser.choose("stride", {"social": True})
     browser.cross("stride", "shoelab")

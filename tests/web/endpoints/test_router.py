@@ -389,7 +389,9 @@ def test_where_nothing_is_granted_a_withdrawal_changes_nothing(
 
 # WD-03
 @pytest.mark.parametrize("token", ["x", "1d.7.1.1.a.b.c.d", "é", "1w......."])
-def test_a_forged_cookie_is_withdrawn_without_a_word(front: Front, client: TestClient, token: str) -> None:
+def test_withdrawal_with_a_forged_cookie_changes_and_records_nothing(
+    front: Front, client: TestClient, token: str
+) -> None:
     answer = client.delete(DECISION, headers=[("Cookie", f"{COOKIE}={token}".encode())])
     assert said(answer) == UNKNOWN | {"reference": None}
     assert (set_cookies(answer), front.records()) == ([], [])
@@ -494,7 +496,9 @@ def test_without_a_ledger_the_present_notice_alone_can_be_read(make_front: MakeF
 
 # VA-04, UI-08
 @pytest.mark.parametrize("choice", ["accept_all", "reject_all"])
-def test_the_same_answer_within_an_hour_is_no_news(front: Front, client: TestClient, choice: str) -> None:
+def test_same_choice_within_an_hour_is_not_recorded_again(
+    front: Front, client: TestClient, choice: str
+) -> None:
     told = said(client.post(DECISION, json={"choice": choice}))
     front.clock.advance(3599)
     again = client.post(DECISION, json={"choice": choice})
@@ -506,7 +510,7 @@ def test_the_same_answer_within_an_hour_is_no_news(front: Front, client: TestCli
 
 
 # VA-01
-def test_the_same_answer_later_is_a_renewal(front: Front, client: TestClient) -> None:
+def test_same_choice_after_an_hour_renews_the_decision(front: Front, client: TestClient) -> None:
     client.post(DECISION, json=ACCEPT)
     front.clock.advance(3600)
     again = client.post(DECISION, json=ACCEPT)
@@ -517,7 +521,7 @@ def test_the_same_answer_later_is_a_renewal(front: Front, client: TestClient) ->
     assert first.subject == second.subject
 
 
-def test_the_same_change_is_never_news(front: Front, client: TestClient) -> None:
+def test_repeated_change_is_never_recorded(front: Front, client: TestClient) -> None:
     client.post(DECISION, json={"vendors": {"youtube": True}})
     front.clock.advance(days=30)
     assert set_cookies(client.patch(DECISION, json={"vendors": {"youtube": True}})) == []
@@ -666,7 +670,7 @@ def test_a_refusal_is_a_page_for_a_browser_and_in_its_language(client: TestClien
         ([("Referer", f"{ORIGIN}.evil.example/")], False),
     ],
 )
-def test_an_answer_comes_from_a_page_of_this_site_or_from_no_browser(
+def test_choice_from_another_origin_is_refused(
     front: Front, client: TestClient, headers: list[tuple[str, str]], served: bool
 ) -> None:
     requests = [
@@ -696,7 +700,7 @@ def test_get_and_head_change_nothing(front: Front, client: TestClient, method: s
 
 
 # WD-08
-def test_a_post_is_a_post_whatever_else_it_says(client: TestClient) -> None:
+def test_method_override_headers_and_fields_are_ignored(client: TestClient) -> None:
     client.post(DECISION, json={"categories": {"social": True}})
     client.post(
         DECISION, json={"categories": {"tracking": True}}, headers={"X-HTTP-Method-Override": "PATCH"}
@@ -939,7 +943,7 @@ EXAMPLE_CONTROLLER = a_policy().controller.model_dump(mode="json", exclude_none=
 
 
 # RC-01
-def test_a_reference_opens_no_record(front: Front, client: TestClient) -> None:
+def test_reference_of_a_withdrawal_gives_no_access_to_records(front: Front, client: TestClient) -> None:
     client.post(DECISION, json=ACCEPT)
     reference = said(client.delete(DECISION))["reference"]
     assert re.fullmatch(r"[\w-]{22}", reference)
@@ -1083,7 +1087,9 @@ choices = st.fixed_dictionaries(
 # UI-04, LB-03
 @NOBODY
 @given(method=st.sampled_from(["POST", "PATCH"]), body=choices)
-def test_what_is_granted_is_what_was_named(front: Front, method: str, body: dict[str, Any]) -> None:
+def test_only_requested_categories_and_vendors_are_granted(
+    front: Front, method: str, body: dict[str, Any]
+) -> None:
     sent = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
     headers = [(b"content-type", b"application/json")]
     answer = ask(front.around(), DECISION, method=method, headers=headers, body=sent)
@@ -1123,12 +1129,12 @@ def test_the_body_is_counted_as_it_arrives(front: Front) -> None:
     assert answer.status == 413
 
 
-def test_a_websocket_finds_nothing_there(front: Front) -> None:
+def test_websocket_below_the_prefix_is_closed(front: Front) -> None:
     answer = ask(front.around(), "/consent/decision", type="websocket")
     assert answer.messages == [{"type": "websocket.close", "code": 1008}]
 
 
-def test_the_clock_of_the_site_counts(front: Front, clock: Clock) -> None:
+def test_expiry_follows_the_managers_clock(front: Front, clock: Clock) -> None:
     with front.client() as client:
         clock.set(datetime(2027, 8, 31, 12, tzinfo=UTC))
         assert said(client.post(DECISION, json=ACCEPT))["expires_at"] == "2028-02-29T12:00:00Z"
