@@ -61,7 +61,7 @@ class ConsentMiddleware:
             await self.app(scope, receive, send)
             return
         headers = scope.get("headers")
-        if headers.__class__ is not list:  # ASGI allows any iterable, or none; the exchange reads it twice
+        if headers.__class__ is not list:  # ASGI allows any iterable, or none; the exchange reads it again
             headers = list(headers or ())
             scope = {**scope, "headers": headers}
         method, root_path = scope.get("method", ""), scope.get("root_path", "")
@@ -89,7 +89,7 @@ class ConsentMiddleware:
             except ConsentRequiredError as missing:
                 await responder.refuse(missing, scope)
         finally:
-            marked.pop("consentkit", None)  # another middleware may run the request again
+            marked.pop("consentkit", None)  # an outer middleware may run the request again
 
     async def _respond(
         self, exchange: Exchange, scope: Scope, receive: Receive, responder: "_Responder"

@@ -37,7 +37,7 @@ def claims_of(
 
     Args:
         consent: the visitor's on this site.
-        decision: the one that the consent follows from.
+        decision: the decision that the consent follows from.
         disclosed: ids of the categories in the notice that was answered.
         parties: the claims iss, aud, grp and st.
         now: seconds since the epoch.

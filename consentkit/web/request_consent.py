@@ -97,7 +97,7 @@ class RequestConsent:
     def allows(self, category: str, vendor: str | None = None) -> bool:
         """Return whether a category, or one vendor of it, may store and read data on the device. Never waits.
 
-        The result is the one at the start of the request or websocket, or after a decision that was made in it.
+        The result is as of the start of the request or websocket, or as of the last decision made in it.
 
         Raises:
             UnknownCategoryError: the policy has no such category.

@@ -278,7 +278,7 @@ class SiteServices:
 
 
 def _cookie_field(headers: RawHeaders) -> tuple[bytes | None, bool]:
-    """Return the Cookie field, and whether no other field has to be changed for the application."""
+    """Return the Cookie field, and whether no other field must be changed for the application."""
     cookie = None
     alone = True
     for name, value in headers:
