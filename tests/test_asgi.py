@@ -370,7 +370,7 @@ def test_the_mistakes_of_developers_are_named() -> None:
         without_request()
 
 
-def test_a_handler_may_say_by_an_error_what_it_needs(front: Front) -> None:
+def test_handler_may_raise_consent_required_error(front: Front) -> None:
     async def needs(request: Request) -> Response:
         raise ConsentRequiredError("social", "youtube")
 
@@ -602,7 +602,7 @@ def test_behind_a_root_path_every_address_has_it(front: Front, root_path: str) -
     assert b'href="/app/consent' in answer.body
 
 
-def test_a_root_path_that_only_looks_like_the_beginning_is_none(front: Front) -> None:
+def test_root_path_matches_whole_path_segments_only(front: Front) -> None:
     assert ask(front.around(), "/apples/consent", root_path="/app").status == 404
     assert ask(front.around(), "/consent/decision", root_path="/app").status == 200
 

@@ -61,11 +61,11 @@ def test_a_block_is_there_when_it_is_allowed(front: Front, category: str, shown:
         ),
     ],
 )
-def test_a_block_reads_as_an_if_does(front: Front, template: str, shown: str) -> None:
+def test_consent_block_supports_else_and_nesting_like_an_if(front: Front, template: str, shown: str) -> None:
     assert answer(front, template).text == shown
 
 
-def test_the_object_itself_will_do_for_the_block(front: Front) -> None:
+def test_consent_block_works_with_consent_instead_of_request(front: Front) -> None:
     async def page(request: Request) -> Response:
         text = environment().from_string(BLOCK).render(consent=request.state.consent)
         return Response(text, media_type="text/plain")

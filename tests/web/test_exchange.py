@@ -709,7 +709,7 @@ def test_a_public_page_is_opened_for_all_that_are_declared(guarded: Front) -> No
         ([HTML], PAGE, 200, [(b"hx-request", b"true")]),
     ],
 )
-def test_what_is_no_page_gets_no_policy(
+def test_response_that_is_not_a_page_gets_no_content_security_policy(
     guarded: Front, headers: Headers, body: bytes, status: int, sent: Headers
 ) -> None:
     assert passed(guarded, headers, body, status=status, sent=sent).headers == headers

@@ -50,7 +50,7 @@ def test_the_sites_policy_is_opened_for_whom_the_visitor_grants_and_nobody_else(
     assert client.get("/page").headers[CSP] == before
 
 
-def test_an_answers_own_policy_stands_in_its_place_and_is_opened_too(make_front: Make) -> None:
+def test_responses_own_policy_replaces_the_sites_and_is_extended_too(make_front: Make) -> None:
     own = "script-src 'self' 'sha256-abc='; report-uri /reports"
     client = make_front(csp=STRICT).client(
         page(content_security_policy=own, content_security_policy_report_only="script-src 'self'")
@@ -63,7 +63,7 @@ def test_an_answers_own_policy_stands_in_its_place_and_is_opened_too(make_front:
     assert reported.get("/page").headers[CSP].startswith(STRICT)
 
 
-def test_without_one_an_answers_own_policy_is_left_alone(make_front: Make) -> None:
+def test_without_the_csp_setting_a_responses_own_policy_is_unchanged(make_front: Make) -> None:
     client = make_front().client(page(content_security_policy="script-src 'self'"))
     client.post("/consent/decision", json={"categories": {"tracking": True}})
     assert client.get("/page").headers[CSP] == "script-src 'self'"
@@ -115,7 +115,7 @@ def test_a_public_page_is_opened_for_all_that_are_declared(make_front: Make) -> 
     assert "data-state" not in script(decided) and "data-reload" not in script(decided)
 
 
-def test_a_public_page_that_was_given_a_nonce_is_nobody_elses(make_front: Make) -> None:
+def test_public_page_with_a_nonce_from_its_handler_is_private(make_front: Make) -> None:
     async def mine(request: Request) -> Response:
         html = DOCUMENT.replace("<title>", f'<script nonce="{request.state.consent.nonce}"></script><title>')
         return HTMLResponse(html, headers={"cache-control": "public"})

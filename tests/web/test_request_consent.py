@@ -202,7 +202,7 @@ def undecided(front: Front) -> RequestConsent:
     return RequestConsent(front.manager, RequestHead("GET", "/", [(b"accept-language", b"nl")]))
 
 
-def test_looking_at_a_consent_does_not_mark_the_response(front: Front) -> None:
+def test_reads_by_the_exchange_do_not_mark_the_response(front: Front) -> None:
     found = undecided(front)
     assert found._current() is found._current() and found._permissions() is found._current()
     assert found._end_of(found._current()) is None

@@ -26,7 +26,7 @@ def equipped(policy: Policy, ledger_url: str, clock: Clock) -> Iterator[Callable
         yield make
 
 
-def test_two_answers_are_of_one_state_only_where_they_look_the_same(
+def test_page_state_is_equal_only_for_pages_that_look_the_same(
     equipped: Callable[..., SiteServices],
 ) -> None:
     shared = equipped()
@@ -47,7 +47,7 @@ def test_two_answers_are_of_one_state_only_where_they_look_the_same(
     assert shared.page_state(manager.evaluator.undecided(), "en") == states[0]
 
 
-def test_another_banner_policy_or_style_is_another_look(
+def test_change_of_banner_policy_or_style_changes_the_appearance(
     equipped: Callable[..., SiteServices], policy: Policy
 ) -> None:
     looks = {
@@ -97,7 +97,7 @@ TAGGED = (b"if-none-match", b'"1~ck.0"')
         ([(b"cookie", b"a=" + b"b" * 5000)], False),
     ],
 )
-def test_a_request_with_nothing_of_ours_or_to_hide_is_left_as_it_is(
+def test_request_without_our_cookies_or_hidden_ones_is_unaltered(
     front: Front, sent: Headers, clean: bool
 ) -> None:
     for _ in range(2):  # read, and remembered
@@ -106,7 +106,7 @@ def test_a_request_with_nothing_of_ours_or_to_hide_is_left_as_it_is(
 
 
 @pytest.mark.parametrize("more", [b"", b"; session=1", b"; _ga=1"])
-def test_a_cookie_is_read_the_first_time_as_the_second(front: Front, more: bytes) -> None:
+def test_cookie_header_is_read_alike_when_new_and_when_cached(front: Front, more: bytes) -> None:
     token = front.cookie(front.client(), **EVERYTHING).encode()
     for _ in range(2):
         assert _allows_social(front, [(b"cookie", COOKIE.encode() + b"=" + token + more)])

@@ -24,7 +24,7 @@ def test_waiting_for_the_ledger_takes_no_thread_from_the_application(backend: st
     anyio.run(main, backend=backend)
 
 
-def test_no_more_than_so_many_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_ledger_threads_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "THREADS", 2)
     running, most = 0, 0
     lock = threading.Lock()

@@ -311,7 +311,7 @@ def test_a_token_counts_in_the_browser_that_asked_for_it_alone(family: Family) -
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_of_several_tabs_each_arrives_at_its_own_page(family: Family, order: tuple[int, ...]) -> None:
+def test_each_of_several_tabs_returns_to_its_own_page(family: Family, order: tuple[int, ...]) -> None:
     browser = family.browser()
     browser.choose("stride", EVERYTHING)
     pages = ("/", "/shoes", "/shoes?size=42")
@@ -361,7 +361,7 @@ def test_a_second_visit_to_the_same_return_changes_nothing(family: Family, ledge
     assert family["trailhead"].handoff.reasons == {"return: used before": 1}
 
 
-def test_two_transaction_cookies_are_as_good_as_none(family: Family) -> None:
+def test_hand_off_with_two_transaction_cookies_is_refused(family: Family) -> None:
     browser = family.browser()
     browser.choose("stride", EVERYTHING)
     issued = browser.issue("stride", "trailhead")
@@ -376,7 +376,7 @@ def test_two_transaction_cookies_are_as_good_as_none(family: Family) -> None:
     assert COOKIE not in browser.jars["trailhead"]
 
 
-def test_a_token_given_twice_is_no_token(family: Family) -> None:
+def test_repeated_token_in_the_query_is_ignored(family: Family) -> None:
     browser = family.browser()
     browser.choose("stride", EVERYTHING)
     address = urlsplit(browser.issue("stride", "trailhead").headers["location"])

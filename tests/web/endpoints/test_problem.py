@@ -23,7 +23,7 @@ def test_a_refusal_is_a_problem_document_that_no_cache_keeps() -> None:
     }
 
 
-def test_without_a_sentence_there_is_none() -> None:
+def test_problem_document_without_a_sentence_has_no_detail() -> None:
     problem = HTTPProblem(404)
     assert "detail" not in json.loads(problem.response().body)
     assert str(problem) == "404 "

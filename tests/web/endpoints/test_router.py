@@ -304,7 +304,7 @@ def test_next_leads_to_a_path_of_this_site(client: TestClient, sent: str | None,
     assert tree(page.text).find(".//header/a").get("href") == led_to
 
 
-def test_no_address_is_built_from_what_a_browser_says_of_itself(client: TestClient) -> None:
+def test_addresses_ignore_host_and_forwarded_headers(client: TestClient) -> None:
     lies = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",
@@ -602,7 +602,7 @@ REFUSED: list[tuple[int, str, str, dict[str, str], bytes]] = [
     REFUSED,
     ids=[f"{status} {method} {path} {body[:40]!r}" for status, method, path, _, body in REFUSED],
 )
-def test_what_is_not_plain_is_refused_and_changes_nothing(
+def test_malformed_choice_is_refused_and_changes_nothing(
     quiet: Front,
     visitor: TestClient,
     status: int,
@@ -635,7 +635,9 @@ def test_what_is_not_plain_is_refused_and_changes_nothing(
         ("/.well-known/gpc.json", {"GET", "HEAD"}),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(visitor: TestClient, path: str, allowed: set[str]) -> None:
+def test_wrong_method_is_refused_with_the_allowed_methods(
+    visitor: TestClient, path: str, allowed: set[str]
+) -> None:
     answer = visitor.put(path)
     problem(answer, 405)
     assert set(answer.headers["allow"].split(", ")) == allowed
@@ -1106,7 +1108,7 @@ def test_only_requested_categories_and_vendors_are_granted(
         assert allowed is vendors.get(vendor, told["categories"][VENDORS[vendor]])
 
 
-def test_a_browser_that_goes_away_while_it_sends_is_let_go(front: Front) -> None:
+def test_disconnect_while_the_body_is_sent_ends_the_request(front: Front) -> None:
     answer = ask(
         front.around(),
         DECISION,
