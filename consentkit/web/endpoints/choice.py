@@ -38,7 +38,7 @@ class SubmittedChoice(BaseModel):
         return Choice(categories=self.categories or {}, vendors=self.vendors or {})
 
     @property
-    def names_something(self) -> bool:
+    def has_answers(self) -> bool:
         """Whether there are answers for single categories or vendors."""
         return self.categories is not None or self.vendors is not None
 
@@ -69,9 +69,9 @@ def read_json(body: bytes, *, merge: bool) -> SubmittedChoice:
         raise InvalidDecisionError("The body is not valid JSON.") from None
     if answer.next is not None or answer.choice in ("save", "change"):
         raise InvalidDecisionError("`next`, `save` and `change` are for forms.")
-    if answer.choice is not None and (merge or answer.names_something):
+    if answer.choice is not None and (merge or answer.has_answers):
         raise InvalidDecisionError("`choice` stands alone: it answers everything.")
-    if answer.choice is None and not answer.names_something:
+    if answer.choice is None and not answer.has_answers:
         raise InvalidDecisionError("The body has neither `categories`, `vendors` nor `choice`.")
     return answer
 
@@ -120,7 +120,7 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice
         raise InvalidDecisionError(_reason(error)) from None
     if not withdrawal and answer.choice is None:
         raise InvalidDecisionError("The form has no `choice`.")
-    if answer.choice in ("accept_all", "reject_all") and answer.names_something:
+    if answer.choice in ("accept_all", "reject_all") and answer.has_answers:
         raise InvalidDecisionError("`accept_all` and `reject_all` stand alone: they answer everything.")
     return answer, category
 
@@ -152,6 +152,6 @@ def _fields(body: bytes) -> dict[str, str]:
 def _reason(error: ValidationError) -> str:
     """Return a message with the invalid key, if it is a key of ours. A response never repeats what was sent."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = first["loc"][0] if first["loc"] else ""
-    known = where if where in SubmittedChoice.model_fields else "body"
-    return f"`{known}` is not what it has to be."
+    sent_key = first["loc"][0] if first["loc"] else ""
+    own_key = sent_key if sent_key in SubmittedChoice.model_fields else "body"
+    return f"`{own_key}` is not what it has to be."

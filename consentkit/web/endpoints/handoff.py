@@ -92,7 +92,7 @@ class HandoffEndpoint:
             token = unrepeated_fields(exchange.head.query).get("t", "")
             transaction = handoff.transaction_of(token, under_way)
             back = self._local(exchange, transaction.back)
-            others = handoff.transactions.dumps(each for each in under_way if each is not transaction)
+            others = handoff.transactions.dumps(other for other in under_way if other is not transaction)
             claims = handoff.accept(token, transaction)
             context = exchange.consent._choice_context(choice="handoff")
             outcome = exchange.consent._apply(lambda before: handoff.take_over(before, claims, context))

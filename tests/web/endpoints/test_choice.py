@@ -205,7 +205,7 @@ def test_any_json_is_read_or_refused(body: bytes) -> None:
         except InvalidDecisionError:
             continue
         choice = answer.as_choice()
-        assert answer.choice in ("accept_all", "reject_all") or answer.names_something
+        assert answer.choice in ("accept_all", "reject_all") or answer.has_answers
         assert all(type(value) is bool for value in (*choice.categories.values(), *choice.vendors.values()))
 
 
@@ -221,4 +221,4 @@ def test_any_form_is_read_or_refused(body: bytes) -> None:
         except InvalidDecisionError:
             continue
         assert withdrawal or (answer.choice is not None and category is None)
-        assert not withdrawal or not answer.names_something
+        assert not withdrawal or not answer.has_answers
