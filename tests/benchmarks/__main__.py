@@ -24,8 +24,8 @@ VISITS = [
     ("5 Set-Cookie lines filtered", "5 Set-Cookie", 0.70),
 ]
 PAGES = [
-    ("banner put into a 30 KB page", "page, undecided", 0.5),
-    ("settings link put into a 30 KB page", "page, decided", 0.5),
+    ("banner put into a 30 KB page", "page, undecided", 0.4),
+    ("settings link put into a 30 KB page", "page, decided", 0.4),
 ]
 
 

@@ -10,7 +10,7 @@ SPANS = re.findall(r"`([^`\n]+)`", PAGE)
 PATHS = [span for span in SPANS if re.fullmatch(r"[\w/]+/|[\w/]+\.py", span)]
 NAMES = [span for span in SPANS if re.fullmatch(r"[A-Za-z_]\w+(\.(?!py|toml|lock|cfg)[a-z_]+)?", span)]
 # Words of other files, of configuration and of tools.
-ELSEWHERE = {"recheck", "pybabel", "on_change", "consentkit", "decide"}
+ELSEWHERE = {"recheck", "pybabel", "consentkit", "needs_ledger", "is_own"}
 ADAPTERS_TO_COME = {"flask.py"}
 
 
