@@ -1,4 +1,4 @@
-"""The policy: what the owner declares in `consent.toml`, as frozen models, and the checks that it is lawful."""
+"""The policy: what the owner declares in `consent.toml`, as frozen models, with checks that the policy is lawful."""
 
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import Texts, escaped

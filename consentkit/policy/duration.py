@@ -97,7 +97,7 @@ class Duration:
     def after(self, moment: datetime) -> datetime:
         """Return a moment plus the duration, by the calendar in UTC.
 
-        The day is at most the last of its month: 31 August plus `P6M` is 28 February.
+        If the month of the result has no such day, its last day counts: 31 August plus `P6M` is 28 February.
 
         Raises:
             ValueError: the moment is naive.
@@ -151,7 +151,7 @@ class Duration:
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe the text."""
+        """Return the JSON Schema of the text."""
         date, time = "([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?", "([0-9]+H)?([0-9]+M)?([0-9]+S)?"
         return {
             "type": "string",

@@ -59,7 +59,7 @@ _COOKIE_NAME = re.compile(r"[!#$%&'+\-.^_`|~0-9A-Za-z]+")
 
 
 def escaped(text: str) -> str:
-    """Return a text with its invisible and its reordering characters written as escapes."""
+    """Return a text with escapes for the characters that are invisible or reorder the text around them."""
     return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04X}", text).replace("\n", "\\n")
 
 
@@ -80,14 +80,22 @@ def _readable(value: str, longest: int) -> str:
 
 
 def validated_line(value: str) -> str:
-    """Return a readable line of at most 500 characters; raise the error for a field otherwise."""
+    """Return a text if it is one readable line of at most 500 characters.
+
+    Raises:
+        PydanticCustomError: the text is empty, too long, on several lines, or has hidden characters.
+    """
     if "\n" in value:
         raise invalid("The text has more than one line.", "Write it on one line.")
     return _readable(value, _LONGEST_LINE)
 
 
 def validated_prose(value: str) -> str:
-    """Return a readable text of at most 4000 characters on any number of lines; raise the error for a field otherwise."""
+    """Return a text if it is readable and has at most 4000 characters, on any number of lines.
+
+    Raises:
+        PydanticCustomError: the text is empty, too long, or has hidden characters.
+    """
     return _readable(value, _LONGEST_PROSE)
 
 
@@ -106,7 +114,7 @@ class _Form:
     """An annotation for texts that a regular expression has to match as a whole.
 
     Attributes:
-        expression: the regular expression, which editors get as well.
+        expression: the regular expression; editors get it too, unless `for_editors` replaces it.
         message: what was expected.
         remedy: what the owner can write.
         for_editors: a simpler expression for the JSON Schema.
@@ -123,7 +131,7 @@ class _Form:
         return value
 
     def __get_pydantic_core_schema__(self, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate after the check for text."""
+        """Match the expression after pydantic has checked that the value is text."""
         return core_schema.no_info_after_validator_function(self._validated, handler(source))
 
     def __get_pydantic_json_schema__(
@@ -227,7 +235,7 @@ class Texts(Mapping[str, str]):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate and dump a table by language."""
+        """Validate a table of texts by language, and dump it as a dictionary."""
         return core_schema.no_info_after_validator_function(
             cls,
             core_schema.no_info_before_validator_function(
@@ -240,7 +248,7 @@ class Texts(Mapping[str, str]):
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe a table by language."""
+        """Return the JSON Schema of a table of texts by language."""
         described = handler(schema)
         described["propertyNames"] = {"pattern": _LANGUAGE_FOR_EDITORS}
         return described | {"minProperties": 1}
@@ -254,7 +262,7 @@ def _table_by_language(value: object) -> object:
     if isinstance(value, dict) and len({str(tag).lower() for tag in value}) < len(value):
         raise invalid(
             "The same language is listed twice, in different letter case.",
-            "Remove the text that is not meant.",
+            "Remove one of the two texts.",
         )
     return value
 

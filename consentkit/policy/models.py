@@ -191,7 +191,7 @@ class Vendor(Table):
     origins: Origins = Origins()
     """Origins of its content."""
     signal: Literal["google-consent-mode"] | None = None
-    """Protocol by which its script learns about the consent."""
+    """Protocol that passes the consent to its script."""
     role: Role = "controller"
     """Role of the vendor in the processing."""
     data: Many[DpvTerm] = ()

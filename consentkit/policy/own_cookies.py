@@ -32,7 +32,7 @@ class CookieNames(NamedTuple):
     transaction: str
     """A hand-off that is under way."""
     source: str
-    """The site that a hand-off brought the decision from, until the visitor has been told."""
+    """The site that a hand-off brought the decision from, until a page has announced it to the visitor."""
 
 
 def cookie_names(prefix: CookiePrefix) -> CookieNames:
@@ -51,18 +51,18 @@ def cookie_sizes(
     """Return the largest size of the signed cookie and of its companion, in octets of name and value together.
 
     Args:
-        names: the names that count towards the sizes.
+        names: the names of the cookies, which count towards the sizes.
         category_ids: the categories that visitors can answer about.
         vendor_ids: the vendors of those categories.
     """
-    # Kind, first and last time of the decision, and both masks in hexadecimal.
+    # The signed token: kind, times, notice and subject, then both masks in hexadecimal.
     fields = len("1d") + len("9999999999") + len("99999999") + _NOTICE + _SUBJECT
     masks = (len(category_ids) + 3) // 4 + (len(vendor_ids) + 3) // 4
-    # Every category and every vendor with its `~`, each followed by a dot, then `_`, the notice and `.~`.
-    listed = sum(len(category) + 1 for category in category_ids) + sum(
+    # The companion: every category, and every vendor with a `~`, each followed by a dot; then `_`, notice and `.~`.
+    items = sum(len(category) + 1 for category in category_ids) + sum(
         len(vendor) + 2 for vendor in vendor_ids
     )
     return (
         len(names.consent) + fields + masks + _TOKEN_DOTS + _SIGNATURE,
-        len(names.companion) + listed + len("_") + _NOTICE + len(".~"),
+        len(names.companion) + items + len("_") + _NOTICE + len(".~"),
     )

@@ -1,7 +1,6 @@
 """The policy: everything that the owner of the sites declares, as one frozen object.
 
-The models refuse what a single value can get wrong, and `checks` what several values get wrong together. `load_policy`
-runs both.
+The models check each value by itself, and `checks` how the values fit together. `load_policy` runs both.
 """
 
 from collections import defaultdict
@@ -26,7 +25,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The dictionaries of a policy's look-ups, because a policy is made once and read on every request."""
+    """The look-up tables of a policy, built once because every request reads them."""
 
     categories: dict[str, Category]
     vendors: dict[str, Vendor]
@@ -80,7 +79,7 @@ class Policy(Table):
         return cls.model_validate(data, context=transfer_data)
 
     def model_post_init(self, context: Any) -> None:
-        """Build the look-ups; `from_data` hands in the TransferData as the context."""
+        """Build the look-up tables; `from_data` passes the TransferData as the context."""
         self._transfer_data = context if isinstance(context, TransferData) else None
         vendors_of = _grouped(self.vendors, lambda vendor: vendor.category)
         optional = tuple(category for category in self.categories if not category.required)

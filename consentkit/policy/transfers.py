@@ -151,7 +151,7 @@ class TransferData(BaseModel):
     _members: frozenset[str] = PrivateAttr(default=frozenset())
 
     def model_post_init(self, context: object) -> None:
-        """Build the look-up."""
+        """Build the set of countries that `in_eea` reads."""
         self._members = frozenset(self.eea)
 
     @model_validator(mode="after")

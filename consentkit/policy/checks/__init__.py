@@ -1,7 +1,7 @@
-"""Checks of a whole policy: what several values get wrong together, and what is lawful but unwise.
+"""Checks of a whole policy: values that contradict each other, and choices that are lawful but unwise.
 
-Each check is a generator of findings over a `CheckContext`. Its docstring says what holds, after the REQUIREMENTS row if there
-is one.
+A check is a generator that yields findings about a `CheckContext`. Its docstring states the rule that it checks, after
+the REQUIREMENTS row that the rule comes from, if any.
 """
 
 from datetime import date
@@ -27,7 +27,7 @@ _CHECKS = (
 def run_checks(
     policy: Policy, *, today: date, placeholder_paths: frozenset[KeyPath] = frozenset()
 ) -> list[Finding]:
-    """Run every check.
+    """Run every check, and return the findings.
 
     Args:
         policy: the policy, in which placeholders may stand for invalid values.

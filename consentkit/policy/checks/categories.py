@@ -14,6 +14,7 @@ _EXEMPTING_COUNTRIES = ("FR", "NL")
 _LONGEST_EXEMPT_LIFETIME = Duration(months=13)
 _LONGEST_EXEMPT_RETENTION = Duration(months=25)
 _ASK = "Move it to a category that asks for consent."
+_OTHERWISE_ASK = "Otherwise move it to a category that asks for consent."
 
 
 def category_has_one_basis(context: CheckContext) -> Iterator[Finding]:
@@ -79,13 +80,13 @@ def _exempt_retention(path: KeyPath, category: Category, context: CheckContext) 
 def _exempt_vendor(path: KeyPath, vendor: Vendor) -> Iterator[Finding]:
     if vendor.role != "processor":
         message = "Exempt analytics serve only the publisher; this vendor uses the data for itself."
-        remedy = f'Write role = "processor" if the contract says so. {_ASK}'
+        remedy = f'Write role = "processor" if the contract says so. {_OTHERWISE_ASK}'
         yield Finding((*path, "role"), message, remedy)
     if vendor.profiling:
         yield Finding((*path, "profiling"), "Exempt analytics build no profiles.", _ASK)
     if vendor.retention is None or vendor.retention.longer_than(_LONGEST_EXEMPT_RETENTION):
-        message = "A vendor of exempt analytics says how long it keeps data, at most 25 months."
-        yield Finding((*path, "retention"), message, f'Add `retention`, at most "P25M". {_ASK}')
+        message = "A vendor of exempt analytics must state how long it keeps data, at most 25 months."
+        yield Finding((*path, "retention"), message, f'Add `retention`, at most "P25M". {_OTHERWISE_ASK}')
 
 
 def _exempt_tracker(path: KeyPath, tracker: Tracker) -> Iterator[Finding]:
@@ -96,12 +97,13 @@ def _exempt_tracker(path: KeyPath, tracker: Tracker) -> Iterator[Finding]:
         message = "This kind of tracker recognises visitors on other sites, which no exemption covers."
         yield Finding((*path, "kind"), message, _ASK)
     if tracker.lifetime != "session" and tracker.lifetime.longer_than(_LONGEST_EXEMPT_LIFETIME):
+        remedy = f'Write at most "P13M", and make the site set that lifetime. {_OTHERWISE_ASK}'
         message = "Exempt trackers are kept for at most 13 months."
-        yield Finding((*path, "lifetime"), message, f'Write at most "P13M" and set it so. {_ASK}')
+        yield Finding((*path, "lifetime"), message, remedy)
 
 
 def gpc_is_honoured(context: CheckContext) -> Iterator[Finding]:
-    """SG-02: Sec-GPC refuses profiles; gpc.json says so where a category ignores the signal."""
+    """SG-02: Sec-GPC refuses a category whose vendors build profiles, unless the policy ignores the signal there."""
     for path, category in context.categories("id", "required", "honours_gpc"):
         profiles = any(
             vendor.profiling

@@ -51,7 +51,7 @@ class CheckContext:
         return self._rows("trackers", self.policy.trackers, fields)
 
     def row_name(self, path: KeyPath) -> str:
-        """Return how messages call a row: `YouTube (youtube)` for a vendor or a site, else `trackers[2]`."""
+        """Return the name of a row in messages: `YouTube (youtube)` for a vendor or a site, else `trackers[2]`."""
         section, index = path
         if section in ("sites", "vendors") and self.is_valid(*path, "name") and self.is_valid(*path, "id"):
             row: Site | Vendor = getattr(self.policy, str(section))[index]

@@ -51,7 +51,7 @@ def jurisdiction_is_in_the_eea(context: CheckContext) -> Iterator[Finding]:
 
 
 def transfer_data_is_fresh(context: CheckContext) -> Iterator[Finding]:
-    """TR-07: adequacy decisions are adopted and struck down."""
+    """TR-07: the list of adequacy decisions is at most 12 months old, because decisions are adopted and struck down."""
     as_of = context.policy.transfer_data.as_of
     if not context.is_valid("adequacy_file"):
         return

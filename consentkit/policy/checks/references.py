@@ -49,8 +49,8 @@ def references_lead_somewhere(context: CheckContext) -> Iterator[Finding]:
         if row_id in known_ids[kind] or not complete[kind]:
             continue
         close = get_close_matches(row_id, known_ids[kind], 1)
-        listed = ", ".join(known_ids[kind][:_LISTED]) or "none"
-        remedy = f'Did you mean "{close[0]}"?' if close else f"The policy declares: {listed}."
+        listed_ids = ", ".join(known_ids[kind][:_LISTED]) or "none"
+        remedy = f'Did you mean "{close[0]}"?' if close else f"The policy declares: {listed_ids}."
         yield Finding((*path, kind), f"No {kind} has this id.", remedy)
 
 

@@ -27,10 +27,10 @@ def sites_differ(context: CheckContext) -> Iterator[Finding]:
 
 
 def sites_are_public(context: CheckContext) -> Iterator[Finding]:
-    """A site on the developer's machine is none that visitors should read about."""
+    """No site has an origin on the developer's machine, which visitors cannot reach."""
     for path, site in context.sites("origin"):
         if is_local(host_of(site.origin)):
-            message = "The origin is that of a development site, and visitors are told about it."
+            message = "This is the origin of a development site, and visitors see it in the list of sites."
             remedy = "Write the public origin; ConsentManager(origins=…) replaces it in development."
             yield Finding((*path, "origin"), message, remedy, warning=True)
 
@@ -72,9 +72,7 @@ def sites_have_one_controller(context: CheckContext) -> Iterator[Finding]:
     joint = policy.group is not None and policy.group.joint_controllers
     if others and not joint:
         for path in others:
-            message = (
-                "The site has another controller, so that one decision cannot cover it and the other sites."
-            )
+            message = "The site has another controller, so one decision cannot cover it and the other sites."
             remedy = "If the controllers have an arrangement under GDPR 26, set joint_controllers = true in [group]."
             yield Finding((*path, "controller"), message, remedy)
     if joint and not others and context.is_valid("sites"):

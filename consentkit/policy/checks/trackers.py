@@ -32,7 +32,9 @@ def necessity_is_stated(context: CheckContext) -> Iterator[Finding]:
             )
             yield Finding(key, message, remedy)
         elif tracker.necessity is not None and not category.required:
-            message = f"The category {category.id} is not required, so that none of its trackers is strictly necessary."
+            message = (
+                f"The category {category.id} is not required, so none of its trackers is strictly necessary."
+            )
             yield Finding(key, message, "Remove the key, or move the tracker to a required category.")
 
 
@@ -57,7 +59,10 @@ def third_parties_are_declared(context: CheckContext) -> Iterator[Finding]:
 
 
 def names_are_told_apart(context: CheckContext) -> Iterator[Finding]:
-    """The gate can tell whose an item is, except for items on third parties' domains, which never pass it."""
+    """A name and kind belong to one category and vendor, so that the cookie gate can decide by the name.
+
+    Items on third parties' domains are exempt, because they never pass the gate.
+    """
     trackers = list(context.trackers("name", "kind", "category", "vendor", "third_party", "domain", "path"))
     first_trackers: dict[tuple[str, str], tuple[KeyPath, Tracker]] = {}
     for path, tracker in trackers:
@@ -124,7 +129,7 @@ def domains_are_ours(context: CheckContext) -> Iterator[Finding]:
         if ours and "." not in domain and domain != "localhost":
             yield Finding((*path, "domain"), "This is a top-level domain.", "Write the site's own domain.")
         elif tracker.third_party and ours:
-            message = "This is a domain of one of the sites, so that the cookie is first-party."
+            message = "This is a domain of one of the sites, so the cookie is first-party."
             yield Finding(
                 (*path, "domain"), message, "Remove `third_party`, so that a withdrawal deletes the cookie."
             )
@@ -142,7 +147,7 @@ def lifetimes_are_sensible(context: CheckContext) -> Iterator[Finding]:
         if tracker.lifetime == "session":
             if tracker.kind in _PERSISTENT:
                 message = f"Items in {tracker.kind} outlive the session."
-                yield Finding(key, message, "Write after what time the site removes the item.", warning=True)
+                yield Finding(key, message, "Write how long the site keeps the item.", warning=True)
         elif tracker.kind == "session_storage":
             message = "Items in session_storage end with the tab."
             yield Finding(key, message, 'Write "session".', warning=True)

@@ -1,4 +1,4 @@
-"""Whether transfers to vendors are lawful, and visitors are told what vendors do (REQUIREMENTS C and D)."""
+"""Whether transfers to vendors are lawful, and whether visitors can read what vendors do (REQUIREMENTS C and D)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
