@@ -1,4 +1,4 @@
-"""`consent.toml` and `consent.lock`: read, checked, and written, with each problem on its line."""
+"""Reading and checking of `consent.toml` and `consent.lock`, and writing of the lock; each problem has its line."""
 
 from consentkit.config.lock_file import LOCK, write_lock
 from consentkit.config.policy_file import PolicyFile, check_file, load_policy

@@ -36,7 +36,7 @@ class _Entry(BaseModel):
 
 
 class _FactsRow(BaseModel):
-    """The keys that comparisons read; rows may have more."""
+    """A row of a notice's facts: the keys that comparisons read. Rows may have more."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
@@ -96,7 +96,7 @@ class _LockFile(_Entry):
 
 
 def read_lock(path: Path) -> Lock:
-    """Read a `consent.lock`; a file that does not exist gives an empty lock.
+    """Read a `consent.lock`. Return an empty lock if there is no such file.
 
     Raises:
         PolicyError: the file cannot be read, or `write_lock` did not write it.
@@ -121,6 +121,7 @@ def read_lock(path: Path) -> Lock:
 
 def _notice(entry: _NoticeEntry) -> Notice:
     notice = Notice(entry.digest, entry.facts.model_dump(), published=entry.published)
+    # Raise ValueError now, and not at the first request, for values that the patterns above accept.
     date.fromisoformat(entry.published)
     _ = notice.validity
     compare(notice, notice)
@@ -132,7 +133,7 @@ def _error(path: Path, message: str, key: str = "") -> PolicyError:
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    """Write the file as a whole or not at all, so that an interrupted run loses nothing."""
+    """Write a lock to its file as a whole or not at all, so that an interrupted run loses nothing."""
     content = {
         "format": 1,
         "notices": [

@@ -1,4 +1,4 @@
-"""Reading `consent.toml`: a policy that passed every check, or every problem of the file, each on its line."""
+"""Reading of `consent.toml`: a policy that passed every check, or all problems of the file, each with its line."""
 
 import logging
 from collections.abc import Mapping
@@ -131,7 +131,7 @@ def _run_checks(
 ) -> list[Finding]:
     """Check a document; placeholders stand for invalid values, so that one does not hide the problems of others.
 
-    `ignore_countries` leaves out findings about countries, because the list of the EEA is unusable.
+    `ignore_countries` leaves out findings about countries, for a policy whose list of the EEA is unusable.
     """
     findings: list[Finding] = []
     placeholder_paths: frozenset[KeyPath] = frozenset()
@@ -162,13 +162,13 @@ def _read_transfer_data(
     if not isinstance(name, str) or not name.strip():
         return None, ()
     try:
-        listed = TomlDocument.read(path.parent / name)
+        list_document = TomlDocument.read(path.parent / name)
     except PolicyError as error:
         reasons = " ".join(problem.message for problem in error.problems)
         message = f"The list cannot be used. {reasons}"
         finding = Finding(("adequacy_file",), message, "Fix the file, or remove the key.")
         return None, document.problems([finding])
     try:
-        return TransferData.model_validate(listed.data), ()
+        return TransferData.model_validate(list_document.data), ()
     except ValidationError as error:
-        return None, listed.problems(explain_errors(error, TransferData))
+        return None, list_document.problems(explain_errors(error, TransferData))

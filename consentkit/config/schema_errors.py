@@ -1,4 +1,4 @@
-"""Pydantic's errors about a policy in plain words: missing and unknown keys, wrong types, and invalid values.
+"""Findings in plain words for pydantic's errors about a policy: missing and unknown keys, wrong types, and invalid values.
 
 `with_placeholders` replaces the invalid values, so that the policy's checks can still find all other problems.
 """
@@ -144,17 +144,17 @@ def _explain_unknown_key(path: KeyPath, model: type[BaseModel], value: object) -
         key = "legitimate_interest"
     if key in _KNOWN_MISTAKES:
         return Finding(path, *_KNOWN_MISTAKES[key])
-    known = [name for name, _ in _fields(_model_at(path[:-1], model))]
-    remedy = _suggest(key, known)
+    known_keys = [name for name, _ in _fields(_model_at(path[:-1], model))]
+    remedy = _suggest(key, known_keys)
     sections = [section for section, row in _SECTIONS.items() if key in dict(_fields(row))]
-    if len(path) == 1 and sections and not get_close_matches(key, known, 1):
+    if len(path) == 1 and sections and not get_close_matches(key, known_keys, 1):
         remedy = f"Move it below [[{sections[0]}]], where it is a key of every row."
     return Finding(path, "Unknown key.", remedy)
 
 
-def _suggest(word: str, known: list[str]) -> str:
-    close = get_close_matches(word[:64], known, 1)
-    return f'Did you mean "{close[0]}"?' if close else f"Expected one of: {', '.join(known)}."
+def _suggest(word: str, expected: list[str]) -> str:
+    close = get_close_matches(word[:64], expected, 1)
+    return f'Did you mean "{close[0]}"?' if close else f"Expected one of: {', '.join(expected)}."
 
 
 def _fields(model: type[BaseModel]) -> Iterable[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""A TOML file with the lines of its keys: read as a whole or refused."""
+"""A parsed TOML file with the lines of its keys."""
 
 import re
 import tomllib

@@ -27,7 +27,7 @@ _SCALAR = re.compile(r"[^,\]}#\n]+")
 
 
 class _Scanner:
-    """A single pass over a text."""
+    """Find the lines of the keys of a TOML text in a single pass."""
 
     def __init__(self, text: str) -> None:
         self.text = text

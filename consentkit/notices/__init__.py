@@ -1,4 +1,4 @@
-"""What visitors were told, version by version: notices, what changed between them, and the lock that holds them."""
+"""Notices, which disclose to visitors what the policy declares; the changes between them; the lock that holds them."""
 
 from consentkit.notices.changes import Change, Coverage, compare, coverage
 from consentkit.notices.lock import EditorialChange, Lock, add_notice_to_lock

@@ -33,7 +33,7 @@ def _added(old: Any, new: Any) -> bool:
 
 
 def _longer(old: Any, new: Any) -> bool:
-    """Return whether a period grew; a period that is no longer stated did, one that is stated for the first time did not."""
+    """Return whether a period grew. It grew if it is no longer stated, and did not if it is stated for the first time."""
     if old is None or old == new or new == "session":
         return False
     if new is None or old == "session":
@@ -46,13 +46,13 @@ def _weaker(old: Any, new: Any) -> bool:
 
 
 def _reworded(old: Any, new: Any) -> bool:
-    """Compare the languages that both have; without a common language the texts count as different."""
+    """Return whether a text differs in a language that both have; without a common language, the texts differ."""
     shared = set(old) & set(new)
     return any(old[language] != new[language] for language in shared) or not shared
 
 
-# For every field of every model the rule by which a new value discloses more than the old one; `None`: it never does. A test
-# fails for a field without a row, so that nobody forgets to decide. An unknown field, of a later version, counts as more.
+# By table and field: the rule that returns whether a new value discloses more than the old one, or `None` if it never does.
+# A test fails for a field without a rule. A change of a field of a later version, which has no rule here, counts as more.
 DISCLOSED: dict[str, dict[str, Rule | None]] = {
     "policy": {
         "schema_version": None,

@@ -1,4 +1,4 @@
-"""The lock: every notice that was published, so that a decision covers exactly what its notice disclosed.
+"""The lock: every published notice, because a decision covers exactly what its notice disclosed.
 
 A lock also holds the changes of wording that the owner declared editorial. Two texts of which one is an editorial change of
 the other count as the same text.
@@ -63,7 +63,7 @@ class Lock:
         )
 
     def comparable_with(self, notice: Notice) -> tuple[Notice, ...]:
-        """Return the same, followed by a notice that may not be locked yet."""
+        """Return the notices as `comparable` does, followed by a notice that may not be locked yet."""
         if any(locked.digest == notice.digest for locked in self.notices):
             return self.comparable()
         return Lock((*self.notices, notice), self.editorial).comparable()
@@ -122,7 +122,11 @@ def add_notice_to_lock(
 def _editorial_change(
     changes: Iterable[Change], last: Notice | None, today: date, reason: str
 ) -> EditorialChange:
-    """Collect the pairs of texts; every change that would ask visitors again must be one of wording."""
+    """Return the editorial change that these changes make.
+
+    Raises:
+        ConfigurationError: a change that would ask visitors again is more than wording, or no text changed.
+    """
     texts: list[tuple[str, str]] = []
     for change in (change for change in changes if change.asks):
         is_wording = change.verb == "changed" and isinstance(change.old, Mapping)

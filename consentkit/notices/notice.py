@@ -1,4 +1,4 @@
-"""The notice: what visitors are told, identified by a digest.
+"""The notice: what the policy discloses to visitors, identified by a digest.
 
 A notice is the policy's disclosure with the owner's texts in all languages. Its *facts* are the same disclosure with a short
 hash in the place of every text. They are enough to compare notices, and small enough to keep all of them in `consent.lock`.
@@ -20,7 +20,7 @@ Facts = Mapping[str, Any]
 SHORT = 11
 """Number of characters of a digest that a cookie carries: 66 bits."""
 
-# Keys that only steer the software; visitors are not told about them.
+# Keys that only steer the software, and are not disclosed to visitors.
 _TECHNICAL = {
     "policy": ("schema", "adequacy_file"),
     "sites": ("public_key",),
@@ -36,7 +36,7 @@ class Notice:
     def __init__(
         self, digest: str, facts: Facts, content: Facts | None = None, *, published: str | None = None
     ) -> None:
-        """Make a notice that is known already; `of` and `from_content` make a new one.
+        """Make a notice whose digest and facts are known; `of` and `from_content` compute them.
 
         Args:
             digest: of the content.
@@ -92,7 +92,7 @@ class Notice:
 
 
 def _dump_content(policy: Policy) -> dict[str, Any]:
-    """Dump what visitors are told, without absent keys, so that an optional key of a later version changes no digest."""
+    """Dump what is disclosed, without absent keys, so that an optional key of a later version changes no digest."""
     content = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     for part, keys in _TECHNICAL.items():
         for row in [content] if part == "policy" else content[part]:
