@@ -1,4 +1,4 @@
-"""Changes between two notices as sentences for the owner, with who will be asked again because of each."""
+"""Sentences for the owner about the changes between two notices, and about who is asked again because of each."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -30,7 +30,7 @@ def describe_changes(changes: Iterable[Change], policy: Policy) -> list[str]:
 
 
 def describe_change(change: Change, policy: Policy) -> str:
-    """Return what changed, without who is asked again."""
+    """Return a sentence about what changed, without who is asked again."""
     category = f"{change.category}: " if change.category and change.thing != "category" else ""
     if change.verb in ("added", "removed"):
         return f"{category}{change.thing} {change.verb}: {_label_with_facts(change, policy)}."

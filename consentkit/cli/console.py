@@ -1,4 +1,4 @@
-"""What all commands share: the consoles, the printing of problems, and the loading of the policy."""
+"""The consoles, and what all commands share: printing problems, and loading the policy."""
 
 import json
 import sys
@@ -77,7 +77,7 @@ def load_checked_policy(path: Path) -> PolicyFile:
 
 
 def count_problems(problems: int, warnings: int) -> str:
-    """Return `1 problem, 2 warnings`."""
+    """Return the numbers of problems and warnings as text, such as `1 problem, 2 warnings`."""
     return f"{count(problems, 'problem')}, {count(warnings, 'warning')}"
 
 

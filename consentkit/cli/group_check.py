@@ -1,6 +1,6 @@
 """Checks of a group of sites: what is wrong in their policy, and what the running sites report about themselves.
 
-Nothing is changed anywhere: a running site is asked for its overview, and for a hand-off by a visitor without a decision.
+The checks change nothing: they request the overview of each running site, and hand-offs of a visitor without a decision.
 """
 
 import http.client
@@ -55,7 +55,7 @@ def check_policy(policy: PolicyFile) -> Iterator[PolicyProblem]:
             yield PolicyProblem(file, None, f"{key}.public_key", "", message, remedy, subject)
         if notices and not notices[-1].covers_site(site.id, site.origin):
             lock = str(policy.path.with_name(LOCK))
-            message = "The locked notice does not list this site, so that decisions do not count there."
+            message = "The locked notice does not list this site, so decisions do not count there."
             remedy = "Run `consentkit lock`, and commit the file."
             yield PolicyProblem(lock, None, key, site.origin, message, remedy, subject)
 
@@ -127,12 +127,12 @@ class SiteProbe:
         try:
             response = self._fetch(address, {})
             overview = json.loads(response.body) if response.status == 200 else None
-            listed = {row["id"]: row["origin"] for row in overview["sites"]} if overview else None
+            reported_origins = {row["id"]: row["origin"] for row in overview["sites"]} if overview else None
             notice = overview["notice"] if overview else ""
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             yield self._unreachable(site_id, "origin", address, error)
             return
-        if listed is None:
+        if reported_origins is None:
             message = (
                 f"Expected status 200, found {response.status}: consentkit does not answer under this prefix."
             )
@@ -145,15 +145,13 @@ class SiteProbe:
             sent = parsedate_to_datetime(date).timestamp() + 0.5
             self._clock_offsets[site_id] = sent - self._clock() + response.took / 2
         for other_id, origin in self._origins.items():
-            if other_id not in listed:
-                message = (
-                    f"The site does not list {self._label(other_id)}: decisions there do not count for it."
-                )
+            if other_id not in reported_origins:
+                message = f"The site does not list {self._label(other_id)}, so it does not accept decisions made there."
                 yield self._problem(
                     site_id, "sites", other_id, message, "Deploy the same policy to all sites."
                 )
-            elif listed[other_id] != origin:
-                message = f"The site expects {self._label(other_id)} at {listed[other_id]}."
+            elif reported_origins[other_id] != origin:
+                message = f"The site expects {self._label(other_id)} at {reported_origins[other_id]}."
                 remedy = "Deploy the same policy and the same `origins` to all sites."
                 yield self._problem(site_id, "origin", origin, message, remedy)
 

@@ -54,13 +54,13 @@ def init(
     """
     try:
         existing = find_application(directory)
-        chosen = _chosen_framework(framework, existing, directory)
+        chosen = _choose_framework(framework, existing, directory)
         taken = [name for name in (_POLICY, LOCK, _KEY) if (directory / name).exists()]
         if taken:
             raise ConfigurationError(
                 f"{directory / taken[0]} already exists and is not overwritten: remove it, or choose another directory."
             )
-        _write_policy(directory, Answers() if yes else _ask())
+        _write_policy(directory, Answers() if yes else _ask_questions())
     except (ConfigurationError, OSError) as error:
         fail(error, 1)
     _write_secret(directory / _KEY)
@@ -75,7 +75,7 @@ def init(
     out.print("\nStart it with [bold]uvicorn app:app --host localhost[/] and open http://localhost:8000")
 
 
-def _chosen_framework(name: str, existing: ExistingApplication | None, directory: Path) -> Framework:
+def _choose_framework(name: str, existing: ExistingApplication | None, directory: Path) -> Framework:
     if not name:
         return existing.framework if existing and existing.framework else detect_framework(directory)
     for framework in FRAMEWORKS:
@@ -93,8 +93,8 @@ def _print_lines_to_add(framework: Framework, existing: ExistingApplication, dir
     )
 
 
-def _ask() -> Answers:
-    """Ask one question after another, and repeat a question whose answer makes no valid policy."""
+def _ask_questions() -> Answers:
+    """Ask the questions one after another, and repeat a question whose answer makes no valid policy."""
     answers = Answers()
     for field, question in QUESTIONS:
         answers = typer.prompt(
@@ -112,14 +112,14 @@ def _with_answer(answers: Answers, field: str, text: str) -> Answers:
     text = text.strip()
     answered = replace(answers, **{field: text.upper() if field == "country" else text})
     try:
-        _policy(answered)
+        _build_policy(answered)
     except PolicyError as error:
         messages = dict.fromkeys(f"{problem.message} {problem.remedy}" for problem in error.problems)
         raise typer.BadParameter(" ".join(messages)) from None
     return answered
 
 
-def _policy(answers: Answers) -> PolicyFile:
+def _build_policy(answers: Answers) -> PolicyFile:
     """Return the policy that the answers make, checked in a temporary directory.
 
     Raises:
@@ -135,7 +135,7 @@ def _policy(answers: Answers) -> PolicyFile:
 
 
 def _write_policy(directory: Path, answers: Answers) -> None:
-    lock, _ = add_notice_to_lock(_policy(answers), Lock(), datetime.now(UTC).date())
+    lock, _ = add_notice_to_lock(_build_policy(answers), Lock(), datetime.now(UTC).date())
     directory.mkdir(parents=True, exist_ok=True)
     (directory / _POLICY).write_text(render_policy(answers), "utf-8")
     write_lock(directory / LOCK, lock)

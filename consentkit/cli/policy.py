@@ -103,9 +103,7 @@ def _outdated_lock(path: Path, policy: PolicyFile) -> PolicyProblem:
 
 
 def _missing_lock(path: Path) -> PolicyProblem:
-    return _lock_problem(
-        path, "There is no lock, so that decisions under this notice are lost when it changes."
-    )
+    return _lock_problem(path, "There is no lock, so decisions under this notice are lost when it changes.")
 
 
 def _lock_problem(path: Path, message: str) -> PolicyProblem:
@@ -165,7 +163,7 @@ def lock(
         bool, typer.Option("--dry-run", help="Print the changes without writing the lock.")
     ] = False,
 ) -> None:
-    """Add what visitors are told from now on to `consent.lock`.
+    """Add the notice of the policy to `consent.lock`.
 
     Prints what changed since the last notice, and who will be asked again because of it. Commit the file.
     """
@@ -177,7 +175,7 @@ def lock(
     except ConfigurationError as error:
         fail(error, 1)
     if new_lock is policy.lock:
-        out.print("Nothing changed that visitors are told.")
+        out.print("The notice has not changed.")
         return
     if not policy.lock.notices:
         out.print("This is the first notice.")

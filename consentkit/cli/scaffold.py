@@ -33,7 +33,7 @@ FRAMEWORKS: tuple[Framework, ...] = ("starlette", "fastapi")
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a first policy says about its site; the defaults are placeholders for the owner to replace."""
+    """The answers that a first policy is written from; the defaults are placeholders for the owner to replace."""
 
     site: str = "My site"
     origin: str = "https://www.example.org"

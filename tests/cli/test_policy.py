@@ -65,7 +65,7 @@ def test_lock_says_who_will_be_asked_again(place: Path) -> None:
     first = run("lock")
     assert "This is the first notice." in first.output and (place / "consent.lock").exists()
     assert run("check").exit_code == 0
-    assert "Nothing changed" in run("lock").output
+    assert "The notice has not changed." in run("lock").output
     change(place, 'lifetime = "P90D"', 'lifetime = "P180D"')
     with (place / "consent.toml").open("a") as file:
         file.write(
