@@ -1,7 +1,7 @@
 """The cookie that carries a visitor's decision, and its companion that scripts may read.
 
-`token` writes and reads the value. This module has the names, the attributes, the choice among several cookies of the
-same name, and the cache of verified tokens.
+`token` writes and reads the value of the cookie. This module has the names, the attributes, the choice among several
+cookies of the same name, and the cache of verified tokens.
 """
 
 import time
@@ -31,9 +31,9 @@ class ConsentCookie:
         name: `__Host-consent` on https, `__Secure-consent` with a Domain, `consent` for development on plain http.
         companion: the name of the companion cookie.
         secure: whether the cookies are sent over https only.
-        salt: what separates this cookie's signatures from those of other sites and groups.
+        salt: the salt of the signatures, different for each site and group.
         keys_oldest_first: the secret keys, as itsdangerous takes them.
-        verified: tokens whose signature was checked, by their value, so that it is not checked again.
+        verified: tokens by value whose signature was checked, so that no signature is checked twice.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ConsentCookie:
         domain: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Derive the signing keys. `keys` are given newest first.
+        """Derive the signing keys from `keys`, newest first.
 
         Raises:
             SecretKeyError: no key, or one under 32 characters.
@@ -105,7 +105,7 @@ class ConsentCookie:
         return newest
 
     def verify(self, value: bytes) -> VerifiedToken | None:
-        """Verify one value; None if this library did not write it, or wrote it under a notice unknown here."""
+        """Return the verified token of one value; None if it is not genuine, or its notice is not known in this process."""
         token = self.verified.get(value)
         if token is None:
             token = self._codec.read(value)
@@ -115,7 +115,7 @@ class ConsentCookie:
         return token
 
     def unknown_notice(self, value: bytes) -> str | None:
-        """Return the short digest of the notice of a value that was signed here under a notice unknown here; else None."""
+        """Return the short digest of the notice in a genuine value if this process does not know that notice; else None."""
         return self._codec.unknown_notice(value)
 
     def evaluate(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> Consent:
@@ -153,10 +153,11 @@ class ConsentCookie:
         ]
 
     def companion_value(self, consent: Consent) -> str:
-        """Return what is on, for scripts: ids of optional categories, then `~id` for vendors that differ from their category.
+        """Return the value of the companion cookie, from which scripts read what is on.
 
-        `_` and the current notice's short digest follow, because a page rendered under another notice must not rely on the
-        value. `-` stands for nothing; a lone `~` at the end means that the banner still has something to ask.
+        It lists the ids of optional categories, then `~id` for vendors that differ from their category. `_` and the current
+        notice's short digest follow, because a page rendered under another notice must not rely on the value. `-` stands for
+        nothing; a lone `~` at the end means that the banner still has something to ask.
         """
         on = [category.id for category in self.evaluator.policy.optional if consent.categories[category.id]]
         deviating = [

@@ -1,6 +1,7 @@
-"""What a decision allows now: one policy, on one site, with every notice that the policy ever published.
+"""Evaluation of decisions: what a decision allows now on one site, under the current policy and all published notices.
 
-Pure: times come in as arguments, in seconds since the epoch. `transitions` makes the next decision out of a choice.
+Nothing here reads a clock: times are arguments, in seconds since the epoch. `transitions` makes the next decision
+out of a choice.
 """
 
 import logging
@@ -22,7 +23,7 @@ class Evaluator:
     Attributes:
         policy: the current policy.
         site: the site that decisions are evaluated for.
-        notice: the notice that the current policy gives.
+        notice: the notice of the current policy.
         notices: every notice known in this process, by digest; `add_notice` adds more.
         needing: ids of the categories that need consent.
         exempt: ids of the categories that are on unless the visitor objects.
@@ -30,7 +31,7 @@ class Evaluator:
     """
 
     def __init__(self, policy: Policy, site: str, notices: Iterable[Notice] = ()) -> None:
-        """Take the notices of `consent.lock`.
+        """Index the notices of `consent.lock` together with that of the current policy.
 
         Raises:
             UnknownSiteError: the policy lists no such site.
@@ -51,7 +52,7 @@ class Evaluator:
         self.first_lapse = self._validity.first_lapse
 
     def _current_notice(self) -> Notice:
-        """Return the policy's notice with its full text, and with the wording that the lock says it continues."""
+        """Return the policy's notice with its full text, and with the facts of the lock, where it has them."""
         plain = Notice.of(self.policy)
         locked = self.notices.get(plain.digest)
         if locked is None:
@@ -63,7 +64,7 @@ class Evaluator:
     def add_notice(self, notice: Notice) -> None:
         """Add a notice that was published elsewhere or earlier. A notice that is known already only gains its full text.
 
-        A notice that cannot be compared with the current one is left out, so that answers under it count as unknown. A later
+        A notice that cannot be compared with the current one is left out, and answers under it count as unknown. A later
         version of this library may have stored such a notice.
         """
         old = self.notices.get(notice.digest)
@@ -77,7 +78,7 @@ class Evaluator:
             log.warning("Notice %s is ignored, because it cannot be compared: %r", notice.digest, error)
             return
         self.notices[added.digest] = added
-        self._by_short = {each.short: each for each in self.notices.values()}
+        self._by_short = {known_notice.short: known_notice for known_notice in self.notices.values()}
 
     def known(self, digest: str) -> Notice | None:
         """Return a notice by its whole digest, or by the part of the digest that cookies carry; None if it is not known."""
@@ -200,7 +201,7 @@ class Evaluator:
         )
 
     def _unanswered(self, gpc: bool) -> tuple[str, ...]:
-        """Return what a visitor without an answer is asked: nothing if the GPC signal has refused every category."""
+        """Return the categories that a visitor without an answer is asked about; none if GPC has refused them all."""
         if gpc and all(self.policy.honours_gpc(category) for category in self.needing):
             return ()
         return self.needing

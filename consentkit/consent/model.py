@@ -31,9 +31,9 @@ class ConsentStatus(StrEnum):
     WITHDRAWN = "withdrawn"
     """The visitor granted something and took all of it back."""
     EXPIRED = "expired"
-    """The answer is older than answers are valid."""
+    """The validity of the answer has ended."""
     INVALIDATED = "invalidated"
-    """The visitor granted something, but the notice has since grown beyond everything that was granted."""
+    """The visitor granted something, but the current notice discloses more about everything that was granted."""
 
     @property
     def decided(self) -> bool:
@@ -165,7 +165,12 @@ class Consent:
             return allowed
         if self.vendor_category.get(vendor) != category:
             raise UnknownVendorError(
-                vendor, tuple(v for v, c in self.vendor_category.items() if c == category)
+                vendor,
+                tuple(
+                    vendor_id
+                    for vendor_id, category_id in self.vendor_category.items()
+                    if category_id == category
+                ),
             )
         return self._vendors[vendor]
 

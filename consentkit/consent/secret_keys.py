@@ -21,24 +21,24 @@ _FEWEST_CHARACTERS = 8
 def signer(keys_oldest_first: Sequence[bytes], salt: str) -> Signer:
     """Return an itsdangerous Signer with SHA-256 that signs with the last key and reads those of all keys.
 
-    The salt separates what is signed: a signature made under one salt is worth nothing under another.
+    A signature made with one salt is invalid with any other.
     """
     return Signer(list(keys_oldest_first), salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
 def validated_keys(keys: SecretKeys) -> list[bytes]:
-    """Return the keys as bytes, newest first as they were given. Warn about a key that looks like a placeholder.
+    """Return the keys as bytes, in the given order, newest first. Warn about a key that looks like a placeholder.
 
     Raises:
         SecretKeyError: no key, a key that is neither text nor bytes, or a key under 32 characters.
     """
-    given = [keys] if isinstance(keys, str | bytes) else list(keys)
-    if not given:
+    given_keys = [keys] if isinstance(keys, str | bytes) else list(keys)
+    if not given_keys:
         raise SecretKeyError(
             "secret_key is empty: give one key of at least 32 random characters, or several, newest first."
         )
     newest_first = []
-    for key in given:
+    for key in given_keys:
         if not isinstance(key, str | bytes):
             raise SecretKeyError(
                 f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them."

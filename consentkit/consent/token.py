@@ -2,7 +2,7 @@
 
 A token is `version+kind . mask . decided_at . changed_after . notice . vendors . subject . signature`: masks in hex over
 the notice's own order, times in decimal seconds, absent fields empty. It is signed as itsdangerous' `Signer` does with
-SHA-256 and `key_derivation="hmac"`, so that either reads what the other wrote. A correct signature proves only that this
+SHA-256 and `key_derivation="hmac"`, so that each reads what the other wrote. A correct signature proves only that this
 library wrote the token. The fields are therefore read strictly, and times, notice and validity are checked at each use.
 """
 
@@ -78,8 +78,8 @@ class VerifiedToken:
         proof: the ledger record last seen to hold this very decision, or None.
         ends: when the decision ends, once `cache_permissions` was called; else None.
         entry: the revocation cache's entry of the subject that the cached permissions rest on.
-        since: the cached permissions count from this time,
-        until: and before this time, as long as the revocation cache still has the same entry.
+        since: when the cached permissions begin to count.
+        until: when they cease to count; earlier if the revocation cache gets another entry.
     """
 
     __slots__ = (
@@ -99,7 +99,7 @@ class VerifiedToken:
     def __init__(
         self, raw: bytes, answer: AnswerCache, decided_at: int, changed_at: int, subject: str
     ) -> None:
-        """Take a token just verified, about which nothing is cached yet."""
+        """Store the fields of a token that was just verified. Nothing is cached yet."""
         self.raw = raw
         self.answer = answer
         self.decided_at = decided_at
@@ -127,11 +127,11 @@ class VerifiedToken:
         )
 
     def proven_by(self, record: object) -> None:
-        """Remember the ledger record that holds this very decision, so that it need not be compared again."""
+        """Cache the ledger record that holds this very decision, so that the two need not be compared again."""
         self.proof = record
 
     def cache_permissions(self, entry: object, ends: int, since: float, until: float) -> None:
-        """Remember from when until when `answer.shared_consent` counts, and the revocation entry that it rests on."""
+        """Cache the period in which `answer.shared_consent` counts, and the revocation entry that it depends on."""
         self.ends, self.entry = ends, entry
         self.since, self.until = since, until
 
@@ -144,7 +144,7 @@ class VerifiedToken:
         return consent if evaluated_at <= now < consent.until else None
 
     def cache_consent(self, consent: Consent, now: float, *, gpc: bool) -> None:
-        """Remember what the token was found to allow at `now`."""
+        """Cache the consent that was evaluated for the token at `now`."""
         # A new dictionary, because other threads may be reading the old one.
         self._consents = {**self._consents, gpc: (now, consent)}
 
@@ -157,7 +157,7 @@ class TokenCodec:
     """
 
     def __init__(self, evaluator: Evaluator, keys: SecretKeys, salt: str) -> None:
-        """Derive the signing keys. `keys` are given newest first.
+        """Derive the signing keys from `keys`, newest first.
 
         Raises:
             SecretKeyError: no key, or one under 32 characters.
@@ -203,7 +203,7 @@ class TokenCodec:
     # Reading
 
     def read(self, value: bytes) -> VerifiedToken | None:
-        """Verify a token and read it; None if this library did not write it, or wrote it under a notice unknown here."""
+        """Verify and read a token; None if it is not genuine, or its notice is not known in this process."""
         fields = self._fields(value)
         if fields is None:
             return None
@@ -222,7 +222,7 @@ class TokenCodec:
         return VerifiedToken(value, answer, decided_at, decided_at + changed_after, subject.decode())
 
     def _read_answer(self, written: tuple[bytes, bytes, bytes, bytes]) -> AnswerCache | None:
-        """Read the fields that many visitors have in common; None if they make no sense or the notice is unknown here."""
+        """Read the fields that many visitors have in common; None if they are malformed or the notice is not known."""
         head, mask, short, vendors = written
         kind, notice = _KINDS.get(head), self._evaluator.known(short.decode("ascii", "replace"))
         if kind is None or notice is None or len(short) != SHORT:
@@ -241,7 +241,7 @@ class TokenCodec:
         return answer
 
     def unknown_notice(self, value: bytes) -> str | None:
-        """Return the short digest of the notice of a token that this library signed under a notice unknown here; else None."""
+        """Return the short digest of the notice in a genuine token if this process does not know that notice; else None."""
         fields = self._fields(value)
         short = fields[4].decode("ascii", "replace") if fields else ""
         return short if short and not self._evaluator.known(short) else None
@@ -269,7 +269,7 @@ def _signature(mac: hmac.HMAC, message: bytes) -> bytes:
 def _mask(ids: Sequence[str], chosen: Iterable[str]) -> str:
     """Return hex digits with bit n set if the n-th id is chosen; empty if none is."""
     chosen = set(chosen)
-    mask = sum(1 << place for place, each in enumerate(ids) if each in chosen)
+    mask = sum(1 << place for place, row_id in enumerate(ids) if row_id in chosen)
     return f"{mask:x}" if mask else ""
 
 

@@ -1,4 +1,7 @@
-"""How the next decision follows from what a visitor asks for. Pure: times come in as whole seconds since the epoch."""
+"""The visitor's next decision, made from the last one and a choice.
+
+Nothing here reads a clock: times are arguments, in whole seconds since the epoch.
+"""
 
 import secrets
 from collections.abc import Container, Mapping
@@ -34,7 +37,7 @@ def everything(notice: Notice, *, allowed: bool) -> Choice:
 
 
 def check(evaluator: Evaluator, choice: Choice, notice: Notice | None = None) -> None:
-    """Raise for a choice that neither the policy nor the notice that was shown can express.
+    """Check a choice against the policy and the notice that was shown.
 
     A visitor may choose on an older page. Categories and vendors that only its notice has are accepted.
 
@@ -65,7 +68,7 @@ def check(evaluator: Evaluator, choice: Choice, notice: Notice | None = None) ->
 
 
 def replace(choice: Choice, notice: Notice, now: int) -> Decision:
-    """Return the decision that a choice alone makes. Categories that the choice leaves out are refused."""
+    """Return the decision that a choice makes, whatever was decided before. Categories that the choice leaves out are refused."""
     granted = frozenset(category for category in notice.category_ids if choice.categories.get(category))
     return _decision(granted, choice.vendors, notice, kind="decided", decided_at=now, changed_at=now)
 
@@ -85,7 +88,7 @@ def merge(evaluator: Evaluator, consent: Consent, choice: Choice, notice: Notice
         vendors = _objections(consent, exempt) | dict(choice.vendors)
         kind: Kind = "decided" if set(evaluator.needing) <= set(choice.categories) else "partial"
         return _decision(granted, vendors, notice, kind=kind, decided_at=now, changed_at=now)
-    # A grant moves to the notice that was shown if that notice tells no more about it and its transfers are still lawful.
+    # A grant moves to the notice that was shown if that notice discloses no more, and the transfers are still lawful.
     kept = coverage(evaluator.notices[base.notice], notice, evaluator.site.id, evaluator.site.origin)
     lapsed = evaluator.lapsed_categories(base, now)
     on_before |= base.granted & kept.categories - lapsed - exempt
@@ -114,7 +117,7 @@ def merge(evaluator: Evaluator, consent: Consent, choice: Choice, notice: Notice
 
 
 def _decision_in_force(evaluator: Evaluator, consent: Consent) -> Decision | None:
-    """Return the decision that a change builds on; None if it no longer counts, or its notice did not list this site."""
+    """Return the decision that a choice is merged into; None if it no longer counts, or its notice did not list this site."""
     decision = consent.decision
     if consent.status is ConsentStatus.INVALIDATED and decision is not None:
         return decision if evaluator.covers(decision.notice).site else None

@@ -14,14 +14,14 @@ _DAY = 86_400
 
 
 class Validity:
-    """The dates of one policy and of the notices that are known under it. Times are whole seconds since the epoch.
+    """When decisions and adequacy decisions end, under one policy and its known notices. Times are whole seconds since the epoch.
 
     Attributes:
         first_lapse: when the first adequacy decision ends that a transfer rests on; infinite if none ends.
     """
 
     def __init__(self, policy: Policy, notices: Mapping[str, Notice]) -> None:
-        """Take the policy and its notices by digest; notices may be added to the mapping later."""
+        """Compute when the adequacy decisions end. `notices` are by digest, and may be added to the mapping later."""
         self._policy = policy
         self._notices = notices
         self._end_of_day: BoundedCache[tuple[str, int], int] = BoundedCache(_ENDS_KEPT)
