@@ -1,4 +1,4 @@
-"""How a visitor made a choice, and what came of the choice."""
+"""The context in which a visitor made a choice, and the outcome of the choice."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -32,7 +32,7 @@ class ChoiceContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a choice.
+    """The outcome of a choice: the consent, and what has to be stored and sent because of it.
 
     Attributes:
         consent: the visitor's consent after the choice.

@@ -37,7 +37,7 @@ class ConsentManager:
     Args:
         policy: from `load_policy`, with the notices of its `consent.lock`.
         secret_key: one key or several, newest first, each of at least 32 characters.
-        ledger: a database URL, a SQLAlchemy engine, a Ledger, or None: then no consent can be proved.
+        ledger: a database URL, a SQLAlchemy engine, a Ledger, or None. Without a ledger no consent can be proved.
         site: id of this site; may be left out if the policy has one site.
         origins: by site id, one origin or several that replace the policy's during development.
         clock: returns seconds since the epoch.
@@ -61,7 +61,7 @@ class ConsentManager:
         SecretKeyError: a missing or short key.
 
     Attributes:
-        evaluator: works out what a decision allows now.
+        evaluator: evaluates what a decision allows now.
         cookie: reads and writes the consent cookie, also without middleware.
         ledger: the store of records, or None.
         origins: the origins of each site, the canonical one first.
@@ -122,7 +122,7 @@ class ConsentManager:
         max_stale: float,
         spool: str | Path | None,
     ) -> None:
-        """Make the parts that depend on the ledger. Only a ledger that is made here is closed by this manager."""
+        """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()
@@ -142,7 +142,7 @@ class ConsentManager:
 
     @property
     def notice(self) -> Notice:
-        """The notice that the current policy gives."""
+        """The notice of the current policy."""
         return self.evaluator.notice
 
     @property

@@ -1,4 +1,4 @@
-"""The options of a manager, validated: which site it is, where the site runs, under which path the library answers."""
+"""Validation of a manager's options: the site, its origins, the cookie's domain, the path under which the library answers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def validated_prefix(prefix: str) -> str:
 
 
 def validated_seconds(name: str, seconds: float) -> float:
-    """Return a period in seconds. `name` is the option that the error message names.
+    """Return a period in seconds after checking it; `name` is the name of the option in the error message.
 
     Raises:
         ConfigurationError: the period is negative.
@@ -74,7 +74,7 @@ def chosen_site(policy: Policy, site: str | None) -> str:
     if site is not None:
         return policy.site(site).id
     if len(policy.sites) > 1:
-        listed = ", ".join(repr(each.id) for each in policy.sites)
+        listed = ", ".join(repr(declared_site.id) for declared_site in policy.sites)
         raise ConfigurationError(
             f"site is missing and the policy has {len(policy.sites)} sites: give one of {listed}."
         )

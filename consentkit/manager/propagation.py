@@ -1,8 +1,8 @@
-"""Withdrawals and narrowings, written for every pseudonym that hand-offs have linked to the visitor's.
+"""Copies of records that take consent back, for every pseudonym that hand-offs have linked to the visitor's.
 
 A visitor has another pseudonym on each site, and hand-offs between the sites link the pseudonyms in the ledger. A record
 that takes consent back is copied to all of them in one transaction, so that each site finds it under its own. Such a copy is
-called an echo. A record that widens reaches another site only by a hand-off.
+called an echo. A record that grants more reaches another site only by a hand-off.
 
 A hand-off may be under way while consent is taken back. The record of either may then be written before the other's can be
 seen, so both check the linked pseudonyms again after writing. Whichever is written last sees the other.
@@ -45,14 +45,14 @@ class LinkedLedger:
                 self._check_again(record)
 
     def _check_again(self, record: Record) -> None:
-        """Write what the linked pseudonyms need because of records that were written at the same time as this one."""
+        """Check the linked pseudonyms again, and append what records written at the same time as this one make necessary."""
         try:
             own = self._taken_back(record) if record.event == "imported" else None
             self._ledger.append(*self._echoes(record), *([own] if own is not None else []))
         except LedgerError:
             if record.status != ConsentStatus.GIVEN:
                 raise
-            # The grant is durable: an error would tell the visitor that nothing was changed.
+            # The grant is durable, and an error would mean that nothing was changed.
             log.exception(
                 "Record %s is stored, but the linked sites could not be checked for a newer withdrawal.",
                 record.id,
@@ -69,7 +69,7 @@ class LinkedLedger:
         return [echo for echo in echoes if echo is not None]
 
     def _taken_back(self, record: Record) -> Record | None:
-        """Return an imported grant without what was taken back elsewhere before it arrived; None if that is nothing.
+        """Return an imported grant without what was taken back elsewhere before it arrived; None if nothing was taken back.
 
         Of two records of the same second, the narrower counts.
         """

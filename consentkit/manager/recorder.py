@@ -1,6 +1,6 @@
-"""Decisions made and put on record: the record first, then everything that follows from it.
+"""Recording of decisions: the record is stored first, and everything else follows from it.
 
-A decision that widens counts only once its record is durable. One that narrows or withdraws counts at once, even while the
+A decision that allows more counts only once its record is durable. A decision that allows less counts at once, even while the
 ledger is out of reach: its record waits, on disk if there is a spool, and is delivered as soon as the ledger is back.
 """
 
@@ -51,7 +51,7 @@ class DecisionRecorder:
         clock: Callable[[], float],
         spool: str | Path | None,
     ) -> None:
-        """Apply the records that an earlier process left in the spool; they are delivered like any other that waits."""
+        """Open the spool. Records that an earlier process left in it count at once, and are delivered like any others."""
         self._evaluator = evaluator
         self._cookie = cookie
         self._resolver = resolver

@@ -1,4 +1,4 @@
-"""What a visitor's cookie allows by what the ledger last said: newer records, and notices that other processes stored."""
+"""Resolution of a visitor's cookie against the ledger: newer records, and notices that other processes stored."""
 
 import logging
 import threading
@@ -60,9 +60,10 @@ class ConsentResolver:
     def permissions(self, token: VerifiedToken, now: float) -> Consent | None:
         """Return the cached Consent that all visitors with this answer share; None if this token must be resolved.
 
-        It must be if it was never looked up, was changed elsewhere, has expired, or if an adequacy decision has lapsed. Good for
-        permission checks only: dates, subject and status can be those of another visitor who gave the same answer. The result
-        counts from `token.since` until `token.until`, unless the ledger reports a newer record.
+        A token must be resolved if it was never looked up, was changed elsewhere or has expired, or if an adequacy decision has
+        lapsed. Use the shared Consent for permission checks only: its dates, subject and status can be those of another
+        visitor who gave the same answer. It counts from `token.since` until `token.until`, unless the ledger reports a newer
+        record.
         """
         revocations = self.revocations
         # The fast path of a token that was seen before and whose subject has no newer record. Without it a request
@@ -76,7 +77,7 @@ class ConsentResolver:
         return self._first_permissions(token, now)
 
     def _first_permissions(self, token: VerifiedToken, now: float) -> Consent | None:
-        """Find out what `permissions` returns, and cache it on the token and on the answer."""
+        """Return what `permissions` returns, after caching it on the token and on the answer."""
         answer, revocations = token.answer, self.revocations
         entry = None
         if answer.grants and self.ledger is not None:
@@ -98,7 +99,7 @@ class ConsentResolver:
         return answer.shared_consent
 
     def resolve(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
-        """Return what a token allows by what the ledger last said, and whether the browser's cookie is out of date."""
+        """Return the consent of a token by the newest known record, and whether the browser's cookie is out of date."""
         if token is not None and token.subject:
             return self._resolve_recorded(token, now, gpc=gpc)
         if token is not None and token.answer.grants and self.ledger is not None:
@@ -151,7 +152,7 @@ class ConsentResolver:
     # Notices
 
     def may_load_notices(self, now: float) -> bool:
-        """Return whether the ledger may have notices that this process has not read; True once every `recheck` seconds."""
+        """Return whether it is time to read the ledger's notices: at first, and whenever `recheck` seconds have passed."""
         loaded_at = self._notices_loaded_at
         return self.ledger is not None and (loaded_at is None or not 0 <= now - loaded_at < self._recheck)
 
@@ -180,7 +181,7 @@ class ConsentResolver:
             log.warning("Notice %s in the ledger could not be read: %r", digest, error)
 
     def load_notices_unless_known(self, digest: str, now: float) -> None:
-        """Read the ledger's notices if one is not known here. Blocks; never raises."""
+        """Read the ledger's notices if this process does not know the one with a digest. Blocks; never raises."""
         if digest not in self.evaluator.notices:
             self.load_notices(now)
 

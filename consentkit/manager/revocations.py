@@ -1,4 +1,4 @@
-"""What happened to a visitor's grant elsewhere: in another process, on another host, at customer service.
+"""Changes of a visitor's grant that were recorded elsewhere: in another process, on another host, at customer service.
 
 A grant that a process sees for the first time is looked up in the ledger. After that, one query every `recheck` seconds
 returns the records of all subjects that changed. While the ledger is out of reach, a grant counts for `max_stale` seconds
@@ -11,7 +11,7 @@ access, and an entry of `known` is replaced as a whole. Two locks order the writ
 * `_entry_lock` guards writes to `known`, `held` and `_decided_here`, whose decision depends on what is there already. It
   is never held during a query, so that a decision of this process never waits for the ledger here.
 
-A query returns the past: a decision may be recorded after the ledger was read and before the answer is taken over. So
+A query returns the past: a decision may be recorded after the ledger was read and before the answer is stored here. So
 `_looking_up` and `_decided_here` note what happens during a query, and the newer record wins.
 """
 
@@ -39,7 +39,7 @@ _SUBJECTS_KEPT = 100_000
 
 
 class NoRevocations:
-    """What is known of revocations without a ledger: nothing, and nothing is ever due. See RevocationCache."""
+    """Stand in for a RevocationCache without a ledger: no record is known, and no look-up is ever due."""
 
     known: Mapping[str, tuple[Record | None, float]] = MappingProxyType({})
     held: Mapping[str, Record] = MappingProxyType({})
@@ -56,7 +56,7 @@ class NoRevocations:
         """Do nothing: without a ledger only the visitor's cookie changes."""
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
-        """Return no record, which is as fresh as it can be."""
+        """Return no record, and True, because there is no ledger with a newer one."""
         return None, True
 
     def seen(self, subject: str) -> bool:
@@ -157,7 +157,7 @@ class RevocationCache:
             self._failed_at = None
 
     def _apply_change(self, subject: str, record: Record, now: float) -> None:
-        """Take over a record that a poll read, unless this process recorded a newer decision during the query."""
+        """Store a record that a poll read, unless this process recorded a newer decision during the query."""
         ours = self.known.get(subject, (None,))[0] if subject in self._decided_here else None
         if ours is None or ours.id == record.id or ours.changed_at < record.changed_at:
             self.known[subject] = (record, now)
@@ -168,7 +168,7 @@ class RevocationCache:
     # Decisions of this process
 
     def hold(self, record: Record, now: float, *, stored: bool) -> None:
-        """Make a decision that was taken in this process count at once, whether its record is durable yet or not."""
+        """Apply a decision of this process at once, whether its record is durable yet or not."""
         if not record.subject:
             return
         with self._entry_lock:
