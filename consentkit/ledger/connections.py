@@ -41,12 +41,12 @@ _BEGIN: Final = {
 
 
 def is_lost_connection(error: LedgerUnavailableError) -> bool:
-    """Return whether the connection broke, which says nothing about the database: another one may work."""
+    """Return whether the connection broke. The database may be available over another connection."""
     return isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
 
 
 class Database:
-    """Run queries, and transactions that commit in the order of `seq`, each within limits of time.
+    """Run queries, and transactions that commit in the order of `seq`, each within a time limit.
 
     Connections are opened when first needed and closed before a fork, so that no process uses another's.
     """
@@ -97,7 +97,7 @@ class Database:
         """Yield a connection inside the only transaction that writes; leaving the block commits durably.
 
         Raises:
-            LedgerUnavailableError: nothing was stored; only if COMMIT itself failed is that unknown.
+            LedgerUnavailableError: nothing was stored. If COMMIT itself failed, that is unknown.
         """
         # Twice: waiting for the lock and writing have `lock_timeout` each.
         with self._connection(2 * self.lock_timeout + _MARGIN) as connection:
@@ -191,7 +191,7 @@ class Database:
 
     @contextmanager
     def _counted_for_forks(self) -> Iterator[None]:
-        """Count a use of a connection, after waiting for a fork that is under way."""
+        """Count the use of a connection, so that a fork waits for its end; wait first for a fork under way."""
         with self._fork_condition:
             if self._closed:
                 raise LedgerUnavailableError("The ledger was closed.")

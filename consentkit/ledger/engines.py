@@ -1,4 +1,4 @@
-"""SQLAlchemy engines for the ledger's database: limits of time, and files that only their owner can read."""
+"""SQLAlchemy engines for the ledger's database, with time limits, and with files that only their owner can read."""
 
 import os
 from math import ceil
@@ -62,7 +62,7 @@ def _sqlite(url: URL, lock_timeout: float) -> Engine:
     options: dict[str, Any] = {"pool_timeout": lock_timeout}
     by_path = not in_memory(url) and not str(url.database).startswith("file:")
     if in_memory(url):
-        # Each connection would be a database of its own, so all threads take turns with a single one.
+        # Each connection would be a database of its own, so all threads take turns with a single connection.
         options |= {"pool_size": 1, "max_overflow": 0}
     elif by_path:
         path = Path(str(url.database)).absolute()

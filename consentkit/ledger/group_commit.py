@@ -24,10 +24,10 @@ LONGEST_QUEUE: Final = 10_000
 
 
 class _State(Enum):
-    """How far a job has come; changed under the writer's lock until it is sealed."""
+    """The progress of a job. Changes need the writer's lock until the job is sealed."""
 
     WAITING = "the caller may still give up"
-    ABANDONED = "the caller gave up and was told that nothing was stored"
+    ABANDONED = "the caller gave up, with the error that nothing was stored"
     SEALED = "the job is part of a transaction that is being committed"
     DONE = "the caller has the result"
 
@@ -53,7 +53,7 @@ class _CallerGaveUpError(Exception):
 
 
 class _RowsAlreadyStoredError(Exception):
-    """Some rows of a batch were stored before, so its jobs go one by one to learn which."""
+    """Some rows of a batch were stored before, so its jobs are stored one by one, each with its own count."""
 
 
 class GroupCommitWriter:
@@ -69,7 +69,7 @@ class GroupCommitWriter:
         _FORK_HOOKS.add(self)
 
     def restart(self) -> None:
-        """Forget queue and thread, because a forked child has neither: the parent stores what its callers wait for."""
+        """Create an empty queue without a thread, as a forked child needs: the parent stores what its own callers wait for."""
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -120,8 +120,8 @@ class GroupCommitWriter:
             LedgerUnavailableError: the job was withdrawn, or the commit took too long as well.
         """
         limit = self._database.lock_timeout
-        # Under the lock either this caller abandons the job or the writer seals it. Without it the caller could hear
-        # "nothing was stored" of rows that are stored a moment later.
+        # Under the lock either this caller abandons the job or the writer seals it. Without it, the error
+        # could report "Nothing was stored" about rows that are stored a moment later.
         with self._lock:
             if job.state is _State.WAITING:
                 job.state = _State.ABANDONED
@@ -146,7 +146,7 @@ class GroupCommitWriter:
                 self._finish(batch, LedgerUnavailableError(f"The ledger's writer failed: {error!r}"))
 
     def _store(self, batch: list[_Job], queue: SimpleQueue[_Job | None] | None = None) -> None:
-        """Commit a batch, again without callers that gave up, or one by one where its jobs must not share an outcome."""
+        """Commit a batch; repeat without callers that gave up, or one by one if its jobs must not share an outcome."""
         reconnected = False
         while self._drop_abandoned(batch):
             try:

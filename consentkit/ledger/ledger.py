@@ -156,7 +156,7 @@ class Ledger:
     def use_once(self, token_id: str, expires_at: int) -> bool:
         """Return True the first time that a token is used, and False afterwards.
 
-        Check `expires_at` (seconds since the epoch) before: an hour after it the ledger deletes the token, and would
+        Check `expires_at` (seconds since the epoch) first: an hour after that time the ledger deletes the token, and would
         accept it again. If the connection breaks during the commit, a first use may return False.
         """
         check_text("token", token_id)

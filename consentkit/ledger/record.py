@@ -132,7 +132,7 @@ def check_text(name: str, value: object) -> None:
     """Check that every database can store a text unchanged and find it by an index.
 
     Raises:
-        InvalidDecisionError: the value is not a str, is too long, is empty although it says who or what, or holds NUL or
+        InvalidDecisionError: the value is not a str, is too long, is empty although the field is required, or holds NUL or
             half of a surrogate pair.
     """
     if not isinstance(value, str):

@@ -62,7 +62,7 @@ class Spool:
         self._start_thread()
 
     def restart(self) -> None:
-        """Forget records and thread, because a forked child must not deliver what the parent still delivers."""
+        """Create an empty spool without a thread, because a forked child must not deliver what the parent still delivers."""
         self._changed = threading.Condition(threading.Lock())
         self._retry_now = threading.Event()
         self._thread: threading.Thread | None = None
@@ -101,13 +101,13 @@ class Spool:
             return tuple(record for record, _ in self._waiting.values())
 
     def flush(self, timeout: float) -> bool:
-        """Try again at once; return whether nothing is left, after at most so many seconds."""
+        """Retry the delivery at once, and return whether no record is left after at most `timeout` seconds."""
         self._retry_now.set()
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting, timeout)
 
     def close(self) -> None:
-        """Try once more and stop. Records that are left stay on disk, or are logged as lost."""
+        """Try to deliver once more, then stop the thread. Records that are left stay on disk, or are logged as lost."""
         with self._changed:
             self._closed = True
             thread = self._thread
@@ -137,10 +137,14 @@ class Spool:
                 self._deliver()
             except LedgerUnavailableError as error:
                 logger.warning(
-                    "%d records wait in the spool and will be tried again. %s", len(self._waiting), error
+                    "%d records wait in the spool. The delivery will be tried again. %s",
+                    len(self._waiting),
+                    error,
                 )
             except Exception:
-                logger.exception("Records could not be delivered from the spool and will be tried again.")
+                logger.exception(
+                    "Records could not be delivered from the spool. The delivery will be tried again."
+                )
             # Under the lock, so that `put` either sees this thread or starts another one.
             with self._changed:
                 if self._closed or not self._waiting:
@@ -164,7 +168,7 @@ class Spool:
             refusal = self._append(record)
             if refusal is not None:
                 logger.error(
-                    "Record %s is refused by the ledger and will not be tried again: %s The record: %s",
+                    "The ledger refused record %s, which will not be delivered again: %s The record: %s",
                     record.id,
                     refusal,
                     record.to_json(),
@@ -203,9 +207,9 @@ class Spool:
         if self._directory is None:
             return
         with self._changed:
-            known = self._files_read | {path for _, path in self._waiting.values() if path is not None}
+            known_paths = self._files_read | {path for _, path in self._waiting.values() if path is not None}
             for path in sorted(self._directory.glob("*.json")):
-                if path not in known:
+                if path not in known_paths:
                     self._read_file(path)
 
     def _read_file(self, path: Path) -> None:

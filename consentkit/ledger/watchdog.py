@@ -26,7 +26,7 @@ class Watchdog:
         self.restart()
 
     def restart(self) -> None:
-        """Forget thread and conversations, because a forked child has neither."""
+        """Start with no thread and no conversations, as a forked child has neither."""
         self._wake = threading.Condition(threading.Lock())
         # A heap of deadlines with the numbers of their conversations. Finished ones stay in it until they reach the top.
         self._deadlines: list[tuple[float, int]] = []
@@ -37,7 +37,7 @@ class Watchdog:
 
     @contextmanager
     def watch(self, connection: Connection, seconds: float) -> Iterator[None]:
-        """Shut down the socket of a psycopg connection if the block takes longer than so many seconds."""
+        """Shut down the socket of a psycopg connection if the block takes longer than `seconds`."""
         driver_connection: Any = connection.connection.driver_connection
         number = self._add(driver_connection.fileno(), seconds)
         try:

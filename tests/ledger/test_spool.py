@@ -184,7 +184,7 @@ def test_a_refused_record_is_renamed_and_the_others_are_delivered(
     assert spool.flush(LONG)
     spool.close()
     assert files(directory) == ["0.refused"]
-    assert f"Record {known.id} is refused" in caplog.text
+    assert f"refused record {known.id}" in caplog.text
     assert ledger.newest("good") is not None
 
 
