@@ -1,4 +1,4 @@
-"""HTTP header fields, read and written. Knows nothing of consent."""
+"""Reading and writing of HTTP header fields. Knows nothing of consent."""
 
 from consentkit.headers.content import html_and_cookies, is_complete_html, is_encoded
 from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes

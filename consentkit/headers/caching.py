@@ -47,7 +47,7 @@ def _directives(values: Iterable[bytes]) -> list[bytes]:
 
 
 def _for_shared_caches(name: bytes) -> bool:
-    """Return whether a field speaks to shared caches alone (RFC 9213, `CDN-Cache-Control` and its variants)."""
+    """Return whether a field addresses shared caches only (RFC 9213, `CDN-Cache-Control` and its variants)."""
     lowered = name.lower()
     return lowered == b"surrogate-control" or lowered.endswith(b"cdn-cache-control")
 
@@ -64,7 +64,7 @@ def is_public(headers: Headers) -> bool:
 
 
 def _says_public(cache_control: Collection[bytes], targeted: Collection[bytes]) -> bool:
-    """Read directives: those of Cache-Control, then those that speak to shared caches alone (RFC 9213)."""
+    """Return whether directives allow shared caches: those of Cache-Control, then those for shared caches only (RFC 9213)."""
     if b"private" in cache_control or b"no-store" in cache_control:
         return False
     if b"public" in cache_control or b"s-maxage" in cache_control:
@@ -73,7 +73,7 @@ def _says_public(cache_control: Collection[bytes], targeted: Collection[bytes]) 
 
 
 def never_stored(headers: Headers) -> Headers:
-    """Return headers that let nobody keep the response, whatever the application said about caching."""
+    """Return headers that forbid caches to store the response, whatever the application's headers allow."""
     kept = [(name, value) for name, value in headers if not _about_caching(name)]
     return [*kept, (b"cache-control", b"private, no-store")]
 
@@ -82,15 +82,16 @@ def depends_on_visitor(headers: Headers, vary: bytes, state: Callable[[], bytes]
     """Mark a response as one visitor's: only that visitor's browser may keep it, and has to ask each time.
 
     `no-store` and `no-transform` stay. The field names of `vary` are added to Vary, and an entity tag gets the state of the
-    visitor's pages.
-    Last-Modified goes, because a page changes with the consent too. `state` is called only for a response with an entity tag.
+    visitor's pages. Last-Modified is dropped, because a page changes with the consent too. `state` is called only for a
+    response with an entity tag.
 
     Returns the headers, and whether the response was public before.
     """
     for name, _ in headers:
         if name not in _ABOUT_THE_BODY:
             break
-    else:  # the usual response of an API, which is spared the rest: 1,400 instructions (0.3 us)
+    else:
+        # The usual response of an API. Without this return it would cost 1,400 instructions (0.3 us) more.
         return [*headers, _PRIVATE, (b"vary", vary)], False
     kept: Headers = []
     cache_control: list[bytes] = []
@@ -123,7 +124,7 @@ def depends_on_visitor(headers: Headers, vary: bytes, state: Callable[[], bytes]
 
 
 def _merged_vary(values: Iterable[bytes], added: bytes) -> bytes:
-    """Add field names to those of Vary; `*` says it all (RFC 9110 section 12.5.5)."""
+    """Add field names to those of Vary; `*` covers every field (RFC 9110 section 12.5.5)."""
     fields = [field.strip() for value in values for field in value.split(b",") if field.strip()]
     if b"*" in fields:
         return b"*"
@@ -138,7 +139,7 @@ def tagged(etag: bytes, state: bytes) -> bytes:
 
 
 def without_state(if_match: bytes) -> bytes:
-    """Return If-Match with the application's own tags: a resource that is written to is the same in every state."""
+    """Return If-Match with the application's own tags: a request that writes addresses the same resource in every state."""
     return _TAG.sub(lambda tag: b'%b"%b"' % (tag[1] or b"", tag[2].partition(_MARK)[0]), if_match)
 
 
@@ -153,8 +154,8 @@ def without_body_fields(headers: Headers) -> Headers:
 def without_policies(headers: Headers, *, with_nonces_alone: bool) -> Headers:
     """Drop Content-Security-Policies from a 304, or only those with a nonce.
 
-    Browsers apply a 304's policy to the page that they kept. That page came with a policy of its own, which stands as long as no
-    other is sent (RFC 9111 section 3.2).
+    Browsers apply a 304's policy to the page that they kept. That page came with a policy of its own, which remains in force as
+    long as no other is sent (RFC 9111 section 3.2).
     """
     return [
         (name, value)
@@ -167,15 +168,15 @@ def without_policies(headers: Headers, *, with_nonces_alone: bool) -> Headers:
 def match_state(if_none_match: bytes, state: bytes) -> bytes:
     """Return If-None-Match with the application's own tags, without those of pages in another state.
 
-    Empty where no tag is left.
+    The result is empty if no tag is left.
     """
     if _MARK not in if_none_match:
         return if_none_match
     kept = []
     for weak, tag in _TAG.findall(if_none_match):
-        plain, mark, of = tag.rpartition(_MARK)
+        plain, mark, tag_state = tag.rpartition(_MARK)
         if not mark:
             kept.append(b'%b"%b"' % (weak, tag))
-        elif of == state:
+        elif tag_state == state:
             kept.append(b'%b"%b"' % (weak, plain))
     return b", ".join(kept)

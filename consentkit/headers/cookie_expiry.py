@@ -23,8 +23,8 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 class Lifetime:
     """The lifetime of a cookie by its Max-Age and Expires attributes, as the RFC reads them and as Chromium does.
 
-    Max-Age takes precedence over Expires, and of several the last one counts. If that one is invalid, the RFC uses the
-    last valid one, but Chromium none. A cookie without a valid attribute lasts for the session.
+    Max-Age takes precedence over Expires. If an attribute is repeated, the last one counts. If the last one is invalid,
+    the RFC uses the last valid one, and Chromium none. A cookie without a valid attribute lasts for the session.
 
     Attributes:
         stays: whether some browser may keep the cookie, whenever it receives the line.

@@ -1,4 +1,4 @@
-"""Request headers, read: cookies, Global Privacy Control, same-origin proof, language, return path.
+"""Reading of request headers: cookies, Global Privacy Control, same-origin proof, language, return path.
 
 Pure functions on the list of headers that ASGI defines (names in lower case, values as bytes). None of them raises,
 whatever a browser or an attacker sends, and none trusts Host or forwarded headers.
@@ -136,7 +136,7 @@ def local_path(value: str | None, prefix: str) -> str:
 
 
 def preferred_language(headers: RawHeaders, languages: Sequence[str]) -> str:
-    """Return the language that Accept-Language prefers of these (RFC 4647, lookup), or the first one.
+    """Return the language that Accept-Language prefers among `languages` (RFC 4647, lookup), or the first of them.
 
     A language range matches an equal tag, or a tag of which it is a prefix up to a hyphen, or the other way round: `nl-BE`
     matches `nl`, and `pt` matches `pt-BR`. `*` matches all that no other range matches. The first 1 KiB is read.

@@ -1,4 +1,4 @@
-"""HTML read as it streams, and markup inserted into it. Knows nothing of consent."""
+"""Insertion of markup into HTML as it streams. Knows nothing of consent."""
 
 from consentkit.html.inserter import Inserter
 

@@ -1,7 +1,7 @@
 """Regular expressions for HTML in bytes: tags, attributes, comments, raw text, and stretches that can be skipped.
 
 They follow the chapter on tokenization of the HTML standard as far as it takes to tell a tag from text that looks like
-one. Every repetition is possessive (`*+`) or atomic (`(?>...)`), so that no match is tried a second way: matching costs
+one. Every repetition is possessive (`*+`) or atomic (`(?>...)`), so that matching never backtracks and takes
 linear time, whatever the input is.
 """
 

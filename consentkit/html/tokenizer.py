@@ -23,7 +23,7 @@ from consentkit.html.patterns import (
 __all__ = ["LIMIT", "State", "Tokenizer", "end_of"]
 
 LIMIT = 16 * 1024
-"""At most so many bytes of an unfinished tag are held back."""
+"""Largest number of bytes of an unfinished tag that are held back."""
 
 _BOM = b"\xef\xbb\xbf"
 _DOCTYPE = b"<!doctype"
@@ -50,7 +50,7 @@ class State(IntEnum):
     """Nothing more has to be read."""
 
 
-# The end of each kind of content, and what at the end of the data may be the beginning of that end.
+# By kind of content: the pattern of its end marker, and that of the beginning of an end marker at the end of the data.
 _ENDS = {
     State.COMMENT: (re.compile(rb"--!?>"), re.compile(rb"(?:--!?|-)\Z")),
     State.BOGUS_COMMENT: (re.compile(rb">"), re.compile(rb"\Z")),
@@ -314,7 +314,7 @@ def end_of(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
 
 
 def _start_of_tail(tail: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Return the start of what may be the beginning of an end, or the end of the data."""
-    # Only the last bytes are searched, so that each chunk of a long comment costs what that chunk costs.
+    """Return the offset where an unfinished end marker may begin at the end of the data, or the end of the data."""
+    # Only the last bytes are searched, so that a long comment in many chunks takes linear time.
     match = tail.search(data, max(at, len(data) - _LONGEST_TAIL))
     return match.start() if match else len(data)
