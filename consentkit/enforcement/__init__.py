@@ -1,4 +1,4 @@
-"""What a consent lets through: cookies, the origins of the Content-Security-Policy, embedded content."""
+"""Enforcement of a consent on cookies, the origins of the Content-Security-Policy, and embedded content."""
 
 from consentkit.enforcement.cookie_gate import Action, CookieGate, Verdict, permitted
 from consentkit.enforcement.cookie_header import CookieHeaderCache

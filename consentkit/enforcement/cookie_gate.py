@@ -17,7 +17,7 @@ from consentkit.policy import Policy, Tracker
 __all__ = ["Action", "Allows", "CookieGate", "Reason", "Verdict", "permitted"]
 
 Allows = Callable[[str, str | None], bool]
-"""Return whether a category, by id, is granted: for one of its vendors, by id, or for the site itself (None)."""
+"""A function that returns whether a category is granted, by id: for one of its vendors, by id, or for the site (None)."""
 
 DELETIONS_AT_ONCE = 50
 _NAMES_REMEMBERED = 2048
@@ -71,9 +71,9 @@ class Verdict(NamedTuple):
     action: Action
     reason: Reason
     name: str
-    """Name of the cookie that decided."""
+    """Name of the cookie that the verdict is about."""
     tracker: Tracker | None = None
-    """The declaration of that cookie."""
+    """The declaration of the cookie, if it has any."""
     value: bytes | None = None
     """The line to send instead, for `REWRITE`."""
     depends: bool = False

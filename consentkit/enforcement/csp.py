@@ -211,7 +211,7 @@ def _directive_indexes(parts: Sequence[str]) -> dict[str, int]:
 
 
 def _with_sources(sources: list[str], more: Iterable[str]) -> list[str]:
-    """Return sources together with those that allow something new, then without `'none'`."""
+    """Return a source list with the added sources that it lacks; `'none'` is dropped if any is added."""
     present = {source.lower() for source in sources}
     if "*" in present:
         return sources

@@ -29,13 +29,13 @@ class ObservedCookies:
         self._warned: set[str] = set()
 
     def warn_once(self, about: str, message: str, *arguments: object) -> None:
-        """Log a warning, unless there was one about the same thing before."""
+        """Log a warning, unless one about the same subject was logged before."""
         if about not in self._warned and len(self._warned) < MOST:
             self._warned.add(about)
             log.warning(message, *arguments)
 
     def report(self, verdict: Verdict) -> None:
-        """Log a verdict, unless there was one on a cookie of that name before."""
+        """Log a verdict, unless one on a cookie of the same name was logged before."""
         if verdict.name in self.cookies or len(self.cookies) >= MOST:
             return
         self.cookies[verdict.name] = verdict.reason

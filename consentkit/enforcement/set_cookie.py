@@ -1,4 +1,4 @@
-"""The Set-Cookie filter: removes or rewrites the cookies that a response sets without consent.
+"""The Set-Cookie filter, which removes or rewrites the cookies that a response sets without consent.
 
 The cookie gate decides. The filter remembers its verdict on each cookie name for each consent, because an application
 sets the same few cookies again and again.
@@ -49,7 +49,7 @@ class SetCookieFilter:
             verdicts = self._verdicts[consent] = BoundedCache(_NAMES_REMEMBERED)
         kept: Headers = []
         depends = False
-        noticed: tuple[Verdict, ...] = ()
+        noticed_verdicts: tuple[Verdict, ...] = ()
         for header in headers:
             name, value = header
             # Servers send names in lower case; the length spares `lower` for most of the other fields.
@@ -76,8 +76,8 @@ class SetCookieFilter:
             elif verdict.value is not None:
                 kept.append((name, verdict.value))
             if verdict.reason not in _SILENT:
-                noticed += (verdict,)
-        return kept, depends, noticed
+                noticed_verdicts += (verdict,)
+        return kept, depends, noticed_verdicts
 
     def _ask_gate(
         self, value: bytes, consent: Consent, verdicts: dict[bytes, Verdict], now: float, ends: int | None

@@ -1,4 +1,4 @@
-"""What other tools are told about a consent: Google Consent Mode, Global Privacy Control."""
+"""Signals of consent for other tools: Google Consent Mode, Global Privacy Control."""
 
 from consentkit.signals.google import google_sources
 from consentkit.signals.gpc import gpc_json

@@ -24,12 +24,14 @@ def google_sources(policy: Policy) -> str:
     """
     if not any(vendor.signal == _SIGNAL for vendor in policy.vendors):
         return ""
-    return ",".join("+".join(_sources(policy, is_meant)) for is_meant in (_is_analytics, _is_advertising))
+    return ",".join(
+        "+".join(_sources(policy, has_purpose)) for has_purpose in (_is_analytics, _is_advertising)
+    )
 
 
-def _sources(policy: Policy, is_meant: Callable[[Category], bool]) -> list[str]:
-    """Return the vendors that use the signals in the categories that are meant, or these categories if none does."""
-    category_ids = [category.id for category in policy.consent_needed if is_meant(category)]
+def _sources(policy: Policy, has_purpose: Callable[[Category], bool]) -> list[str]:
+    """Return the vendors that use the signals in the categories with a purpose, or these categories if no vendor does."""
+    category_ids = [category.id for category in policy.consent_needed if has_purpose(category)]
     vendors = [
         f"{category_id}:{vendor.id}"
         for category_id in category_ids
