@@ -53,7 +53,7 @@ class ConsentError(Exception):
 
 
 class ConfigurationError(ConsentError):
-    """A setting, a policy or a key that the library cannot work with; the message says how to correct it."""
+    """A setting, a policy or a key that the library cannot use; the message contains the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
