@@ -1,4 +1,4 @@
-"""What visitors see: banner, preference centre, policy pages, script."""
+"""The user interface for visitors: banner, preference centre, policy pages, script."""
 
 from consentkit.ui.embed import figure
 from consentkit.ui.fragments import View

@@ -1,4 +1,4 @@
-"""The sentences of banner and preference centre, each exactly when it is true, and the answers shown as given.
+"""The sentences of the banner and the preference centre, each only when it is true, and the visitor's answers.
 
 Every sentence is `Markup`: texts from the policy are escaped, and have a `lang` of their own where they need it.
 """
@@ -91,7 +91,7 @@ def first_layer(
     gpc: bool,
     ends: str | None,
 ) -> FirstLayer:
-    """Compose the first layer.
+    """Return the text of the banner for a visitor who is asked about these categories.
 
     Args:
         rendering: the notice in the visitor's language.
@@ -144,7 +144,7 @@ def _profiling_sentences(vendors: Iterable[Row], translator: Translator) -> list
 
 
 def _site_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Markup]:
-    """Say how many sites the answer covers, and which data they combine (REQUIREMENTS XS-01)."""
+    """Return sentences about how many sites the answer covers, and which data the sites combine (REQUIREMENTS XS-01)."""
     translator = rendering.translator
     sites = len(rendering.policy["sites"])
     if sites == 1:
@@ -200,7 +200,7 @@ def _gpc_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Mark
 
 
 def combined_data_sentence(rendering: Rendering) -> Markup:
-    """Say which data from several sites is combined (REQUIREMENTS XS-01); empty for a single site that combines none."""
+    """Return a sentence about data that sites combine, or do not (REQUIREMENTS XS-01); empty for a single site without any."""
     translator = rendering.translator
     titles = [rendering.titles[category] for category in rendering.policy["combined"]]
     if titles:

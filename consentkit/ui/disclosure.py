@@ -1,4 +1,4 @@
-"""A notice as rows: the pages are rendered from these rows, and the JSON documents consist of them."""
+"""A notice as rows, from which the pages are rendered, and of which the JSON documents consist."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The parts that are put into a page of the site: style sheet, banner, settings link, arrival line.
+"""The fragments that are inserted into a page of the site: style sheet, banner, settings link, arrival line.
 
 Banner and settings link are rendered once and sent to many visitors. The path that a visitor returns to is different on
 every page. The rendered HTML therefore holds placeholders for that path.
@@ -47,20 +47,20 @@ class View:
 
 
 def _placeholder(name: str) -> Markup:
-    """Make a placeholder. No text of a policy can contain it, because it is random."""
+    """Return a random placeholder, which therefore no text of a policy contains."""
     return escape(f"{name}-{secrets.token_hex(12)}")
 
 
 NEXT: Final = _placeholder("next")
-"""Stands for the path to return to, as text."""
+"""Placeholder for the path to return to, as text."""
 NEXT_QUOTED: Final = _placeholder("quoted")
-"""Stands for the same path as the value of a field in a query."""
+"""Placeholder for the same path as the value of a field in a query."""
 NEXT_QUERY: Final = _placeholder("query")
-"""Stands for a whole query with the path, empty for the front page."""
+"""Placeholder for a whole query with the path, empty for the front page."""
 
 
 def next_query(path: str) -> str:
-    """Return a query with the path to return to; empty for the front page, where visitors return to anyway."""
+    """Return a query with the path to return to; empty for the front page, the default."""
     return "" if path == "/" else f"?next={quote(path, safe='/')}"
 
 

@@ -34,7 +34,7 @@ _SECONDS: dict[Unit, int] = {
     "minute": 60,
     "second": 1,
 }
-"""The lengths that Babel counts with. Every month has the same, so that twelve months do not become 365 days."""
+"""The lengths that Babel counts with. Every month counts 30 days, so that twelve months do not become 365 days."""
 _CLDR = {"en": "en_001"}
 """English without a country writes 22 November 2026, as most of its readers here do."""
 
@@ -106,7 +106,7 @@ class Translator:
         return format_date(moment.date(), "long", self._locale)
 
     def format_lifetime(self, lifetime: Duration | str) -> str:
-        """Write how long a tracker or an answer lasts; anything but a Duration is a session."""
+        """Write how long a tracker is kept or an answer is valid; any value but a Duration stands for a session."""
         if not isinstance(lifetime, Duration):
             return self.gettext("until you close the browser")
         # Not format_unit, because that has no days in Dutch and no months in Portuguese (Babel 2.18).

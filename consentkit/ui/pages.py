@@ -141,7 +141,7 @@ class Pages:
         )
 
     def needs_consent(self, view: View, category: str, vendor: str | None = None) -> str:
-        """Return the page that replaces one which is shown only with consent to a category, or to one vendor of it.
+        """Return the page that stands in for a page shown only with consent to a category, or to one vendor of it.
 
         Raises:
             UnknownCategoryError: the policy lists no such category.
@@ -171,7 +171,7 @@ class Pages:
         return self._renderings.best_for(language).sites
 
     def language(self, wanted: str) -> str:
-        """Return the language of the policy for a visitor who wants `wanted`, as records have it."""
+        """Return the policy's language that is closest to the wanted one, as records have it."""
         return self._renderings.best_for(wanted).language
 
     def asset_url(self, name: str, root_path: str = "") -> str:
@@ -181,8 +181,8 @@ class Pages:
     def rendering(self, language: str) -> dict[str, Any]:
         """Return what the ledger stores with the notice, as proof of what was on the screen.
 
-        The banner of a visitor who has not answered, the language of the library's texts in it, and SHA-256 hashes of
-        templates and assets.
+        The result has the banner of a visitor who has not answered, the language of the library's texts in it, and SHA-256
+        hashes of templates and assets.
         """
         rendering = self._renderings.best_for(language)
         return {

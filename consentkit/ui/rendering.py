@@ -95,7 +95,7 @@ class Renderings:
         templates: Path | None = None,
         locales: Path | None = None,
     ) -> None:
-        """The site's own `templates` and `locales` come before the library's.
+        """Prepare a rendering for each language. The site's own `templates` and `locales` come before the library's.
 
         Raises:
             ConfigurationError: a catalogue is faulty.

@@ -9,7 +9,7 @@ This is no bundler. Modules keep to these conventions, and `join_modules` raises
 * An import is `import { name, other } from "./module.js";`, or `import "./module.js";` for a module that only listens to
   events. Names are imported as they are exported.
 * `export` stands only in front of a declaration, and every declaration at the top level declares one name.
-* No two modules declare the same name at the top level, because they share one scope in the end.
+* No two modules declare the same name at the top level, because the joined script is one scope.
 * Modules do not import each other in a circle, and `main.js` reaches all of them.
 * A comment is a line of `//` or a block of `/**`. No text in the code holds the beginning of either, or a line's end.
 * Regular expressions hold no spaces and no quotation marks.
@@ -32,7 +32,7 @@ _TEXT_OR_SIGNS = re.compile(
     r"""("[^"\n]*"|'[^'\n]*'|`[^`]*`)| ?([=(){}\[\],;:<>?|&!]+|(?<![+-] )[+-](?! [+-])) ?"""
 )
 _NEEDLESS_LINE_END = re.compile(r"(?<=[=({\[,;:>?|&])\n")
-# The name is missing where a declaration takes an object or a list apart, or declares several names.
+# The group of the name is empty if a declaration destructures an object or array, or declares several names.
 _DECLARATION = re.compile(
     r"^(export )?(?:const|let|var|class|(?:async )?function\*?)\b *(?:(\w+)\b(?! *,)|.*)", re.MULTILINE
 )

@@ -1,6 +1,6 @@
 """The `<script>` tag, with everything that the script has to know about a visitor and a page.
 
-The attributes are described at the top of `static/consent.js`. A page for a shared cache has the same tag for everybody.
+`TagData` in `script/types.d.ts` lists the attributes. A page for a shared cache has the same tag for everybody.
 """
 
 from collections.abc import Iterable

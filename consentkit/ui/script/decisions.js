@@ -9,7 +9,7 @@ import { reloadPage, renderedState } from "./reload.js";
 import { request } from "./server.js";
 import { followState, hasNewDecision } from "./state.js";
 
-/** Channel to the site's other tabs and frames, which learn of new decisions there. */
+/** Channel that announces new decisions to the site's other tabs and frames. */
 export const decisionChannel = new BroadcastChannel("consentkit");
 let isRequesting = false;
 

@@ -27,7 +27,7 @@ async function start() {
 startGoogle();
 if (tag.debug) console.warn("consentkit: cookies not set, for want of consent: " + tag.debug);
 
-/** What the record of a decision says about where it was taken. */
+/** Where a decision of the API was taken, for its record. */
 const choiceContext = { notice: tag.notice, language: tag.language, surface: "api" };
 
 window.consentkit = {

@@ -3,7 +3,7 @@
 import { tag } from "./script_tag.js";
 import { allowsSource, grantedItems } from "./state.js";
 
-// Milliseconds after which a visitor who followed a link, and is still here, stays.
+// Milliseconds after following a link. A visitor who is still on the page by then stays.
 const LEAVING = 5e3;
 let leftAt = 0;
 
@@ -13,8 +13,8 @@ export function renderedState() {
 }
 
 /**
- * Reload the page, but call nobody back who is leaving for another one. A page that is still there after some seconds,
- * because the other one could not be loaded, is reloaded then.
+ * Reload the page, unless the visitor is leaving for another page. If the visitor is still here some seconds later,
+ * because the other page could not be loaded, reload then.
  */
 export function reloadPage() {
   setTimeout(() => location.reload(), Date.now() - leftAt < LEAVING ? LEAVING : 0);

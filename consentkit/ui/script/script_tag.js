@@ -3,7 +3,7 @@
 
 const scriptElement = /** @type {HTMLScriptElement} */ (document.currentScript);
 
-/** What the server wrote into the tag about the visitor and the page. */
+/** The attributes in which the server describes the visitor and the page. */
 export const tag = /** @type {TagData} */ (/** @type {unknown} */ (scriptElement.dataset));
 
 /** The page's nonce under a Content-Security-Policy. */

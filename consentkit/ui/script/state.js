@@ -16,7 +16,7 @@ export function readCompanion() {
 /** The companion cookie that the page follows. */
 let followedCompanion = readCompanion();
 
-/** Whether the companion cookie grants something under another notice. Only the server knows what that is worth. */
+/** Whether the companion cookie grants something under another notice, which only the server can evaluate. */
 export const hasForeignGrant =
   tag.state == null && /^[^-]/.test(followedCompanion) && !followedCompanion.includes("_" + tag.notice.slice(0, 11));
 
