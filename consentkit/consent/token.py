@@ -11,18 +11,16 @@ import hmac
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision, Kind
 from consentkit.consent.secret_keys import SecretKeys, signer, validated_keys
 from consentkit.notices import SHORT, Notice
+from consentkit.policy import LARGEST_COOKIE
 
-__all__ = ["LARGEST", "AnswerCache", "TokenCodec", "VerifiedToken"]
+__all__ = ["AnswerCache", "TokenCodec", "VerifiedToken"]
 
-LARGEST: Final = 4096
-"""Octets of name and value together that browsers keep (RFC 6265bis section 5.7)."""
 _KINDS: dict[bytes, Kind] = {b"1d": "decided", b"1p": "partial", b"1w": "withdrawn"}
 _HEADS: dict[Kind, str] = {kind: head.decode() for head, kind in _KINDS.items()}
 _SIGNATURE = 43
@@ -249,7 +247,7 @@ class TokenCodec:
     def _fields(self, value: bytes) -> list[bytes] | None:
         """Check the signature, in constant time and in its one canonical form, and return the signed fields."""
         signed = value[: -_SIGNATURE - 1]
-        if not signed or value[-_SIGNATURE - 1] != _DOT or len(value) > LARGEST:
+        if not signed or value[-_SIGNATURE - 1] != _DOT or len(value) > LARGEST_COOKIE:
             return None
         signature = value[-_SIGNATURE:]
         for mac in self._macs:

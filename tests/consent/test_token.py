@@ -12,8 +12,9 @@ from itsdangerous import Signer
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Decision, Kind
 from consentkit.consent.secret_keys import SecretKeys
-from consentkit.consent.token import LARGEST, TokenCodec
+from consentkit.consent.token import TokenCodec
 from consentkit.notices.notice import Notice
+from consentkit.policy import LARGEST_COOKIE
 from consentkit.policy.policy import Policy
 from tests.support.drawn import MOMENT, decisions_under, policies
 from tests.support.policies import add, drop, policy, put
@@ -315,7 +316,7 @@ def test_signed_nonsense_is_rejected(fields: list[str]) -> None:
 
 
 def test_token_longer_than_a_cookie_is_rejected() -> None:  # CK-01
-    assert read(TOKENS, minted("1d", "", "1" * LARGEST, "", NOTICE.short, "", "")) is None
+    assert read(TOKENS, minted("1d", "", "1" * LARGEST_COOKIE, "", NOTICE.short, "", "")) is None
 
 
 def test_signed_text_outside_ascii_is_rejected() -> None:
