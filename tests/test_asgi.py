@@ -602,6 +602,25 @@ def test_behind_a_root_path_every_address_has_it(front: Front, root_path: str) -
     assert b'href="/app/consent' in answer.body
 
 
+@pytest.mark.parametrize("root_path", ["/app", "/app/"])
+@pytest.mark.parametrize(
+    ("back", "target"), [("/app/consent/policy", "/"), ("/app/consent", "/"), ("/app/shoes", "/app/shoes")]
+)
+def test_a_form_never_leads_back_into_the_prefix_below_a_root_path(
+    front: Front, root_path: str, back: str, target: str
+) -> None:
+    form = f"choice=reject_all&next={back}".encode()
+    answer = ask(
+        front.around(),
+        "/app/consent/decision",
+        method="POST",
+        headers=[(b"content-type", b"application/x-www-form-urlencoded")],
+        body=[{"type": "http.request", "body": form, "more_body": False}],
+        root_path=root_path,
+    )
+    assert (answer.status, answer.values(b"location")) == (303, [target.encode()])
+
+
 def test_root_path_matches_whole_path_segments_only(front: Front) -> None:
     assert ask(front.around(), "/apples/consent", root_path="/app").status == 404
     assert ask(front.around(), "/consent/decision", root_path="/app").status == 200
