@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## Serve the example magazine on http://localhost:8000 (PORT
 test: lint ## Run everything: lint, types, layers, and all tests with the coverage gate
 	@tools/chromium $(BIN)/python >/dev/null
 	@tools/typescript $(VENV)/typescript >/dev/null
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term $(PYTEST) || $(ALONE)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST) || $(ALONE)
 
 bench: $(VENV)/.dev ## Measure what the library costs, against its budgets (ONLY=visits: a part of it)
 	@$(BIN)/python -m tests.benchmarks $(addprefix --only ,$(ONLY))

@@ -88,7 +88,7 @@ _CONTENT = """() => {
         copy.querySelectorAll("script").forEach(script => script.remove());
         for (const link of copy.querySelectorAll("a[href]")) link.setAttribute("href", "");
         return [copy.outerHTML, ...[...page.querySelectorAll("iframe")].map(
-            frame => frame.contentDocument ? content(frame.contentDocument) : frame.src)].join("\\n");
+            frame => frame.contentDocument?.documentElement ? content(frame.contentDocument) : frame.src)].join("\\n");
     };
     return content(document);
 }"""
