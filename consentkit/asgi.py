@@ -56,14 +56,13 @@ class ConsentMiddleware:
             await self.app(scope, receive, send)
             return
         outer = scope.get("consentkit")
-        if outer is not None and outer.site.manager is self.manager:
+        if outer is not None and not outer.is_over and outer.site.manager is self.manager:
             # A middleware of the same manager runs around this middleware, and does the work.
             await self.app(scope, receive, send)
             return
-        headers = scope.get("headers")
-        if headers.__class__ is not list:  # ASGI allows any iterable, or none; the exchange reads it again
-            headers = list(headers or ())
-            scope = {**scope, "headers": headers}
+        given = scope.get("headers")
+        # ASGI allows any iterable, and none. The headers are read more than once.
+        headers = given if given.__class__ is list else list(given or ())
         method, root_path = scope.get("method", ""), scope.get("root_path", "")
         query, raw_path = scope.get("query_string", b""), scope.get("raw_path")
         head = RequestHead(method, scope["path"], headers, root_path, query, raw_path)
@@ -75,21 +74,21 @@ class ConsentMiddleware:
             state = scope["state"] = {}
         state["consent"] = exchange.consent
         # The exchange is marked on the scope, because a server may share one state between several requests.
-        marked = scope
-        marked["consentkit"] = exchange
+        scope["consentkit"] = exchange
         responder = _Responder(exchange, send)
         try:
             if exchange.is_own:
                 await self._respond(exchange, scope, receive, responder)
                 return
-            if not exchange.unaltered:
-                scope = {**scope, "headers": exchange.application_headers()}
+            shown = headers if exchange.unaltered else exchange.application_headers()
+            if shown is not given:
+                scope = {**scope, "headers": shown}
             try:
                 await self.app(scope, receive, responder.send)
             except ConsentRequiredError as missing:
                 await responder.refuse(missing, scope)
         finally:
-            marked.pop("consentkit", None)  # an outer middleware may run the request again
+            exchange.is_over = True  # an outer middleware may run the request again
 
     async def _respond(
         self, exchange: Exchange, scope: Scope, receive: Receive, responder: "_Responder"

@@ -470,6 +470,27 @@ def test_the_error_page_of_an_application_may_ask_the_consent(front: Front) -> N
     assert client.get("/boom?a=1").text == "/boom False unknown"
 
 
+@pytest.mark.parametrize("headers", [[(b"accept", b"*/*")], ((b"accept", b"*/*"),)])
+def test_the_error_page_of_an_application_may_need_a_consent(front: Front, headers: Any) -> None:
+    async def boom(request: Request) -> Response:
+        raise LookupError
+
+    @requires_consent("social")
+    async def sorry(request: Request, error: Exception) -> Response:
+        return Response("with a video", 500)
+
+    app = front.around(boom, exception_handlers={500: sorry})
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/boom", "query_string": b"", "headers": headers}
+    with pytest.raises(LookupError):
+        asyncio.run(app(scope, Cycle().receive, send))  # type: ignore[arg-type]  # it is a coroutine
+    assert messages[0]["status"] == 403
+
+
 def test_the_headers_of_a_request_may_be_any_iterable(front: Front) -> None:
     seen: list[Any] = []
 

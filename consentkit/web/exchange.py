@@ -31,6 +31,7 @@ class Exchange:
         needs_ledger: whether `ask_ledger` must run before the application does.
         unaltered: whether the application may see the request's headers unchanged.
         passes: whether the rest of the response passes unchanged; true only after `start`.
+        is_over: whether the host has finished with the exchange.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Exchange:
         "_page",
         "consent",
         "head",
+        "is_over",
         "is_own",
         "needs_ledger",
         "passes",
@@ -55,7 +57,7 @@ class Exchange:
         self.is_own = site.is_own(head)
         self.needs_ledger = consent._needs_ledger
         self.unaltered = consent._unaltered
-        self.passes = False
+        self.passes = self.is_over = False
         self._depends = False
         self._dropped: tuple[Verdict, ...] = ()
         self._page: HeldPage | None = None
