@@ -104,6 +104,20 @@ class ConsentCookie:
                 newest = token
         return newest
 
+    def signed(self, values: Iterable[bytes]) -> Decision | None:
+        """Return the newest decision that this library signed, whatever its time and whether or not its notice is known.
+
+        It is good for withdrawing only: a host whose clock is behind, or that does not know a notice yet, must still be able
+        to end what another host granted.
+        """
+        decisions = []
+        for value in values:
+            token = self.verify(value)
+            decision = token.decision if token is not None else self._codec.read_signed(value)
+            if decision is not None:
+                decisions.append(decision)
+        return max(decisions, key=lambda decision: decision.moment, default=None)
+
     def verify(self, value: bytes) -> VerifiedToken | None:
         """Return the verified token of one value; None if it is not genuine, or its notice is not known in this process."""
         token = self.verified.get(value)
@@ -173,11 +187,11 @@ class ConsentCookie:
         return ".".join(parts) + (".~" if asking else "")
 
 
-def _recency(token: VerifiedToken) -> tuple[int, int, int, bytes]:
+def _recency(token: VerifiedToken) -> tuple[int, int, int, int, bytes]:
     """Sort key for several valid tokens.
 
-    The latest `changed_at` wins; then the one that grants less; then the raw bytes, so that the order of the Cookie header
+    The latest change wins; then the one that grants less; then the raw bytes, so that the order of the Cookie header
     never decides.
     """
     categories, vendors = token.decision.breadth
-    return token.changed_at, -categories, -vendors, token.raw
+    return token.changed_at, token.revision, -categories, -vendors, token.raw

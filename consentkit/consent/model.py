@@ -64,6 +64,8 @@ class Decision:
         vendors: only those whose answer differs from their category's.
         decided_at: whole seconds since the epoch; validity counts from this time.
         changed_at: whole seconds since the epoch of the last change; of two decisions the one that changed later counts.
+        revision: how many changes of the same second came before, so that a change always comes after the one that it
+            rests on, also on a host whose clock is behind (a hybrid logical clock: Kulkarni et al., OPODIS 2014).
         notice: whole digest of the notice.
         subject: 128 random bits as 22 base64url characters; empty if nothing is granted.
     """
@@ -75,6 +77,12 @@ class Decision:
     changed_at: int
     notice: str
     subject: str = ""
+    revision: int = 0
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """When the decision last changed: seconds, then the revision within the second. Of two decisions the later counts."""
+        return self.changed_at, self.revision
 
     def answers_as(self, other: "Decision") -> bool:
         """Return whether both decisions give the same answer under the same notice, whenever they were made."""

@@ -1,7 +1,8 @@
 """The signed text that carries a visitor's decision, and what is cached about a token once it is verified.
 
 A token is `version+kind . mask . decided_at . changed_after . notice . vendors . subject . signature`: masks in hex over
-the notice's own order, times in decimal seconds, absent fields empty. It is signed as itsdangerous' `Signer` does with
+the notice's own order, times in decimal seconds, absent fields empty. `changed_after` is `seconds~revision` if several
+changes fell into one second. It is signed as itsdangerous' `Signer` does with
 SHA-256 and `key_derivation="hmac"`, so that each reads what the other wrote. A correct signature proves only that this
 library wrote the token. The fields are therefore read strictly, and times, notice and validity are checked at each use.
 """
@@ -72,7 +73,7 @@ class VerifiedToken:
     Attributes:
         raw: the token as the browser sends it.
         answer: the part that other visitors' tokens share.
-        decided_at, changed_at, subject: as in Decision.
+        decided_at, changed_at, revision, subject: as in Decision.
         proof: the ledger record last seen to hold this very decision, or None.
         ends: when the decision ends, once `cache_permissions` was called; else None.
         entry: the revocation cache's entry of the subject that the cached permissions rest on.
@@ -89,19 +90,27 @@ class VerifiedToken:
         "entry",
         "proof",
         "raw",
+        "revision",
         "since",
         "subject",
         "until",
     )
 
     def __init__(
-        self, raw: bytes, answer: AnswerCache, decided_at: int, changed_at: int, subject: str
+        self,
+        raw: bytes,
+        answer: AnswerCache,
+        decided_at: int,
+        changed_at: int,
+        revision: int,
+        subject: str,
     ) -> None:
         """Store the fields of a token that was just verified. Nothing is cached yet."""
         self.raw = raw
         self.answer = answer
         self.decided_at = decided_at
         self.changed_at = changed_at
+        self.revision = revision
         self.subject = subject
         self.proof: object = None
         self.ends: int | None = None
@@ -122,6 +131,7 @@ class VerifiedToken:
             changed_at=self.changed_at,
             notice=answer.notice,
             subject=self.subject,
+            revision=self.revision,
         )
 
     def proven_by(self, record: object) -> None:
@@ -184,13 +194,12 @@ class TokenCodec:
             for vendor, allowed in decision.vendors.items()
             if allowed != (notice.vendor_category.get(vendor) in decision.granted)
         ]
-        after = max(0, decision.changed_at - decision.decided_at)
         signed = ".".join(
             (
                 _HEADS[decision.kind],
                 _mask(notice.category_ids, decision.granted),
                 str(decision.decided_at),
-                str(after or ""),
+                _change(decision),
                 notice.short,
                 _mask(notice.vendor_ids, deviating),
                 decision.subject if self._evaluator.grants(decision) else "",
@@ -207,8 +216,9 @@ class TokenCodec:
             return None
         head, mask, decided, after, short, vendors, subject = fields
         decided_at = _count(decided)
-        changed_after = _count(after) if after else 0
-        if not decided_at or changed_after is None:
+        seconds, tilde, revisions = after.partition(b"~")
+        changed_after, revision = _count(seconds), _count(revisions)
+        if not decided_at or changed_after is None or revision is None or bool(tilde) != bool(revision):
             return None
         if subject and (len(subject) != _SUBJECT or not _is_base64url(subject)):
             return None
@@ -217,7 +227,9 @@ class TokenCodec:
         # Only a grant may carry a subject: a refusal leads to no record (REQUIREMENTS LB-09).
         if answer is None or (subject and not answer.grants):
             return None
-        return VerifiedToken(value, answer, decided_at, decided_at + changed_after, subject.decode())
+        return VerifiedToken(
+            value, answer, decided_at, decided_at + changed_after, revision, subject.decode()
+        )
 
     def _read_answer(self, written: tuple[bytes, bytes, bytes, bytes]) -> AnswerCache | None:
         """Read the fields that many visitors have in common; None if they are malformed or the notice is not known."""
@@ -237,6 +249,28 @@ class TokenCodec:
             return None
         answer = self._answers[written] = AnswerCache(kind, granted, deviating, notice.digest, grants)
         return answer
+
+    def read_signed(self, value: bytes) -> Decision | None:
+        """Return who decided and when, for a genuine token whose notice is not known in this process; else None.
+
+        The decision grants nothing, because only the notice can tell what the token grants. It is good for withdrawals.
+        """
+        fields = self._fields(value)
+        if fields is None or fields[0] not in _KINDS:
+            return None
+        seconds, _, revision = fields[3].partition(b"~")
+        decided_at, changed_after = _count(fields[2]), _count(seconds)
+        if not decided_at or changed_after is None:
+            return None
+        return Decision(
+            granted=frozenset(),
+            vendors={},
+            decided_at=decided_at,
+            changed_at=decided_at + changed_after,
+            notice=self._evaluator.notice.digest,
+            subject=fields[6].decode(),
+            revision=_count(revision) or 0,
+        )
 
     def unknown_notice(self, value: bytes) -> str | None:
         """Return the short digest of the notice in a genuine token if this process does not know that notice; else None."""
@@ -262,6 +296,12 @@ def _signature(mac: hmac.HMAC, message: bytes) -> bytes:
     mac = mac.copy()
     mac.update(message)
     return b2a_base64(mac.digest()).translate(_URL_SAFE)[:_SIGNATURE]
+
+
+def _change(decision: Decision) -> str:
+    """Return the seconds between a decision and its last change, and the revision; each is left out if it is 0."""
+    seconds = max(0, decision.changed_at - decision.decided_at)
+    return f"{seconds or ''}{f'~{decision.revision}' if decision.revision else ''}"
 
 
 def _mask(ids: Sequence[str], chosen: Iterable[str]) -> str:

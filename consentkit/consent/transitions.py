@@ -17,7 +17,10 @@ __all__ = [
     "can_withdraw",
     "check",
     "everything",
+    "following",
+    "is_within",
     "merge",
+    "moment_after",
     "narrower",
     "replace",
     "with_subject",
@@ -25,6 +28,7 @@ __all__ = [
 ]
 
 
+_MOST_REVISIONS = 999_999
 _NOTHING_TO_WITHDRAW = (ConsentStatus.REFUSED, ConsentStatus.WITHDRAWN, ConsentStatus.EXPIRED)
 
 
@@ -182,39 +186,68 @@ def withdraw(evaluator: Evaluator, consent: Consent, category: str | None, now: 
     return _decision(kept, vendors, evaluator.notice, kind="withdrawn", decided_at=at, changed_at=at)
 
 
-def with_subject(evaluator: Evaluator, before: Consent, after: Decision) -> tuple[Decision, str]:
+def with_subject(
+    evaluator: Evaluator, before: Consent, after: Decision, fresh: str | None = None
+) -> tuple[Decision, str]:
     """Return a decision with the pseudonym that it may carry, and the pseudonym that it ends; empty if it ends none.
 
     A decision that grants something carries 128 random bits, the same as before while the older decision counts. A decision
-    that grants nothing carries none, so that a refusal leads from no browser to any record (REQUIREMENTS LB-09).
+    that grants nothing carries none, so that a refusal leads from no browser to any record (REQUIREMENTS LB-09). `fresh` is
+    the pseudonym of a visitor who has none; by default new random bits.
     """
     old = before.decision if before.status is not ConsentStatus.EXPIRED else None
     subject = old.subject if old is not None else ""
     if not evaluator.grants(after):
         return copy(after, subject=""), subject
-    return copy(after, subject=subject or after.subject or secrets.token_urlsafe(16)), ""
+    return copy(after, subject=subject or after.subject or fresh or secrets.token_urlsafe(16)), ""
 
 
 # Two decisions of one visitor
 
 
+def following(after: Decision, *moments: tuple[int, int]) -> Decision:
+    """Return a decision that counts as made after all the given moments, whatever this host's clock says.
+
+    A decision of the same second gets the next revision. A decision that is later already is returned unchanged.
+    """
+    changed_at, revision = moment_after(after.moment, *moments)
+    return copy(after, changed_at=changed_at, revision=revision)
+
+
+def moment_after(moment: tuple[int, int], *moments: tuple[int, int]) -> tuple[int, int]:
+    """Return a moment if it is later than all others, else the first moment after them. Each is seconds and revision."""
+    last = max(moments, default=(0, 0))
+    if moment > last:
+        return moment
+    seconds, revision = last
+    return (seconds, revision + 1) if revision < _MOST_REVISIONS else (seconds + 1, 0)
+
+
 def narrower(evaluator: Evaluator, newer: Decision, older: Decision) -> Decision:
-    """Return the newer decision with only what both allow, and with the earlier end.
+    """Return the newer decision with only what both allow, with the earlier end and the later change.
 
     A token may be newer than the newest record of its subject, because the token's own record still waits in another process.
     Then only what both grant is certain.
     """
     notice = evaluator.notices[newer.notice]
     granted, vendors = allowed_by_both(newer, older, notice, evaluator.notices[older.notice])
+    changed_at, revision = max(newer.moment, older.moment)
     narrowed = _decision(
         granted,
         vendors,
         notice,
         kind=newer.kind,
         decided_at=min(newer.decided_at, older.decided_at),
-        changed_at=newer.changed_at,
+        changed_at=changed_at,
     )
-    return copy(narrowed, subject=newer.subject)
+    return copy(narrowed, subject=newer.subject, revision=revision)
+
+
+def is_within(evaluator: Evaluator, inner: Decision, outer: Decision) -> bool:
+    """Return whether the outer decision allows everything that the inner one allows, each by its own notice."""
+    notice, outer_notice = evaluator.notices[inner.notice], evaluator.notices[outer.notice]
+    granted, vendors = allowed_by_both(inner, outer, notice, outer_notice)
+    return granted == inner.granted and vendors == _deviating(inner.vendors, inner.granted, notice)
 
 
 def allowed_by_both(

@@ -7,27 +7,23 @@ arrives on the same page without a choice, and the banner asks.
 """
 
 import logging
-import re
-import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from consentkit.consent import Choice, Consent, ConsentStatus, Decision, transitions
+from consentkit.consent import Choice, Consent, ConsentStatus, Decision, signer, transitions
 from consentkit.errors import LedgerError
 from consentkit.handoff.keys import PrivateKey, PublicKey, sign_token, verify_token
 from consentkit.handoff.token import HandoffRefusal, claims_of, read_claims
 from consentkit.handoff.transaction import Transaction, Transactions
-from consentkit.manager import ChoiceContext, ConsentManager, Outcome
+from consentkit.ledger import Record
+from consentkit.manager import ChoiceContext, ConsentManager, ImportedGrant, Outcome
 
 __all__ = ["Handoff"]
 
 log = logging.getLogger("consentkit.handoff")
-
-# A pseudonym in the cookie: 128 bits as unpadded base64url. The four spare bits of the last character are zero.
-_SUBJECT = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 
 
 class Handoff:
@@ -48,6 +44,9 @@ class Handoff:
         policy = manager.policy
         self._manager = manager
         self.transactions = Transactions(manager)
+        self._handle_signer = signer(
+            manager.cookie.keys_oldest_first, f"consentkit.handle.v1|{manager.group}|{manager.site}"
+        )
         self._public: dict[str, PublicKey] = {
             site.id: PublicKey.read(site.public_key) for site in policy.sites if site.public_key
         }
@@ -130,35 +129,25 @@ class Handoff:
             if not manager.ledger.use_once(f"{claims['iss']}.{claims['jti']}", claims["exp"]):
                 raise HandoffRefusal("used before")
             imported = self._decision(claims)
-            before = self._rechecked(before)
+            grant = None
             if manager.evaluator.grants(imported):
-                imported = replace(imported, subject=self._link_subject(before, claims["sub"]))
-            local = before.decision if before.status.decided else None
-            if local is not None and not _wins(imported, local):
-                return Outcome(consent=before)
-            self._refuse_narrowed(imported)
-            return manager.recorder.take_over(before, imported, context)
+                grant = ImportedGrant(
+                    handle=claims["sub"], check=lambda newest: self._refuse_narrowed(imported, newest)
+                )
+            return manager.recorder.take_over(
+                before, lambda current: _winner(imported, current), context, grant
+            )
         except LedgerError:
             raise HandoffRefusal("ledger") from None
 
-    def _link_subject(self, before: Consent, handle: str) -> str:
-        """Return the pseudonym of a grant on this site, after linking it in the ledger to the token's pseudonym."""
-        earlier = (
-            before.decision.subject if before.decision and before.status is not ConsentStatus.EXPIRED else ""
-        )
-        own = earlier or (handle if _SUBJECT.fullmatch(handle) else secrets.token_urlsafe(16))
-        ledger = self._manager.ledger
-        if ledger is not None and own != handle and own not in ledger.linked(handle):
-            ledger.link(handle, own, int(self._manager.clock()))
-        return own
+    def _refuse_narrowed(self, imported: Decision, linked: list[Record]) -> None:
+        """Raise HandoffRefusal if a linked site narrowed the choice while the token was under way.
 
-    def _refuse_narrowed(self, imported: Decision) -> None:
-        """Raise HandoffRefusal if a linked site narrowed the choice while the token was under way."""
-        manager, ledger = self._manager, self._manager.ledger
-        if ledger is None or not imported.subject:
-            return
-        for newest in ledger.newest_linked(imported.subject):
-            if newest.changed_at < imported.changed_at:
+        `linked` is the newest record of each linked pseudonym.
+        """
+        manager = self._manager
+        for newest in linked:
+            if newest.moment < imported.moment:
                 continue
             recorded = manager.resolver.decision_of(newest)
             remaining = (
@@ -194,7 +183,8 @@ class Handoff:
             decision = replace(decision, kind="withdrawn")
         if claims.get("partial") is True and decision.kind == "decided":
             decision = replace(decision, kind="partial")
-        decision = replace(decision, changed_at=max(claims["decided_at"], claims["changed_at"]))
+        changed_at = max(claims["decided_at"], claims["changed_at"])
+        decision = replace(decision, changed_at=changed_at, revision=claims.get("revision", 0))
         if (evaluator.expires(decision) or 0) <= self._manager.clock():
             raise HandoffRefusal("expired")
         return decision
@@ -234,33 +224,45 @@ class Handoff:
         disclosed = manager.evaluator.notices[decision.notice].category_ids
         parties = self._parties(manager.site, audience, state)
         claims = claims_of(consent, decision, disclosed, parties, now)
-        if decision.subject and manager.ledger is not None:
-            manager.ledger.link(decision.subject, claims["sub"], now)
+        if manager.ledger is not None and decision.subject and manager.evaluator.grants(decision):
+            claims["sub"] = handle = self._handle(decision.subject, audience)
+            if handle not in manager.ledger.linked(decision.subject):
+                manager.ledger.link(decision.subject, handle, now)
         return sign_token(claims, self._private)
+
+    def _handle(self, subject: str, audience: str) -> str:
+        """Return the pseudonym that stands for a visitor in tokens for one site: always the same, and known to nobody else.
+
+        The ledger gets one link for each visitor and site, however often a browser asks.
+        """
+        return self._handle_signer.get_signature(f"{subject}|{audience}").decode()[:22]
 
     def _rechecked(self, consent: Consent) -> Consent:
         """Return the consent as the ledger's newest record has it, which this process may not have read yet."""
         manager, decision = self._manager, consent.decision
         if decision is None or not decision.subject or not consent.status.decided:
             return consent
-        newest = manager.ledger.newest(decision.subject) if manager.ledger is not None else None
-        recorded = manager.resolver.decision_of(newest) if newest is not None else None
-        if recorded is None:
-            return manager.evaluator.undecided(gpc=consent.gpc, now=manager.clock())
-        if recorded.changed_at < decision.changed_at:
-            recorded = transitions.narrower(manager.evaluator, decision, recorded)
-            recorded = recorded if manager.evaluator.grants(recorded) else replace(recorded, subject="")
-        elif recorded.changed_at == decision.changed_at and replace(recorded, kind=decision.kind) == decision:
+        now = manager.clock()
+        newest = manager.newest(decision.subject)
+        if newest is None:
+            return manager.evaluator.undecided(gpc=consent.gpc, now=now)
+        recorded = manager.resolver.decision_of(newest)
+        if recorded is not None and replace(recorded, kind=decision.kind) == decision:
             return consent
-        return manager.evaluator.evaluate(recorded, manager.clock(), gpc=consent.gpc)
+        rechecked, _ = manager.resolver.reconcile(decision, newest, now, gpc=consent.gpc)
+        return rechecked
 
     def _address(self, site: str) -> str:
         """Return the hand-off address of another site, taken from the policy and never from a request."""
         return f"{self._manager.origins[site][0]}{self._manager.prefix}/handoff"
 
 
-def _wins(imported: Decision, local: Decision) -> bool:
-    """Return whether an imported choice replaces the local one: the newer wins, or in the same second the narrower (XS-05)."""
-    if imported.changed_at != local.changed_at:
-        return imported.changed_at > local.changed_at
-    return imported.breadth < local.breadth
+def _winner(imported: Decision, current: Consent) -> Decision | None:
+    """Return an imported choice if it replaces the local one, or None if the local one stays.
+
+    The newer choice wins, or of the same moment the narrower (XS-05).
+    """
+    local = current.decision if current.status.decided else None
+    if local is None or imported.moment > local.moment:
+        return imported
+    return imported if imported.moment == local.moment and imported.breadth < local.breadth else None

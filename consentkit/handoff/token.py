@@ -1,7 +1,8 @@
 """The claims of a hand-off token: written by the issuing site, checked by the asking site. `keys` has the signature.
 
 A token is a JWT (RFC 7519) with `typ iss aud grp st jti iat exp decided_at changed_at notice status categories vendors`. A grant
-has `sub` too, the visitor's pseudonym. An answer that leaves the banner something to ask has `partial`.
+has `sub` too, a pseudonym of the visitor for these two sites. `revision` counts changes within one second, if there were any.
+An answer that leaves the banner something to ask has `partial`.
 """
 
 import re
@@ -20,6 +21,7 @@ TYPE = "consent-handoff"
 # Visible ASCII, which the ledger and addresses take without escaping.
 _TEXT = re.compile(r"[!-~]{1,64}")
 _LAST_SECOND = 10**11
+_MOST_REVISIONS = 10**6
 
 
 class HandoffRefusal(Exception):
@@ -57,8 +59,8 @@ def claims_of(
     }
     if decision.kind == "partial":
         claims["partial"] = True
-    if decision.subject:
-        claims["sub"] = secrets.token_urlsafe(16)
+    if decision.revision:
+        claims["revision"] = decision.revision
     return claims
 
 
@@ -97,6 +99,8 @@ def _well_formed(claims: Mapping[str, Any]) -> bool:
     return (
         all(isinstance(text, str) and _TEXT.fullmatch(text) for text in texts)
         and all(type(time) is int and 0 < time < _LAST_SECOND for time in times)
+        and type(claims.get("revision", 0)) is int
+        and 0 <= claims.get("revision", 0) < _MOST_REVISIONS
         and all(
             isinstance(answer, dict) and all(type(value) is bool for value in answer.values())
             for answer in answers

@@ -1,7 +1,8 @@
 """The ledger: an append-only database of every decision, and of the notices that visitors were shown, as proof."""
 
-from consentkit.ledger.ledger import Ledger
+from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.record import Record
 from consentkit.ledger.spool import Spool
+from consentkit.ledger.view import Document, Entries, Plan, View, highest
 
-__all__ = ["Ledger", "Record", "Spool"]
+__all__ = ["Document", "Entries", "Ledger", "Plan", "Record", "Spool", "View", "document", "highest"]

@@ -1,4 +1,7 @@
-"""Group commit: rows that several threads insert at once share one transaction, and so one `fsync`."""
+"""Group commit: rows that several threads insert at once share one transaction, and so one `fsync`.
+
+A job is a number of rows, or a plan: rows that are worked out inside the transaction from what the ledger holds there.
+"""
 
 import logging
 import threading
@@ -13,11 +16,16 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Time
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger.connections import Database, is_lost_connection
 from consentkit.ledger.fork_hooks import ForkHooks
-from consentkit.ledger.tables import InsertIgnore
+from consentkit.ledger.tables import AddCounts, InsertIgnore
+from consentkit.ledger.view import Entries, LedgerView, Plan
+from consentkit.ledger.writing import Statements, insert_documents, rows_of
 
 __all__ = ["GroupCommitWriter"]
 
 logger = logging.getLogger("consentkit.ledger")
+
+Statement = InsertIgnore | AddCounts
+Rows = list[tuple[Statement, Sequence[dict[str, Any]]]]
 
 LARGEST_BATCH: Final = 500
 LONGEST_QUEUE: Final = 10_000
@@ -33,19 +41,26 @@ class _State(Enum):
 
 
 class _Job:
-    """The rows of one call to `insert`, and the lock that its caller waits for."""
+    """The rows or the plan of one call, and the lock that its caller waits for."""
 
-    __slots__ = ("done", "error", "inserted", "rows", "state", "statement")
+    __slots__ = ("done", "entries", "error", "failure", "inserted", "plan", "rows", "state")
 
-    def __init__(self, statement: InsertIgnore, rows: Sequence[dict[str, Any]]) -> None:
-        self.statement = statement
+    def __init__(self, rows: Rows, plan: Plan | None = None) -> None:
         self.rows = rows
+        self.plan = plan
+        self.entries = Entries()
+        self.failure: Exception | None = None
         self.inserted = 0
-        self.error: LedgerError | None = None
+        self.error: Exception | None = None
         self.state = _State.WAITING
         # Released when the job is done. An Event would do the same with a condition around such a lock.
         self.done = threading.Lock()
         self.done.acquire()
+
+    @property
+    def adds_links(self) -> bool:
+        """Whether the job is a plan that adds links."""
+        return self.plan is not None and self.plan.adds_links
 
 
 class _CallerGaveUpError(Exception):
@@ -62,8 +77,9 @@ class GroupCommitWriter:
     A single thread writes. Jobs that arrive while it commits wait in a queue, and its next transaction takes them all.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, statements: Statements) -> None:
         self._database = database
+        self._statements = statements
         self._closed = False
         self.restart()
         _FORK_HOOKS.add(self)
@@ -74,21 +90,35 @@ class GroupCommitWriter:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def insert(self, statement: InsertIgnore, rows: Sequence[dict[str, Any]]) -> int:
+    def insert(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> int:
         """Insert rows and return how many were new, once they are durable.
 
         Raises:
             LedgerUnavailableError: nothing was stored, and nothing will be later. Only if the database stopped
                 answering during a commit is that unknown, as the message says; inserting again is safe then.
         """
-        job = _Job(statement, rows)
+        job = _Job([(statement, rows)])
+        self._wait_for(job)
+        return job.inserted
+
+    def carry_out(self, plan: Plan) -> Entries:
+        """Work a plan out inside the transaction that stores it, and return what was stored, once it is durable.
+
+        Raises:
+            LedgerUnavailableError: as for `insert`.
+            Exception: what the plan raised; nothing of it was stored.
+        """
+        job = _Job([], plan)
+        self._wait_for(job)
+        return job.entries
+
+    def _wait_for(self, job: _Job) -> None:
         with self._lock:
             self._enqueue(job)
         if not job.done.acquire(timeout=self._database.lock_timeout):
             self._give_up(job)
         if job.error is not None:
             raise job.error
-        return job.inserted
 
     def close(self) -> None:
         """Store what is queued, then stop the thread."""
@@ -178,19 +208,56 @@ class GroupCommitWriter:
             if queue is not None:
                 # Inside the transaction, because most jobs arrive while it waits for the database's write lock.
                 _take_queued(batch, queue)
-            _insert(connection, batch)
+            self._insert(connection, batch)
             with self._lock:
                 if any(job.state is _State.ABANDONED for job in batch):
                     raise _CallerGaveUpError
                 for job in batch:
                     job.state = _State.SEALED
 
+    def _insert(self, connection: Connection, batch: list[_Job]) -> None:
+        """Insert the rows of a batch with one statement for each table, in the order in which they came."""
+        self._work_out_plans(connection, batch)
+        rows_by_statement: dict[Statement, list[dict[str, Any]]] = {}
+        for job in batch:
+            for statement, rows in job.rows:
+                rows_by_statement.setdefault(statement, []).extend(rows)
+        for statement, rows in rows_by_statement.items():
+            inserted = statement.run(connection, rows)
+            if len(batch) == 1:
+                batch[0].inserted = inserted
+            elif inserted != len(rows):
+                raise _RowsAlreadyStoredError
+        if len(batch) > 1:
+            for job in batch:
+                job.inserted = sum(len(rows) for _, rows in job.rows)
+
+    def _work_out_plans(self, connection: Connection, batch: list[_Job]) -> None:
+        plans = [job.plan for job in batch if job.plan is not None]
+        if not plans:
+            return
+        view = LedgerView(connection)
+        view.prefetch(plans)
+        for job in batch:
+            if job.plan is None:
+                continue
+            job.failure = None
+            try:
+                job.entries = job.plan.work_out(view)
+                job.rows = [*rows_of(job.entries, self._statements)]
+            except LedgerUnavailableError:
+                raise
+            except Exception as error:
+                job.failure, job.entries, job.rows = error, Entries(), []
+            view.add(job.entries)
+        insert_documents(connection, [job.plan for job in batch if job.plan and job.rows], self._statements)
+
     def _finish(self, batch: list[_Job], error: LedgerError | None = None) -> None:
         for job in batch:
             # When jobs go one by one, some are done before another one fails.
             if job.state is not _State.DONE:
                 job.state = _State.DONE
-                job.error = error
+                job.error = error or job.failure
                 job.done.release()
 
 
@@ -198,7 +265,8 @@ _FORK_HOOKS: Final = ForkHooks(after_in_child=GroupCommitWriter.restart)
 
 
 def _take_queued(batch: list[_Job], queue: SimpleQueue[_Job | None]) -> None:
-    while len(batch) < LARGEST_BATCH:
+    # A plan that adds links ends its batch, because the plans after it have to see the links.
+    while len(batch) < LARGEST_BATCH and not batch[-1].adds_links:
         try:
             job = queue.get_nowait()
         except Empty:
@@ -208,22 +276,6 @@ def _take_queued(batch: list[_Job], queue: SimpleQueue[_Job | None]) -> None:
             queue.put(None)
             return
         batch.append(job)
-
-
-def _insert(connection: Connection, batch: list[_Job]) -> None:
-    """Insert the rows of a batch with one statement for each table, in the order in which they came."""
-    rows_of: dict[InsertIgnore, list[dict[str, Any]]] = {}
-    for job in batch:
-        rows_of.setdefault(job.statement, []).extend(job.rows)
-    for statement, rows in rows_of.items():
-        inserted = statement.run(connection, rows)
-        if len(batch) == 1:
-            batch[0].inserted = inserted
-        elif inserted != len(rows):
-            raise _RowsAlreadyStoredError
-    if len(batch) > 1:
-        for job in batch:
-            job.inserted = len(job.rows)
 
 
 def _is_outage(error: LedgerUnavailableError) -> bool:

@@ -8,25 +8,19 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import sqlalchemy
-from sqlalchemy import URL, Engine, Select, Table, TextClause, select
+from sqlalchemy import URL, Engine, Table, select, text
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
-from consentkit.ledger import tables
+from consentkit.ledger import queries, tables
 from consentkit.ledger.connections import Database
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.record import Record, check_text
-from consentkit.ledger.tables import InsertIgnore, from_row, to_row
+from consentkit.ledger.tables import AddCounts, InsertIgnore, to_row
+from consentkit.ledger.view import Document, Entries, Plan, list_of
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "document"]
 
 logger = logging.getLogger("consentkit.ledger")
-
-# Rows before the cursor that `changes` reads again, in case another program wrote without the ledger's lock.
-OVERLAP: Final = 32
-LARGEST_ANSWER: Final = 10_000
-PAGE_SIZE: Final = 500
-MOST_LINKED: Final = 100_000
 
 
 class Ledger:
@@ -44,10 +38,11 @@ class Ledger:
             ConfigurationError: the database is not supported, or its driver is not installed.
         """
         self._database = Database(target, lock_timeout=lock_timeout)
-        self._writer = GroupCommitWriter(self._database)
         self._insert_statements = {
             table: InsertIgnore(table, self._database.dialect) for table in _INSERTABLE
         }
+        self._writer = GroupCommitWriter(self._database, self._insert_statements)
+        self._add_counts = AddCounts(self._database.dialect)
         self._token_uses = itertools.count(1)
         self._close = weakref.finalize(self, _close, self._writer, self._database)
 
@@ -63,32 +58,51 @@ class Ledger:
         if rows and self._insert(tables.records, rows) < len(rows):
             self._refuse_changed_records(records)
 
+    def carry_out(self, plan: Plan) -> Entries:
+        """Work a plan out and store it durably, in one transaction, and return what was stored.
+
+        Raises:
+            LedgerUnavailableError: as `append` does.
+            Exception: what the plan raised; nothing of it was stored.
+        """
+        return self._writer.carry_out(plan)
+
     def newest(self, subject: str) -> Record | None:
-        """Return the latest record of a subject, by its place in the ledger, or None."""
-        rows = self._database.read(
-            select(tables.records)
-            .where(tables.records.c.subject == subject)
-            .order_by(tables.records.c.seq.desc())
-            .limit(1)
-        )
-        return from_row(rows[0]) if rows else None
+        """Return the record of a subject that counts, or None.
+
+        A record that refuses or withdraws everything ends its subject for good. Otherwise the latest change counts, and of
+        several changes of the same moment the one that allows the fewest categories, whatever the order of their arrival.
+        """
+        found = self.newest_of([subject])[subject]
+        return min(found, key=_breadth, default=None)
+
+    def newest_of(self, subjects: Sequence[str]) -> dict[str, tuple[Record, ...]]:
+        """Return the records that count of each subject: none, one, or several of the same moment."""
+        found: dict[str, tuple[Record, ...]] = dict.fromkeys(subjects, ())
+        dialect = self._database.dialect
+        rows = self._database.read(queries.NEWEST[dialect], {"subjects": list_of(subjects, dialect)})
+        for record in queries.readable_records(rows):
+            if record.subject is not None:
+                found[record.subject] += (record,)
+        return found
 
     def history(self, reference: str) -> list[Record]:
-        """Return all records of a subject, oldest first."""
+        """Return all records of a subject, in the order in which they were stored."""
         rows = self._database.read(
             select(tables.records).where(tables.records.c.subject == reference).order_by(tables.records.c.seq)
         )
-        return [from_row(row) for row in rows]
+        return queries.readable_records(rows)
 
     def changes(self, cursor: int | None) -> tuple[tuple[Record, ...], int]:
-        """Return the newest record of every subject that changed after a cursor, and the next cursor.
+        """Return the records of subjects that were stored after a cursor, and the next cursor.
 
         With None, return no records, only the cursor for the end of the ledger. No record is missed, but some come
         twice. One call reads at most 10 000 records: call again until the cursor stays the same.
         """
         if cursor is None:
-            return (), self._database.read(_LAST_SEQ)[0][0]
-        rows = self._database.read(_CHANGES, {"after": cursor - OVERLAP, "most": LARGEST_ANSWER})
+            return (), self._database.read(queries.LAST_SEQ)[0][0]
+        overlap, most = queries.OVERLAP, queries.LARGEST_ANSWER
+        rows = self._database.read(queries.CHANGES, {"after": cursor - overlap, "most": most})
         last_seq: int = rows[0][-1]
         if last_seq < cursor:
             logger.warning(
@@ -97,17 +111,34 @@ class Ledger:
                 last_seq,
                 cursor,
             )
-            rows = self._database.read(_CHANGES, {"after": last_seq - OVERLAP, "most": LARGEST_ANSWER})
+            rows = self._database.read(queries.CHANGES, {"after": last_seq - overlap, "most": most})
         # An outer join: a ledger without newer records answers with one row of NULLs and its end.
-        records = [from_row(row) for row in rows if row[0] is not None]
-        newest = {record.subject: record for record in records}
-        return tuple(newest.values()), rows[-1][0] if len(rows) == LARGEST_ANSWER else last_seq
+        records = queries.readable_records(row for row in rows if row[0] is not None)
+        return tuple(records), rows[-1][0] if len(rows) == most else last_seq
+
+    def add_counts(self, rows: Sequence[dict[str, str | int]]) -> None:
+        """Add to the counts of decisions that are not recorded one by one.
+
+        Each row has `hour` (its first second since the epoch), `event`, `site`, `notice`, `language`, `surface`, `choice` and
+        `count`. If the connection breaks during the commit, rows may be added twice when they are sent again.
+
+        Raises:
+            LedgerUnavailableError: nothing was added.
+        """
+        if rows:
+            self._writer.insert(self._add_counts, rows)
+
+    def counts(self) -> list[dict[str, str | int]]:
+        """Return the counts of decisions that were not recorded one by one, by hour."""
+        names = [column.name for column in tables.counts.columns]
+        rows = self._database.read(select(tables.counts).order_by(*tables.counts.primary_key))
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def records(self) -> Iterator[Record]:
         """Yield all records in their order, reading a few hundred at a time."""
         last_seq = 0
-        while rows := self._database.read(_PAGE_OF_RECORDS, {"after": last_seq}):
-            yield from (from_row(row) for row in rows)
+        while rows := self._database.read(queries.PAGE_OF_RECORDS, {"after": last_seq}):
+            yield from queries.readable_records(rows)
             last_seq = rows[-1][0]
 
     def store_notice(self, digest: str, content: dict[str, Any]) -> None:
@@ -119,14 +150,14 @@ class Ledger:
     def notice(self, digest: str) -> dict[str, Any] | None:
         """Return the notice with a digest as it was stored, or None."""
         rows = self._database.read(select(tables.notices.c.content).where(tables.notices.c.digest == digest))
-        return json.loads(rows[0][0]) if rows else None
+        return _readable_json(rows[0][0]) if rows else None
 
     def notices(self) -> list[tuple[str, dict[str, Any]]]:
         """Return all notices with their digests, in the order in which they were stored."""
         rows = self._database.read(
             select(tables.notices.c.digest, tables.notices.c.content).order_by(tables.notices.c.seq)
         )
-        return [(digest, json.loads(content)) for digest, content in rows]
+        return [(digest, _readable_json(content)) for digest, content in rows]
 
     def store_rendering(self, digest: str, language: str, parts: dict[str, Any]) -> None:
         """Store what a notice was rendered with in a language: the library's texts, and hashes of templates and styles.
@@ -135,14 +166,7 @@ class Ledger:
         """
         check_text("digest", digest)
         check_text("language", language)
-        text = json.dumps(parts, sort_keys=True)
-        row = {
-            "digest": digest,
-            "language": language,
-            "parts_digest": hashlib.sha256(text.encode()).hexdigest(),
-            "parts": text,
-        }
-        self._insert(tables.renderings, [row])
+        self._insert(tables.renderings, [_rendering_row(digest, language, parts)])
 
     def renderings(self, digest: str) -> list[tuple[str, dict[str, Any]]]:
         """Return languages and parts of the renderings of a notice, in the order in which they were stored."""
@@ -174,7 +198,7 @@ class Ledger:
     def links(self) -> Iterator[tuple[str, str, int]]:
         """Yield the arguments of all calls to `link` in their order, reading a few hundred at a time."""
         last_seq = 0
-        while rows := self._database.read(_PAGE_OF_LINKS, {"after": last_seq}):
+        while rows := self._database.read(queries.PAGE_OF_LINKS, {"after": last_seq}):
             yield from ((from_subject, to_subject, at) for _, from_subject, to_subject, at in rows)
             last_seq = rows[-1][0]
 
@@ -183,24 +207,16 @@ class Ledger:
 
         At most 100 000: with more, the nearest ones are returned and a warning is logged.
         """
-        parameters = {"subject": subject, "most": MOST_LINKED}
-        subjects = {row[0] for row in self._database.read(_LINKED[self._database.dialect], parameters)}
-        if len(subjects) == MOST_LINKED:
+        dialect = self._database.dialect
+        parameters = {"subjects": list_of([subject], dialect), "most": queries.MOST_LINKED}
+        subjects = {row[1] for row in self._database.read(text(queries.LINKED[dialect]), parameters)}
+        if len(subjects) == queries.MOST_LINKED:
             logger.warning(
                 "More than %d pseudonyms are linked with one another. A withdrawal reaches the nearest of them only. "
                 "Check what calls hand-off so often.",
-                MOST_LINKED,
+                queries.MOST_LINKED,
             )
         return subjects
-
-    def newest_linked(self, subject: str) -> list[Record]:
-        """Return the latest record of each other pseudonym that links join to this one, in the ledger's order.
-
-        One query serves any number of pseudonyms. Every hand-off adds one, and few of them have a record.
-        """
-        parameters = {"subject": subject, "most": MOST_LINKED}
-        rows = self._database.read(_NEWEST_LINKED[self._database.dialect], parameters)
-        return [from_row(row) for row in rows]
 
     def close(self) -> None:
         """Store what is queued and close the connections; later calls raise LedgerUnavailableError."""
@@ -211,12 +227,10 @@ class Ledger:
 
     def _refuse_changed_records(self, records: Sequence[Record]) -> None:
         ids = [record.id for record in records]
-        stored = {
-            row[1]: from_row(row)
-            for row in self._database.read(select(tables.records).where(tables.records.c.id.in_(ids)))
-        }
+        rows = self._database.read(select(tables.records).where(tables.records.c.id.in_(ids)))
+        stored = {record.id: record.to_json() for record in queries.readable_records(rows)}
         for record in records:
-            if stored[record.id].to_json() != record.to_json():
+            if stored.get(record.id) != record.to_json():
                 raise LedgerError(
                     f"The ledger has a different record with the id {record.id}. This one was not stored."
                 )
@@ -231,81 +245,37 @@ class Ledger:
             )
 
 
+def document(
+    digest: str, content: dict[str, Any], language: str = "", parts: dict[str, Any] | None = None
+) -> Document:
+    """Return a notice, and its rendering in a language, for plans whose records refer to it."""
+    check_text("digest", digest)
+    rendering = None if parts is None else _rendering_row(digest, language, parts)
+    return Document({"digest": digest, "content": json.dumps(content)}, rendering)
+
+
+def _rendering_row(digest: str, language: str, parts: dict[str, Any]) -> dict[str, Any]:
+    written = json.dumps(parts, sort_keys=True)
+    parts_digest = hashlib.sha256(written.encode()).hexdigest()
+    return {"digest": digest, "language": language, "parts_digest": parts_digest, "parts": written}
+
+
+def _readable_json(content: str) -> Any:
+    """Return a JSON value, or None if another program wrote something else into the ledger."""
+    try:
+        return json.loads(content)
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _breadth(record: Record) -> tuple[int, int, str]:
+    vendors = sum(1 if allowed else -1 for allowed in record.vendors.values())
+    return sum(record.categories.values()), vendors, record.id
+
+
 def _close(writer: GroupCommitWriter, database: Database) -> None:
     writer.close()
     database.close()
 
 
 _INSERTABLE: Final = (tables.records, tables.notices, tables.renderings, tables.links, tables.tokens)
-_LAST_SEQ: Final = select(
-    sqlalchemy.func.coalesce(sqlalchemy.func.max(tables.records.c.seq), 0).label("last_seq")
-)
-_end: Final = _LAST_SEQ.subquery()
-# One statement, because records that commit between two of them would be before the cursor and yet not returned.
-_CHANGES: Final = (
-    select(tables.records, _end.c.last_seq)
-    .select_from(
-        _end.outerjoin(
-            tables.records,
-            (tables.records.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
-            & tables.records.c.subject.is_not(None),
-        )
-    )
-    .order_by(tables.records.c.seq)
-    .limit(sqlalchemy.bindparam("most", type_=sqlalchemy.BigInteger))
-)
-_PAGE_OF_RECORDS: Final = (
-    select(tables.records)
-    .where(tables.records.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
-    .order_by(tables.records.c.seq)
-    .limit(PAGE_SIZE)
-)
-_PAGE_OF_LINKS: Final = (
-    select(tables.links.c.seq, tables.links.c.handle_from, tables.links.c.handle_to, tables.links.c.at)
-    .where(tables.links.c.seq > sqlalchemy.bindparam("after", type_=sqlalchemy.BigInteger))
-    .order_by(tables.links.c.seq)
-    .limit(PAGE_SIZE)
-)
-
-# Both directions of a link are followed, each by its own index. UNION drops pseudonyms seen before, so cycles end.
-# PostgreSQL allows a single reference to the recursive table, hence LATERAL.
-_LINKED: Final = {
-    "sqlite": sqlalchemy.text("""
-        WITH RECURSIVE linked(handle) AS (
-            SELECT :subject
-            UNION SELECT handle_to FROM linked JOIN consentkit_links ON handle_from = handle
-            UNION SELECT handle_from FROM linked JOIN consentkit_links ON handle_to = handle
-        ) SELECT handle FROM linked LIMIT :most
-    """),
-    "postgresql": sqlalchemy.text("""
-        WITH RECURSIVE linked(handle) AS (
-            SELECT CAST(:subject AS text)
-            UNION SELECT next FROM linked CROSS JOIN LATERAL (
-                SELECT handle_to AS next FROM consentkit_links WHERE handle_from = handle
-                UNION ALL SELECT handle_from FROM consentkit_links WHERE handle_to = handle
-            ) AS neighbours
-        ) SELECT handle FROM linked LIMIT :most
-    """),
-}
-
-
-def _newest_of(linked: TextClause) -> Select[Any]:
-    """Return the query for the last record of each linked pseudonym.
-
-    A scalar subquery for each pseudonym uses the index on subject and seq. For a plain join the planner guesses how
-    many pseudonyms the recursion yields, and may scan all records.
-    """
-    others = linked.columns(sqlalchemy.column("handle", sqlalchemy.Text)).subquery("near")
-    event = tables.records.alias("event")
-    last = (
-        select(sqlalchemy.func.max(event.c.seq)).where(event.c.subject == others.c.handle).scalar_subquery()
-    )
-    return (
-        select(tables.records)
-        .select_from(others.join(tables.records, tables.records.c.seq == last))
-        .where(others.c.handle != sqlalchemy.bindparam("subject", type_=sqlalchemy.Text))
-        .order_by(tables.records.c.seq)
-    )
-
-
-_NEWEST_LINKED: Final = {dialect: _newest_of(linked) for dialect, linked in _LINKED.items()}

@@ -13,6 +13,9 @@ __all__ = ["Record"]
 
 LONGEST_TEXT = 256
 LARGEST_INTEGER = 2**63 - 1
+_REVISION_BITS = 20
+_LAST_SECOND = 2**38
+_ENDED = 2**61
 
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 # PostgreSQL stores neither NUL nor half of a surrogate pair, so no ledger does.
@@ -46,6 +49,7 @@ class Record:
         vendors: the same for vendors whose answer differs from their category's.
         decided_at: when the validity began.
         changed_at: when the answer last changed; of two answers the later one wins.
+        revision: how many changes of the same second came before.
         expires_at: when the validity ends; None if no decision is in force.
         gpc: whether the request carried Global Privacy Control.
         jurisdiction: whose rules were applied.
@@ -71,6 +75,7 @@ class Record:
     vendors: dict[str, bool]
     decided_at: int
     changed_at: int
+    revision: int = 0
     expires_at: int | None
     gpc: bool
     jurisdiction: str
@@ -96,6 +101,26 @@ class Record:
             raise InvalidDecisionError(
                 f"A record's id: expected a version 4 UUID in lower case, found {self.id!r}."
             )
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """When the answer last changed: seconds, then the revision within the second."""
+        return self.changed_at, self.revision
+
+    @property
+    def ends_subject(self) -> bool:
+        """Whether the record ends its pseudonym for good, because it refuses or withdraws everything."""
+        return self.status in ("refused", "withdrawn")
+
+    @property
+    def precedence(self) -> int:
+        """The rank among the records of one pseudonym: the highest counts, whenever it was stored.
+
+        A record that ends the pseudonym comes before all others. Otherwise the later change does.
+        """
+        seconds = min(max(self.changed_at, 0), _LAST_SECOND)
+        rank = (seconds << _REVISION_BITS) + min(max(self.revision, 0), (1 << _REVISION_BITS) - 1)
+        return rank + _ENDED if self.ends_subject else rank
 
     def to_json(self) -> str:
         """Return the record as one line of ASCII JSON, without `seq`."""

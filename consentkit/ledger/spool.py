@@ -26,7 +26,7 @@ LARGEST_DELIVERY: Final = 100
 class AppendableLedger(Protocol):
     """The ledger, or an object that appends to it."""
 
-    def append(self, *records: Record) -> None:
+    def append(self, *records: Record) -> object:
         """Store records durably, all or none."""
 
 
@@ -71,7 +71,7 @@ class Spool:
         # Files that were read once. One that can be neither removed nor renamed must not be read for ever.
         self._files_read: set[Path] = set()
 
-    def put(self, record: Record) -> None:
+    def put(self, record: Record) -> bool:
         """Queue a record until the ledger has stored it; never raises.
 
         On return the record is safe on disk. Without a directory, or if writing fails, it is only in memory; a failure
@@ -79,7 +79,7 @@ class Spool:
         """
         with self._changed:
             if record.id in self._waiting:
-                return
+                return True
         path = None
         if self._directory is not None:
             try:
@@ -94,6 +94,7 @@ class Spool:
         with self._changed:
             self._waiting[record.id] = (record, path)
         self._start_thread()
+        return True
 
     def pending(self) -> tuple[Record, ...]:
         """Return the records that this process has to deliver, in the order in which they came."""

@@ -30,6 +30,8 @@ from consentkit.ledger.record import Record
 __all__ = [
     "METADATA",
     "SCHEMA_VERSION",
+    "AddCounts",
+    "counts",
     "from_row",
     "links",
     "notices",
@@ -40,7 +42,7 @@ __all__ = [
     "tokens",
 ]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 METADATA: Final = MetaData()
 
 # SQLite makes a column its 64-bit row id only if the type is spelt INTEGER.
@@ -83,11 +85,13 @@ records = _table(
     _text("vendors"),
     Column("decided_at", BigInteger, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
     Column("expires_at", BigInteger),
     Column("gpc", Boolean, nullable=False),
     _text("jurisdiction"),
     _text("version"),
-    Index("consentkit_records_subject", "subject", "seq"),
+    Column("precedence", BigInteger, nullable=False),
+    Index("consentkit_records_subject", "subject", "precedence"),
 )
 
 notices = _table("notices", _seq(), Column("digest", Text, nullable=False, unique=True), _text("content"))
@@ -118,6 +122,36 @@ tokens = Table(
     Column("token_id", Text, primary_key=True),
     Column("expires_at", BigInteger, nullable=False, index=True),
 )
+
+
+counts = Table(
+    "consentkit_counts",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True),
+    *(
+        Column(name, Text, primary_key=True)
+        for name in ("event", "site", "notice", "language", "surface", "choice")
+    ),
+    Column("count", BigInteger, nullable=False),
+)
+
+
+class AddCounts:
+    """The statement that adds to counts of decisions, and starts those that are not there yet."""
+
+    def __init__(self, dialect: str) -> None:
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        statement = (postgresql if dialect == "postgresql" else sqlite).insert(counts)
+        self._statement = statement.on_conflict_do_update(
+            index_elements=list(counts.primary_key),
+            set_={"count": counts.c.count + statement.excluded.count},
+        )
+
+    def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+        """Add rows and return how many there were."""
+        connection.execute(self._statement, list(rows))
+        return len(rows)
 
 
 class InsertIgnore:
@@ -175,16 +209,23 @@ def to_row(record: Record) -> dict[str, Any]:
         "vendors": json.dumps(record.vendors, separators=(",", ":")),
         "decided_at": record.decided_at,
         "changed_at": record.changed_at,
+        "revision": record.revision,
         "expires_at": record.expires_at,
         "gpc": record.gpc,
         "jurisdiction": record.jurisdiction,
         "version": record.version,
+        "precedence": record.precedence,
     }
 
 
 def from_row(row: Sequence[Any]) -> Record:
-    """Return the record of a row that begins with the columns of `records` in their order."""
+    """Return the record of a row that begins with the columns of `records` in their order.
+
+    Raises:
+        InvalidDecisionError, TypeError, ValueError: somebody else wrote the row, or it is damaged.
+    """
     values = dict(zip(_FIELDS, row, strict=False))
+    del values["precedence"]
     values["categories"] = json.loads(values["categories"])
     values["vendors"] = json.loads(values["vendors"])
     return Record(**values)

@@ -1,6 +1,7 @@
 """One site's consent: decisions put on record, revocations followed, listeners called."""
 
 from consentkit.manager.choice import ChoiceContext, Outcome, Surface
+from consentkit.manager.decision_plan import ImportedGrant
 from consentkit.manager.manager import ConsentManager
 
-__all__ = ["ChoiceContext", "ConsentManager", "Outcome", "Surface"]
+__all__ = ["ChoiceContext", "ConsentManager", "ImportedGrant", "Outcome", "Surface"]

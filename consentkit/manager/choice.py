@@ -21,6 +21,8 @@ class ChoiceContext:
         language: language in which the notice was shown; the policy's first language if empty.
         notice: whole digest of the notice that was shown; None for the current one.
         gpc: whether the request carried Global Privacy Control.
+        submission: text that is the same only if a choice is sent again, so that it adds nothing: what is random in the
+            rendering that it was sent from, and the cookie that came along. Empty if there is none.
     """
 
     surface: Surface = "api"
@@ -28,15 +30,17 @@ class ChoiceContext:
     language: str = ""
     notice: str | None = None
     gpc: bool = False
+    submission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome of a choice: the consent, and what has to be stored and sent because of it.
+    """The outcome of a choice: the consent, and what was stored and has to be sent because of it.
 
     Attributes:
         consent: the visitor's consent after the choice.
         record: the record that was written; None if nothing changed.
+        echoes: the records that take the same back on linked sites.
         reference: after a withdrawal, the pseudonym under which the visitor can ask for the records.
         cookies: Set-Cookie values that the response has to carry.
         narrowed: whether something that was allowed no longer is.
@@ -45,6 +49,7 @@ class Outcome:
 
     consent: Consent
     record: Record | None = None
+    echoes: tuple[Record, ...] = ()
     reference: str | None = None
     cookies: tuple[str, ...] = ()
     narrowed: bool = False

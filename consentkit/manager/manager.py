@@ -11,6 +11,7 @@ from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, Secret
 from consentkit.ledger import Ledger, Record
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.listeners import Listener, Listeners
+from consentkit.manager.newest import newest_of
 from consentkit.manager.options import (
     Origins,
     chosen_site,
@@ -149,6 +150,16 @@ class ConsentManager:
     def group(self) -> str:
         """Id of the group of sites; empty for a site without a group."""
         return self.policy.group.id if self.policy.group else ""
+
+    def newest(self, subject: str) -> Record | None:
+        """Return the record of a pseudonym that counts, from the ledger and from what waits for it; None without a record.
+
+        Raises:
+            LedgerUnavailableError: the ledger does not answer.
+        """
+        found = self.ledger.newest_of([subject])[subject] if self.ledger is not None else ()
+        held = self.revocations.held.get(subject)
+        return newest_of((*found, held) if held is not None else found, self.evaluator)
 
     # Deciding
 

@@ -4,13 +4,14 @@ A decision that allows more counts only once its record is durable. A decision t
 ledger is out of reach: its record waits, on disk if there is a spool, and is delivered as soon as the ledger is back.
 """
 
-import logging
+import secrets
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from consentkit._version import __version__
+from consentkit._bounded_cache import BoundedCache
 from consentkit.consent import (
     Choice,
     Consent,
@@ -20,9 +21,20 @@ from consentkit.consent import (
     Evaluator,
     transitions,
 )
-from consentkit.errors import LedgerError, UnknownNoticeError
-from consentkit.ledger import Record, Spool
+from consentkit.errors import LedgerError, LedgerUnavailableError, UnknownNoticeError
+from consentkit.ledger import Document, Entries, Plan, Record, Spool, document
 from consentkit.manager.choice import ChoiceContext, Outcome
+from consentkit.manager.decision_plan import (
+    DecisionPlan,
+    Event,
+    ImportedGrant,
+    Transition,
+    UnknownRecordNoticeError,
+    allowed_in,
+    record_of,
+    submission_id,
+)
+from consentkit.manager.limits import DecisionCounts, TokenBucket
 from consentkit.manager.listeners import Listeners
 from consentkit.manager.propagation import LinkedLedger
 from consentkit.manager.resolver import ConsentResolver
@@ -30,12 +42,12 @@ from consentkit.notices import Notice
 
 __all__ = ["DecisionRecorder"]
 
-log = logging.getLogger("consentkit")
-
-Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported", "loaded_once"]
-
 REPEATED_WITHIN = 3600
 """Repeating the decision in force within this many seconds adds no record and sets no cookie (DESIGN section 5)."""
+ANONYMOUS_RATE, ANONYMOUS_BURST = 50, 5_000
+"""Records a second, and at once, of refusals and single loads that lead to nobody. Further ones are counted."""
+DECISION_RATE, DECISION_BURST = 500, 20_000
+"""Decisions a second, and at once, in one process. Further ones get 503; withdrawals are always taken."""
 
 
 class DecisionRecorder:
@@ -57,7 +69,10 @@ class DecisionRecorder:
         self._resolver = resolver
         self._clock = clock
         self._rendering: Callable[[str], dict[str, Any]] | None = None
-        self._published: set[tuple[str, str]] = set()
+        self._documents: BoundedCache[tuple[str, str], Document] = BoundedCache(64)
+        self._anonymous = TokenBucket(rate=ANONYMOUS_RATE, burst=ANONYMOUS_BURST)
+        self._decisions = TokenBucket(rate=DECISION_RATE, burst=DECISION_BURST)
+        self._counts = DecisionCounts()
         self._linked_ledger: LinkedLedger | None = None
         self._spool: Spool | None = None
         if resolver.ledger is not None:
@@ -69,6 +84,7 @@ class DecisionRecorder:
     def store_renderings_from(self, rendering: Callable[[str], dict[str, Any]]) -> None:
         """Store `rendering(language)` with the first record in each language under the current notice."""
         self._rendering = rendering
+        self._documents.clear()
 
     def shown(self, digest: str | None) -> Notice:
         """Return the notice that a choice was made under; the current one if the choice names none.
@@ -102,17 +118,20 @@ class DecisionRecorder:
         notice = self.shown(context.notice)
         transitions.check(self._evaluator, choice, notice)
         now = int(self._clock())
-        old = before.decision if before.status.decided else None
-        # The same full answer, given again after a while, renews the validity. A change never does, so it only repeats.
-        if merge:
-            after = transitions.merge(self._evaluator, before, choice, notice, now)
-            repeated = old is not None
-        else:
-            after = transitions.replace(choice, notice, now)
-            repeated = old is not None and now - old.decided_at < REPEATED_WITHIN
-        if repeated and old is not None and old.answers_as(after):
-            return Outcome(consent=before)
-        return self._record_decision(before, after, context)
+
+        def transition(current: Consent) -> Decision | None:
+            old = current.decision if current.status.decided else None
+            # The same full answer, given again after a while, renews the validity. A change never does, so it only repeats.
+            if merge:
+                after = transitions.merge(self._evaluator, current, choice, notice, now)
+                repeated = old is not None
+            else:
+                after = transitions.replace(choice, notice, now)
+                repeated = old is not None and now - old.decided_at < REPEATED_WITHIN
+            return None if repeated and old is not None and old.answers_as(after) else after
+
+        answers = [merge, notice.digest, dict(choice.categories), dict(choice.vendors)]
+        return self._record_decision(before, transition, context, answers)
 
     def withdraw(self, before: Consent, category: str | None, context: ChoiceContext) -> Outcome:
         """Withdraw everything, or one category. Changes nothing if nothing of it is granted. Blocks.
@@ -123,10 +142,16 @@ class DecisionRecorder:
         """
         if category is not None:
             transitions.check(self._evaluator, Choice(categories={category: False}, vendors={}))
-        if not transitions.can_withdraw(before, category):
+        now = int(self._clock())
+
+        def transition(current: Consent) -> Decision | None:
+            if not transitions.can_withdraw(current, category):
+                return None
+            return transitions.withdraw(self._evaluator, current, category, now)
+
+        if transition(before) is None and not _leads_to_record(before) and not context.submission:
             return Outcome(consent=before)
-        after = transitions.withdraw(self._evaluator, before, category, int(self._clock()))
-        return self._record_decision(before, after, context, event="withdrawn")
+        return self._record_decision(before, transition, context, ["withdraw", category], event="withdrawn")
 
     def withdraw_subject(self, subject: str) -> Outcome | None:
         """Withdraw everything that is granted under a pseudonym; None if nothing is. Blocks.
@@ -143,24 +168,30 @@ class DecisionRecorder:
         decision = self._resolver.decision_of(newest) if newest else None
         if newest is None or decision is None or newest.status != ConsentStatus.GIVEN:
             return None
-        now = self._clock()
-        before = self._evaluator.evaluate(decision, now)
-        after = transitions.withdraw(self._evaluator, before, None, int(now))
+        before = self._evaluator.evaluate(decision, self._clock())
         context = ChoiceContext(surface="api", choice="withdraw", language=newest.language)
-        consent = self._evaluator.evaluate(after, now)
-        record = _record_of(
-            self._evaluator, before, after, consent, context, subject=subject, event="withdrawn"
-        )
-        stored = self._store(record, may_wait=True)
-        return Outcome(consent=consent, record=record, reference=subject, stored=stored)
+        return self.withdraw(before, None, context)
 
-    def take_over(self, before: Consent, after: Decision, context: ChoiceContext) -> Outcome:
+    def take_over(
+        self,
+        before: Consent,
+        transition: Transition,
+        context: ChoiceContext,
+        imported: ImportedGrant | None,
+    ) -> Outcome:
         """Record a decision that a hand-off brought from another site of the group. Blocks.
+
+        Args:
+            before: the visitor's consent on this site.
+            transition: returns the decision that the hand-off brought, or None if the visitor's own is newer.
+            context: where and how the visitor chose.
+            imported: the other site's pseudonym, if the decision grants something.
 
         Raises:
             LedgerUnavailableError: the decision widens and cannot be recorded; nothing was changed.
+            Exception: what `imported` raises inside the transaction; nothing was changed.
         """
-        return self._record_decision(before, after, context, event="imported")
+        return self._record_decision(before, transition, context, None, event="imported", imported=imported)
 
     def loaded_once(self, vendor: str, context: ChoiceContext) -> Record:
         """Record that a vendor's content was loaded once. Nothing is granted, and nothing leads to the visitor. Blocks.
@@ -171,126 +202,170 @@ class DecisionRecorder:
         evaluator, now = self._evaluator, int(self._clock())
         loaded = transitions.replace(Choice(categories={}, vendors={vendor: True}), evaluator.notice, now)
         before = evaluator.undecided(gpc=context.gpc)
-        record = _record_of(evaluator, before, loaded, before, context, subject="", event="loaded_once")
+        record = record_of(
+            evaluator,
+            before,
+            loaded,
+            before,
+            context,
+            record_id=str(uuid.uuid4()),
+            subject="",
+            event="loaded_once",
+        )
         record = replace(record, status=ConsentStatus.UNKNOWN.value, expires_at=None)
-        self._store(record, may_wait=False)
+        if self._anonymous.take():
+            self._carry_out(Plan(work_out=lambda view: Entries((record,)), document=self._document(context)))
+        else:
+            self._count(record)
         return record
 
     def _record_decision(
-        self, before: Consent, after: Decision, context: ChoiceContext, *, event: Event | None = None
+        self,
+        before: Consent,
+        transition: Transition,
+        context: ChoiceContext,
+        answers: Any,
+        *,
+        event: Event | None = None,
+        imported: ImportedGrant | None = None,
     ) -> Outcome:
-        """Store the record of a decision, then return what the response has to carry."""
-        after, ended = transitions.with_subject(self._evaluator, before, after)
-        consent = self._evaluator.evaluate(after, self._clock(), gpc=context.gpc)
-        # The last record of a pseudonym is about the decision that ends it.
-        subject = ended or after.subject
-        record = _record_of(self._evaluator, before, after, consent, context, subject=subject, event=event)
-        allowed_before, allowed = _allowed(before), _allowed(consent)
-        may_wait = not self._evaluator.grants(after) or allowed < allowed_before
-        stored = self._store(record, may_wait=may_wait)
-        return Outcome(
-            consent=consent,
-            record=record,
-            reference=record.subject if event == "withdrawn" else None,
-            cookies=tuple(self._cookie.set_cookie(after)),
-            narrowed=bool(allowed_before - allowed),
-            stored=stored,
+        """Work a decision out and store its record, then return what the response has to carry."""
+        repeatable = bool(context.submission)
+        plan = DecisionPlan(
+            resolver=self._resolver,
+            cookie=self._cookie,
+            now=self._clock(),
+            before=before,
+            transition=transition,
+            context=context,
+            event=event,
+            record_id=submission_id(context.submission, answers) if repeatable else str(uuid.uuid4()),
+            fresh=secrets.token_urlsafe(16),
+            imported=imported,
         )
+        if self._resolver.ledger is None:
+            plan.work_out_offline()
+            return plan.outcome
+        outcome = self._outcome_without_ledger(plan)
+        if outcome is not None:
+            return outcome
+        try:
+            self._carry_out_decision(plan)
+        except LedgerError as error:
+            return self._queue(plan, error)
+        outcome = plan.outcome
+        for record in (*outcome.echoes, *([outcome.record] if outcome.record is not None else [])):
+            self._resolver.revocations.hold(record, self._clock(), stored=True)
+        return outcome
+
+    def _outcome_without_ledger(self, plan: DecisionPlan) -> Outcome | None:
+        """Return the outcome of a decision that adds no record; None for one that does.
+
+        Raises:
+            LedgerUnavailableError: this process was sent more decisions than it takes.
+        """
+        context = plan.context
+        if not plan.subject and plan.imported is None:
+            # Nothing in the ledger concerns a visitor without a pseudonym, so what follows is known before asking it.
+            record = plan.work_out_offline()
+            if record is None and not (context.submission and plan.event == "withdrawn"):
+                return plan.outcome
+            if record is not None and record.subject is None and not self._anonymous.take():
+                return self._counted(record, plan)
+        if plan.event != "withdrawn" and not self._decisions.take():
+            raise LedgerUnavailableError(
+                "This process takes no further decisions for a moment: there are too many."
+            )
+        return None
+
+    def _carry_out_decision(self, plan: DecisionPlan) -> None:
+        """Store a decision in the ledger. Notices that only the ledger knows are loaded before another attempt."""
+        while True:
+            try:
+                self._carry_out(
+                    Plan(
+                        work_out=plan.work_out,
+                        subjects=(plan.subject,) if plan.subject else (),
+                        linked_to=plan.linked_to,
+                        repeats=(plan.record_id,) if plan.context.submission else (),
+                        document=self._document(plan.context),
+                        adds_links=plan.imported is not None,
+                    )
+                )
+                return
+            except UnknownRecordNoticeError as unknown:
+                plan.loaded.add(unknown.digest)
+                self._resolver.load_notices_unless_known(unknown.digest, self._clock())
+
+    def _queue(self, plan: DecisionPlan, error: LedgerError) -> Outcome:
+        """Let a decision that allows less take effect although the ledger is out of reach; its record waits.
+
+        Raises:
+            LedgerError: the decision allows more, or no further record may wait; nothing was changed.
+        """
+        record = plan.work_out_offline()
+        outcome = plan.outcome
+        if record is None:
+            return outcome
+        before = allowed_in(plan.before)
+        narrows = record.ends_subject or allowed_in(outcome.consent) < before
+        # The link between the pseudonyms of an imported grant would be missing, and with it every later withdrawal.
+        may_wait = narrows and plan.imported is None
+        if not may_wait or self._spool is None:
+            raise error
+        if not self._spool.put(record):
+            if record.subject is not None:
+                raise error
+            return self._counted(record, plan)
+        self._resolver.revocations.hold(record, self._clock(), stored=False)
+        return replace(outcome, stored=False)
+
+    def _counted(self, record: Record, plan: DecisionPlan) -> Outcome:
+        """Let an anonymous decision take effect that is counted and not recorded by itself."""
+        self._count(record)
+        return replace(plan.outcome, record=None)
+
+    def _count(self, record: Record) -> None:
+        self._counts.add(record)
+        if self._counts.is_due:
+            self.store_counts()
+
+    def store_counts(self) -> None:
+        """Store what was counted. Counts that the ledger does not take are kept. Blocks; never raises."""
+        rows = self._counts.take()
+        try:
+            if rows and self._resolver.ledger is not None:
+                self._resolver.ledger.add_counts(rows)
+        except LedgerError:
+            self._counts.put_back(rows)
 
     # The ledger
 
-    def _store(self, record: Record, *, may_wait: bool) -> bool:
-        """Store a record and make it count in this process. Return whether it is durable.
+    def _carry_out(self, plan: Plan) -> None:
+        if self._resolver.ledger is not None:
+            self._resolver.ledger.carry_out(plan)
 
-        If the ledger is out of reach, a record that may wait is put into the spool, and any other raises.
-        """
-        stored = self._append(record, may_wait=may_wait)
-        self._resolver.revocations.hold(record, self._clock(), stored=stored)
-        return stored
-
-    def _append(self, record: Record, *, may_wait: bool) -> bool:
-        if self._linked_ledger is None or self._spool is None:
-            return True
-        try:
-            self._publish(record.notice, record.language)
-            self._linked_ledger.append(record)
-        except LedgerError as error:
-            if not may_wait:
-                raise
-            log.error("Record %s waits for the ledger: %s", record.id, error)
-            self._spool.put(record)
-            return False
-        return True
-
-    def _publish(self, digest: str, language: str) -> None:
-        """Store the notice, and its rendering in a language, once before the first record that refers to them."""
-        ledger, notice = self._resolver.ledger, self._evaluator.notices[digest]
-        if ledger is None or notice.content is None or (digest, language) in self._published:
-            return
-        ledger.store_notice(digest, dict(notice.content))
-        if self._rendering is not None and notice is self._evaluator.notice:
-            ledger.store_rendering(digest, language, self._rendering(language))
-        self._published.add((digest, language))
+    def _document(self, context: ChoiceContext) -> Document | None:
+        """Return the notice that a choice was made under, with its rendering in the visitor's language."""
+        notice = self._evaluator.notices[context.notice or self._evaluator.notice.digest]
+        language = context.language or self._evaluator.policy.languages[0]
+        if notice.content is None:
+            return None
+        known = self._documents.get((notice.digest, language))
+        if known is None:
+            is_current = self._rendering is not None and notice.digest == self._evaluator.notice.digest
+            parts = self._rendering(language) if self._rendering is not None and is_current else None
+            known = document(notice.digest, dict(notice.content), language, parts)
+            self._documents.add((notice.digest, language), known)
+        return known
 
     def close(self) -> None:
-        """Deliver the records that wait, and stop."""
+        """Store what was counted, deliver the records that wait, and stop."""
+        self.store_counts()
         if self._spool is not None:
             self._spool.close()
 
 
-def _allowed(consent: Consent) -> set[str]:
-    categories = {category for category, allowed in consent.categories.items() if allowed}
-    return categories | {f"~{vendor}" for vendor, allowed in consent.vendors.items() if allowed}
-
-
-def _record_of(
-    evaluator: Evaluator,
-    before: Consent,
-    after: Decision,
-    consent: Consent,
-    context: ChoiceContext,
-    *,
-    subject: str,
-    event: Event | None,
-) -> Record:
-    """Return the record of a decision.
-
-    `subject` is the pseudonym that the record is about, empty if there is none. Without an `event`, the event follows from the
-    decisions before and after.
-    """
-    policy = evaluator.policy
-    notice = evaluator.notices[after.notice]
-    return Record(
-        at=after.changed_at,
-        event=event or _event(evaluator, before, after),
-        status=consent.status.value if evaluator.grants(after) else _refusal(after).value,
-        subject=subject or None,
-        site=evaluator.site.id,
-        group=policy.group.id if policy.group else "",
-        notice=after.notice,
-        language=context.language or policy.languages[0],
-        surface=context.surface,
-        choice=context.choice,
-        categories={category: category in after.granted for category in notice.category_ids},
-        vendors=dict(after.vendors),
-        decided_at=after.decided_at,
-        changed_at=after.changed_at,
-        expires_at=evaluator.expires(after),
-        gpc=context.gpc,
-        jurisdiction=policy.jurisdiction,
-        version=__version__,
-    )
-
-
-def _refusal(after: Decision) -> ConsentStatus:
-    return ConsentStatus.WITHDRAWN if after.kind == "withdrawn" else ConsentStatus.REFUSED
-
-
-def _event(evaluator: Evaluator, before: Consent, after: Decision) -> Event:
-    """Return the event in the words of the Data Privacy Vocabulary. Granting the same again later is a renewal."""
-    if not evaluator.grants(after):
-        return "refused"
-    old = before.decision
-    if before.status is not ConsentStatus.GIVEN or old is None:
-        return "given"
-    return "renewed" if old.answers_as(after) and after.decided_at > old.decided_at else "changed"
+def _leads_to_record(consent: Consent) -> bool:
+    """Return whether the ledger may know more about a visitor than this process does."""
+    return consent.decision is not None and bool(consent.decision.subject)

@@ -50,6 +50,7 @@ class ConsentResolver:
         self._recheck = recheck
         self._notices_loaded_at: float | None = None
         self._loading = threading.Lock()
+        self._warned_at = float("-inf")
 
     # Tokens
 
@@ -114,20 +115,39 @@ class ConsentResolver:
         if record is None:
             if not self.revocations.seen(token.subject):
                 return self.cookie.evaluate(token, now, gpc=gpc), False
-            log.warning(
-                "The ledger has no record of a grant made at %d, so the grant does not count.",
-                token.decided_at,
-            )
+            self._warn_of_unproven_grant(now)
             return self.evaluator.undecided(gpc=gpc, now=now), False
         if _proves(record, token):
             return self.cookie.evaluate(token, now, gpc=gpc), False
+        return self.reconcile(token.decision, record, now, gpc=gpc)
+
+    def reconcile(
+        self, signed: Decision, record: Record, now: float, *, gpc: bool = False
+    ) -> tuple[Consent, bool]:
+        """Return the consent of a signed decision whose pseudonym has a record, and whether the browser should get its cookie.
+
+        A later record replaces the decision, and a record that ends the pseudonym always does. If the decision is later,
+        its own record still waits in another process, and only what both allow is certain. The same holds for two answers of
+        one moment. The browser never gets a cookie that allows more than the one that it sent.
+        """
         recorded = self.decision_of(record)
         if recorded is None:
             return self.evaluator.undecided(gpc=gpc, now=now), False
-        if token.changed_at > record.changed_at:
-            both = transitions.narrower(self.evaluator, token.decision, recorded)
-            return self.evaluator.evaluate(both, now, gpc=gpc), False
-        return self.evaluator.evaluate(recorded, now, gpc=gpc), True
+        if record.ends_subject or recorded.moment > signed.moment:
+            outdated = transitions.is_within(self.evaluator, recorded, signed)
+            return self.evaluator.evaluate(recorded, now, gpc=gpc), outdated
+        both = transitions.narrower(self.evaluator, signed, recorded)
+        is_tie = recorded.moment == signed.moment
+        outdated = is_tie and not transitions.is_within(self.evaluator, signed, both)
+        return self.evaluator.evaluate(both, now, gpc=gpc), outdated
+
+    def _warn_of_unproven_grant(self, now: float) -> None:
+        """Warn that a grant has no record, once a minute, because a browser sends its cookie with every request."""
+        if not 0 <= now - self._warned_at < 60:
+            self._warned_at = now
+            log.warning(
+                "The ledger has no record of a grant that a browser sent, so the grant does not count."
+            )
 
     def decision_of(self, record: Record) -> Decision | None:
         """Return the decision that a record holds; None if its notice is not known here."""
@@ -145,6 +165,7 @@ class ConsentResolver:
             vendors=dict(record.vendors),
             decided_at=record.decided_at,
             changed_at=record.changed_at,
+            revision=record.revision,
             notice=notice.digest,
             subject=(record.subject or "") if record.status == ConsentStatus.GIVEN else "",
         )
@@ -191,7 +212,9 @@ def _proves(record: Record, token: VerifiedToken) -> bool:
     if record is token.proof:
         return True
     answer = token.answer
-    if record.changed_at != token.changed_at or record.notice != answer.notice:
+    if record.changed_at != token.changed_at or record.revision != token.revision:
+        return False
+    if record.notice != answer.notice or record.ends_subject:
         return False
     if not answer.is_recorded_as(record.categories, record.vendors):
         return False

@@ -19,6 +19,7 @@ LARGEST_COOKIE = 4096
 """Octets of name and value together; browsers ignore a larger cookie as a whole (RFC 6265bis section 5.7)."""
 
 _NOTICE, _SUBJECT, _SIGNATURE = 11, 22, 43
+_LONGEST_CHANGE = "99999999~999999"
 _TOKEN_DOTS = 7
 
 
@@ -56,7 +57,7 @@ def cookie_sizes(
         vendor_ids: the vendors of those categories.
     """
     # The signed token: kind, times, notice and subject, then both masks in hexadecimal.
-    fields = len("1d") + len("9999999999") + len("99999999") + _NOTICE + _SUBJECT
+    fields = len("1d") + len("9999999999") + len(_LONGEST_CHANGE) + _NOTICE + _SUBJECT
     masks = (len(category_ids) + 3) // 4 + (len(vendor_ids) + 3) // 4
     # The companion: every category, and every vendor with a `~`, each followed by a dot; then `_`, notice and `.~`.
     items = sum(len(category) + 1 for category in category_ids) + sum(

@@ -1,7 +1,8 @@
 """The fragments that are inserted into a page of the site: style sheet, banner, settings link, arrival line.
 
 Banner and settings link are rendered once and sent to many visitors. The path that a visitor returns to is different on
-every page. The rendered HTML therefore holds placeholders for that path.
+every page, and the text that marks a repeated submission on every response. The rendered HTML therefore holds placeholders
+for both.
 """
 
 import secrets
@@ -24,9 +25,11 @@ __all__ = [
     "NEXT",
     "NEXT_QUERY",
     "NEXT_QUOTED",
+    "SUBMISSION",
     "Fragments",
     "View",
-    "fill_in_path",
+    "fill_in",
+    "new_submission",
     "next_query",
     "stylesheet_link",
 ]
@@ -57,6 +60,8 @@ NEXT_QUOTED: Final = _placeholder("quoted")
 """Placeholder for the same path as the value of a field in a query."""
 NEXT_QUERY: Final = _placeholder("query")
 """Placeholder for a whole query with the path, empty for the front page."""
+SUBMISSION: Final = _placeholder("submission")
+"""Placeholder for the text that marks a repeated submission."""
 
 
 def next_query(path: str) -> str:
@@ -64,12 +69,18 @@ def next_query(path: str) -> str:
     return "" if path == "/" else f"?next={quote(path, safe='/')}"
 
 
-def fill_in_path(html: str, path: str) -> str:
-    """Replace the placeholders by the path to return to."""
+def new_submission() -> str:
+    """Return the text by which a choice is known that is sent twice from one rendering: 96 random bits in base64url."""
+    return secrets.token_urlsafe(12)
+
+
+def fill_in(html: str, path: str, submission: str) -> str:
+    """Replace the placeholders by the path to return to, and by the text that marks a repeated submission."""
     return (
         html.replace(NEXT_QUERY, escape(next_query(path)))
         .replace(NEXT_QUOTED, quote(path, safe="/"))
         .replace(NEXT, escape(path))
+        .replace(SUBMISSION, submission)
     )
 
 
@@ -122,7 +133,7 @@ class Fragments:
         asking = tuple(category.id for category in self._policy.consent_needed)
         if not asking:
             return ""
-        return fill_in_path(self._cached_banner(language, self._prefix, asking, (), False, None), "/")
+        return fill_in(self._cached_banner(language, self._prefix, asking, (), False, None), "/", "")
 
     def settings(self, view: View) -> str:
         """Return the settings link, and a form that withdraws at one click while anything is granted."""
@@ -146,7 +157,8 @@ class Fragments:
         )
 
     def _with_path(self, html: str, view: View) -> str:
-        return fill_in_path(html, local_path(view.next, own_path(view.root_path, self._prefix)))
+        path = local_path(view.next, own_path(view.root_path, self._prefix))
+        return fill_in(html, path, new_submission())
 
     def _render_banner(
         self,
@@ -166,11 +178,17 @@ class Fragments:
             quoted=NEXT_QUOTED,
             query=NEXT_QUERY,
             notice=self._digest,
+            submission=SUBMISSION,
             first=first,
             handoff=self._partners,
         )
 
     def _render_settings(self, language: str, base: str, granted: bool) -> str:
         return self._renderings[language].render(
-            "settings.html", base=base, next=NEXT, notice=self._digest, granted=granted
+            "settings.html",
+            base=base,
+            next=NEXT,
+            notice=self._digest,
+            submission=SUBMISSION,
+            granted=granted,
         )

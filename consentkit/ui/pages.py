@@ -24,7 +24,7 @@ from consentkit.ui.banner_text import (
 )
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.disclosure import Row
-from consentkit.ui.fragments import Fragments, View, next_query, stylesheet_link
+from consentkit.ui.fragments import Fragments, View, new_submission, next_query, stylesheet_link
 from consentkit.ui.rendering import Rendering, Renderings
 
 __all__ = ["Pages", "View"]
@@ -205,6 +205,7 @@ class Pages:
             next=path,
             query=next_query(path),
             notice=self.notice.digest,
+            submission=new_submission(),
             site=self._site,
             sites=len(self._policy.sites),
             head=Markup("\n").join(stylesheet_link(address) for address in stylesheets),

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from consentkit.consent import Choice, Consent, ConsentStatus, VerifiedToken
 from consentkit.errors import BlockingCallError, ResponseStartedError
-from consentkit.headers import preferred_language, sends_gpc
+from consentkit.headers import cookie_values, preferred_language, sends_gpc
 from consentkit.ledger import Record
 from consentkit.manager import ChoiceContext, ConsentManager, Outcome, Surface
 from consentkit.web.request_head import RequestHead
@@ -239,7 +239,7 @@ class RequestConsent:
 
     async def _aapply(self, choose: Choose) -> Outcome:
         self._require_unsent()
-        before = self._current()
+        before = self._consent_to_change()
         outcome = self._adopt(await in_ledger_thread(lambda: choose(before)))
         await self._aannounce()
         return outcome
@@ -264,6 +264,24 @@ class RequestConsent:
             self._outdated = self._outdated or outdated
             self._own_consent = self._shared_permissions = consent = resolved
         return consent
+
+    def _consent_to_change(self) -> Consent:
+        """Return the consent that a choice changes: the visitor's own, or what the cookie's signature vouches for.
+
+        A host whose clock is behind takes no notice of a cookie from the future, nor one without its notice, nor one whose
+        record is missing. A withdrawal or refusal must still end the pseudonym in it.
+        """
+        current = self._current()
+        if current.decision is None:
+            manager = self._manager
+            signed = manager.cookie.signed(self._sent_cookies())
+            if signed is not None:
+                return manager.evaluator.unverifiable(signed, gpc=current.gpc, now=manager.clock())
+        return current
+
+    def _sent_cookies(self) -> list[bytes]:
+        """Return the values of our cookie that the browser sent."""
+        return cookie_values(self._head.headers, self._manager.cookie.name.encode())
 
     def _permissions(self) -> Consent:
         """Return a Consent with this visitor's permissions, without setting `_accessed`.
@@ -293,7 +311,13 @@ class RequestConsent:
         return preferred_language(self._head.headers, self._manager.policy.languages)
 
     def _choice_context(
-        self, *, choice: str, surface: Surface = "api", language: str | None = None, notice: str | None = None
+        self,
+        *,
+        choice: str,
+        surface: Surface = "api",
+        language: str | None = None,
+        notice: str | None = None,
+        submission: str | None = None,
     ) -> ChoiceContext:
         """Return the circumstances of a choice in this request, for its record."""
         return ChoiceContext(
@@ -302,6 +326,7 @@ class RequestConsent:
             language=language or self._language(),
             notice=notice,
             gpc=self._current().gpc,
+            submission=f"{submission} {self._sent_cookies()!r}" if submission else "",
         )
 
     def _apply(self, choose: Choose) -> Outcome:
@@ -313,7 +338,7 @@ class RequestConsent:
             ResponseStartedError: the response's headers have been sent; nothing was recorded.
         """
         self._require_unsent()
-        return self._adopt(choose(self._current()))
+        return self._adopt(choose(self._consent_to_change()))
 
     def _require_unsent(self) -> None:
         """Raise ResponseStartedError if the response's headers have been sent."""
@@ -326,14 +351,15 @@ class RequestConsent:
         """Make an outcome this request's consent, and keep its cookies for the response."""
         self._accessed = True
         record = outcome.record
-        if record is not None:
+        if outcome.consent is not self._own_consent:
             self._own_consent = self._shared_permissions = outcome.consent
-            self._changed = True
             self._outdated = False
+        if record is not None or outcome.cookies:
+            self._changed = True
             self._narrowed = self._narrowed or outcome.narrowed
             self._cookies = outcome.cookies
-            if outcome.stored:
-                self._announcements = (*self._announcements, record)
+        if record is not None and outcome.stored:
+            self._announcements = (*self._announcements, record, *outcome.echoes)
         return outcome
 
     def _announce(self) -> None:

@@ -528,7 +528,7 @@ def test_narrower_of_two_decisions_is_what_both_allow(pair: tuple[Data, Data], m
         assert allows(left, vendor, new) is both
     assert left.decided_at == min(one.decided_at, other.decided_at)
     assert (left.changed_at, left.notice, left.subject, left.kind) == (
-        one.changed_at,
+        max(one.changed_at, other.changed_at),
         one.notice,
         one.subject,
         one.kind,

@@ -1,10 +1,9 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.consent.model import Choice, ConsentStatus
-from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Record
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.propagation import LinkedLedger
@@ -150,29 +149,6 @@ def test_linked_grant_under_an_unknown_notice_is_withdrawn_too(here: ConsentMana
     assert echo is not None and echo.status == "withdrawn" and echo.vendors == {}
 
 
-class Interrupted(Ledger):
-    """A ledger at which something else happens right before, or right after, records are written."""
-
-    before: Callable[[], object] | None = None
-    after: Callable[[], object] | None = None
-
-    def append(self, *records: Record) -> None:
-        before, self.before = self.before, None
-        if before is not None:
-            before()
-        super().append(*records)
-        after, self.after = self.after, None
-        if after is not None:
-            after()
-
-
-@pytest.fixture
-def interrupted(ledger_url: str) -> Iterator[Interrupted]:
-    ledger = Interrupted(ledger_url)
-    yield ledger
-    ledger.close()
-
-
 def imported(manager: ConsentManager, subject: str, at: int, **changes: object) -> Record:
     return a_record(
         event="imported",
@@ -184,44 +160,6 @@ def imported(manager: ConsentManager, subject: str, at: int, **changes: object) 
         vendors={},
         **changes,
     )
-
-
-# WD-05
-def test_grant_imported_during_a_withdrawal_is_withdrawn_too(
-    here: ConsentManager, interrupted: Interrupted, clock: Clock
-) -> None:
-    mine = accept(here)
-    interrupted.link(subject(mine), "H" * 22, int(clock()))
-    arriving = imported(here, "H" * 22, int(clock()))
-    interrupted.before = lambda: Ledger.append(interrupted, arriving)
-    gone = a_record(
-        subject=subject(mine), status="withdrawn", event="withdrawn", categories={}, notice=here.notice.digest
-    )
-    LinkedLedger(interrupted, here.evaluator).append(gone)
-    echo = interrupted.newest("H" * 22)
-    assert echo is not None and echo.status == "withdrawn"
-
-
-# WD-05
-@pytest.mark.parametrize(
-    ("left", "status"),
-    [({"analytical": False, "tracking": False, "social": True}, "given"), ({}, "withdrawn")],
-)
-def test_grant_imported_after_a_narrowing_is_narrowed_too(
-    here: ConsentManager, ledger: Ledger, clock: Clock, left: dict[str, bool], status: str
-) -> None:
-    mine = accept(here)
-    ledger.link(subject(mine), "H" * 22, int(clock()))
-    issued_at = int(clock())
-    clock.advance(5)
-    if left:
-        here.decide(mine.consent, Choice(categories=left, vendors={}), ChoiceContext())
-    else:
-        here.withdraw(mine.consent, None, ChoiceContext())
-    LinkedLedger(ledger, here.evaluator).append(imported(here, "H" * 22, issued_at))
-    newest = ledger.newest("H" * 22)
-    assert newest is not None and newest.status == status
-    assert {category for category, on in newest.categories.items() if on} == {c for c in left if left[c]}
 
 
 def test_imported_choice_takes_back_nothing_granted_after_it(
@@ -242,25 +180,53 @@ def test_imported_choice_takes_back_nothing_granted_after_it(
         assert newest.categories == ({**kept, "tracking": True} if kept else dict.fromkeys(nothing, True))
 
 
-# RC-10
-def test_failed_second_check_raises_for_a_withdrawal_and_is_logged_for_a_grant(
-    here: ConsentManager, interrupted: Interrupted, ledger_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    mine = accept(here)
-    linked = LinkedLedger(interrupted, here.evaluator)
-    interrupted.after = interrupted.close
-    changed = a_record(subject=subject(mine), event="changed", notice=here.notice.digest)
-    linked.append(changed)
-    assert "could not be checked for a newer withdrawal" in caplog.text
-    again = Interrupted(ledger_url)
-    again.after = again.close
-    gone = a_record(subject=subject(mine), event="withdrawn", status="withdrawn", categories={}, vendors={})
-    with pytest.raises(LedgerUnavailableError):
-        LinkedLedger(again, here.evaluator).append(gone)
-    newest = here.ledger.newest(subject(mine)) if here.ledger else None
-    assert newest is not None and newest.status == "withdrawn", (
-        "the record is stored, and delivering it again stores it once"
+# Echoes go by time
+
+
+def late_withdrawal(manager: ConsentManager, outcome: Outcome, at: int) -> Record:
+    return a_record(
+        subject=subject(outcome),
+        status="withdrawn",
+        event="withdrawn",
+        choice="withdraw",
+        categories=dict.fromkeys(EVERYTHING.categories, False),
+        vendors={},
+        notice=manager.notice.digest,
+        decided_at=at,
+        changed_at=at,
     )
+
+
+def test_late_withdrawal_takes_back_nothing_that_a_linked_site_was_answered_later(
+    here: ConsentManager, there: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    mine, theirs = accept(here), accept(there)
+    ledger.link(subject(mine), subject(theirs), int(clock()))
+    withdrawn_at = int(clock()) + 5
+    clock.advance(3700)
+    there.decide(theirs.consent, EVERYTHING, ChoiceContext(choice="accept_all"))
+    LinkedLedger(ledger, here.evaluator).append(late_withdrawal(here, mine, withdrawn_at))
+    newest, own = ledger.newest(subject(theirs)), ledger.newest(subject(mine))
+    assert newest is not None and newest.status == "given" and all(newest.categories.values())
+    assert own is not None and own.status == "withdrawn"
+
+
+def test_late_withdrawal_leaves_of_a_linked_grant_what_was_turned_on_later(
+    here: ConsentManager, there: ConsentManager, ledger: Ledger, clock: Clock
+) -> None:
+    some = Choice(categories={"analytical": True, "social": True}, vendors={"youtube": False})
+    mine = accept(here)
+    theirs = there.decide(there.evaluator.undecided(), some, ChoiceContext())
+    ledger.link(subject(mine), subject(theirs), int(clock()))
+    withdrawn_at = int(clock()) + 5
+    clock.advance(60)
+    more = Choice(categories={"tracking": True}, vendors={"youtube": True})
+    there.decide(theirs.consent, more, ChoiceContext(choice="change"), merge=True)
+    LinkedLedger(ledger, here.evaluator).append(late_withdrawal(here, mine, withdrawn_at))
+    newest = ledger.newest(subject(theirs))
+    assert newest is not None and newest.status == "given"
+    assert newest.categories == {"analytical": False, "tracking": True, "social": False}
+    assert newest.vendors == {"youtube": True}
 
 
 def test_echo_that_leaves_only_exempt_categories_is_a_refusal(ledger: Ledger, clock: Clock) -> None:

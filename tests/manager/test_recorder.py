@@ -64,7 +64,9 @@ def test_older_notice_is_stored_without_the_current_rendering(
 def test_decision_of_another_site_is_recorded_as_imported(manager: ConsentManager, clock: Clock) -> None:
     before = manager.evaluator.undecided()
     brought = transitions.replace(EVERYTHING, manager.notice, int(clock()))
-    outcome = manager.recorder.take_over(before, brought, ChoiceContext(choice="handoff"))
+    outcome = manager.recorder.take_over(
+        before, lambda current: brought, ChoiceContext(choice="handoff"), None
+    )
     assert outcome.record is not None and outcome.consent.granted == {"analytical", "social"}
     assert (outcome.record.event, outcome.record.choice) == ("imported", "handoff")
     assert outcome.reference is None

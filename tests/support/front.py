@@ -1,6 +1,7 @@
 """A site for tests of the HTTP side, and requests of every kind to it."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -215,3 +216,8 @@ def answers(
 def set_cookies(response: httpx2.Response) -> list[str]:
     """Return the values of the Set-Cookie headers of a response."""
     return response.headers.get_list("set-cookie")
+
+
+def without_submissions(html: bytes) -> bytes:
+    """Return a page without the random text of each rendering, by which a repeated submission is known."""
+    return re.sub(rb'(name="submission" value=")[^"]+', rb"\1", html)

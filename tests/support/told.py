@@ -14,9 +14,8 @@ from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
 from consentkit.ui.pages import Pages, View
 
-EXAMPLE: dict[str, Any] = tomllib.loads(
-    (Path(__file__).parents[1] / "consent.example.toml").read_text("utf-8")
-)
+EXAMPLE_FILE = Path(__file__).parents[1] / "consent.example.toml"
+EXAMPLE: dict[str, Any] = tomllib.loads(EXAMPLE_FILE.read_text("utf-8"))
 DECIDED = 1_795_341_600  # 22 November 2026, UTC
 OPTIONAL = frozenset({"analytical", "tracking", "social"})
 DOCUMENTS = ("preferences", "policy", "sites")

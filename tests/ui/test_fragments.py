@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from consentkit.consent.model import Consent
 from consentkit.errors import UnknownSiteError
-from consentkit.ui.fragments import NEXT, NEXT_QUERY, NEXT_QUOTED, fill_in_path, next_query
+from consentkit.ui.fragments import NEXT, NEXT_QUERY, NEXT_QUOTED, SUBMISSION, fill_in, next_query
 from tests.support.told import (
     POLICY,
     consent,
@@ -58,7 +58,10 @@ def test_accept_and_reject_differ_in_name_only() -> None:  # UI-02
 
 def test_the_banner_posts_choice_notice_language_surface_and_return_path() -> None:  # UI-04, LB-09
     (form,) = tree(PAGES.banner(view(undecided(), "nl"))).iter("form")
-    assert fields(form) == {
+    sent = fields(form)
+    (submission,) = sent.pop("submission")
+    assert len(submission) == 16
+    assert sent == {
         "next": ["/articles/stretching?page=2"],
         "notice": [PAGES.notice.digest],
         "language": ["nl"],
@@ -212,7 +215,7 @@ def test_the_settings_link_comes_with_a_withdrawal_form_while_anything_is_grante
         assert len(found) == forms
         for form in found:
             assert (form.get("method"), form.get("action")) == ("post", "/consent/withdraw")
-            assert fields(form).keys() == {"next", "notice", "language", "surface"}
+            assert fields(form).keys() == {"next", "notice", "language", "surface", "submission"}
 
 
 def test_the_head_links_the_hashed_style_sheet_with_the_nonce() -> None:  # HT-04
@@ -236,15 +239,15 @@ def test_every_address_starts_with_the_root_path(language: str) -> None:
 
 # HT-05
 def test_the_return_path_is_escaped_for_the_place_of_each_placeholder() -> None:
-    html = Markup('<a href="/consent{}">{}</a><a href="/start?next={}">').format(
-        NEXT_QUERY, NEXT, NEXT_QUOTED
+    html = Markup('<a href="/consent{}">{}</a><a href="/start?next={}"><input value="{}">').format(
+        NEXT_QUERY, NEXT, NEXT_QUOTED, SUBMISSION
     )
-    assert fill_in_path(html, '/a b?c=d&e="<') == (
+    assert fill_in(html, '/a b?c=d&e="<', "s3nt") == (
         '<a href="/consent?next=/a%20b%3Fc%3Dd%26e%3D%22%3C">/a b?c=d&amp;e=&#34;&lt;</a>'
-        '<a href="/start?next=/a%20b%3Fc%3Dd%26e%3D%22%3C">'
+        '<a href="/start?next=/a%20b%3Fc%3Dd%26e%3D%22%3C"><input value="s3nt">'
     )
 
 
 def test_the_front_page_needs_no_return_path() -> None:
     assert next_query("/") == "" and next_query("/shoes") == "?next=/shoes"
-    assert fill_in_path(str(NEXT_QUERY), "/") == ""
+    assert fill_in(str(NEXT_QUERY), "/", "") == ""

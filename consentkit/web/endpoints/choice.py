@@ -31,6 +31,7 @@ class SubmittedChoice(BaseModel):
     notice: Word | None = None
     language: Word | None = None
     surface: Surface = "api"
+    submission: Word | None = None
     next: str | None = None
 
     def as_choice(self) -> Choice:
@@ -93,8 +94,8 @@ def _no_constant(name: str) -> Any:
 def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice, str | None]:
     """Read a choice from a form, and the category if the form withdraws a single category.
 
-    The fields are `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language` and `surface`, each at most once. A
-    withdrawal has `category` instead of `choice` and the answers by id.
+    The fields are `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language`, `surface` and `submission`, each at most
+    once. A withdrawal has `category` instead of `choice` and the answers by id.
 
     Raises:
         InvalidDecisionError: the form is refused. The message has the reason, and nothing that was sent.
@@ -126,7 +127,7 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice
 
 
 def read_query(query: bytes) -> tuple[SubmittedChoice, str | None]:
-    """Read the query of a withdrawal: `category`, `notice`, `language` and `surface`, each at most once.
+    """Read the query of a withdrawal: `category`, `notice`, `language`, `surface` and `submission`, each at most once.
 
     Raises:
         InvalidDecisionError: there is another field. A misspelt `category` would otherwise withdraw everything.
@@ -135,7 +136,7 @@ def read_query(query: bytes) -> tuple[SubmittedChoice, str | None]:
 
 
 _TABLES: Mapping[str, str] = {"category": "categories", "vendor": "vendors"}
-_PLAIN = frozenset({"choice", "next", "notice", "language", "surface"})
+_PLAIN = frozenset({"choice", "next", "notice", "language", "surface", "submission"})
 
 
 def _fields(body: bytes) -> dict[str, str]:

@@ -78,6 +78,7 @@ class DecisionEndpoint:
             surface=submitted.surface,
             language=self._language(exchange, submitted),
             notice=submitted.notice,
+            submission=submitted.submission,
         )
 
         def choose(before: Consent) -> Outcome:
@@ -118,6 +119,7 @@ class DecisionEndpoint:
             surface=submitted.surface,
             language=self._language(exchange, submitted),
             notice=submitted.notice,
+            submission=submitted.submission,
         )
         return lambda before: self._manager.withdraw(before, category, context)
 

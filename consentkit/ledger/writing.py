@@ -1,0 +1,55 @@
+"""Rows for what plans add to the ledger, and the notices that the rows refer to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, select
+
+from consentkit.ledger import tables
+from consentkit.ledger.tables import InsertIgnore, to_row
+from consentkit.ledger.view import Entries, Plan
+
+__all__ = ["Statements", "insert_documents", "rows_of"]
+
+Statements = Mapping[Table, InsertIgnore]
+"""The statement that inserts into each table."""
+
+
+def rows_of(entries: Entries, statements: Statements) -> list[tuple[InsertIgnore, Sequence[dict[str, Any]]]]:
+    """Return the rows of records and links, each with its statement."""
+    links = [
+        {"at": at, "handle_from": from_subject, "handle_to": to_subject}
+        for from_subject, to_subject, at in entries.links
+    ]
+    records = [to_row(record) for record in entries.records]
+    return [
+        (statements[table], rows)
+        for table, rows in ((tables.links, links), (tables.records, records))
+        if rows
+    ]
+
+
+def insert_documents(connection: Connection, plans: Sequence[Plan], statements: Statements) -> None:
+    """Insert the notices and renderings of plans, so that no record refers to words that the ledger does not have.
+
+    The ledger is asked each time, because it may be another one than a moment ago: an empty database after a fail-over,
+    or a restored backup.
+    """
+    notices, renderings = {}, {}
+    for plan in plans:
+        if plan.document is not None:
+            notices[plan.document.notice["digest"]] = plan.document.notice
+            if (rendering := plan.document.rendering) is not None:
+                renderings[rendering["digest"], rendering["language"], rendering["parts_digest"]] = rendering
+    if not notices:
+        return
+    stored, shown = tables.notices.c.digest, tables.renderings.c
+    for (digest,) in connection.execute(select(stored).where(stored.in_(notices))):
+        del notices[digest]
+    key = select(shown.digest, shown.language, shown.parts_digest)
+    digests = {digest for digest, _, _ in renderings}
+    for found in connection.execute(key.where(shown.digest.in_(digests))) if renderings else ():
+        renderings.pop(tuple(found), None)
+    for table, missing in ((tables.notices, notices), (tables.renderings, renderings)):
+        if missing:
+            statements[table].run(connection, list(missing.values()))

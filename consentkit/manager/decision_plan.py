@@ -1,0 +1,323 @@
+"""One visitor's decision, worked out on the newest record of the visitor's pseudonym, in the transaction that stores it.
+
+A choice rests on what the browser's cookie says and on what this process has heard. Another process may have recorded a
+withdrawal meanwhile. So the choice is applied once more to what the ledger holds at the moment of writing.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from consentkit._version import __version__
+from consentkit.consent import Consent, ConsentCookie, ConsentStatus, Decision, Evaluator, transitions
+from consentkit.ledger import Entries, Record, View
+from consentkit.manager.choice import ChoiceContext, Outcome
+from consentkit.manager.newest import newest_of
+from consentkit.manager.propagation import derived_id, echoes
+from consentkit.manager.resolver import ConsentResolver
+
+__all__ = [
+    "DecisionPlan",
+    "Event",
+    "ImportedGrant",
+    "Transition",
+    "UnknownRecordNoticeError",
+    "allowed_in",
+    "record_of",
+    "submission_id",
+]
+
+Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported", "loaded_once"]
+
+Transition = Callable[[Consent], Decision | None]
+"""Returns the decision that follows a consent; None if the choice changes nothing."""
+
+
+class UnknownRecordNoticeError(Exception):
+    """Raised if the newest record is under a notice that this process must load first, outside the transaction."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedGrant:
+    """What a hand-off brought along with a grant.
+
+    Attributes:
+        handle: the pseudonym in the hand-off's token, which stands for the visitor on the other site.
+        check: raises if the newest records of the visitor on other sites take the grant back.
+    """
+
+    handle: str
+    check: Callable[[list[Record]], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class DecisionPlan:
+    """One visitor's decision, until it is stored.
+
+    Attributes:
+        resolver, cookie: of the site.
+        now: when the visitor chose, in seconds since the epoch.
+        before: the visitor's consent as far as this process knows.
+        transition: makes the next decision.
+        context: where and how the visitor chose.
+        event: the record's event; None if it follows from the decisions before and after.
+        record_id: id of the record, the same each time that the plan is worked out.
+        fresh: the pseudonym of a visitor who has none.
+        imported: the other site's pseudonym, for a grant that a hand-off brought.
+        loaded: digests of notices that the ledger was asked for.
+        is_online: whether the plan was last worked out on what the ledger holds.
+        outcome: the result of the last working out.
+    """
+
+    resolver: ConsentResolver
+    cookie: ConsentCookie
+    now: float
+    before: Consent
+    transition: Transition
+    context: ChoiceContext
+    event: Event | None
+    record_id: str
+    fresh: str
+    imported: ImportedGrant | None = None
+    loaded: set[str] = field(default_factory=set)
+    is_online: bool = True
+    outcome: Outcome = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start with a visitor for whom nothing has changed."""
+        self.outcome = Outcome(consent=self.before)
+
+    @property
+    def subject(self) -> str:
+        """The pseudonym that the visitor has; empty without one."""
+        decision = self.before.decision
+        return decision.subject if decision is not None else ""
+
+    @property
+    def linked_to(self) -> tuple[str, ...]:
+        """The pseudonyms whose linked pseudonyms the plan asks for. One that is new cannot be linked."""
+        handle = self.imported.handle if self.imported is not None else ""
+        return tuple(subject for subject in (self.subject, handle) if subject)
+
+    @property
+    def _evaluator(self) -> Evaluator:
+        return self.resolver.evaluator
+
+    def work_out(self, view: View) -> Entries:
+        """Return the record of the decision and its echoes, given what the ledger holds. Sets `outcome`."""
+        self.is_online = True
+        subject = self.subject
+        tied = view.newest(subject) if subject else ()
+        repeated = view.stored(self.record_id) if self.context.submission else None
+        own = repeated or next((record for record in tied if record.id == self.record_id), None)
+        if own is not None:
+            self.outcome = self._repeated(own, view)
+            return Entries()
+        held = self.resolver.revocations.held.get(subject) if subject else None
+        newest = newest_of((*tied, held) if held is not None else tied, self._evaluator)
+        current = self.before
+        if subject:
+            current = self._unproven() if newest is None else self._on(newest)
+        if self.imported is not None:
+            self._prepare_import(self.imported, view)
+        record = self._decide(current, newest)
+        others = {other for known in self.linked_to for other in (known, *view.linked(known))}
+        copies: tuple[Record, ...] = ()
+        if record is not None and record.subject:
+            copies = tuple(echoes(record, view, self._evaluator, others - {record.subject}))
+            self.outcome = replace(self.outcome, echoes=copies)
+        links = self._links(self.imported, view) if self.imported is not None else ()
+        return Entries((record, *copies) if record is not None else (), links)
+
+    def _prepare_import(self, imported: ImportedGrant, view: View) -> None:
+        """Check the visitor's newest records on other sites, and find the pseudonym that the visitor has here already.
+
+        A visitor whose browser has lost this site's cookie gets the same pseudonym again, so that hand-offs without number
+        do not add pseudonyms without number.
+        """
+        newest = [newest_of(view.newest(other), self._evaluator) for other in view.linked(imported.handle)]
+        found = [record for record in newest if record is not None]
+        imported.check(found)
+        site = self._evaluator.site.id
+        for record in found:
+            if record.site == site and record.status == ConsentStatus.GIVEN and record.subject:
+                self.fresh = record.subject
+
+    def _links(self, imported: ImportedGrant, view: View) -> tuple[tuple[str, str, int], ...]:
+        """Return the link between the visitor's pseudonym on this site and the other site's, if it is new."""
+        decision = self.outcome.consent.decision
+        own = decision.subject if decision is not None else ""
+        if not own or own == imported.handle or own in view.linked(imported.handle):
+            return ()
+        return ((imported.handle, own, int(self.now)),)
+
+    def work_out_offline(self) -> Record | None:
+        """Return the record of the decision by what this process knows, for a ledger that does not answer. Sets `outcome`."""
+        decision = self.before.decision
+        newest, self.is_online = None, False
+        if decision is not None and decision.subject:
+            newest, _ = self.resolver.revocations.newest(decision.subject, decision.changed_at, self.now)
+        return self._decide(self.before if newest is None else self._on(newest), newest)
+
+    def _on(self, newest: Record) -> Consent:
+        """Return the visitor's consent by the newest record."""
+        signed = self.before.decision
+        if signed is None:
+            return self.before
+        if self._evaluator.known(newest.notice) is None and newest.notice not in self.loaded:
+            raise UnknownRecordNoticeError(newest.notice)
+        if newest.moment == signed.moment and self.resolver.decision_of(newest) == signed:
+            return self.before
+        consent, _ = self.resolver.reconcile(signed, newest, self.now, gpc=self.before.gpc)
+        return consent
+
+    def _unproven(self) -> Consent:
+        """Return the consent of a visitor whose grant has no record. It grants nothing, but can still be withdrawn."""
+        signed = self.before.decision
+        if signed is None:
+            return self.before
+        return self._evaluator.unverifiable(signed, gpc=self.before.gpc, now=self.now)
+
+    def _decide(self, current: Consent, newest: Record | None) -> Record | None:
+        """Return the record of the decision that follows a consent, or None if nothing changes. Sets `outcome`."""
+        after = self.transition(current)
+        if after is None:
+            self.outcome = self._unchanged(current)
+            return None
+        evaluator = self._evaluator
+        after, ended = self._with_subject(current, after, newest)
+        if self.event != "imported":
+            before = self.before.decision
+            moments = [before.moment] if before is not None else []
+            after = transitions.following(after, *moments, *([newest.moment] if newest is not None else []))
+        consent = evaluator.evaluate(after, self.now, gpc=self.context.gpc)
+        # The last record of a pseudonym is about the decision that ends it.
+        record = record_of(
+            evaluator,
+            current,
+            after,
+            consent,
+            self.context,
+            record_id=self.record_id,
+            subject=ended or after.subject,
+            event=self.event,
+        )
+        self.outcome = Outcome(
+            consent=consent,
+            record=record,
+            reference=record.subject if self.event == "withdrawn" else None,
+            cookies=tuple(self.cookie.set_cookie(after)),
+            narrowed=bool(allowed_in(self.before) - allowed_in(consent)),
+        )
+        return record
+
+    def _with_subject(self, current: Consent, after: Decision, newest: Record | None) -> tuple[Decision, str]:
+        """Return the decision with its pseudonym, and the pseudonym that it ends.
+
+        A pseudonym without any record is not used again: the record that is missing may have ended it.
+        """
+        after, ended = transitions.with_subject(self._evaluator, current, after, self.fresh)
+        if self.subject and newest is None and after.subject == self.subject and self.is_online:
+            after = replace(after, subject=self.fresh)
+        return after, ended
+
+    def _unchanged(self, current: Consent) -> Outcome:
+        """Return the outcome of a choice that changes nothing. A browser that did not know the newest record gets its cookie."""
+        cookies: list[str] = []
+        before, decision = self.before.decision, current.decision
+        if before is not None and decision is not None:
+            is_narrower = transitions.is_within(self._evaluator, decision, before)
+            cookies = self.cookie.set_cookie(decision) if is_narrower and decision != before else []
+        narrowed = bool(cookies) and bool(allowed_in(self.before) - allowed_in(current))
+        return Outcome(consent=current, cookies=tuple(cookies), narrowed=narrowed)
+
+    def _repeated(self, own: Record, view: View) -> Outcome:
+        """Return the outcome of a submission that was recorded before: the same again, unless the visitor has decided since."""
+        decision = self.resolver.decision_of(own)
+        if decision is None:
+            return Outcome(consent=self.before)
+        expected = self.transition(self.before)
+        if expected is not None and replace(decision, kind=expected.kind).answers_as(expected):
+            decision = replace(decision, kind=expected.kind)
+        newest = newest_of(view.newest(own.subject), self._evaluator) if own.subject else own
+        if newest is not None and newest.id != own.id:
+            since = self.resolver.decision_of(newest)
+            return Outcome(consent=self._evaluator.evaluate(since, self.now, gpc=self.before.gpc))
+        return Outcome(
+            consent=self._evaluator.evaluate(decision, self.now, gpc=self.before.gpc),
+            reference=own.subject if self.event == "withdrawn" else None,
+            cookies=tuple(self.cookie.set_cookie(decision)),
+            narrowed=self.event == "withdrawn",
+        )
+
+
+def submission_id(submission: str, choice: Any) -> str:
+    """Return the record id of a submission: the same for the same choice in the same submission."""
+    return derived_id(json.dumps([submission, choice], sort_keys=True))
+
+
+def allowed_in(consent: Consent) -> set[str]:
+    """Return the ids of categories, and of vendors with a `~`, that a consent allows."""
+    categories = {category for category, allowed in consent.categories.items() if allowed}
+    return categories | {f"~{vendor}" for vendor, allowed in consent.vendors.items() if allowed}
+
+
+def record_of(
+    evaluator: Evaluator,
+    before: Consent,
+    after: Decision,
+    consent: Consent,
+    context: ChoiceContext,
+    *,
+    record_id: str,
+    subject: str,
+    event: Event | None,
+) -> Record:
+    """Return the record of a decision.
+
+    `subject` is the pseudonym that the record is about, empty if there is none. Without an `event`, the event follows from the
+    decisions before and after.
+    """
+    policy = evaluator.policy
+    notice = evaluator.notices[after.notice]
+    return Record(
+        id=record_id,
+        at=after.changed_at,
+        event=event or _event(evaluator, before, after),
+        status=consent.status.value if evaluator.grants(after) else _refusal(after).value,
+        subject=subject or None,
+        site=evaluator.site.id,
+        group=policy.group.id if policy.group else "",
+        notice=after.notice,
+        language=context.language or policy.languages[0],
+        surface=context.surface,
+        choice=context.choice,
+        categories={category: category in after.granted for category in notice.category_ids},
+        vendors=dict(after.vendors),
+        decided_at=after.decided_at,
+        changed_at=after.changed_at,
+        revision=after.revision,
+        expires_at=evaluator.expires(after),
+        gpc=context.gpc,
+        jurisdiction=policy.jurisdiction,
+        version=__version__,
+    )
+
+
+def _refusal(after: Decision) -> ConsentStatus:
+    return ConsentStatus.WITHDRAWN if after.kind == "withdrawn" else ConsentStatus.REFUSED
+
+
+def _event(evaluator: Evaluator, before: Consent, after: Decision) -> Event:
+    """Return the event in the words of the Data Privacy Vocabulary. Granting the same again later is a renewal."""
+    if not evaluator.grants(after):
+        return "refused"
+    old = before.decision
+    if before.status is not ConsentStatus.GIVEN or old is None:
+        return "given"
+    return "renewed" if old.answers_as(after) and after.decided_at > old.decided_at else "changed"

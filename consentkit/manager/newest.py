@@ -1,0 +1,72 @@
+"""Which record of a pseudonym counts: the rule is the same in the ledger, in a process's memory, in the spool and for cookies.
+
+A record that refuses or withdraws everything ends its pseudonym for good. Otherwise the latest change counts. Two different
+answers of the same moment count as what both allow. So the result never depends on the order in which records arrive, and a
+record that is delivered late or twice changes nothing that is newer.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import reduce
+
+from consentkit.consent import Decision, Evaluator, transitions
+from consentkit.ledger import Record, highest
+
+__all__ = ["allowed_by_both", "newest_of"]
+
+
+def newest_of(records: Iterable[Record], evaluator: Evaluator) -> Record | None:
+    """Return the record that counts among those of one pseudonym, or None if there are none.
+
+    Of different records of the same moment the result is a record with what all of them allow, which no ledger holds.
+    """
+    given = tuple(records)
+    if not given:
+        return None
+    tied = sorted(highest(given), key=lambda record: record.id)
+    return reduce(lambda first, second: _narrower(first, second, evaluator), tied)
+
+
+def _narrower(first: Record, second: Record, evaluator: Evaluator) -> Record:
+    """Return a record with what two records of the same moment allow; the first one if they agree."""
+    granted, vendors = allowed_by_both(first, second, evaluator)
+    categories = {category: category in granted for category in first.categories}
+    if first.ends_subject or (categories == first.categories and vendors == first.vendors):
+        return first
+    if categories == second.categories and vendors == second.vendors and first.notice == second.notice:
+        return second
+    return replace(
+        first,
+        categories=categories,
+        vendors=vendors,
+        decided_at=min(first.decided_at, second.decided_at),
+        expires_at=min(
+            (end for end in (first.expires_at, second.expires_at) if end is not None), default=None
+        ),
+    )
+
+
+def allowed_by_both(
+    first: Record, second: Record, evaluator: Evaluator
+) -> tuple[frozenset[str], dict[str, bool]]:
+    """Return what two records allow, as `transitions.narrower` does for two decisions.
+
+    Vendors follow their category in the notice of the first record. If that notice is not known here, no vendor is allowed
+    apart from its category.
+    """
+    answers = _answer_in(first), _answer_in(second)
+    notice = evaluator.known(first.notice)
+    if notice is None:
+        return answers[0].granted & answers[1].granted, {}
+    return transitions.allowed_by_both(*answers, notice, evaluator.known(second.notice) or notice)
+
+
+def _answer_in(record: Record) -> Decision:
+    """Return the answer that a record holds, without its times and its subject."""
+    granted = frozenset(category for category, allowed in record.categories.items() if allowed)
+    return answer(granted, record.vendors, record.notice)
+
+
+def answer(granted: frozenset[str], vendors: Mapping[str, bool], notice: str) -> Decision:
+    """Return a decision without times and subject, to find out what it grants."""
+    return Decision(granted=granted, vendors=vendors, decided_at=0, changed_at=0, notice=notice)
