@@ -80,13 +80,13 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Run a server in a directory of its own until the block ends."""
+def running_server(*, durable: bool = False) -> Iterator[Server]:
+    """Run a server in a directory of its own until the block ends. A durable one flushes each commit to the disk."""
     # When the tests run as root the server runs as a user of its own, which has to get there: not under pytest's
     # directories, which every run of pytest closes to others anew.
     directory = Path(tempfile.mkdtemp(prefix="consentkit-postgres-"))
     try:
-        with closing(Server(directory / "data", durable=False)) as server:
+        with closing(Server(directory / "data", durable=durable)) as server:
             yield server
     finally:
         shutil.rmtree(directory, ignore_errors=True)
