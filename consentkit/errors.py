@@ -95,7 +95,7 @@ class PolicyError(ConfigurationError):
 
 
 class SecretKeyError(ConfigurationError):
-    """A signing key that protects nothing: missing, too short or a placeholder."""
+    """A signing key that protects nothing: missing, too short or easy to guess."""
 
 
 class UnknownIdError(ConsentError, LookupError):

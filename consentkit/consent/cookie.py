@@ -48,7 +48,7 @@ class ConsentCookie:
         """Derive the signing keys from `keys`, newest first.
 
         Raises:
-            SecretKeyError: no key, or one under 32 characters.
+            SecretKeyError: no key, or one that is short or easy to guess.
             ConfigurationError: the policy has so many vendors that a decision may not fit a cookie.
         """
         self.evaluator = evaluator

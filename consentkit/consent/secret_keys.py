@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from itsdangerous import Signer
 
@@ -16,6 +17,8 @@ SecretKeys = str | bytes | Sequence[str | bytes]
 
 _SHORTEST_KEY = 32
 _FEWEST_CHARACTERS = 8
+_FEWEST_ACCEPTED = 5
+_COMMAND = """make one with python -c "import secrets; print(secrets.token_urlsafe(32))\""""
 
 
 def signer(keys_oldest_first: Sequence[bytes], salt: str) -> Signer:
@@ -30,29 +33,48 @@ def validated_keys(keys: SecretKeys) -> list[bytes]:
     """Return the keys as bytes, in the given order, newest first. Warn about a key that looks like a placeholder.
 
     Raises:
-        SecretKeyError: no key, a key that is neither text nor bytes, or a key under 32 characters.
+        SecretKeyError: no key, a key that is neither text nor bytes, a key under 32 characters, or one that is easy to guess.
     """
-    given_keys = [keys] if isinstance(keys, str | bytes) else list(keys)
+    given_keys = [keys] if isinstance(keys, str | bytes) or not isinstance(keys, Iterable) else list(keys)
     if not given_keys:
         raise SecretKeyError(
-            "secret_key is empty: give one key of at least 32 random characters, or several, newest first."
+            f"secret_key is empty: give one random key, or several, newest first; {_COMMAND}"
         )
     newest_first = []
     for key in given_keys:
         if not isinstance(key, str | bytes):
             raise SecretKeyError(
-                f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them."
+                f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them; {_COMMAND}"
             )
         if len(key) < _SHORTEST_KEY:
             raise SecretKeyError(
-                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed: "
-                "make one with python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-            )
-        if len(set(key)) < _FEWEST_CHARACTERS:
-            log.warning(
-                "secret_key has only %d different characters and looks like a placeholder: use a random key.",
-                len(set(key)),
+                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed: {_COMMAND}"
             )
         # os.environ decodes bytes that are not UTF-8 to lone surrogates (PEP 383).
-        newest_first.append(key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key)
+        raw = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key
+        if weakness := _weakness(raw):
+            raise SecretKeyError(f"secret_key {weakness}, so it can be guessed: {_COMMAND}")
+        if len(set(raw)) < _FEWEST_CHARACTERS:
+            log.warning(
+                "secret_key has only %d different characters and looks like a placeholder: use a random key.",
+                len(set(raw)),
+            )
+        newest_first.append(raw)
     return newest_first
+
+
+def _weakness(key: bytes) -> str:
+    """Return what makes a key easy to guess, for a message; empty if nothing is obvious.
+
+    A random key of 32 characters passes: even of hexadecimal digits fewer than one in 10**15 would repeat itself.
+    """
+    different = len(set(key))
+    if different < _FEWEST_ACCEPTED:
+        return f"has only {different} different characters"
+    period = next(period for period in range(1, len(key) + 1) if key.startswith(key[period:]))
+    if period <= len(key) // 2:
+        return f"repeats the same {period} characters"
+    steps = [after - before for before, after in pairwise(key)]
+    if max(steps.count(1), steps.count(-1)) > len(steps) * 3 // 4:
+        return "is the alphabet or the digits in order"
+    return ""

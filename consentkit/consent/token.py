@@ -168,7 +168,7 @@ class TokenCodec:
         """Derive the signing keys from `keys`, newest first.
 
         Raises:
-            SecretKeyError: no key, or one under 32 characters.
+            SecretKeyError: no key, or one that is short or easy to guess.
         """
         self._evaluator = evaluator
         newest_first = validated_keys(keys)

@@ -59,7 +59,7 @@ class ConsentManager:
 
     Raises:
         ConfigurationError: options that do not fit together, with the remedy.
-        SecretKeyError: a missing or short key.
+        SecretKeyError: a key that is missing, short or easy to guess.
 
     Attributes:
         evaluator: evaluates what a decision allows now.

@@ -58,6 +58,7 @@ def reader(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("CONSENT_KEY", "a key that the tests of the documentation sign with")
+    monkeypatch.setenv("CONSENT_KEY_BEFORE", "a key that the documentation signed with until yesterday")
     monkeypatch.setenv("SESSION_KEY", "a key that signs the sessions of the documentation")
     with ExitStack() as running:
         yield Reader(tmp_path, clock, running)
