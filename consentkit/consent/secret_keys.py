@@ -5,7 +5,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from itsdangerous import Signer
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode, want_bytes
 
 from consentkit.errors import SecretKeyError
 
@@ -21,12 +22,30 @@ _FEWEST_ACCEPTED = 5
 _COMMAND = """make one with python -c "import secrets; print(secrets.token_urlsafe(32))\""""
 
 
+class _CanonicalSigner(Signer):
+    """An itsdangerous Signer that accepts one spelling of each signature.
+
+    The last character of a signature has spare bits, and the decoder of itsdangerous skips foreign characters. With that
+    decoder alone, a signed value has many spellings that all count.
+    """
+
+    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
+        """Return whether a signature is genuine, and spelled as `get_signature` writes it."""
+        try:
+            canonical = base64_encode(base64_decode(sig))
+        except BadData:
+            return False
+        return want_bytes(sig) == canonical and super().verify_signature(value, sig)
+
+
 def signer(keys_oldest_first: Sequence[bytes], salt: str) -> Signer:
     """Return an itsdangerous Signer with SHA-256 that signs with the last key and reads those of all keys.
 
-    A signature made with one salt is invalid with any other.
+    A signature made with one salt is invalid with any other, and so is one in another spelling than the canonical.
     """
-    return Signer(list(keys_oldest_first), salt, key_derivation="hmac", digest_method=hashlib.sha256)
+    return _CanonicalSigner(
+        list(keys_oldest_first), salt, key_derivation="hmac", digest_method=hashlib.sha256
+    )
 
 
 def validated_keys(keys: SecretKeys) -> list[bytes]:

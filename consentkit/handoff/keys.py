@@ -16,18 +16,27 @@ from consentkit.errors import ConfigurationError
 __all__ = ["PrivateKey", "PublicKey", "new_pair", "public_half", "sign_token", "verify_token"]
 
 _LONGEST_TOKEN = 8192
-# The compact form (RFC 7515 section 3.1) with a signature of 64 octets, in unpadded base64url.
+# The compact form (RFC 7515 section 3.1) with a signature of 64 octets.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
 _MISSING = "The hand-off between sites needs the extra: pip install 'consentkit[group]'."
 
 
-def _raw(text: str, what: str) -> bytes:
-    """Return the 32 bytes of a key in unpadded base64url; `what` is the key's name in the error message."""
+def _decoded(text: str) -> bytes:
+    """Return the bytes of a text in unpadded base64url; empty if the text is not their canonical spelling.
+
+    The spare bits of the last character must be zero (RFC 4648 section 3.5), so that bytes have one spelling.
+    """
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (ValueError, TypeError):
-        raw = b""
-    if len(raw) != 32 or _text(raw) != text:
+        return b""
+    return raw if _text(raw) == text else b""
+
+
+def _raw(text: str, what: str) -> bytes:
+    """Return the 32 bytes of a key in unpadded base64url; `what` is the key's name in the error message."""
+    raw = _decoded(text)
+    if len(raw) != 32:
         raise ConfigurationError(
             f"The {what} is not base64url, without padding, of 32 bytes: make a pair with `consentkit group key SITE`."
         )
@@ -125,6 +134,9 @@ def verify_token(token: str, key: PublicKey) -> dict[str, Any] | None:
     import jwt
 
     if len(token) > _LONGEST_TOKEN or not _TOKEN.fullmatch(token):
+        return None
+    # Older releases of PyJWT decode other spellings too.
+    if not all(_decoded(part) for part in token.split(".")):
         return None
     try:
         # PyJWS checks the signature alone: the caller checks times by its own clock, and names by its transaction.

@@ -1,4 +1,5 @@
 import logging
+import string
 import subprocess
 import sys
 from hashlib import sha256
@@ -22,6 +23,20 @@ def test_signer_signs_with_the_newest_key_and_accepts_all_keys() -> None:
     assert made.sign(b"value") == stock.sign(b"value")
     assert made.unsign(signer([older], "salt").sign(b"value")) == b"value"
     assert not made.validate(signer([newest], "another salt").sign(b"value"))
+
+
+# SG-03
+def test_signer_accepts_one_spelling_of_a_signature() -> None:
+    made = signer([OLDER], "salt")
+    stock = Signer(OLDER, "salt", key_derivation="hmac", digest_method=sha256)
+    signed = made.sign(b"value").decode()
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    last = letters.index(signed[-1])
+    others = [signed[:-1] + letters[last ^ spare] for spare in range(1, 4)]
+    for other in (*others, f"{signed}=", f"{signed[:-5]}*${signed[-5:]}", f"{signed[:-5]}é{signed[-5:]}"):
+        assert stock.validate(other), "the attack works on the stock signer"
+        assert not made.validate(other), other
+    assert made.validate(signed) and not made.validate("value.A") and not made.validate("value.")
 
 
 def test_validated_keys_are_bytes_newest_first() -> None:

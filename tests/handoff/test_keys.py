@@ -123,6 +123,37 @@ def test_malformed_or_wrongly_signed_token_has_no_claims(token: str) -> None:
     assert verify(token) is None
 
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def other_spellings(text: str) -> list[str]:
+    """Return the texts with other spare bits in their last character, which decode to the same bytes."""
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    spellings = [text[:-1] + letter for letter in LETTERS if letter != text[-1]]
+    return [other for other in spellings if base64.urlsafe_b64decode(other + "=" * (-len(other) % 4)) == raw]
+
+
+# HO-17, SG-03
+def test_token_with_its_signature_spelled_otherwise_has_no_claims() -> None:
+    message, signature = GOOD.rsplit(".", 1)
+    others = other_spellings(signature)
+    assert len(others) == 15 and verify(GOOD) == CLAIMS
+    for other in others:
+        assert verify(f"{message}.{other}") is None, other
+
+
+def test_token_with_a_payload_spelled_otherwise_has_no_claims_though_its_key_signed_it() -> None:
+    header = packed({"alg": "EdDSA"})
+    key = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(PRIVATE + "="))
+    payloads = [packed(CLAIMS | {"x": "y" * number}) for number in range(3)]
+    others = [other for payload in payloads for other in other_spellings(payload)]
+    assert others
+    for other in [*others, payloads[0] + "A" * (1 - len(payloads[0]) % 4)]:
+        message = f"{header}.{other}"
+        signature = base64.urlsafe_b64encode(key.sign(message.encode())).rstrip(b"=").decode()
+        assert verify(f"{message}.{signature}") is None, other
+
+
 # HO-17
 def test_token_signed_by_another_site_has_no_claims_whatever_its_header_says() -> None:
     private, public = new_pair()

@@ -1,3 +1,4 @@
+import string
 from collections.abc import Iterator
 
 import pytest
@@ -67,6 +68,20 @@ def test_tampered_transaction_cookie_is_refused(transactions: Transactions) -> N
     for signed in ("bm90aGluZw", "W10", "WzFd", "W1sxXV0", "bnVsbA"):
         with pytest.raises(HandoffRefusal, match="transaction"):
             transactions.loads(transactions._signer.sign(signed))
+
+
+# SG-03
+def test_transaction_cookie_with_its_signature_spelled_otherwise_is_refused(
+    transactions: Transactions,
+) -> None:
+    value = transactions.dumps([transactions.begin("stride", "/")])
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    last = letters.index(value[-1])
+    others = [value[:-1] + letters[last ^ spare] for spare in range(1, 4)]
+    assert transactions.loads(value.encode())
+    for other in (*others, f"{value}=", f"{value[:-10]}*$%{value[-10:]}", f"{value[:-10]} {value[-10:]}"):
+        with pytest.raises(HandoffRefusal, match=r"transaction\Z"):
+            transactions.loads(other.encode())
 
 
 def test_each_tab_has_its_own_and_the_oldest_are_forgotten(transactions: Transactions, clock: Clock) -> None:
