@@ -30,6 +30,8 @@ class ConsentCookie:
         evaluator: evaluates the decisions that the cookie carries.
         name: `__Host-consent` on https, `__Secure-consent` with a Domain, `consent` for development on plain http.
         companion: the name of the companion cookie.
+        transaction: the name of the cookie with the hand-offs that are under way.
+        source: the name of the cookie with the site that a hand-off brought the decision from.
         secure: whether the cookies are sent over https only.
         salt: the salt of the signatures, different for each site and group.
         keys_oldest_first: the secret keys, as itsdangerous takes them.
@@ -57,6 +59,7 @@ class ConsentCookie:
         prefix: CookiePrefix = ("__Secure-" if domain else "__Host-") if secure else ""
         self._names = cookie_names(prefix)
         self.name, self.companion = self._names.consent, self._names.companion
+        self.transaction, self.source = self._names.transaction, self._names.source
         group = evaluator.policy.group.id if evaluator.policy.group else ""
         self.salt = f"consentkit.cookie.v1|{group}|{domain or evaluator.site.id}"
         self._codec = TokenCodec(evaluator, keys, self.salt)

@@ -1,5 +1,6 @@
 """Validation of a manager's options: the site, its origins, the cookie's domain, the path under which the library answers."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -19,6 +20,8 @@ __all__ = [
     "validated_prefix",
     "validated_seconds",
 ]
+
+log = logging.getLogger("consentkit.cookie")
 
 Origins = Mapping[str, str | Sequence[str]]
 
@@ -110,7 +113,7 @@ def _validated_origin(site: str, origin: str) -> str:
 
 
 def validated_domain(domain: str | None, origin: str) -> str | None:
-    """Return the domain whose sub-domains share the consent cookie; None if each host has its own.
+    """Return the domain whose sub-domains share the consent cookie; None if each host has its own. Log what a domain risks.
 
     Raises:
         ConfigurationError: the site's host is not within the domain, so no browser would keep the cookie.
@@ -123,4 +126,9 @@ def validated_domain(domain: str | None, origin: str) -> str | None:
             f"cookie_domain = {domain!r} does not contain the site {origin}: give a domain like 'example.org' that "
             "contains the site's host, without a leading dot, or leave it out."
         )
+    log.info(
+        "cookie_domain = %r: every host below it can replace a visitor's answer by another genuine one, so leave it out "
+        "unless you trust all of them.",
+        domain,
+    )
     return domain

@@ -37,12 +37,17 @@ class CookieNames(NamedTuple):
 
 
 def cookie_names(prefix: CookiePrefix) -> CookieNames:
-    """Return the names of the library's cookies under a prefix."""
-    name = f"{prefix}consent"
-    return CookieNames(name, f"{name}-state", f"{name}-tx", f"{name}-from")
+    """Return the names of the library's cookies, by the prefix of the consent cookie.
+
+    The cookies of a hand-off never have a Domain. On https they begin with `__Host-`, so that no sub-domain can set them.
+    """
+    name, brief = f"{prefix}consent", f"{'__Host-' if prefix else ''}consent"
+    return CookieNames(name, f"{name}-state", f"{brief}-tx", f"{brief}-from")
 
 
-ALL_COOKIE_NAMES = (*cookie_names(""), *cookie_names("__Host-"), *cookie_names("__Secure-"))
+ALL_COOKIE_NAMES = tuple(
+    prefix + name for prefix in ("", "__Host-", "__Secure-") for name in cookie_names("")
+)
 """The names under all prefixes, because one policy serves development and production."""
 
 

@@ -49,7 +49,7 @@ class SiteServices:
         self.manager = manager
         self.clock = manager.clock
         self.origins = frozenset(origin.encode() for origin in manager.origins[manager.site])
-        self.arrival_cookie = f"{manager.cookie.name}-from"
+        self.arrival_cookie = manager.cookie.source
         self.brief_attributes = (
             f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
         )

@@ -76,7 +76,9 @@ def test_name_and_attributes_follow_from_scheme_and_domain(
 ) -> None:
     made = cookie(secure=secure, domain=domain)
     assert (made.name, made.companion) == (name, f"{name}-state")
-    assert {name, f"{name}-state", f"{name}-tx"} <= made.names
+    brief = "__Host-consent" if secure else "consent"
+    assert (made.transaction, made.source) == (f"{brief}-tx", f"{brief}-from")
+    assert {name, f"{name}-state", made.transaction, made.source} <= made.names
     ours, companion = made.set_cookie(GRANT)
     assert ours.startswith(f"{name}={made.dumps(GRANT)};") and companion.startswith(f"{name}-state=")
     for line in (ours, companion):

@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from consentkit import Policy
@@ -77,6 +79,15 @@ def test_cookie_domain_may_be_the_host_or_a_parent() -> None:
     assert validated_domain(None, "https://www.stride.example") is None
     assert validated_domain("stride.example", "https://stride.example") == "stride.example"
     assert validated_domain("stride.example", "https://www.stride.example:8443") == "stride.example"
+
+
+def test_cookie_domain_logs_what_its_sub_domains_can_do(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "consentkit.cookie"):
+        validated_domain(None, "https://stride.example")
+        assert not caplog.records
+        validated_domain("stride.example", "https://stride.example")
+    (record,) = caplog.records
+    assert (record.levelname, "every host below it can replace" in record.getMessage()) == ("INFO", True)
 
 
 def test_negative_period_raises() -> None:

@@ -27,7 +27,7 @@ class HandoffEndpoint:
         self._site = site
         self._manager = site.manager
         self._handoff = handoff
-        self._cookie = f"{site.manager.cookie.name}-tx"
+        self._cookie = site.manager.cookie.transaction
 
     def routes(self) -> dict[str, Methods]:
         """Return the endpoints by their address below the prefix."""

@@ -166,6 +166,37 @@ def test_hand_off_without_a_choice_returns_to_the_page_with_the_banner(
     ]
 
 
+# CK-05
+def test_a_sub_domain_cannot_plant_a_transaction_where_sites_share_a_cookie_domain(
+    family: Family, ledger: Ledger, clock: Clock
+) -> None:
+    family["trailhead"].manager.close()
+    family.members["trailhead"] = a_member(
+        a_policy(), "trailhead", ledger, clock, cookie_domain="trailhead.example"
+    )
+    attacker, victim = family.browser(), family.browser()
+    attacker.choose("stride", EVERYTHING)
+    issued = attacker.follow(attacker.start("stride", "trailhead"))
+    (begun,) = attacker.jars["trailhead"].values()
+    # What a sub-domain may set for the whole domain: every name but those with `__Host-`.
+    victim.jars["trailhead"] = {
+        "__Secure-consent-tx": begun,
+        "consent-tx": begun,
+        "__Secure-consent-from": "stride",
+    }
+    finished = victim.follow(issued)
+    assert "set-cookie" not in finished.headers
+    assert victim.status("trailhead") == "unknown" and LINE not in victim.get("trailhead").text
+    victim.jars["trailhead"].clear()
+    victim.choose("stride", {"social": True})
+    start = victim.start("stride", "trailhead")
+    (line,) = start.headers.get_list("set-cookie")
+    assert line.startswith(f"{TRANSACTION}=") and "Domain" not in line and "; Secure" in line
+    victim.follow(victim.follow(start))
+    assert set(victim.jars["trailhead"]) == {"__Secure-consent", "__Secure-consent-state", TOLD}
+    assert victim.granted("trailhead") == {"social"}
+
+
 # HO-05
 @pytest.mark.parametrize(
     "query",
