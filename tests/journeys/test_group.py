@@ -26,6 +26,7 @@ from tests.support.servers import free_port, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import Route as Intercepted
 
 TEMPLATES = Environment(autoescape=True)
 TEMPLATES.filters["group_link"] = group_link
@@ -256,6 +257,35 @@ def test_a_plain_link_carries_nothing(browse: Callable[..., "Page"], group: Grou
     expect(page).to_have_url(f"{group.origins['trailhead']}/shoes?size=42#size")
     expect(page.locator("#cookie-consent")).to_be_visible()
     assert not page.context.cookies()
+
+
+# XS-06
+@SCRIPTS
+def test_another_site_sends_its_visitors_through_no_hand_off_unless_they_click(
+    browse: Callable[..., "Page"], group: Group, javascript: bool
+) -> None:
+    page = browse(javascript=javascript)
+    page.goto(f"{group.origins['stride']}/")
+    page.locator(".cookie-consent-accept-all").click()
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    start = f"{group.origins['trailhead']}/consent/handoff/start?iss=stride&next=/shoes"
+    link = f'<!doctype html><title>x</title><a id="link" href="{start}">Prizes</a>'
+    forced = f'{link}<meta http-equiv="refresh" content="0;url={start}">'
+    pages = {"/forced": forced, "/clicked": link}
+
+    def elsewhere(route: "Intercepted") -> None:
+        route.fulfill(body=pages[urlsplit(route.request.url).path], content_type="text/html")
+
+    page.route("http://elsewhere.example/*", elsewhere)
+    page.goto("http://elsewhere.example/forced")
+    expect(page).to_have_url(f"{group.origins['trailhead']}/shoes")
+    expect(page.locator("#cookie-consent")).to_be_visible()
+    assert not cookies(page.context, group, "trailhead")
+    page.goto("http://elsewhere.example/clicked")
+    page.locator("#link").click()
+    expect(page).to_have_url(f"{group.origins['trailhead']}/shoes")
+    expect(page.locator(STATUS)).to_be_visible()
+    assert granted(page, group, "trailhead") == ALL
 
 
 # XS-03

@@ -3,7 +3,7 @@
 import re
 
 from consentkit.handoff import TRANSACTION_SECONDS, Handoff, HandoffRefusal, Transaction
-from consentkit.headers import cookie_values, header_values, local_path, own_path
+from consentkit.headers import RawHeaders, cookie_values, header_values, local_path, own_path
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import unique_fields, unrepeated_fields
@@ -38,10 +38,12 @@ class HandoffEndpoint:
         }
 
     def _start(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Begin a transaction, and redirect the browser to the issuing site."""
+        """Begin a transaction, and redirect the browser to the issuing site. Another site's page needs the visitor's click."""
         query = unrepeated_fields(exchange.head.query)
         back = self._local(exchange, query.get("next"))
         try:
+            if not _is_wanted(exchange.head.headers):
+                raise HandoffRefusal("no click")
             address, value = self._handoff.begin(query.get("iss", ""), back, self._under_way(exchange))
         except HandoffRefusal as refusal:
             self._handoff.count(f"start: {refusal.reason}")
@@ -143,6 +145,19 @@ class HandoffEndpoint:
 
     def _local(self, exchange: Exchange, path: str | None) -> str:
         return local_path(path, own_path(exchange.head.root_path, self._manager.prefix))
+
+
+def _is_wanted(headers: RawHeaders) -> bool:
+    """Return whether the visitor asked for a navigation, as far as the browser says so (Fetch Metadata, section 2.4).
+
+    A page of another site must not begin a hand-off by a redirect of its own. A request without Sec-Fetch-Site comes from an
+    old browser or from none, and WebKit sends Sec-Fetch-Site but never Sec-Fetch-User: both are served.
+    """
+    sites = header_values(headers, b"sec-fetch-site")
+    if sites in ([], [b"same-origin"], [b"none"]) or header_values(headers, b"sec-fetch-user") == [b"?1"]:
+        return True
+    agent = b" ".join(header_values(headers, b"user-agent"))
+    return b"AppleWebKit/" in agent and b"Chrome/" not in agent
 
 
 def _is_navigation(head: RequestHead) -> bool:

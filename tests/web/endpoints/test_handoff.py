@@ -166,6 +166,59 @@ def test_hand_off_without_a_choice_returns_to_the_page_with_the_banner(
     ]
 
 
+CHROME = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+)
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15"
+CHROME_ON_IOS = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/140.0 "
+    "Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.mark.parametrize(
+    ("begins", "headers"),
+    [
+        (False, {"sec_fetch_site": "cross-site"}),
+        (False, {"sec_fetch_site": "same-site"}),
+        (False, {"sec_fetch_site": "cross-site", "user_agent": CHROME}),
+        (False, {"sec_fetch_site": "cross-site", "user_agent": FIREFOX}),
+        (False, {"sec_fetch_site": "cross-site", "sec_fetch_user": "?0"}),
+        (False, {"sec_fetch_site": "none, cross-site"}),
+        (True, {"sec_fetch_site": "cross-site", "sec_fetch_user": "?1", "user_agent": CHROME}),
+        (True, {"sec_fetch_site": "same-site", "sec_fetch_user": "?1", "user_agent": FIREFOX}),
+        (True, {"sec_fetch_site": "same-origin"}),
+        (True, {"sec_fetch_site": "none"}),
+        (True, {"sec_fetch_site": "cross-site", "user_agent": SAFARI}),
+        (True, {"sec_fetch_site": "cross-site", "user_agent": CHROME_ON_IOS}),
+        (True, {"user_agent": CHROME}),
+        (True, {}),
+    ],
+)
+def test_another_site_begins_no_hand_off_without_a_click(
+    family: Family, begins: bool, headers: dict[str, str]
+) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    answer = browser.get("trailhead", "/consent/handoff/start?iss=stride&next=/shoes", **headers)
+    assert answer.status_code == 303
+    assert ("set-cookie" in answer.headers) is begins
+    if begins:
+        assert answer.headers["location"].startswith("https://stride.example/consent/handoff/issue?")
+    else:
+        assert answer.headers["location"] == "/shoes"
+        assert family["trailhead"].handoff.reasons == {"start: no click": 1}
+
+
+def test_a_visit_that_did_not_begin_at_start_ends_without_a_choice(family: Family) -> None:
+    browser = family.browser()
+    browser.choose("stride", EVERYTHING)
+    issued = browser.get("stride", f"/consent/handoff/issue?aud=trailhead&st={STATE}", **NAVIGATION)
+    finished = browser.follow(issued, **NAVIGATION)
+    assert finished.headers["location"] == "/" and not browser.jars["trailhead"]
+
+
 # CK-05
 def test_a_sub_domain_cannot_plant_a_transaction_where_sites_share_a_cookie_domain(
     family: Family, ledger: Ledger, clock: Clock
