@@ -565,11 +565,12 @@ def test_strict_csp_lets_gated_scripts_run_and_no_scripts_without_the_nonce(
     address = site.put(
         '<script nonce="{nonce}">window.log = ["own"]</script>'
         '<script>window.log.push("without a nonce")</script>'
-        + gate(data_src="/js/tag")
+        + gate(data_src="/js/tag", nonce="{nonce}")
         + "</script>"
-        + gate()
+        + gate(nonce="{nonce}")
         + "log.push('inline')</script>"
-        + '<template data-category="social"><b id="clone"></b><script>log.push("cloned")</script></template>'
+        + '<template data-category="social"><b id="clone"></b>'
+        '<script nonce="{nonce}">log.push("cloned")</script></template>'
     )
     page.goto(address)
     with page.expect_navigation():
@@ -583,6 +584,80 @@ def test_strict_csp_lets_gated_scripts_run_and_no_scripts_without_the_nonce(
         page.locator("dialog form[action$=withdraw] button").click()
     until(page, "window.consentkit?.state == '-'")
     assert log(page) == ["own"]
+
+
+INJECTED = {
+    "inline": gate("functional") + "log.push('attack')</script>",
+    "external": gate("functional", data_src="/js/attack") + "</script>",
+    "module": gate("functional", data_type="module", data_src="/js/attack") + "</script>",
+    "guessed nonce": gate("functional", nonce="AAAAAAAAAAAAAAAAAAAAAA") + "log.push('attack')</script>",
+    "inline in a template": '<template data-category="functional"><script>log.push("attack")</script></template>',
+    "external in a template": '<template data-category="functional"><script src="/js/attack"></script></template>',
+    "gate in a template": '<template data-category="functional">'
+    + gate("functional", data_src="/js/attack")
+    + "</script></template>",
+    "template in a template": '<template data-category="functional"><template data-category="functional">'
+    '<script src="/js/attack"></script></template></template>',
+    "drawn": '<template data-category="functional"><svg><script href="/js/attack"></script></svg></template>',
+    # An attribute without its end swallows the beginning of the page's next tag, and so takes its nonce.
+    "swallowing a script": gate("functional", data_src="/js/attack")[:-1] + " data-rest=",
+    "swallowing text": gate("functional", data_src="/js/attack")[:-1] + " data-rest='",
+}
+
+
+@pytest.mark.parametrize("markup", INJECTED.values(), ids=INJECTED)
+def test_injected_gate_without_the_nonce_does_not_run_under_a_strict_csp(
+    make_site: Callable[..., Site], page: "Page", markup: str
+) -> None:
+    site = make_site(csp=CSP)
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    own = "<script nonce={nonce} data-note='1'>window.log = (window.log || []).concat('own')</script>"
+    page.goto(
+        site.put(
+            '<script nonce="{nonce}">window.log = []</script>'
+            f"<p>{markup}{own}</p><p>'></p>"
+            + gate("functional", nonce="{nonce}")
+            + "log.push('page')</script><template data-category=functional nonce={nonce}>"
+            "<script>log.push('cloned')</script></template>"
+        )
+    )
+    page.evaluate("consentkit.ready")
+    until(page, "log.includes('cloned')")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('template'), { id: 'late' }));"
+        "document.querySelector('#late').dataset.category = 'functional'"
+    )
+    expect(page.locator("#late")).to_have_count(0)
+    assert [name for name in log(page) if name != "own"] == ["page", "cloned"]
+    assert not any("/js/attack" in address for address in asked)
+    assert len([line for line in said if "lacks the page's nonce" in line]) == 1
+
+
+def test_injected_script_without_the_nonce_runs_where_the_page_has_none(site: Site, page: "Page") -> None:
+    page.goto(site.put(GATED + INJECTED["inline"] + INJECTED["external in a template"]))
+    until(page, "log.length == 2")
+    assert log(page) == ["attack", "attack"]
+
+
+def test_template_passes_its_nonce_on(make_site: Callable[..., Site], page: "Page") -> None:
+    site = make_site(csp=CSP)
+    page.goto(
+        site.put(
+            '<script nonce="{nonce}">window.log = []</script>'
+            '<template data-category="functional" nonce="{nonce}"><b id="clone"></b><script src="/js/first"></script>'
+            + gate("functional")
+            + "log.push('gate')</script>"
+            '<template data-category="functional"><script>log.push("inner")</script></template></template>'
+            '<template data-category="functional"><b id="shown"></b><script nonce="{nonce}">log.push("own")</script>'
+            "</template>"
+        )
+    )
+    until(page, "log.length == 4")
+    assert sorted(log(page)) == ["first", "gate", "inner", "own"]
+    assert page.locator("#clone").count() == page.locator("#shown").count() == 1
 
 
 def test_dropped_cookie_is_shown_in_the_console_in_debug_mode(

@@ -5,10 +5,13 @@ import { allows } from "./state.js";
 import { trustedTypesPolicy } from "./trusted_types.js";
 
 const GATES = 'script[type="text/plain"][data-category],template[data-category]';
+// In an attribute, the beginning of a tag shows that markup was injected in front of it, to take its nonce.
+const SWALLOWED_TAG = /<(script|style|template)/i;
 
 /** @type {{ category?: string, vendor?: string }[]} */
 const openedGates = [];
 let isOpening = false;
+let hasWarned = false;
 
 /** Check whether something has run that is no longer allowed. Only a reload stops it. */
 export function hasRunWithdrawn() {
@@ -38,7 +41,20 @@ export async function openGates() {
 function findAllowedGate() {
   /** @type {NodeListOf<HTMLScriptElement | HTMLTemplateElement>} */
   const gates = document.querySelectorAll(GATES);
-  return [...gates].find(({ dataset }) => allows(dataset.category, dataset.vendor));
+  return [...gates].find(gate => allows(gate.dataset.category, gate.dataset.vendor) && isOfPage(gate));
+}
+
+/**
+ * Check whether the page itself wrote a gate. Where the page has a nonce, a script needs the same one: otherwise injected
+ * markup would run with ours. A template may lack it, because it passes on to its scripts only what it has.
+ * @param {HTMLScriptElement | HTMLTemplateElement} gate
+ */
+function isOfPage(gate) {
+  if (!nonce || [...gate.attributes].every(({ name, value }) => !SWALLOWED_TAG.test(name + value)) &&
+    (gate instanceof HTMLTemplateElement || gate.nonce == nonce)) return true;
+  if (!hasWarned) console.warn("consentkit: not run, because it lacks the page's nonce; add nonce=…", gate);
+  hasWarned = true;
+  return false;
 }
 
 /** @returns {Promise<unknown>} */
@@ -68,11 +84,14 @@ function runScript(gate) {
 }
 
 /**
- * Replace a template by its content. Scripts in it become gates, so that they run in their turn.
+ * Replace a template by its content. Scripts in it become gates, so that they run in their turn, and with its nonce.
  * @param {HTMLTemplateElement} gate
  */
 function insertTemplate(gate) {
   const content = document.importNode(gate.content, true);
+  /** @type {NodeListOf<HTMLScriptElement | HTMLTemplateElement>} */
+  const inner = content.querySelectorAll("script,template");
+  for (const element of inner) element.nonce ||= gate.nonce;
   for (const script of content.querySelectorAll("script")) {
     const { type, dataset } = script;
     const src = script.getAttribute("src");
