@@ -22,9 +22,9 @@ from consentkit.errors import ConfigurationError, MissingMiddlewareError
 from consentkit.handoff import handoff_address
 from consentkit.headers import own_path
 from consentkit.ui import figure
-from consentkit.web import RequestConsent, head_of, manager_of
+from consentkit.web import EmbedSigner, RequestConsent, head_of, manager_of
 
-__all__ = ["ConsentExtension", "group_link", "install", "link_to_group"]
+__all__ = ["ConsentExtension", "embed", "group_link", "install", "link_to_group"]
 
 
 def install(environment: Environment) -> None:
@@ -85,7 +85,19 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
         ConfigurationError: the address is not within the vendor's frame origins.
         MissingMiddlewareError: the template's context has no consent.
     """
-    consent = _consent_in(context)
+    return embed(_consent_in(context), vendor, url, title=title, link=link)
+
+
+def embed(consent: RequestConsent, vendor: str, url: str, *, title: str, link: str | None = None) -> Markup:
+    """Return the markup of a frame with a placeholder, for pages that Jinja2 does not render.
+
+    The arguments are those of `consent_embed`, after the consent that `get_consent` returns. The response does not depend on
+    the visitor.
+
+    Raises:
+        UnknownVendorError: the policy has no such vendor.
+        ConfigurationError: the address is not within the vendor's frame origins.
+    """
     manager, head = manager_of(consent), head_of(consent)
     declared = manager.policy.vendor(vendor)
     if not is_within(url, declared.origins.frame):
@@ -94,7 +106,8 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
             "`origins.frame` in the policy, or embed an address that lies there."
         )
     base = own_path(head.root_path, manager.prefix)
-    return figure(vendor, url, title, base=base, page=head.target, link=link)
+    signature = EmbedSigner(manager).sign(vendor, url)
+    return figure(vendor, url, title, signature=signature, base=base, page=head.target, link=link)
 
 
 def _consent_in(context: Context) -> RequestConsent:

@@ -1,3 +1,5 @@
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from jinja2 import Environment, TemplateSyntaxError
 from starlette.requests import Request
@@ -5,13 +7,15 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 import consentkit.jinja
+from consentkit.asgi import get_consent
 from consentkit.errors import (
     ConfigurationError,
     MissingMiddlewareError,
     UnknownCategoryError,
     UnknownVendorError,
 )
-from tests.support.front import Front, set_cookies
+from tests.support.embeds import embed_signature
+from tests.support.front import KEY, Front, set_cookies
 from tests.support.told import tree
 
 VIDEO = "https://www.youtube-nocookie.com/embed/abc"
@@ -102,6 +106,25 @@ def test_an_embed_is_the_same_for_everybody_and_may_be_cached(front: Front) -> N
     frame = next(tree(texts[0].text).iter("iframe"))
     assert frame.get("src").startswith("/consent/embed/youtube?u=https%3A%2F%2Fwww.youtube-nocookie.com")
     assert "next=%2Fpage%3Fpart%3D2%23consent-embed-" in frame.get("src")
+    signature = parse_qs(urlsplit(frame.get("src")).query)["s"]
+    assert signature == [embed_signature("youtube", VIDEO, key=KEY)]
+
+
+def test_the_address_that_an_embed_writes_loads_and_no_other_of_that_vendor(front: Front) -> None:
+    template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch") }}}}'
+    address = str(next(tree(answer(front, template).text).iter("iframe")).get("src"))
+    client = front.client()
+    assert client.get(address).status_code == 200
+    assert client.get(address.replace("embed%2Fabc", "embed%2Fabd")).status_code == 400
+
+
+def test_an_embed_in_a_page_without_jinja_is_the_same_and_may_be_cached(front: Front) -> None:
+    async def page(request: Request) -> Response:
+        return Response(consentkit.jinja.embed(get_consent(request), "youtube", VIDEO, title="Stretch"))
+
+    template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch") }}}}'
+    written = front.client(page).get("/page?part=2")
+    assert written.text == answer(front, template).text and "cache-control" not in written.headers
 
 
 def test_an_embed_knows_where_the_application_is_mounted(front: Front) -> None:

@@ -33,9 +33,10 @@ def take(browser: Browser, scheme: str) -> None:
         page.goto(ADDRESS + path, wait_until="networkidle")
         page.wait_for_selector(shown)
         keep(page.screenshot(), PICTURES / f"{name}-{scheme}.png")
-    page.set_viewport_size({"width": 1000, "height": 380})
-    page.goto(f"{ADDRESS}/consent/embed/youtube?u=https%3A%2F%2Fwww.youtube-nocookie.com%2Fembed%2Fabc")
-    keep(page.screenshot(), PICTURES / f"embed-{scheme}.png")
+    page.goto(f"{ADDRESS}/articles/hamstrings")
+    page.locator("#cookie-consent-reject-all").click()
+    page.locator("#cookie-consent").wait_for(state="detached")
+    keep(page.locator(".cookie-consent-embed iframe").first.screenshot(), PICTURES / f"embed-{scheme}.png")
     context.close()
 
 

@@ -16,7 +16,14 @@ _FIGURE = Markup(
 
 
 def figure(
-    vendor: str, url: str, title: str, *, base: str, page: str | None, link: str | None = None
+    vendor: str,
+    url: str,
+    title: str,
+    *,
+    signature: str,
+    base: str,
+    page: str | None,
+    link: str | None = None,
 ) -> Markup:
     """Return the figure that embeds a vendor's content.
 
@@ -24,12 +31,13 @@ def figure(
         vendor: id of the vendor.
         url: address of the content.
         title: name of the frame, and text of the link below it.
+        signature: of vendor and address, without which the frame does not load.
         base: path of the library's pages.
         page: path of the page with the figure, to return to after a decision; None if there is none to return to.
         link: address of the link; None for that of the content.
     """
     figure_id = f"consent-embed-{blake2s(f'{vendor} {url}'.encode(), digest_size=4).hexdigest()}"
-    query = {"u": url} | ({"next": f"{page}#{figure_id}"} if page else {})
+    query = {"u": url, "s": signature} | ({"next": f"{page}#{figure_id}"} if page else {})
     return _FIGURE.format(
         id=figure_id, base=base, vendor=vendor, query=urlencode(query), title=title, link=link or url
     )

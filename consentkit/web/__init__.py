@@ -3,6 +3,7 @@
 An adapter for another framework imports only the names listed here. `consentkit.asgi` is an example.
 """
 
+from consentkit.web.embed_signer import EmbedSigner
 from consentkit.web.endpoints import Answer, BodyBuffer, Endpoints, LedgerStep, refusal
 from consentkit.web.exchange import Exchange
 from consentkit.web.request_consent import RequestConsent, head_of, manager_of
@@ -14,6 +15,7 @@ from consentkit.web.threads import in_ledger_thread
 __all__ = [
     "Answer",
     "BodyBuffer",
+    "EmbedSigner",
     "Endpoints",
     "Exchange",
     "LedgerStep",

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from tests.contract.worlds import KEY
+from tests.support.embeds import embed_path
+
 Case = dict[str, Any]
 
 ORIGIN = "https://stride.example"
 VIDEO = "https://www.youtube-nocookie.com/embed/abc?rel=0"
-EMBED = "/embed/youtube?u=https%3A%2F%2Fwww.youtube-nocookie.com%2Fembed%2Fabc%3Frel%3D0"
+EMBED = embed_path("youtube", VIDEO, key=KEY)
 JSON_TYPE = ("content-type", "application/json")
 FORM_TYPE = ("content-type", "application/x-www-form-urlencoded")
 
@@ -66,6 +69,7 @@ COMMON: dict[str, Case] = {
     "embed of http": get("/embed/youtube?u=http://www.youtube-nocookie.com/"),
     "embed of an unknown vendor": get("/embed/nobody?u=https://www.youtube-nocookie.com/"),
     "embed of a vendor without frames": get("/embed/google-analytics?u=https://www.youtube-nocookie.com/"),
+    "embed without a signature": get(EMBED.partition("&s=")[0]),
     "embed with two addresses": get(f"{EMBED}&u=x"),
     "embed with a forged token": get(f"{EMBED}&t=1788177660.AAAA"),
     "embed with odd fields": get(f"{EMBED}&z=1&next=//evil.example"),
@@ -95,7 +99,11 @@ CHANGING: dict[str, Case] = {
     "form: change": form("choice=change&vendor.youtube=on&surface=embed&next=/videos%23v"),
     "form: withdraw": form("next=/c", "/withdraw"),
     "form: withdraw one": form("category=social&next=/c&surface=preferences", "/withdraw"),
-    "load once": {"path": f"{EMBED}&next=/v", "method": "POST"},
+    "load once": {
+        "path": f"{EMBED}&next=/v",
+        "method": "POST",
+        "headers": [("sec-fetch-site", "same-origin")],
+    },
     "with GPC": json(
         '{"choice":"accept_all","surface":"preferences","language":"nl"}',
         "POST",
@@ -172,7 +180,13 @@ FAULTY: dict[str, Case] = {
     "unknown category taken back": {"path": "/decision?category=nothing", "method": "DELETE"},
     "required category taken back": {"path": "/decision?category=functional", "method": "DELETE"},
     "misspelt query": {"path": "/decision?kategory=social", "method": "DELETE"},
-    "load once with JSON": {"path": EMBED, "method": "POST", "body": b"{}", "headers": [JSON_TYPE]},
+    "load once with JSON": {
+        "path": EMBED,
+        "method": "POST",
+        "body": b"{}",
+        "headers": [JSON_TYPE, ("sec-fetch-site", "same-origin")],
+    },
+    "load once outside a browser": {"path": EMBED, "method": "POST"},
     "load once of another origin": {"path": "/embed/youtube?u=https://evil.example/", "method": "POST"},
     "DELETE of embed": {"path": EMBED, "method": "DELETE"},
 }
@@ -241,7 +255,12 @@ ROOTED: dict[str, Case] = {
     "banner": get("/banner?next=/app/consent/policy") | _APP,
     "decision": get("/decision") | _APP,
     "embed": get(f"{EMBED}&next=/app/v") | _APP,
-    "load once": {"path": f"{EMBED}&next=/app/v", "method": "POST"} | _APP,
+    "load once": {
+        "path": f"{EMBED}&next=/app/v",
+        "method": "POST",
+        "headers": [("sec-fetch-site", "same-origin")],
+    }
+    | _APP,
     "form": form("choice=accept_all&next=/app/a") | _APP,
     "form under the prefix": form("choice=accept_all&next=/app/consent/policy") | _APP,
     "form under the bare prefix": form("choice=accept_all&next=/consent/policy") | _APP,

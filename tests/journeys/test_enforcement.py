@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +226,27 @@ def test_without_javascript_placeholders_load_only_the_chosen_embed(world: World
     page.locator(".cookie-consent-withdraw button").press("Enter")
     page.wait_for_load_state("networkidle")
     assert _visit(world, page) == set()
+
+
+# LB-10
+def test_away_from_its_page_an_embed_is_the_placeholder_whatever_was_answered(
+    world: World, open_page: NewPage
+) -> None:
+    page = open_page()
+    page.goto(world.base + HAMSTRINGS)
+    address = f"{world.base}{page.locator('iframe').first.get_attribute('src')}"
+    html = f'<!doctype html><title>x</title><a href="{escape(address)}">Prizes</a>'
+    page.route("http://elsewhere.example/", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.locator("#cookie-consent-accept-all").click()
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    page.goto(world.base + HAMSTRINGS)
+    expect(page.frame_locator("iframe").first.locator("iframe")).to_have_count(1)
+    page.goto("http://elsewhere.example/")
+    for leads in (lambda: page.locator("a").click(), lambda: page.goto(address)):
+        leads()
+        expect(page.locator("h1")).to_have_text("YouTube")
+        assert len(page.frames) == 1
 
 
 # The server's policy holds where a template forgot to ask

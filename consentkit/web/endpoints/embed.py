@@ -2,31 +2,32 @@
 
 The embedding page is the same for every visitor. This endpoint decides what the visitor sees, with or without JavaScript. "Load
 once" is a signed token for one vendor, one address and one minute. It changes no decision, and its record has no pseudonym.
+
+The vendor's frame shows only in a frame of this site's own pages. So a token or an allowed vendor is of no use to another
+site: neither in a link nor in a frame of its own.
 """
 
-import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from consentkit.consent import signer
 from consentkit.enforcement import is_within
 from consentkit.errors import LedgerError
-from consentkit.headers import local_path, own_path
+from consentkit.headers import header_values, local_path, own_path
 from consentkit.policy import Vendor
+from consentkit.web.embed_signer import EmbedSigner
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.body import FORM, media_type, required_body
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import RepeatedFieldError, unique_fields
 from consentkit.web.exchange import Exchange
+from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response, html, redirect
 from consentkit.web.services import SiteServices
 
 __all__ = ["FRAMED_HEADERS", "EmbedEndpoint"]
 
-TOKEN_SECONDS = 60
-_TOKEN = re.compile(r"([1-9][0-9]{0,11})\.([A-Za-z0-9_-]{1,64})")
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
@@ -36,27 +37,33 @@ FRAMED_HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"content-security-policy", _POLICY.encode()),
     (b"x-frame-options", b"SAMEORIGIN"),
+    # For browsers without fetch metadata: a page of another site that opened this one in a window learns nothing of it.
+    (b"cross-origin-opener-policy", b"same-origin"),
 )
 # The query fields of an embed, in the order in which redirects write them; other fields are ignored.
-_FIELDS = ("u", "next", "t")
+_FIELDS = ("u", "s", "next", "t")
 
 
 class EmbedEndpoint:
-    """Responds at `embed/{vendor}?u=URL`."""
+    """Responds at `embed/{vendor}?u=URL&s=SIGNATURE`."""
 
     def __init__(self, site: SiteServices) -> None:
         manager = site.manager
         self._site = site
         self._manager = manager
         self.methods: Methods = {"GET": self._show, "POST": self._load_once}
-        salt = f"consentkit.embed.v1|{manager.group}|{manager.site}"
-        self._signer = signer(manager.cookie.keys_oldest_first, salt)
+        self._signer = EmbedSigner(manager)
 
     def _show(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Return a page with the vendor's frame if it is allowed or loaded once, otherwise with the placeholder."""
+        """Return a page with the vendor's frame if it is allowed or loaded once, otherwise with the placeholder.
+
+        Outside a frame of this site the page is the placeholder for everybody, without a script.
+        """
         vendor, query = self._requested(exchange)
-        is_shown = exchange.consent.vendors[vendor.id] or self._is_valid(
-            query.get("t", ""), vendor.id, query["u"]
+        is_framed = _is_framed_here(exchange.head)
+        is_shown = is_framed and (
+            exchange.consent.vendors[vendor.id]
+            or self._signer.is_valid(query.get("t", ""), vendor.id, query["u"])
         )
         pages, view = self._site.pages, exchange.view(back=query.get("next") or "/")
         rows = pages.policy_json(view.language)["vendors"]
@@ -73,6 +80,7 @@ class EmbedEndpoint:
             address=query["u"],
             again=self._address(exchange, vendor, query),
             shown=is_shown,
+            framed=is_framed,
             script=Markup(tag),  # noqa: S704 - escaped where it was written
         )
         headers = {"cache-control": "private, no-store"}
@@ -81,8 +89,15 @@ class EmbedEndpoint:
         return html(page, headers=headers)
 
     def _load_once(self, exchange: Exchange, body: bytes | None) -> Answer:
-        """Return a step that records "load once", and then redirects to the vendor's frame for one minute."""
+        """Return a step that records "load once", and then redirects to the vendor's frame for one minute.
+
+        Raises:
+            HTTPProblem: the request does not come from a browser (403), or the ledger cannot record it (503).
+        """
         vendor, query = self._requested(exchange)
+        headers = exchange.head.headers
+        if not (header_values(headers, b"sec-fetch-site") or header_values(headers, b"origin")):
+            raise HTTPProblem(403, "This is for the button on a page of this site, in a browser.")
         if required_body(body) and media_type(exchange.head) != FORM:
             raise HTTPProblem(415, f"Send {FORM}.")
         query.pop("t", None)
@@ -101,7 +116,7 @@ class EmbedEndpoint:
                     "This cannot be recorded at the moment, so nothing was loaded.",
                     headers={"retry-after": "5"},
                 ) from None
-            query["t"] = self._token(vendor.id, query["u"])
+            query["t"] = self._signer.token(vendor.id, query["u"])
             return self._again(exchange, vendor, query)
 
         return record
@@ -123,6 +138,8 @@ class EmbedEndpoint:
         query = _query(exchange.head.query)
         if not is_within(query.get("u", ""), vendor.origins.frame):
             raise HTTPProblem(400, "`u` is not an address within this third party's frame origins.")
+        if not self._signer.is_signed(vendor.id, query["u"], query.get("s", "")):
+            raise HTTPProblem(400, "`s` does not sign `u`: use the address that `consent_embed` writes.")
         if "next" in query:
             query["next"] = local_path(query["next"], self._own_path(exchange))
         return vendor, query
@@ -133,21 +150,15 @@ class EmbedEndpoint:
     def _own_path(self, exchange: Exchange) -> str:
         return own_path(exchange.head.root_path, self._manager.prefix)
 
-    # Tokens
 
-    def _token(self, vendor: str, address: str) -> str:
-        until = int(self._manager.clock()) + TOKEN_SECONDS
-        return f"{until}.{self._signer.get_signature(_claim(until, vendor, address)).decode()}"
+def _is_framed_here(head: RequestHead) -> bool:
+    """Return whether a request is for a frame in a page of this site, as far as the browser says (Fetch Metadata).
 
-    def _is_valid(self, token: str, vendor: str, address: str) -> bool:
-        match = _TOKEN.fullmatch(token)
-        if match is None or not 0 <= int(match[1]) - self._manager.clock() <= TOKEN_SECONDS:
-            return False
-        return self._signer.verify_signature(_claim(match[1], vendor, address), match[2])
-
-
-def _claim(until: int | str, vendor: str, address: str) -> bytes:
-    return f"{until}|{vendor}|{address}".encode()
+    Elsewhere the vendor's frame must not show: another site could count frames to learn who allowed the vendor.
+    """
+    destinations = header_values(head.headers, b"sec-fetch-dest")
+    sites = header_values(head.headers, b"sec-fetch-site")
+    return destinations in ([], [b"iframe"]) and sites in ([], [b"same-origin"])
 
 
 def _query(raw: bytes) -> dict[str, str]:

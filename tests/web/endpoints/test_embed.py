@@ -1,4 +1,5 @@
 import re
+import string
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -7,14 +8,21 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.conftest import Clock
-from tests.support.front import ORIGIN, Front, set_cookies
+from tests.support.embeds import embed_path, embed_signature
+from tests.support.front import KEY, ORIGIN, Front, set_cookies
 from tests.support.told import tree, words
 
-HUB = quote("https://frames.adhub.example/x", safe="")
 VIDEO = "https://www.youtube-nocookie.com/embed/abc?start=3"
+ADVERT = "https://frames.adhub.example/x"
 EMBED = "/consent/embed/youtube"
-ADDRESS = f"{EMBED}?u={quote(VIDEO, safe='')}&next=%2Farticles%2Fx%23here"
+SIGNATURE = embed_signature("youtube", VIDEO, key=KEY)
+BARE = f"/consent{embed_path('youtube', VIDEO, key=KEY)}"
+ADDRESS = f"{BARE}&next=%2Farticles%2Fx%23here"
 SAME = {"sec-fetch-site": "same-origin", "origin": ORIGIN}
+FRAMED = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
+
+
+LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 
 @pytest.fixture
@@ -92,22 +100,23 @@ def test_loading_once_shows_it_for_a_minute_changes_nothing_and_leads_to_nobody(
     assert frames(client.get(place).text) == []
 
 
-@pytest.mark.parametrize("change", ["vendor", "address", "time", "signature", "garbage", "empty"])
+@pytest.mark.parametrize("change", ["vendor", "address", "time", "signature", "spelling", "garbage", "empty"])
 def test_a_token_is_for_one_vendor_one_address_and_one_time(client: TestClient, change: str) -> None:
     place = client.post(ADDRESS, headers=SAME).headers["location"]
     token = parse_qs(urlsplit(place).query)["t"][0]
+    another = "https://www.youtube-nocookie.com/embed/abc?start=4"
     other = {
-        "vendor": place.replace("/youtube", "/adhub").replace(
-            quote(VIDEO, safe=""), quote("https://frames.adhub.example/x", safe="")
-        ),
-        "address": place.replace("start%3D3", "start%3D4"),
+        "vendor": f"/consent{embed_path('adhub', ADVERT, key=KEY, t=token)}",
+        "address": f"/consent{embed_path('youtube', another, key=KEY, t=token)}",
         "time": place.replace(token, re.sub(r"^\d+", lambda found: str(int(found[0]) + 1), token)),
-        "signature": place[:-1] + ("A" if place[-1] != "A" else "B"),
+        "signature": place[:-4] + ("AAAA" if place[-4:] != "AAAA" else "BBBB"),
+        "spelling": place[:-1] + LETTERS[LETTERS.index(place[-1]) ^ 1],
         "garbage": place.replace(token, "%FF"),
         "empty": place.replace(token, ""),
     }[change]
     answer = client.get(other)
-    assert answer.status_code in (200, 400) and frames(answer.text) == []
+    assert answer.status_code == (400 if change == "garbage" else 200) and frames(answer.text) == []
+    assert frames(client.get(place).text) == [VIDEO]
 
 
 def test_load_once_adds_no_record_where_the_vendor_is_allowed(front: Front, client: TestClient) -> None:
@@ -141,11 +150,92 @@ def test_nothing_is_loaded_while_the_ledger_is_away(make_front: Callable[..., Fr
         (EMBED + "?u=%ff", 400),
         (EMBED + "?" + "&".join(f"a{n}=1" for n in range(20)), 400),
         (EMBED + "?u=https%3A%2F%2Fwww.youtube-nocookie.com%40evil.example%2F", 400),
+        (f"{EMBED}?u={quote(VIDEO, safe='')}", 400),
+        (f"{EMBED}?u={quote(VIDEO, safe='')}&s=", 400),
+        (f"{EMBED}?u={quote(VIDEO, safe='')}&s=%C3%A9", 400),
+        (f"{EMBED}?u={quote(VIDEO + '4', safe='')}&s={SIGNATURE}", 400),
+        (f"{EMBED}?u={quote(VIDEO, safe='')}&s={embed_signature('adhub', VIDEO, key=KEY)}", 400),
+        (f"{EMBED}?u={quote(VIDEO, safe='')}&s={embed_signature('youtube', VIDEO, key=KEY[::-1])}", 400),
+        (
+            f"{EMBED}?u={quote(VIDEO, safe='')}&s="
+            + embed_signature("youtube", VIDEO, key=KEY, site="trailhead"),
+            400,
+        ),
+        (
+            f"{EMBED}?u={quote(VIDEO, safe='')}&s={SIGNATURE[:-1]}{LETTERS[LETTERS.index(SIGNATURE[-1]) ^ 1]}",
+            400,
+        ),
+        (f"{BARE}&s={SIGNATURE}", 400),
     ],
 )
 def test_other_addresses_are_refused(client: TestClient, path: str, status: int) -> None:
     assert client.get(path).status_code == status
     assert client.post(path, headers=SAME).status_code == status
+
+
+ELSEWHERE = [
+    {"sec-fetch-dest": "document", "sec-fetch-site": "none"},
+    {"sec-fetch-dest": "document", "sec-fetch-site": "same-origin"},
+    {"sec-fetch-dest": "document", "sec-fetch-site": "cross-site"},
+    {"sec-fetch-dest": "iframe", "sec-fetch-site": "cross-site"},
+    {"sec-fetch-dest": "iframe", "sec-fetch-site": "same-site"},
+    {"sec-fetch-dest": "iframe", "sec-fetch-site": "none"},
+    {"sec-fetch-dest": "object", "sec-fetch-site": "same-origin"},
+    {"sec-fetch-dest": "empty", "sec-fetch-site": "same-origin"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-dest": "document"},
+    {"sec-fetch-dest": "iframe, document", "sec-fetch-site": "same-origin"},
+]
+
+
+# A window or frame of another site must not learn what was allowed, nor show content that was loaded once.
+@pytest.mark.parametrize("headers", ELSEWHERE)
+def test_outside_a_frame_of_this_site_everybody_gets_the_same_placeholder(
+    front: Front, client: TestClient, headers: dict[str, str]
+) -> None:
+    place = client.post(ADDRESS, headers=SAME).headers["location"]
+    assert frames(client.get(place, headers=FRAMED).text) == [VIDEO]
+    assert frames(client.get(place).text) == [VIDEO], "a browser without fetch metadata"
+    stranger = front.client().get(ADDRESS, headers=headers)
+    assert frames(stranger.text) == [] and "<script" not in stranger.text and "Load once" not in stranger.text
+    assert frames(client.get(place, headers=headers).text) == []
+    client.post("/consent/decision", json={"vendors": {"youtube": True}})
+    assert frames(client.get(ADDRESS, headers=FRAMED).text) == [VIDEO]
+    allowed = client.get(ADDRESS, headers=headers)
+    assert (allowed.text, allowed.headers) == (stranger.text, stranger.headers)
+
+
+def test_the_placeholder_in_a_window_of_its_own_still_offers_the_vendor_and_its_site(
+    client: TestClient,
+) -> None:
+    page = tree(client.get(ADDRESS, headers=ELSEWHERE[0]).text)
+    assert [form.get("action") for form in page.iter("form")] == ["/consent/decision"]
+    assert VIDEO in [link.get("href") for link in page.iter("a")]
+
+
+def test_no_other_sites_window_holds_on_to_an_embed(client: TestClient) -> None:
+    for path in (ADDRESS, EMBED):
+        assert client.get(path).headers["cross-origin-opener-policy"] == "same-origin"
+
+
+# HT-06
+@pytest.mark.parametrize("headers", [{}, {"referer": f"{ORIGIN}/articles/x"}, {"user-agent": "curl/8"}])
+def test_nothing_but_a_browser_loads_once(front: Front, client: TestClient, headers: dict[str, str]) -> None:
+    answer = client.post(ADDRESS, headers=headers)
+    assert answer.status_code == 403 and "location" not in answer.headers and front.records() == []
+
+
+@pytest.mark.parametrize("headers", [{"origin": ORIGIN}, {"sec-fetch-site": "same-origin"}])
+def test_a_browser_that_sends_one_of_the_two_headers_loads_once(
+    client: TestClient, headers: dict[str, str]
+) -> None:
+    assert client.post(ADDRESS, headers=headers).status_code == 303
+
+
+def test_an_address_outlives_its_key_until_the_key_is_removed(make_front: Callable[..., Front]) -> None:
+    newer = "a newer key than the one that pages in a cache are signed with"
+    assert make_front(secret_key=[newer, KEY]).client().get(ADDRESS).status_code == 200
+    assert make_front(secret_key=newer).client().get(ADDRESS).status_code == 400
 
 
 # HT-06, WD-08
@@ -160,8 +250,7 @@ def test_a_post_has_to_come_from_a_page_of_ours_with_a_form(front: Front, client
 
 
 def test_the_way_back_stays_on_this_site(client: TestClient) -> None:
-    bare = f"{EMBED}?u={quote(VIDEO, safe='')}"
-    assert client.post(bare, headers=SAME).headers["location"].startswith(f"{bare}&t=")
-    answer = client.get(f"{EMBED}?u={quote(VIDEO)}&next=https%3A%2F%2Fevil.example")
+    assert client.post(BARE, headers=SAME).headers["location"].startswith(f"{BARE}&t=")
+    answer = client.get(f"{BARE}&next=https%3A%2F%2Fevil.example")
     (field,) = (one for one in tree(answer.text).iter("input") if one.get("name") == "next")
     assert field.get("value") == "/" and "evil.example" not in answer.text

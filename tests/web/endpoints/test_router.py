@@ -18,11 +18,13 @@ from consentkit import Ledger, load_policy
 from consentkit.notices.notice import Notice
 from consentkit.web.endpoints.choice import MOST_FIELDS
 from tests.conftest import HERE, Clock
+from tests.support.embeds import embed_path
 from tests.support.front import (
     CLEARED,
     COMPANION,
     COOKIE,
     EVERYTHING,
+    KEY,
     ORIGIN,
     Front,
     a_policy,
@@ -748,13 +750,15 @@ def test_redirects_assets_and_foreign_requests_are_protected_too(client: TestCli
 
 
 VIDEO = "https://www.youtube-nocookie.com/embed/x"
+EMBED = f"/consent{embed_path('youtube', VIDEO, key=KEY)}"
 
 
 # LB-10, HT-04
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        (f"/consent/embed/youtube?u={quote(VIDEO, safe='')}", 200),
+        (EMBED, 200),
+        (EMBED.partition("&s=")[0], 400),
         ("/consent/embed/youtube?u=https%3A%2F%2Fevil.example", 400),
         ("/consent/embed/nobody", 404),
         ("/consent/embed/youtube/x", 404),
@@ -773,7 +777,7 @@ def test_an_embed_may_be_framed_by_this_site_alone(passer_by: TestClient, path: 
 # LB-10
 def test_a_granted_embed_frames_its_vendor_and_nobody_else(front: Front, client: TestClient) -> None:
     front.cookie(client, social=True)
-    answer = client.get(f"/consent/embed/youtube?u={quote(VIDEO, safe='')}")
+    answer = client.get(EMBED)
     (policy,) = answer.headers.get_list("content-security-policy")
     assert policy.endswith("; frame-src https://www.youtube-nocookie.com")
     assert tree(answer.text).find(".//iframe").get("src") == VIDEO
