@@ -155,15 +155,15 @@ class ConsentCookie:
         """
         return self._codec.dumps(decision)
 
-    def set_cookie(self, decision: Decision) -> list[str]:
+    def set_cookie(self, decision: Decision, consent: Consent | None = None) -> list[str]:
         """Return the Set-Cookie values for a decision: the signed cookie's first, then the companion's.
 
-        Max-Age runs to the end of the decision's validity (RFC 6265bis). For a decision that has ended, both cookies are deleted.
+        `consent` is what the decision allows now, if the caller has evaluated it already. Max-Age runs to the end of the decision's validity (RFC 6265bis). For a decision that has ended, both cookies are deleted.
         """
         now = self.clock()
         ends = self.evaluator.expires(decision)
         age = max(0, (ends or 0) - int(now))
-        companion = self.companion_value(self.evaluator.evaluate(decision, now))
+        companion = self.companion_value(consent or self.evaluator.evaluate(decision, now))
         return [
             f"{self.name}={self.dumps(decision)}{self._attributes}; HttpOnly; Max-Age={age}",
             f"{self.companion}={companion}{self._attributes}; Max-Age={age}",

@@ -70,6 +70,7 @@ class DecisionPlan:
         fresh: the pseudonym of a visitor who has none.
         imported: the other site's pseudonym, for a grant that a hand-off brought.
         loaded: digests of notices that the ledger was asked for.
+        foreseen: the record of a visitor about whom the ledger holds nothing, so that it is known before asking.
         is_online: whether the plan was last worked out on what the ledger holds.
         outcome: the result of the last working out.
     """
@@ -86,6 +87,7 @@ class DecisionPlan:
     imported: ImportedGrant | None = None
     loaded: set[str] = field(default_factory=set)
     is_online: bool = True
+    foreseen: Record | None = None
     outcome: Outcome = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +114,8 @@ class DecisionPlan:
         """Return the record of the decision and its echoes, given what the ledger holds. Sets `outcome`."""
         self.is_online = True
         subject = self.subject
+        if self.foreseen is not None and (not self.context.submission or view.stored(self.record_id) is None):
+            return Entries((self.foreseen,))
         tied = view.newest(subject) if subject else ()
         repeated = view.stored(self.record_id) if self.context.submission else None
         own = repeated or next((record for record in tied if record.id == self.record_id), None)
@@ -211,7 +215,7 @@ class DecisionPlan:
             consent=consent,
             record=record,
             reference=record.subject if self.event == "withdrawn" else None,
-            cookies=tuple(self.cookie.set_cookie(after)),
+            cookies=tuple(self.cookie.set_cookie(after, consent)),
             narrowed=bool(allowed_in(self.before) - allowed_in(consent)),
         )
         return record

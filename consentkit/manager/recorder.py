@@ -272,6 +272,7 @@ class DecisionRecorder:
                 return plan.outcome
             if record is not None and record.subject is None and not self._anonymous.take():
                 return self._counted(record, plan)
+            plan.foreseen = record
         if plan.event != "withdrawn" and not self._decisions.take():
             raise LedgerUnavailableError(
                 "This process takes no further decisions for a moment: there are too many."
