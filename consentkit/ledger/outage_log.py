@@ -45,11 +45,16 @@ class OutageLog:
         self._is_announced = False
         self._next_line = self._clock()
 
-    def count(self, **numbers: int) -> str | None:
-        """Add to counters, which begins an outage if there is none. Return the line that is due, or None.
+    def add(self, **numbers: int) -> None:
+        """Add to counters, or take away from them, whether there is an outage or not.
 
-        Counters are named as in the line, with underscores for spaces. A negative number takes away from a counter.
+        Counters are named as in the line, with underscores for spaces.
         """
+        with self._lock:
+            self._counters.update(numbers)
+
+    def count(self, **numbers: int) -> str | None:
+        """Add to counters, which begins an outage if there is none. Return the line that is due, or None."""
         began, lasts, _ = self._sentences
         with self._lock:
             self._is_outage = True
@@ -61,26 +66,28 @@ class OutageLog:
             if not self._is_announced:
                 self._is_announced = True
                 return began
-            return f"{lasts} {self._counted()}"
+            return lasts + self._counted()
 
-    def end(self, **numbers: int) -> str | None:
-        """Add to counters and end the outage. Return the line that is due; None if no line said that it began."""
+    def end(self) -> str | None:
+        """End the outage. Return the line that is due; None if no line said that it began."""
         with self._lock:
             if not self._is_outage:
+                self._counters.clear()
                 return None
             self._is_outage = False
-            self._counters.update(numbers)
             if not self._is_announced:
                 return None
-            line = f"{self._sentences[2]} {self._counted()}"
+            line = self._sentences[2] + self._counted()
             self._is_announced = False
             self._counters.clear()
             self._next_line = self._clock() + self._interval
             return line
 
     def _counted(self) -> str:
-        counted = [f"{name.replace('_', ' ')}: {number}" for name, number in self._counters.items()]
-        return f"({', '.join(counted)})"
+        counted = ", ".join(
+            f"{name.replace('_', ' ')}: {number}" for name, number in self._counters.items() if number
+        )
+        return f" ({counted})" if counted else ""
 
 
 _FORK_HOOKS: Final = ForkHooks(after_in_child=OutageLog.restart)

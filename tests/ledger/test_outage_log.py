@@ -33,20 +33,28 @@ def test_a_line_with_counters_is_due_once_a_minute(outage: OutageLog, clock: Clo
 def test_the_end_of_an_outage_returns_one_line(outage: OutageLog) -> None:
     assert outage.end() is None
     outage.count(waiting=3)
-    assert outage.end(waiting=-3, delivered=3) == "Back. (waiting: 0, delivered: 3)"
+    outage.add(waiting=-3, delivered=3)
+    assert outage.end() == "Back. (delivered: 3)"
     assert outage.end() is None
 
 
+def test_what_was_counted_without_an_outage_is_not_part_of_the_next_one(outage: OutageLog) -> None:
+    outage.add(delivered=3)
+    outage.end()
+    outage.count()
+    assert outage.end() == "Back."
+
+
 def test_outages_that_follow_each_other_share_the_lines_of_a_minute(outage: OutageLog, clock: Clock) -> None:
-    outage.count(waiting=1)
-    outage.end(waiting=-1, delivered=1)
+    outage.count(delivered=1)
+    assert outage.end() == "Back. (delivered: 1)"
     for _ in range(100):
         clock.advance(0.1)
-        assert outage.count(waiting=1) is None
-        assert outage.end(waiting=-1, delivered=1) is None
+        assert outage.count(delivered=1) is None
+        assert outage.end() is None
     clock.advance(60)
-    assert outage.count(waiting=1) == "Away."
-    assert outage.end(waiting=-1, delivered=1) == "Back. (waiting: 0, delivered: 101)"
+    assert outage.count(delivered=1) == "Away."
+    assert outage.end() == "Back. (delivered: 101)"
 
 
 def test_a_forked_child_counts_its_own_outages() -> None:
