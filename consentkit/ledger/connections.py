@@ -2,24 +2,27 @@
 
 import logging
 import os
+import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, Executable
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from consentkit.errors import ConfigurationError, LedgerUnavailableError
 from consentkit.ledger.engines import in_memory, make_engine, supported
 from consentkit.ledger.fork_hooks import ForkHooks
-from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, InsertIgnore, schema
+from consentkit.ledger.sqlite_file import FileCheck, file_id, is_damage, is_writable_file, set_write_ahead
+from consentkit.ledger.store import is_missing_table, make_tables, read_store_id
+from consentkit.ledger.tables import store
 from consentkit.ledger.watchdog import Watchdog
 
-__all__ = ["Database", "is_lost_connection"]
+__all__ = ["Database", "DatabaseHealth", "is_lost_connection"]
 
 logger = logging.getLogger("consentkit.ledger")
 
@@ -45,13 +48,35 @@ def is_lost_connection(error: LedgerUnavailableError) -> bool:
     return isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
 
 
+class DatabaseHealth(TypedDict):
+    """Facts about the ledger's database for monitoring.
+
+    Attributes:
+        state: how the last use by this process ended.
+        store: the random id of the database; None before its first use.
+    """
+
+    state: Literal["ok", "unreachable", "damaged", "unused"]
+    store: str | None
+
+
 class Database:
     """Run queries, and transactions that commit in the order of `seq`, each within a time limit.
 
     Connections are opened when first needed and closed before a fork, so that no process uses another's.
+
+    Attributes:
+        store_id: the random id of the database, which was drawn when its tables were created; None before its first use.
+        epoch: a number that grows whenever the database turns out to be another one, or to have lost its tables.
     """
 
-    def __init__(self, target: str | URL | Engine, *, lock_timeout: float) -> None:
+    def __init__(
+        self,
+        target: str | URL | Engine,
+        *,
+        lock_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if lock_timeout <= 0:
             raise ConfigurationError(
                 f"lock_timeout = {lock_timeout}: the ledger needs time to answer. Write seconds above 0."
@@ -70,7 +95,14 @@ class Database:
             for statement in _BEGIN[self.dialect]
         )
         self._path = ""
-        self._file_id = _file_id(self._path)
+        self._file_id = file_id(self._path)
+        self._file_check = FileCheck(self._engine, clock=clock)
+        self._is_file_checked = False
+        self._is_file_replaced = False
+        self._damage: str | None = None
+        self._state: Literal["ok", "unreachable", "unused"] = "unused"
+        self.store_id: str | None = None
+        self.epoch = 0
         self._watchdog = Watchdog()
         self._closed = False
         self._ready = False
@@ -87,9 +119,11 @@ class Database:
         try:
             return self._read(statement, values)
         except LedgerUnavailableError as error:
-            if not is_lost_connection(error) or time.monotonic() - started > self.lock_timeout:
+            may_try_again = is_lost_connection(error) or is_missing_table(error.__cause__)
+            if not may_try_again or time.monotonic() - started > self.lock_timeout:
                 raise
         # A restart of the server breaks the connections that wait in the pool. SQLAlchemy has dropped them all by now.
+        # Missing tables are created at this second try.
         return self._read(statement, values)
 
     @contextmanager
@@ -102,8 +136,48 @@ class Database:
         # Twice: waiting for the lock and writing have `lock_timeout` each.
         with self._connection(2 * self.lock_timeout + _MARGIN) as connection:
             self._begin(connection)
+            if read_store_id(connection) != self.store_id:
+                connection.rollback()
+                self._make_ready(connection)
+                self._begin(connection)
             yield connection
             connection.exec_driver_sql("COMMIT")
+
+    def check(self) -> None:
+        """Check whether the database is still the same and, for a SQLite file, undamaged. Call this at every poll.
+
+        A database that was not used yet is not checked.
+
+        Raises:
+            LedgerUnavailableError: the database is damaged, or did not answer in time.
+        """
+        if self._state == "unused":
+            return
+        if self._is_file and self.store_id is not None:
+            self._check_file()
+        found = self.read(sqlalchemy.select(store.c.id))
+        if not found or found[0][0] != self.store_id:
+            self._ready = False
+            self.read(sqlalchemy.select(store.c.id))
+
+    def is_writable(self) -> bool:
+        """Return whether the database accepts changes now: not a standby, not read-only, its file not protected.
+
+        Raises:
+            LedgerUnavailableError: the server did not answer in time.
+        """
+        if self.dialect == "sqlite":
+            return self._is_memory or is_writable_file(self._engine.url)
+        # It is on for a standby too.
+        return bool(self.read(sqlalchemy.text("SHOW transaction_read_only"))[0][0] == "off")
+
+    def health(self) -> DatabaseHealth:
+        """Return facts about the database for monitoring, without using it."""
+        return {"state": self._state if self._damage is None else "damaged", "store": self.store_id}
+
+    def begin_epoch(self) -> None:
+        """Note that the database has lost content, as after a restore, so that what was stored before is stored again."""
+        self.epoch += 1
 
     def close(self) -> None:
         """Close the connections, except those of an engine that the application made."""
@@ -118,6 +192,7 @@ class Database:
 
     @contextmanager
     def _connection(self, seconds: float) -> Iterator[Connection]:
+        self._refuse_damaged()
         with (
             self._counted_for_forks(),
             self._database_errors(),
@@ -133,12 +208,13 @@ class Database:
 
     def _connect(self) -> Connection:
         # A connection to a deleted file goes on writing to an inode that nobody can find again.
-        if self._ready and self._file_id != _file_id(self._path):
+        if self._ready and self._file_id != file_id(self._path):
             logger.error(
                 "%s was deleted or replaced while in use. The ledger continues with the file that is there now, or "
                 "with a new one. Restore the old one from your backup.",
                 self._path,
             )
+            self._is_file_replaced = True
             self._disconnect()
         return self._engine.connect()
 
@@ -150,12 +226,53 @@ class Database:
     def _database_errors(self) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+            self._state = "unreachable"
             if self._is_file:
                 self._disconnect()
             # The driver's error, because SQLAlchemy's text repeats the statement.
             reason = getattr(error, "orig", None) or error
+            if is_missing_table(error):
+                self._ready = False
+            elif is_damage(reason):
+                self._note_damage(str(reason))
             raise LedgerUnavailableError(f"The ledger cannot be used now: {reason}") from error
+        else:
+            self._state = "ok"
+
+    # Damage
+
+    def _refuse_damaged(self) -> None:
+        if self._damage is not None and self._file_check.is_worth_another_look(self._path):
+            self._check_file()
+        if self._damage is not None:
+            raise LedgerUnavailableError(
+                f"The ledger cannot be used now: its file is damaged ({self._damage}). Restore it from your backup."
+            )
+
+    def _check_file(self) -> None:
+        with self._counted_for_forks(), self._database_errors():
+            is_gone = file_id(self._path) == (0, 0)
+            after_damage = self._damage is not None
+            self._note_damage(
+                None if is_gone else self._file_check.damage(self._path, after_damage=after_damage)
+            )
+
+    def _note_damage(self, damage: str | None) -> None:
+        if damage is not None and self._damage is None:
+            logger.error(
+                "%s is damaged: %s. The ledger stores and reads nothing until the file is restored from a backup.",
+                self._path or self._engine.url.database,
+                damage,
+            )
+        if damage is None and self._damage is not None:
+            logger.warning("%s is no longer damaged. The ledger continues.", self._path)
+            self._is_file_replaced = True
+        if damage != self._damage:
+            self._damage = damage
+            self._disconnect()
+
+    # Setting up
 
     def _begin(self, connection: Connection) -> None:
         for statement in self._begin_statements:
@@ -169,25 +286,38 @@ class Database:
         try:
             if self._is_file:
                 self._path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
-                self._file_id = _file_id(self._path)
-                _set_write_ahead(connection, self.lock_timeout)
-            self._make_tables(connection)
+                self._file_id = file_id(self._path)
+                set_write_ahead(connection, self.lock_timeout)
+                self._check_at_first_use()
+            were_missing = make_tables(connection, self._begin)
+            self._note_store(read_store_id(connection), were_missing=were_missing)
             self._ready = True
         finally:
             self._setup_lock.release()
 
-    def _make_tables(self, connection: Connection) -> None:
-        if not connection.dialect.has_table(connection, schema.name):
-            self._begin(connection)
-            METADATA.create_all(connection)
-            InsertIgnore(schema, self.dialect).run(connection, [{"version": SCHEMA_VERSION}])
-            connection.exec_driver_sql("COMMIT")
-        version = connection.execute(sqlalchemy.select(sqlalchemy.func.max(schema.c.version))).scalar()
-        if version != SCHEMA_VERSION:
-            raise LedgerUnavailableError(
-                f"The ledger's tables have version {version}, but this consentkit knows {SCHEMA_VERSION}. "
-                "Upgrade consentkit."
+    def _check_at_first_use(self) -> None:
+        if not self._is_file_checked and self._path and os.path.getsize(self._path):
+            self._note_damage(self._file_check.damage(self._path))
+            self._refuse_damaged()
+        self._is_file_checked = True
+
+    def _note_store(self, found: str | None, *, were_missing: bool) -> None:
+        """Compare the database with the one that this process has used."""
+        is_same = found == self.store_id and not self._is_file_replaced and not were_missing
+        if self.store_id is not None and were_missing:
+            logger.error(
+                "The ledger's tables were missing and have been created again, so its database was emptied, or replaced by "
+                "an empty one. Restore its records from your backup."
             )
+        elif self.store_id is not None and found != self.store_id:
+            logger.error(
+                "The ledger's database is another one than before. Records that were stored before are missing, unless "
+                "they were moved. Check where the ledger's URL leads."
+            )
+        if not is_same:
+            self.epoch += 1
+        self._is_file_replaced = False
+        self.store_id = found
 
     @contextmanager
     def _counted_for_forks(self) -> Iterator[None]:
@@ -244,33 +374,3 @@ _FORK_HOOKS: Final = ForkHooks(
     after_in_parent=Database.after_fork_in_parent,
     after_in_child=Database.after_fork_in_child,
 )
-
-
-def _file_id(path: str) -> tuple[int, int] | None:
-    """Return device and inode of a file, zeros if it is gone, and None for a database without a file."""
-    if not path:
-        return None
-    try:
-        status = os.stat(path)
-    except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino
-
-
-def _set_write_ahead(connection: Connection, seconds: float) -> None:
-    limit = time.monotonic() + seconds
-    while True:
-        try:
-            mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar()
-            break
-        except OperationalError:
-            # `busy_timeout` does not cover this: two processes that open a new file at once both need the file alone.
-            if time.monotonic() > limit:
-                raise
-            threading.Event().wait(0.01)
-    if mode != "wal":
-        logger.warning(
-            "The ledger's file system does not support a write-ahead log, so the journal mode stays %r and readers "
-            "wait for writers. Put the database on a local disk.",
-            mode,
-        )

@@ -38,6 +38,7 @@ __all__ = [
     "records",
     "renderings",
     "schema",
+    "store",
     "to_row",
     "tokens",
 ]
@@ -65,6 +66,9 @@ def _text(name: str, *, optional: bool = False) -> Column[str]:
 schema = Table(
     "consentkit_schema", METADATA, Column("version", Integer, primary_key=True, autoincrement=False)
 )
+
+# A single row: the random id by which this database differs from any other.
+store = Table("consentkit_store", METADATA, Column("id", Text, primary_key=True))
 
 records = _table(
     "records",

@@ -1,0 +1,71 @@
+"""The tables of the ledger's database, and the random id by which one database differs from another."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, InsertIgnore, schema, store
+
+__all__ = ["is_missing_table", "make_tables", "read_store_id"]
+
+_UNDEFINED_TABLE = "42P01"
+
+
+def is_missing_table(error: BaseException | None) -> bool:
+    """Return whether a statement failed because a table does not exist."""
+    cause: Any = getattr(error, "orig", None)
+    return getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE or str(cause).startswith("no such table")
+
+
+def read_store_id(connection: Connection) -> str | None:
+    """Return the id of the database, or None if it has no tables."""
+    try:
+        store_id: str | None = connection.execute(sqlalchemy.select(store.c.id)).scalar()
+    except SQLAlchemyError as error:
+        if is_missing_table(error):
+            return None
+        raise
+    return store_id
+
+
+def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> bool:
+    """Create what is missing of the tables and the id, in a transaction, and return whether anything was.
+
+    Raises:
+        LedgerUnavailableError: the tables are those of another version of the library.
+    """
+    has_table = connection.dialect.has_table
+    if has_table(connection, schema.name):
+        _check_version(connection)
+    if all(has_table(connection, name) for name in METADATA.tables) and read_store_id(connection) is not None:
+        return False
+    begin(connection)
+    METADATA.create_all(connection)
+    InsertIgnore(schema, connection.dialect.name).run(connection, [{"version": SCHEMA_VERSION}])
+    # Another process may have been faster. There is never more than one id.
+    if read_store_id(connection) is None:
+        connection.execute(store.insert(), {"id": secrets.token_hex(16)})
+    connection.exec_driver_sql("COMMIT")
+    _check_version(connection)
+    return True
+
+
+def _check_version(connection: Connection) -> None:
+    version = connection.execute(sqlalchemy.select(sqlalchemy.func.max(schema.c.version))).scalar()
+    if version is None or version == SCHEMA_VERSION:
+        return
+    if version > SCHEMA_VERSION:
+        remedy = "The tables are newer. Upgrade consentkit."
+    else:
+        remedy = (
+            "The tables are older. Keep this database and create a new one for ledger=. To move the records, read "
+            "them with the consentkit that wrote them (Ledger.records), and append them to the new ledger."
+        )
+    raise LedgerUnavailableError(
+        f"The ledger's tables have version {version}, but this consentkit knows {SCHEMA_VERSION}. {remedy}"
+    )
