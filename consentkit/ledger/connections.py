@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, Executable
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from consentkit.errors import ConfigurationError, LedgerUnavailableError
-from consentkit.ledger.engines import in_memory, make_engine, supported
+from consentkit.ledger.engines import default_spool, in_memory, make_engine, supported
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.sqlite_file import FileCheck, file_id, is_damage, is_writable_file, set_write_ahead
 from consentkit.ledger.store import is_missing_table, make_tables, read_store_id
@@ -68,6 +68,7 @@ class Database:
     Attributes:
         store_id: the random id of the database, which was drawn when its tables were created; None before its first use.
         epoch: a number that grows whenever the database turns out to be another one, or to have lost its tables.
+        default_spool: the directory where records wait if no other is configured; None if there is no such place.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Database:
         # AUTOCOMMIT: the driver begins no transaction by itself, because `_begin` needs its own kind of BEGIN.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.dialect = engine.dialect.name
+        self.default_spool = default_spool(engine)
         self._is_memory = self.dialect == "sqlite" and in_memory(engine.url)
         self._is_file = self.dialect == "sqlite" and not self._is_memory
         milliseconds = ceil(lock_timeout * 1000)

@@ -11,8 +11,9 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from consentkit.errors import ConfigurationError
+from consentkit.ledger.sqlite_file import path_of
 
-__all__ = ["in_memory", "make_engine", "supported"]
+__all__ = ["default_spool", "in_memory", "make_engine", "supported"]
 
 _DRIVERS: Final = ("pysqlite", "psycopg")
 
@@ -56,6 +57,21 @@ def make_engine(target: str | URL, lock_timeout: float) -> Engine:
 def in_memory(url: URL) -> bool:
     """Return whether a SQLite database lives in memory, so that it ends with its connection."""
     return url.database in (None, "", ":memory:", "file::memory:") or url.query.get("mode") == "memory"
+
+
+def default_spool(target: str | URL | Engine) -> Path | None:
+    """Return the directory next to a SQLite file where records wait if no other is configured, `<file>.spool`.
+
+    Return None for a database in memory or on a server, and for an invalid URL.
+    """
+    try:
+        url = target.url if isinstance(target, Engine) else make_url(target)
+    except ArgumentError:
+        return None
+    if url.get_backend_name() != "sqlite" or in_memory(url):
+        return None
+    path = path_of(url)
+    return None if path is None else path.with_name(f"{path.name}.spool")
 
 
 def _sqlite(url: URL, lock_timeout: float) -> Engine:

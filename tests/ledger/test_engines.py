@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from consentkit.ledger import default_spool
+from consentkit.ledger.connections import Database
+
+
+@pytest.mark.parametrize(
+    ("target", "directory"),
+    [
+        ("sqlite:////var/lib/stride/consent.db", "/var/lib/stride/consent.db.spool"),
+        ("sqlite+pysqlite:////var/lib/consent", "/var/lib/consent.spool"),
+        ("sqlite:///file:/var/lib/a%2520file.db?uri=true", "/var/lib/a file.db.spool"),
+        ("sqlite://", None),
+        ("sqlite:///:memory:", None),
+        ("sqlite:///file:consent?mode=memory&uri=true", None),
+        ("sqlite:///file:?uri=true", None),
+        ("postgresql://localhost/consent", None),
+        ("no address", None),
+    ],
+)
+def test_records_wait_next_to_the_file_of_a_ledger(target: str, directory: str | None) -> None:
+    assert default_spool(target) == (None if directory is None else Path(directory))
+
+
+def test_the_place_is_that_of_the_file_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    engine = sqlalchemy.create_engine("sqlite:///consent.db")
+    databases = [Database(target, lock_timeout=1) for target in ("sqlite:///consent.db", engine)]
+    assert default_spool("sqlite:///consent.db") == default_spool(engine)
+    monkeypatch.chdir("/")
+    assert [database.default_spool for database in databases] == [tmp_path / "consent.db.spool"] * 2
+    assert not list(tmp_path.iterdir())
+    for database in databases:
+        database.close()
