@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy
 from sqlalchemy import Connection
@@ -13,7 +13,8 @@ from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, InsertIgnore, sch
 
 __all__ = ["is_missing_table", "make_tables", "read_store_id"]
 
-_UNDEFINED_TABLE = "42P01"
+_UNDEFINED_TABLE: Final = "42P01"
+_SELECT_ID: Final = str(sqlalchemy.select(store.c.id))
 
 
 def is_missing_table(error: BaseException | None) -> bool:
@@ -25,7 +26,8 @@ def is_missing_table(error: BaseException | None) -> bool:
 def read_store_id(connection: Connection) -> str | None:
     """Return the id of the database, or None if it has no tables."""
     try:
-        store_id: str | None = connection.execute(sqlalchemy.select(store.c.id)).scalar()
+        # As text, which SQLAlchemy does not have to compile: each write transaction runs it.
+        store_id: str | None = connection.exec_driver_sql(_SELECT_ID).scalar()
     except SQLAlchemyError as error:
         if is_missing_table(error):
             return None

@@ -395,28 +395,31 @@ class TestClosing:
         ledger.close()
 
     def test_takes_no_longer_than_its_timeout(self, url: str, directory: Path) -> None:
-        trying, over = threading.Event(), threading.Event()
+        complete, trying, over = threading.Event(), threading.Event(), threading.Event()
 
         class Hanging(Ledger):
             def append(self, *records: Record) -> None:
+                if not complete.is_set():
+                    raise LedgerUnavailableError("out of reach")
                 trying.set()
                 assert over.wait(LONG)
                 super().append(*records)
 
         ledger = Hanging(url)
         spool = Spool(ledger, directory)
-        for n in range(150):
+        for n in range(250):
             spool.put(a_record(subject=f"{n}"))
+        complete.set()
         assert trying.wait(LONG)
         spool.close(timeout=0)
-        assert len(files(directory)) == 150
+        assert len(files(directory)) == 250
         assert list(directory.glob("owner-*.lock")), "the thread still delivers, so nobody else may"
         thread = spool._thread
         over.set()
         assert thread is not None
         thread.join(LONG)
         assert not list(directory.glob("owner-*.lock"))
-        assert 50 <= len(files(directory)) < 150, "the batch under way was the last"
+        assert 150 <= len(files(directory)) < 250, "the batch under way was the last"
         ledger.close()
 
     def test_leaves_the_directory_to_other_processes(self, url: str, ledger: Ledger, directory: Path) -> None:
@@ -592,22 +595,22 @@ class TestADirectoryThatIsCreatedWhenNeeded:
         assert caplog.text.count("wait in memory alone") == 1
 
 
-@pytest.mark.parametrize("flawed", [False, True])
-def test_the_callback_gets_what_the_ledger_returns(url: str, flawed: bool) -> None:
+@pytest.mark.parametrize(
+    "errors",
+    [[], [LedgerError("not in one call")], [LedgerError("not in one call"), LedgerUnavailableError("away")]],
+)
+def test_the_callback_gets_what_the_ledger_returns(url: str, errors: list[LedgerError]) -> None:
     class Copying(Ledger):
-        """Store a copy of each record for a linked site; refuse the first call if `flawed`."""
-
-        refuses = flawed
+        """Store a copy of each record for a linked site, after some errors."""
 
         def append(self, *records: Record) -> list[Record]:
-            if self.refuses:
-                self.refuses = False
-                raise LedgerError("not in one call")
+            if errors:
+                raise errors.pop(0)
             stored = [a_record(subject=f"{record.subject} {site}") for record in records for site in "AB"]
             super().append(*stored)
             return stored
 
-    ledger = Copying(url)
+    ledger = Copying(url, lock_timeout=LONG)
     told: list[str | None] = []
     spool = Spool(ledger, delivered=lambda record: told.append(record.subject))
     spool.put(a_record(subject="s"))

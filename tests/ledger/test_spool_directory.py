@@ -249,18 +249,46 @@ def test_a_lock_that_somebody_else_holds_is_not_taken(
     assert holder is not None
 
 
+# Files that another process removes just before a system call, by the call.
+REMOVED_BEFORE: dict[str, Path] = {}
+
+
+def remove_file(call: str, _arguments: tuple[object, ...]) -> None:
+    if path := REMOVED_BEFORE.pop(call, None):
+        path.unlink()
+
+
+sys.addaudithook(remove_file)
+
+
 def test_a_lock_whose_file_was_removed_meanwhile_is_not_taken(tmp_path: Path) -> None:
-    first = tmp_path / "first"
-    first.touch()
-    second = tmp_path / "second"
+    path = tmp_path / "owner.lock"
+    REMOVED_BEFORE["fcntl.flock"] = path
+    assert owner_lock.take_lock(path, create=True) is None
+    assert owner_lock.take_lock(path, create=True) is not None
 
-    def remove(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "fcntl.flock" and second.exists():
-            second.unlink()
 
-    sys.addaudithook(remove)
-    assert owner_lock.take_lock(second, create=True) is None
-    assert owner_lock.take_lock(first) is not None
+def test_a_file_that_another_process_adopts_meanwhile_is_left_to_it(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory.mkdir()
+    (directory / "left.json").write_text(a_record().to_json())
+    REMOVED_BEFORE["os.rename"] = directory / "left.json"
+    assert adopted(SpoolDirectory(directory)) == []
+    assert caplog.text == ""
+
+
+def test_a_record_that_cannot_be_written_leaves_no_draft(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 1)
+    spool_directory, record = SpoolDirectory(directory), a_record()
+    owner = spool_directory.write(a_record(), a_record().to_json()).split("-")[1]
+    obstacle = directory / f"{2:020}-{owner}-{record.id}.json"
+    obstacle.mkdir()
+    with pytest.raises(IsADirectoryError):
+        spool_directory.write(record, record.to_json())
+    assert not list(directory.glob("*.draft"))
 
 
 def test_a_lock_that_cannot_be_opened_keeps_the_records_of_its_owner(
