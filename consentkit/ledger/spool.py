@@ -109,7 +109,9 @@ class Spool:
         self._changed = threading.Condition(threading.Lock())
         self._one_adopts = threading.Lock()
         self._retry_now = threading.Event()
+        # The last thread that was started, and whether it will look for records again.
         self._thread: threading.Thread | None = None
+        self._is_running = False
         self._gave_up = False
         self._waiting = WaitingRecords(*self._bounds)
         self._refused = 0
@@ -202,7 +204,7 @@ class Spool:
         with self._changed:
             self._gave_up = True
             lost = self._waiting.discard_those_in_memory()
-            is_stopped = self._thread is None
+            is_stopped = not self._is_running
         if self._directory is not None and is_stopped:
             self._directory.close()
         if lost:
@@ -263,7 +265,8 @@ class Spool:
 
     def _start_thread(self) -> None:
         """Start the thread unless it runs. The caller holds the lock."""
-        if self._thread is None and not self._closed:
+        if not self._is_running and not self._closed:
+            self._is_running = True
             self._thread = threading.Thread(target=self._run, name="consentkit-spool", daemon=True)
             self._thread.start()
 
@@ -276,16 +279,19 @@ class Spool:
             # Under the lock, so that `put` either sees this thread or starts another one.
             with self._changed:
                 is_empty = not self._waiting
-                if is_empty:
-                    self._log_end()
-                if is_last or self._gave_up or (is_empty and not self._is_more_to_adopt):
-                    self._thread = None
-                    break
+                end = self._outage.end() if is_empty else None
+                is_over = is_last or self._gave_up or (is_empty and not self._is_more_to_adopt)
+                self._is_running, is_closed = not is_over, self._closed
+            if end is not None:
+                logger.warning(end)
+                self._errors_logged.clear()
+            if is_over:
+                break
             if not is_empty:
                 self._retry_now.wait(pause)
             self._retry_now.clear()
             pause = min(2 * pause, LONGEST_PAUSE)
-        if self._closed and self._directory is not None:
+        if is_closed and self._directory is not None:
             self._directory.close()
 
     def _try_to_deliver(self) -> None:
@@ -384,14 +390,8 @@ class Spool:
         if line is not None:
             logger.error(line)
 
-    def _log_end(self) -> None:
-        self._errors_logged.clear()
-        line = self._outage.end()
-        if line is not None:
-            logger.warning(line)
-
     def _log_error(self, problem: str, error: Exception) -> None:
-        """Log a problem once, until all records have been delivered."""
+        """Log a problem once in an outage."""
         if problem not in self._errors_logged:
             self._errors_logged.add(problem)
             logger.error("%s: %s", problem, error, exc_info=not isinstance(error, OSError))

@@ -350,7 +350,7 @@ class TestClosing:
             spool.close()
         assert caplog.text.count("3 records that waited in memory alone are lost") == 1
         assert not spool.put(a_record()), "nobody would deliver it"
-        assert spool._thread is None
+        assert not spool._is_running
 
     def test_delivers_once_more(self, url: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("consentkit.ledger.spool.FIRST_PAUSE", LONG)
