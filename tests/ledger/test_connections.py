@@ -337,6 +337,21 @@ class TestDamage:
         assert database.epoch == epoch + 1, "what was stored after the backup is stored again"
         assert caplog.text.count("is no longer damaged") == 1
 
+    def test_is_not_a_backup_that_was_restored_but_that_begins_an_epoch(
+        self, ledger: Ledger, path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        database = ledger._database
+        store, epoch = database.store_id, database.epoch
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        os.replace(f"{path}.backup", path)
+        database.check()
+        database.check()
+        assert (database.store_id, database.epoch) == (store, epoch + 1)
+        assert [
+            record.message for record in caplog.records if "replaced while in use" not in record.message
+        ] == []
+
     def test_is_noticed_at_the_first_use_in_a_process(
         self, ledger: Ledger, path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from consentkit.ledger import Ledger, Record, Spool, owner_lock
 from consentkit.ledger.spool_directory import SpoolDirectory
+from tests.support.postgres import Server
 from tests.support.records import a_record, another_process_holds, eventually
 
 LONG = 30.0
@@ -60,8 +61,11 @@ class Process:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'consent.db'}"
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'consent.db'}"
+    server: Server = request.getfixturevalue("postgres")
+    return server.address()
 
 
 @pytest.fixture
@@ -94,6 +98,7 @@ def subjects(ledger: Ledger) -> set[str | None]:
     return {record.subject for record in ledger.records()} - {"first"}
 
 
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
 class TestProcessesThatShareADirectory:
     def test_each_deliver_their_own_records_and_read_the_others(
         self, url: str, ledger: Ledger, directory: Path, told: Path
