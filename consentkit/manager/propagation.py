@@ -30,7 +30,9 @@ class LinkedLedger:
         self._evaluator = evaluator
 
     def append(self, *records: Record) -> Sequence[Record]:
-        """Store records durably, all or none, and return those that are new in the ledger, echoes included.
+        """Store records durably, all or none, and return those that listeners have not been told about, echoes included.
+
+        A record that is stored already is among them: it waits because the process that stored it ended right afterwards.
 
         Raises:
             LedgerUnavailableError: nothing was stored.
@@ -54,7 +56,9 @@ class LinkedLedger:
             linked_to=subjects,
             repeats=tuple(record.id for record in records),
         )
-        return self._ledger.carry_out(plan).records
+        stored = self._ledger.carry_out(plan).records
+        known = {record.id for record in stored}
+        return [*(record for record in records if record.id not in known), *stored]
 
 
 def echoes(record: Record, view: View, evaluator: Evaluator, linked: Iterable[str]) -> list[Record]:
