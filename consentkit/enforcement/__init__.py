@@ -2,7 +2,7 @@
 
 from consentkit.enforcement.cookie_gate import Action, CookieGate, Verdict, permitted
 from consentkit.enforcement.cookie_header import CookieHeaderCache
-from consentkit.enforcement.csp import ContentSecurityPolicy, nonce_of
+from consentkit.enforcement.csp import ContentSecurityPolicy, OwnSources, nonce_of
 from consentkit.enforcement.embeds import is_within
 from consentkit.enforcement.observations import ObservedCookies, read_observed_cookies
 from consentkit.enforcement.set_cookie import SetCookieFilter
@@ -13,6 +13,7 @@ __all__ = [
     "CookieGate",
     "CookieHeaderCache",
     "ObservedCookies",
+    "OwnSources",
     "SetCookieFilter",
     "Verdict",
     "is_within",

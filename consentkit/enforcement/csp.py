@@ -4,22 +4,22 @@ A directive gains the origins that a vendor declares for it, and nothing else. I
 the sources of the directive that browsers use in its place (CSP Level 3, section 6.8.3). If there is none either, nothing
 is restricted and nothing is added. Nonces, hashes, `'strict-dynamic'`, reporting and unknown directives stay unchanged.
 
-The banner must work under the owner's policy, because nobody could answer without it. So `'self'` is added to the
-directives that would block the library's script, style sheet, requests, forms or embeds. For script and style sheet a
-narrower source can be given, and none is added next to the nonce that their tags carry. A `trusted-types` list gets the
-name of the script's policy.
+The banner must work under the owner's policy, because nobody could answer without it. So the directives that would block
+the library's script, style sheet, requests, forms or embeds gain the addresses of exactly these (`OwnSources`). Nothing is
+added next to `'self'`, or to the nonce that the tags carry. A `trusted-types` list gets the name of the script's policy.
 """
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import ConfigurationError
 from consentkit.policy import Policy
 
-__all__ = ["ContentSecurityPolicy", "nonce_of"]
+__all__ = ["ContentSecurityPolicy", "OwnSources", "nonce_of"]
 
 log = logging.getLogger("consentkit.csp")
 
@@ -61,7 +61,6 @@ _NONCE_DIRECTIVES = (*_DIRECTIVES_OF["script"], *_DIRECTIVES_OF["style"])
 _KEYWORDS = frozenset(
     ("self", "none", "unsafe-inline", "unsafe-eval", "unsafe-hashes", "wasm-unsafe-eval", "strict-dynamic")
 )
-_SELF_DIRECTIVES = ("connect-src", "form-action")
 _UNQUOTED_NONCE_OR_HASH = re.compile(r"(?:nonce|sha(?:256|384|512))-[A-Za-z0-9+/=_-]+")
 _NONCE_SOURCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
 _NONCE_VALUE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
@@ -71,6 +70,18 @@ _NONCE_PLACEHOLDER = "'nonce-{nonce}'"
 _HEADERS_REMEMBERED = 256
 
 
+class OwnSources(NamedTuple):
+    """The sources of the library's own parts in a page, each for all origins of the site."""
+
+    script: tuple[str, ...]
+    style: tuple[str, ...]
+    requests: tuple[str, ...]
+    """The addresses that the script requests."""
+    forms: tuple[str, ...]
+    """The addresses to which the forms of the banner and the settings post."""
+    embeds: tuple[str, ...]
+
+
 class ContentSecurityPolicy:
     """Open the owner's policy, or the policies of a response, for granted vendors.
 
@@ -78,23 +89,19 @@ class ContentSecurityPolicy:
         owner_policy: the value of a Content-Security-Policy header, which may have several lines. `'nonce-{nonce}'`
             stands for the nonce of each response.
         policy: the consent policy, whose vendors declare origins.
-        assets: the sources of the library's script and style sheet, such as `https://www.example.com/consent/assets/`.
 
     Raises:
         ConfigurationError: browsers would read the policy differently than its owner probably means it.
     """
 
-    def __init__(self, owner_policy: str, policy: Policy, *, assets: Sequence[str] = ("'self'",)) -> None:
+    def __init__(self, owner_policy: str, policy: Policy) -> None:
         self._owner = " ".join(owner_policy.split())
         _check(self._owner)
         # By vendor id, then by directive.
         self._origins: dict[str, dict[str, tuple[str, ...]]] = {}
-        self._ours = dict.fromkeys(_NONCE_DIRECTIVES, tuple(assets)) | dict.fromkeys(
-            _SELF_DIRECTIVES, ("'self'",)
-        )
-        self._ours["trusted-types"] = ("consentkit",)
-        if any(vendor.origins.frame for vendor in policy.vendors):
-            self._ours["frame-src"] = ("'self'",)
+        self.takes_nonce = _NONCE_PLACEHOLDER in self._owner
+        """Whether the owner's policy has a place for the nonce of each response."""
+        self._has_embeds = any(vendor.origins.frame for vendor in policy.vendors)
         for vendor in policy.vendors:
             by_directive: dict[str, tuple[str, ...]] = {}
             for kind, directives in _DIRECTIVES_OF.items():
@@ -107,9 +114,11 @@ class ContentSecurityPolicy:
                         'Write a scheme and a host, such as "https://www.example.com".'
                     )
             self._origins[vendor.id] = by_directive
-        self._headers: BoundedCache[tuple[frozenset[str], bool], str] = BoundedCache(_HEADERS_REMEMBERED)
+        self._headers: BoundedCache[tuple[frozenset[str], OwnSources, bool], str] = BoundedCache(
+            _HEADERS_REMEMBERED
+        )
 
-    def header(self, granted_vendor_ids: frozenset[str], nonce: str | None = None) -> str:
+    def header(self, granted_vendor_ids: frozenset[str], own: OwnSources, nonce: str | None = None) -> str:
         """Return the owner's policy, opened for granted vendors; without a nonce, its placeholder is removed.
 
         Raises:
@@ -117,81 +126,107 @@ class ContentSecurityPolicy:
         """
         if nonce is not None and not _NONCE_VALUE.fullmatch(nonce):
             raise ValueError(f"The nonce {nonce!r} is not base64 (CSP Level 3, section 2.3.1).")
-        key = (granted_vendor_ids, nonce is not None)
+        key = (granted_vendor_ids, own, nonce is not None)
         opened = self._headers.get(key)
         if opened is None:
-            owner = self._owner if nonce is not None else self._owner.replace(_NONCE_PLACEHOLDER, "")
-            opened = self._open_all(owner, granted_vendor_ids)
+            if nonce is not None:
+                owner, nonce_source = self._owner, _NONCE_PLACEHOLDER
+            else:
+                owner, nonce_source = self._owner.replace(_NONCE_PLACEHOLDER, ""), None
+            opened = self._open_all(owner, granted_vendor_ids, own, nonce_source)
             self._headers[key] = opened
         return opened if nonce is None else opened.replace(_NONCE_PLACEHOLDER, f"'nonce-{nonce}'")
 
-    def merge_into(self, values: Sequence[bytes], granted_vendor_ids: Collection[str]) -> list[bytes]:
-        """Return the values of a response's Content-Security-Policy or -Report-Only fields, opened.
+    def merge_into(
+        self, value: bytes, granted_vendor_ids: Collection[str], own: OwnSources, nonce: str | None = None
+    ) -> bytes:
+        """Return a response's Content-Security-Policy or -Report-Only value, opened for granted vendors.
 
-        A value that needs no change is returned as the same object.
+        `nonce` is the nonce that the library's tags carry. A value that needs no change is returned as the same object.
         """
-        merged = []
-        for value in values:
-            text = value.decode("latin-1")
-            opened = self._open_all(text, granted_vendor_ids)
-            merged.append(value if opened == text else opened.encode("latin-1"))
-        return merged
+        text = value.decode("latin-1")
+        nonce_source = f"'nonce-{nonce}'" if nonce is not None else None
+        opened = self._open_all(text, granted_vendor_ids, own, nonce_source)
+        return value if opened == text else opened.encode("latin-1")
 
-    def _open_all(self, text: str, granted: Collection[str]) -> str:
+    def _open_all(
+        self, text: str, granted: Collection[str], own: OwnSources, nonce_source: str | None
+    ) -> str:
         """Open every policy of a list, because browsers load only what all of them allow (CSP Level 3, section 4.1)."""
+        ours = self._directives_for(own)
         vendor_origins: dict[str, list[str]] = {}
         for vendor_id, by_directive in self._origins.items():
             if vendor_id in granted:
                 for directive, origins in by_directive.items():
                     vendor_origins.setdefault(directive, []).extend(origins)
-        nonce = _script_nonce(text)
-        return ",".join(self._open(policy, vendor_origins, nonce) for policy in text.split(","))
+        return ",".join(_open(policy, ours, vendor_origins, nonce_source) for policy in text.split(","))
 
-    def _open(self, text: str, vendor_origins: dict[str, list[str]], nonce: str | None) -> str:
-        """Open one policy; `nonce` is the source with the nonce that the library's tags carry."""
-        parts = text.split(";")
-        index_of = _directive_indexes(parts)
-        for directive in dict.fromkeys((*self._ours, *vendor_origins)):
-            names = (directive, *_FALLBACKS.get(directive, ()))
-            index = next((index_of[name] for name in names if name in index_of), None)
-            if index is None:
-                continue
-            sources = _words(parts[index])[1:]
-            ours = self._ours.get(directive, ())
-            if directive in _NONCE_DIRECTIVES and (nonce in sources or "'self'" in sources):
-                ours = ()
-            opened = _with_sources(sources, (*ours, *vendor_origins.get(directive, ())))
-            if opened == sources:
-                continue
-            written = " ".join((directive, *opened))
-            if directive in index_of:
-                parts[index] = " " * parts[index].startswith(" ") + written
-            else:
-                # The empty part after a last semicolon is replaced.
-                parts[-1:] = [parts[-1], " " + written] if parts[-1].strip() else [" " + written]
-        return ";".join(parts)
+    def _directives_for(self, own: OwnSources) -> dict[str, tuple[str, ...]]:
+        """Return the sources that the library's own parts need, by directive."""
+        return {
+            **dict.fromkeys(_DIRECTIVES_OF["script"], own.script),
+            **dict.fromkeys(_DIRECTIVES_OF["style"], own.style),
+            "connect-src": own.requests,
+            "form-action": own.forms,
+            **({"frame-src": own.embeds} if self._has_embeds else {}),
+            "trusted-types": ("consentkit",),
+        }
+
+
+def _open(
+    text: str,
+    own: Mapping[str, tuple[str, ...]],
+    vendor_origins: Mapping[str, list[str]],
+    nonce_source: str | None,
+) -> str:
+    """Open one policy; `own` and `vendor_origins` are sources by directive."""
+    parts = text.split(";")
+    index_of = _directive_indexes(parts)
+    for directive in dict.fromkeys((*own, *vendor_origins)):
+        names = (directive, *_FALLBACKS.get(directive, ()))
+        index = next((index_of[name] for name in names if name in index_of), None)
+        if index is None:
+            continue
+        sources = _words(parts[index])[1:]
+        ours = () if _allows_own(directive, sources, nonce_source) else own.get(directive, ())
+        opened = _with_sources(sources, (*ours, *vendor_origins.get(directive, ())))
+        if opened == sources:
+            continue
+        written = " ".join((directive, *opened))
+        if directive in index_of:
+            parts[index] = " " * parts[index].startswith(" ") + written
+        else:
+            # The empty part after a last semicolon is replaced.
+            parts[-1:] = [parts[-1], " " + written] if parts[-1].strip() else [" " + written]
+    return ";".join(parts)
+
+
+def _allows_own(directive: str, sources: Iterable[str], nonce_source: str | None) -> bool:
+    """Return whether a source list allows the library's own parts already, as the site's own or by their nonce."""
+    return any(
+        source.lower() == "'self'" or (directive in _NONCE_DIRECTIVES and _same_nonce(source, nonce_source))
+        for source in sources
+    )
+
+
+def _same_nonce(source: str, nonce_source: str | None) -> bool:
+    """Return whether a source is this nonce; the keyword before a nonce may be in any letter case."""
+    keyword, hyphen, nonce = source.partition("-")
+    return f"{keyword.lower()}{hyphen}{nonce}" == nonce_source
 
 
 def nonce_of(values: Iterable[bytes]) -> str | None:
     """Return the first nonce that a response's policies accept for scripts, so that inserted tags can carry it."""
     for value in values:
-        source = _script_nonce(value.decode("latin-1"))
-        match = _NONCE_SOURCE.fullmatch(source or "")
-        if match:
-            return match[1]
-    return None
-
-
-def _script_nonce(text: str) -> str | None:
-    """Return the first source that is a nonce for scripts, or the placeholder for one, in a list of policies."""
-    for policy in text.split(","):
-        parts = policy.split(";")
-        index_of = _directive_indexes(parts)
-        names = ("script-src-elem", "script-src", "default-src")
-        index = next((index_of[name] for name in names if name in index_of), None)
-        for source in _words(parts[index])[1:] if index is not None else ():
-            if source == _NONCE_PLACEHOLDER or _NONCE_SOURCE.fullmatch(source):
-                return source
+        for policy in value.decode("latin-1").split(","):
+            parts = policy.split(";")
+            index_of = _directive_indexes(parts)
+            names = ("script-src-elem", "script-src", "default-src")
+            index = next((index_of[name] for name in names if name in index_of), None)
+            for source in _words(parts[index])[1:] if index is not None else ():
+                match = _NONCE_SOURCE.fullmatch(source)
+                if match:
+                    return match[1]
     return None
 
 
@@ -215,10 +250,15 @@ def _with_sources(sources: list[str], more: Iterable[str]) -> list[str]:
     present = {source.lower() for source in sources}
     if "*" in present:
         return sources
-    added = [source for source in dict.fromkeys(more) if source.lower() not in present]
+    added = [source for source in dict.fromkeys(more) if not present & {source.lower(), _origin(source)}]
     if "https:" in present:
         added = [source for source in added if not source.startswith("https:")]
     return [source for source in sources if source.lower() != "'none'"] + added if added else sources
+
+
+def _origin(source: str) -> str:
+    """Return the origin of an address."""
+    return "/".join(source.lower().split("/", 3)[:3])
 
 
 def _check(owner_policy: str) -> None:

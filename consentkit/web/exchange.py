@@ -220,7 +220,7 @@ class Exchange:
             site.warn_of_public(self.head.path)
         shareable = public and not depends
         if is_page and site.csp is not None and status != 304 and not self.is_own:
-            headers = site.open_csp(site.csp, headers, None if shareable else consent)
+            headers = site.open_csp(site.csp, headers, self.head.root_path, None if shareable else consent)
             depends = not shareable
         depends = depends or (has_markup and not shareable)
         tagged = status == 304 and any(

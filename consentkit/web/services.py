@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import blake2s
+from urllib.parse import quote
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit._version import __version__
 from consentkit.consent import Consent, VerifiedToken
 from consentkit.enforcement import (
@@ -12,6 +14,7 @@ from consentkit.enforcement import (
     CookieGate,
     CookieHeaderCache,
     ObservedCookies,
+    OwnSources,
     SetCookieFilter,
     Verdict,
     nonce_of,
@@ -29,6 +32,7 @@ __all__ = ["GPC_PATH", "SiteServices"]
 GPC_PATH = "/.well-known/gpc.json"
 
 _POLICIES = frozenset({b"content-security-policy", b"content-security-policy-report-only"})
+_ROOT_PATHS_REMEMBERED = 16
 SETTINGS_CLASS = b"cookie-consent-settings"
 
 
@@ -87,7 +91,7 @@ class SiteServices:
         self._verified = manager.cookie.verified
         self._resolver = manager.resolver
         self._own_beginnings = (manager.prefix, GPC_PATH)
-        self._csp_has_nonce = manager.csp is not None and "'nonce-{nonce}'" in manager.csp
+        self._own_sources: BoundedCache[str, OwnSources] = BoundedCache(_ROOT_PATHS_REMEMBERED)
         self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
 
     # Requests
@@ -199,7 +203,7 @@ class SiteServices:
         """
         pages = self.pages
         policies = caching.values(headers, b"content-security-policy")
-        nonce = consent.nonce if consent and self._csp_has_nonce and not policies else nonce_of(policies)
+        nonce = self._nonce_of_our_tags(policies, consent)
         reloads = consent is not None and (self.csp is not None or consent._accessed)
         tag = self.script_tag.tag(
             pages.language(view.language),
@@ -217,8 +221,18 @@ class SiteServices:
             unless_class=SETTINGS_CLASS,
         )
 
+    def _nonce_of_our_tags(self, policies: Sequence[bytes], consent: RequestConsent | None) -> str | None:
+        """Return the nonce of the response's own policies, or of the site's policy if the response has none."""
+        if policies or consent is None or self.csp is None or not self.csp.takes_nonce:
+            return nonce_of(policies)
+        return consent.nonce
+
     def open_csp(
-        self, csp: ContentSecurityPolicy, headers: list[tuple[bytes, bytes]], consent: RequestConsent | None
+        self,
+        csp: ContentSecurityPolicy,
+        headers: list[tuple[bytes, bytes]],
+        root_path: str,
+        consent: RequestConsent | None,
     ) -> list[tuple[bytes, bytes]]:
         """Return the headers with a Content-Security-Policy that allows the granted vendors.
 
@@ -227,14 +241,34 @@ class SiteServices:
         """
         vendors = consent._current().vendors if consent else dict.fromkeys(self._all_vendors, True)
         granted = frozenset(vendor for vendor, allowed in vendors.items() if allowed)
+        own = self._own_sources.get(root_path) or self._own_sources_below(root_path)
+        policies = caching.values(headers, b"content-security-policy")
+        nonce = self._nonce_of_our_tags(policies, consent)
         opened = [
-            (name, csp.merge_into([value], granted)[0] if name.lower() in _POLICIES else value)
+            (name, csp.merge_into(value, granted, own, nonce) if name.lower() in _POLICIES else value)
             for name, value in headers
         ]
-        if not caching.values(headers, b"content-security-policy"):
-            nonce = consent.nonce if consent and self._csp_has_nonce else None
-            opened.append((b"content-security-policy", csp.header(granted, nonce).encode()))
+        if not policies:
+            opened.append((b"content-security-policy", csp.header(granted, own, nonce).encode()))
         return opened
+
+    def _own_sources_below(self, root_path: str) -> OwnSources:
+        """Return the addresses of the library's own parts for an application that is mounted at a path."""
+        # In a source, a semicolon or a comma would end it. Browsers decode its path before they compare.
+        root = quote(root_path)
+        prefix, origins = self.manager.prefix, self.manager.origins[self.manager.site]
+
+        def at(path: str) -> tuple[str, ...]:
+            return tuple(f"{origin}{root}{path}" for origin in origins)
+
+        own = self._own_sources[root_path] = OwnSources(
+            script=at(self.pages.asset_url("consent.js")),
+            style=at(self.pages.asset_url("consent.css")),
+            requests=(*at(prefix), *at(f"{prefix}/")),
+            forms=at(f"{prefix}/"),
+            embeds=at(f"{prefix}/embed/"),
+        )
+        return own
 
     def arrival(self, view: View, headers: RawHeaders) -> bytes:
         """Return markup that says from which site the choice came; empty unless a hand-off just brought a choice."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentkit import Policy
-from consentkit.enforcement.csp import ContentSecurityPolicy, nonce_of
+from consentkit.enforcement.csp import ContentSecurityPolicy, OwnSources, nonce_of
 from consentkit.errors import ConfigurationError
 from consentkit.policy.models import Origins
 
@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 STRICT = "default-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
 ALL = frozenset({"google-analytics", "youtube", "adhub"})
 NONE: frozenset[str] = frozenset()
+SITE = "https://stride.example"
+OWN = OwnSources(
+    script=(f"{SITE}/consent/assets/consent.0.js",),
+    style=(f"{SITE}/consent/assets/consent.0.css",),
+    requests=(f"{SITE}/consent", f"{SITE}/consent/"),
+    forms=(f"{SITE}/consent/",),
+    embeds=(f"{SITE}/consent/embed/",),
+)
+SOURCES_OF_DIRECTIVES = {
+    "script-src": OWN.script,
+    "script-src-elem": OWN.script,
+    "style-src": OWN.style,
+    "style-src-elem": OWN.style,
+    "connect-src": OWN.requests,
+    "form-action": OWN.forms,
+    "frame-src": OWN.embeds,
+}
 
 
 def directives(policy: str) -> dict[str, list[str]]:
@@ -38,20 +55,21 @@ def with_origins(policy: Policy, vendor_id: str, **origins: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("nothing", [NONE, frozenset({"unknown"})])
 def test_without_consent_the_owners_policy_is_unchanged(policy: Policy, nothing: frozenset[str]) -> None:
-    assert ContentSecurityPolicy(STRICT, policy).header(nothing) == STRICT
+    assert ContentSecurityPolicy(STRICT, policy).header(nothing, OWN) == STRICT
 
 
 def test_each_directive_gains_the_origins_of_granted_vendors(policy: Policy) -> None:
     csp = ContentSecurityPolicy(STRICT, policy)
     assert (
-        csp.header(frozenset({"youtube"})) == f"{STRICT}; frame-src 'self' https://www.youtube-nocookie.com"
+        csp.header(frozenset({"youtube"}), OWN)
+        == f"{STRICT}; frame-src 'self' https://www.youtube-nocookie.com"
     )
-    assert directives(csp.header(frozenset({"google-analytics"}))) == directives(STRICT) | {
+    assert directives(csp.header(frozenset({"google-analytics"}), OWN)) == directives(STRICT) | {
         "script-src": ["'self'", "https://www.googletagmanager.com"],
         "connect-src": ["'self'", "https://*.google-analytics.com"],
         "img-src": ["'self'", "https://*.google-analytics.com"],
     }
-    assert directives(csp.header(ALL))["frame-src"] == [
+    assert directives(csp.header(ALL, OWN))["frame-src"] == [
         "'self'",
         "https://www.youtube-nocookie.com",
         "https://frames.adhub.example",
@@ -60,11 +78,11 @@ def test_each_directive_gains_the_origins_of_granted_vendors(policy: Policy) -> 
 
 def test_the_cache_of_headers_is_bounded(policy: Policy) -> None:
     csp = ContentSecurityPolicy(STRICT, policy)
-    assert csp.header(ALL) is csp.header(frozenset(sorted(ALL)))
+    assert csp.header(ALL, OWN) is csp.header(frozenset(sorted(ALL)), OWN)
     for number in range(1000):
-        csp.header(frozenset({f"vendor{number}"}))
+        csp.header(frozenset({f"vendor{number}"}), OWN)
     assert len(csp._headers) <= 256
-    assert csp.header(ALL) == ContentSecurityPolicy(STRICT, policy).header(ALL)
+    assert csp.header(ALL, OWN) == ContentSecurityPolicy(STRICT, policy).header(ALL, OWN)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +112,7 @@ def test_a_directive_allows_only_the_owners_and_the_vendors_sources(
     policy: Policy, owner: str, opened: str
 ) -> None:
     vendors = with_origins(policy, "adhub", img=("https://i.example",))
-    found = directives(ContentSecurityPolicy(owner, vendors).header(frozenset({"adhub"})))
+    found = directives(ContentSecurityPolicy(owner, vendors).header(frozenset({"adhub"}), OWN))
     expected = opened.split()
     assert found.get("img-src") == (expected[1:] if expected else None)
     ours = {"script-src", "style-src", "connect-src", "frame-src"}
@@ -125,7 +143,7 @@ def test_every_kind_of_origin_is_added_to_its_directives(
     policy: Policy, kind: str, owner: str, expected: dict[str, int]
 ) -> None:
     vendors = with_origins(policy, "adhub", **{kind: ("https://x.example",)})
-    found = directives(ContentSecurityPolicy(owner, vendors).header(frozenset({"adhub"})))
+    found = directives(ContentSecurityPolicy(owner, vendors).header(frozenset({"adhub"}), OWN))
     assert {name: len(sources) for name, sources in found.items() if name in expected} == expected
     opened = {name for name, sources in found.items() if "https://x.example" in sources}
     assert opened == {name for name, count in expected.items() if count == 2}
@@ -137,10 +155,11 @@ def test_nonces_hashes_strict_dynamic_and_reporting_are_unchanged(policy: Policy
         "report-uri /csp; report-to csp; sandbox allow-scripts allow-forms; upgrade-insecure-requests; "
         "frame-ancestors 'none'; require-trusted-types-for 'script'"
     )
-    assert ContentSecurityPolicy(kept, policy).header(ALL) == kept
+    assert ContentSecurityPolicy(kept, policy).header(ALL, OWN) == kept
     narrow = kept.replace(" https:", "")
-    assert ContentSecurityPolicy(narrow, policy).header(ALL) == narrow.replace(
-        "'unsafe-inline';", "'unsafe-inline' https://www.googletagmanager.com https://cdn.adhub.example;"
+    assert ContentSecurityPolicy(narrow, policy).header(ALL, OWN) == narrow.replace(
+        "'unsafe-inline';",
+        f"'unsafe-inline' {OWN.script[0]} https://www.googletagmanager.com https://cdn.adhub.example;",
     )
 
 
@@ -151,41 +170,52 @@ def test_nonces_hashes_strict_dynamic_and_reporting_are_unchanged(policy: Policy
         ("default-src 'self'", set()),
         ("default-src *", set()),
         ("script-src 'sha256-AAAA='", {"script-src"}),
-        ("script-src 'nonce-abc'; style-src 'none'", {"style-src"}),
-        ("script-src 'nonce-abc'; style-src 'nonce-abc'", set()),
-        ("script-src 'nonce-abc'; style-src 'nonce-other'", {"style-src"}),
         (
             "script-src 'self'; script-src-elem 'none'; style-src 'self'; style-src-elem 'none'",
             {"script-src-elem", "style-src-elem"},
         ),
+        ("script-src https://cdn.example 'sha256-AAAA='", {"script-src"}),
+        ("script-src 'none'; style-src 'SELF'", {"script-src"}),
+        (f"script-src {SITE}; style-src {SITE.upper()}; connect-src {SITE}", set()),
         ("form-action 'none'", {"form-action"}),
         ("connect-src 'none'; child-src 'none'", {"connect-src", "frame-src"}),
         ("img-src 'none'; font-src 'none'; media-src 'none'; object-src 'none'", set()),
     ],
 )
-def test_self_is_added_where_the_owner_would_block_the_library(
+def test_the_addresses_of_our_parts_are_added_where_the_owner_would_block_them(
     policy: Policy, owner: str, needed: set[str]
 ) -> None:
-    before, after = directives(owner), directives(ContentSecurityPolicy(owner, policy).header(NONE))
+    before, after = directives(owner), directives(ContentSecurityPolicy(owner, policy).header(NONE, OWN))
     assert {name for name in after if after[name] != before.get(name)} == needed
-    assert all("'self'" in after[name] and "'none'" not in after[name] for name in needed)
+    for name in needed:
+        allowed = [source for source in before.get(name, []) if source != "'none'"]
+        assert after[name] == [*allowed, *SOURCES_OF_DIRECTIVES[name]]
 
 
-def test_a_narrower_source_may_be_given_for_the_assets(policy: Policy) -> None:
-    assets = ["https://stride.example/consent/assets/"]
-    found = directives(
-        ContentSecurityPolicy(
-            "script-src 'sha256-AAAA='; style-src 'self'; connect-src 'none'", policy, assets=assets
-        ).header(NONE)
-    )
-    assert found["script-src"] == ["'sha256-AAAA='", *assets]
-    assert found["style-src"] == ["'self'"]
-    assert found["connect-src"] == ["'self'"]
+@pytest.mark.parametrize(
+    ("policy_of_page", "needed"),
+    [
+        ("script-src 'nonce-abc'; style-src 'none'", {"style-src"}),
+        ("script-src 'NONCE-abc' 'strict-dynamic'; style-src 'nonce-abc'", set()),
+        ("script-src 'nonce-abc'; style-src 'nonce-other'", {"style-src"}),
+        ("script-src 'nonce-ABC'; style-src 'none-abc'", {"script-src", "style-src"}),
+        ("connect-src 'nonce-abc'", {"connect-src"}),
+    ],
+)
+def test_nothing_is_added_next_to_the_nonce_of_our_tags(
+    policy: Policy, policy_of_page: str, needed: set[str]
+) -> None:
+    csp = ContentSecurityPolicy(STRICT, policy)
+    before = directives(policy_of_page)
+    after = directives(csp.merge_into(policy_of_page.encode(), NONE, OWN, "abc").decode())
+    assert {name for name in after if after[name] != before[name]} == needed
+    without = directives(csp.merge_into(policy_of_page.encode(), NONE, OWN).decode())
+    assert {name for name in without if without[name] != before[name]} == set(before)
 
 
 def test_frames_stay_blocked_if_no_vendor_has_one(policy: Policy) -> None:
     bare = policy.model_copy(update={"vendors": ()})
-    assert "frame-src" not in directives(ContentSecurityPolicy("default-src 'none'", bare).header(NONE))
+    assert "frame-src" not in directives(ContentSecurityPolicy("default-src 'none'", bare).header(NONE, OWN))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +231,7 @@ def test_frames_stay_blocked_if_no_vendor_has_one(policy: Policy) -> None:
 def test_the_scripts_trusted_types_policy_is_added_to_a_list_of_them(
     policy: Policy, owner: str, expected: list[str] | None
 ) -> None:
-    assert directives(ContentSecurityPolicy(owner, policy).header(NONE)).get("trusted-types") == expected
+    assert directives(ContentSecurityPolicy(owner, policy).header(NONE, OWN)).get("trusted-types") == expected
 
 
 def test_a_nonce_replaces_the_placeholder_or_the_placeholder_goes(policy: Policy) -> None:
@@ -209,23 +239,23 @@ def test_a_nonce_replaces_the_placeholder_or_the_placeholder_goes(policy: Policy
         "script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'nonce-{nonce}'", policy
     )
     assert (
-        csp.header(NONE, "a+b/c==")
+        csp.header(NONE, OWN, "a+b/c==")
         == "script-src 'nonce-a+b/c==' 'strict-dynamic'; style-src 'nonce-a+b/c=='"
     )
-    assert directives(csp.header(NONE)) == {
-        "script-src": ["'strict-dynamic'", "'self'"],
-        "style-src": ["'self'"],
+    assert directives(csp.header(NONE, OWN)) == {
+        "script-src": ["'strict-dynamic'", *OWN.script],
+        "style-src": [*OWN.style],
     }
-    assert csp.header(ALL, "x").startswith(
+    assert csp.header(ALL, OWN, "x").startswith(
         "script-src 'nonce-x' 'strict-dynamic' https://www.googletagmanager.com"
     )
-    assert ContentSecurityPolicy(STRICT, policy).header(NONE, "x") == STRICT
+    assert ContentSecurityPolicy(STRICT, policy).header(NONE, OWN, "x") == STRICT
 
 
 @pytest.mark.parametrize("nonce", ["", "a b", "a'; script-src *", "a\r\nx: y", "é", "a===", "="])
 def test_a_nonce_that_is_not_base64_raises(policy: Policy, nonce: str) -> None:
     with pytest.raises(ValueError, match="nonce"):
-        ContentSecurityPolicy("script-src 'nonce-{nonce}'", policy).header(NONE, nonce)
+        ContentSecurityPolicy("script-src 'nonce-{nonce}'", policy).header(NONE, OWN, nonce)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +290,7 @@ def test_an_unknown_directive_that_resembles_none_is_logged(
     policy: Policy, caplog: pytest.LogCaptureFixture
 ) -> None:
     owner = "default-src 'self'; xyzzy-frobnicate 'self'"
-    assert ContentSecurityPolicy(owner, policy).header(NONE) == owner
+    assert ContentSecurityPolicy(owner, policy).header(NONE, OWN) == owner
     assert "xyzzy-frobnicate" in caplog.text
 
 
@@ -270,7 +300,7 @@ def test_a_policy_may_be_written_on_several_lines(policy: Policy) -> None:
         script-src  'self' https://a.example;\r\n\timg-src 'self'
     """
     assert (
-        ContentSecurityPolicy(owner, policy).header(NONE)
+        ContentSecurityPolicy(owner, policy).header(NONE, OWN)
         == "default-src 'self'; script-src 'self' https://a.example; img-src 'self'"
     )
 
@@ -290,9 +320,9 @@ def test_an_origin_that_would_add_more_than_a_source_raises(policy: Policy, orig
 def test_each_policy_of_a_response_is_opened(policy: Policy) -> None:
     csp = ContentSecurityPolicy(STRICT, policy)
     values = [b"frame-src 'none', default-src 'self';", b"upgrade-insecure-requests", b"img-src *", b""]
-    merged = csp.merge_into(values, ["youtube"])
+    merged = [csp.merge_into(value, ["youtube"], OWN) for value in values]
     assert merged == [
-        b"frame-src 'self' https://www.youtube-nocookie.com, "
+        b"frame-src https://stride.example/consent/embed/ https://www.youtube-nocookie.com, "
         b"default-src 'self'; frame-src 'self' https://www.youtube-nocookie.com",
         *values[1:],
     ]
@@ -301,9 +331,9 @@ def test_each_policy_of_a_response_is_opened(policy: Policy) -> None:
 
 def test_a_policy_with_odd_bytes_keeps_them(policy: Policy) -> None:
     value = b"script-src 'self' \xff\xa0x; \xe9-src y; report-uri /\x85"
-    assert ContentSecurityPolicy(STRICT, policy).merge_into([value], NONE) == [value]
-    opened = ContentSecurityPolicy(STRICT, policy).merge_into([value], ALL)
-    assert opened == [value.replace(b"x;", b"x https://www.googletagmanager.com https://cdn.adhub.example;")]
+    assert ContentSecurityPolicy(STRICT, policy).merge_into(value, NONE, OWN) is value
+    opened = ContentSecurityPolicy(STRICT, policy).merge_into(value, ALL, OWN)
+    assert opened == value.replace(b"x;", b"x https://www.googletagmanager.com https://cdn.adhub.example;")
 
 
 @pytest.mark.parametrize(
@@ -369,10 +399,10 @@ def test_any_policy_keeps_its_sources_and_gains_only_granted_origins(
     policy: Policy, texts: list[str], granted: set[str]
 ) -> None:
     csp = ContentSecurityPolicy(STRICT, policy)
-    (value,) = csp.merge_into([",".join(texts).encode()], granted)
+    value = csp.merge_into(",".join(texts).encode(), granted, OWN)
     opened = value.decode().split(",")
     assert len(opened) == len(texts)
-    allowed = {"'self'"}
+    allowed = {source for sources in OWN for source in sources}
     for vendor_id in granted:
         origins = policy.vendor(vendor_id).origins
         allowed |= {*origins.script, *origins.connect, *origins.img, *origins.frame}
@@ -384,12 +414,12 @@ def test_any_policy_keeps_its_sources_and_gains_only_granted_origins(
             assert {*found} - {*before} <= allowed
             assert {*before} - {*found} <= {"'none'"}
             assert name in text or any(one in text for one in fallback)
-    assert csp.merge_into([value], granted) == [value]
+    assert csp.merge_into(value, granted, OWN) is value
 
 
 @given(st.binary(max_size=100))
 def test_any_bytes_are_opened_without_a_new_line_or_policy(policy: Policy, value: bytes) -> None:
-    (merged,) = ContentSecurityPolicy(STRICT, policy).merge_into([value], ALL)
+    merged = ContentSecurityPolicy(STRICT, policy).merge_into(value, ALL, OWN)
     assert merged.count(b"\n") <= value.count(b"\n")
     assert merged.count(b",") == value.count(b",")
     nonce_of([value])
@@ -401,7 +431,7 @@ def test_chromium_loads_a_vendors_script_only_when_granted(
 ) -> None:
     vendor = "google-analytics"
     header = ContentSecurityPolicy("default-src 'none'", policy).header(
-        frozenset({vendor} if granted else ())
+        frozenset({vendor} if granted else ()), OWN
     )
     page = new_page()
     asked: list[str] = []

@@ -658,6 +658,26 @@ def test_template_passes_its_nonce_on(make_site: Callable[..., Site], page: "Pag
     until(page, "log.length == 4")
     assert sorted(log(page)) == ["first", "gate", "inner", "own"]
     assert page.locator("#clone").count() == page.locator("#shown").count() == 1
+@pytest.mark.parametrize("javascript", [True, False])
+def test_policy_that_allows_nothing_is_opened_for_our_parts_and_no_other_file_of_the_site(
+    make_site: Callable[..., Site], new_page: Callable[..., "Page"], javascript: bool
+) -> None:
+    site = make_site(csp="default-src 'none'; form-action 'none'")
+    frame = (
+        '<iframe src="/consent/embed/youtube?u=https%3A%2F%2Fwww.youtube-nocookie.com%2Fembed%2Fx"></iframe>'
+    )
+    address = site.put(f'<script src="/js/tag"></script><iframe src="/other" id="other"></iframe>{frame}')
+    page = new_page(javascript=javascript)
+    page.goto(address)
+    assert page.evaluate("window.log") is None
+    expect(page.locator("#cookie-consent")).to_have_css("position", "fixed")
+    expect(page.frame_locator("iframe[src*=embed]").get_by_role("button").first).to_be_visible()
+    assert not [frame for frame in page.frames if frame.url.endswith("/other")]
+    with page.expect_navigation(url=address):
+        page.click("#cookie-consent-accept-all")
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    page.click("a.cookie-consent-settings")
+    expect(page.locator("dialog" if javascript else ".consent-page main")).to_be_visible()
 
 
 def test_dropped_cookie_is_shown_in_the_console_in_debug_mode(

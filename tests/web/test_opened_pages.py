@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from consentkit.errors import ConfigurationError
-from tests.support.front import DOCUMENT, Front
+from tests.support.front import DOCUMENT, ORIGIN, Front
 from tests.support.told import tree
 
 STRICT = "default-src 'none'; script-src 'self'; frame-src 'self'"
@@ -39,15 +39,49 @@ def test_a_policy_that_browsers_would_read_otherwise_is_refused_at_the_start(mak
 def test_the_sites_policy_is_opened_for_whom_the_visitor_grants_and_nobody_else(make_front: Make) -> None:
     client = make_front(csp=STRICT).client(page())
     before = client.get("/page").headers[CSP]
-    assert (
-        before.startswith("default-src 'none'; script-src 'self'; frame-src 'self'")
-        and "https:" not in before
-    )
+    assert before.startswith("default-src 'none'; script-src 'self'; frame-src 'self'")
+    assert not [origin for origin in before.split() if origin.startswith("https:") and ORIGIN not in origin]
     client.post("/consent/decision", json={"categories": {"tracking": True}})
     after = client.get("/page").headers[CSP]
     assert HUB in after and "https://frames.adhub.example" in after and TAG not in after
     client.delete("/consent/decision")
     assert client.get("/page").headers[CSP] == before
+
+
+@pytest.mark.parametrize(
+    ("root", "written"), [("", ""), ("/shop", "/shop"), ("/a; script-src *,", "/a%3B%20script-src%20%2A%2C")]
+)
+def test_policy_gains_the_addresses_of_our_own_parts_alone(make_front: Make, root: str, written: str) -> None:
+    front = make_front(csp="default-src 'none'; script-src 'sha256-AAAA='; form-action https://shop.example")
+    answer = front.client(page(), root_path=root).get(f"{root}/page")
+    pages = f"{ORIGIN}{written}/consent"
+    asset = {
+        name: f"{ORIGIN}{written}{front.shared.pages.asset_url(name)}"
+        for name in ("consent.js", "consent.css")
+    }
+    assert answer.headers[CSP].split("; ") == [
+        "default-src 'none'",
+        f"script-src 'sha256-AAAA=' {asset['consent.js']}",
+        f"form-action https://shop.example {pages}/",
+        f"style-src {asset['consent.css']}",
+        f"connect-src {pages} {pages}/",
+        f"frame-src {pages}/embed/",
+    ]
+
+
+# Browsers load what all policies allow, so our tags need the nonce or a source in each of them
+def test_each_policy_of_a_response_allows_our_tags(make_front: Make) -> None:
+    async def two(request: Request) -> Response:
+        answer = HTMLResponse(DOCUMENT)
+        for nonce in ("abc", "xyz"):
+            answer.headers.append(CSP, f"script-src 'nonce-{nonce}'")
+        return answer
+
+    front = make_front(csp=STRICT)
+    answer = front.client(two).get("/two")
+    assert script(answer)["nonce"] == "abc"
+    source = f"{ORIGIN}{front.shared.pages.asset_url('consent.js')}"
+    assert answer.headers.get_list(CSP) == ["script-src 'nonce-abc'", f"script-src 'nonce-xyz' {source}"]
 
 
 def test_responses_own_policy_replaces_the_sites_and_is_extended_too(make_front: Make) -> None:
