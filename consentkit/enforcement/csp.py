@@ -197,7 +197,7 @@ def _open(
             parts[index] = " " * parts[index].startswith(" ") + written
         else:
             # The empty part after a last semicolon is replaced.
-            parts[-1:] = [parts[-1], " " + written] if parts[-1].strip() else [" " + written]
+            parts[-1:] = [parts[-1], " " + written] if _words(parts[-1]) else [" " + written]
     return ";".join(parts)
 
 

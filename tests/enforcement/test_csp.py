@@ -336,6 +336,13 @@ def test_a_policy_with_odd_bytes_keeps_them(policy: Policy) -> None:
     assert opened == value.replace(b"x;", b"x https://www.googletagmanager.com https://cdn.adhub.example;")
 
 
+# Browsers split at ASCII whitespace, and Python also at what Unicode calls space
+@pytest.mark.parametrize("last", [b"\xa0", b" \x85 ", b"\x1c"])
+def test_a_last_directive_of_odd_bytes_is_kept_when_another_is_added(policy: Policy, last: bytes) -> None:
+    opened = ContentSecurityPolicy(STRICT, policy).merge_into(b"default-src 'self';" + last, ["youtube"], OWN)
+    assert opened == b"default-src 'self';" + last + b"; frame-src 'self' https://www.youtube-nocookie.com"
+
+
 @pytest.mark.parametrize(
     ("values", "nonce"),
     [
