@@ -182,6 +182,8 @@ def _open(
     """Open one policy; `own` and `vendor_origins` are sources by directive."""
     parts = text.split(";")
     index_of = _directive_indexes(parts)
+    if not index_of:
+        return text
     for directive in dict.fromkeys((*own, *vendor_origins)):
         names = (directive, *_FALLBACKS.get(directive, ()))
         index = next((index_of[name] for name in names if name in index_of), None)

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -341,6 +342,36 @@ def test_a_policy_with_odd_bytes_keeps_them(policy: Policy) -> None:
 def test_a_last_directive_of_odd_bytes_is_kept_when_another_is_added(policy: Policy, last: bytes) -> None:
     opened = ContentSecurityPolicy(STRICT, policy).merge_into(b"default-src 'self';" + last, ["youtube"], OWN)
     assert opened == b"default-src 'self';" + last + b"; frame-src 'self' https://www.youtube-nocookie.com"
+
+
+def calls_during(function: Callable[[], object]) -> int:
+    """Count the Python functions that a call runs."""
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "unit", [b",", b"script-src 'none',", b"x;", b"default-src 'none';", b" a", b",script-src 'nonce-a'"]
+)
+def test_opening_a_policy_is_linear_in_its_length(policy: Policy, unit: bytes) -> None:
+    csp = ContentSecurityPolicy(STRICT, policy)
+
+    def opens(times: int) -> int:
+        value = b"default-src 'none'" + unit * times
+        return calls_during(lambda: csp.merge_into(value, ALL, OWN, nonce_of([value])))
+
+    opens(1)
+    assert opens(400) < 2.1 * opens(200)
 
 
 @pytest.mark.parametrize(
