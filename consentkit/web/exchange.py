@@ -139,16 +139,15 @@ class Exchange:
 
     def _start_document(self, status: int, headers: Headers, *, is_html: bool) -> Headers | None:
         """Do what `start` does, for HTML, for responses to a decision, for 304 and for the library's own responses."""
-        is_page = is_html and not any(name == b"hx-request" for name, _ in self.head.headers)
-        if is_page and not self.is_own and self.site.is_complete_html(self.head, status, headers):
+        if is_html and not self.is_own and self.site.is_complete_html(self.head, status, headers):
             if self.head.method == "GET":
                 self._page = self._hold(headers)
                 return None
             self.passes = True
             headers = caching.without_body_fields(headers)
-            return self._finish_headers(status, headers, is_page=is_page, is_html=is_html, has_markup=True)
+            return self._finish_headers(status, headers, is_page=True, is_html=True, has_markup=True)
         self.passes = True
-        return self._finish_headers(status, headers, is_page=is_page, is_html=is_html)
+        return self._finish_headers(status, headers, is_page=is_html, is_html=is_html)
 
     def body(self, chunk: bytes, more: bool) -> tuple[Headers | None, bytes]:
         """Return what to send for a chunk of the response's body: the headers that waited, and bytes.
@@ -209,7 +208,7 @@ class Exchange:
         Args:
             status: of the response.
             headers: the application's, without the cookies that are not allowed.
-            is_page: whether a browser shows the response as a page.
+            is_page: whether the response may be a page, and is not known to be a fragment of one.
             is_html: whether the response is HTML.
             has_markup: whether our markup is inserted.
         """
@@ -219,7 +218,7 @@ class Exchange:
         if public and depends and not consent._changed:
             site.warn_of_public(self.head.path)
         shareable = public and not depends
-        if is_page and site.csp is not None and status != 304 and not self.is_own:
+        if is_html and site.csp is not None and status != 304 and not self.is_own:
             headers = site.open_csp(site.csp, headers, self.head.root_path, None if shareable else consent)
             depends = not shareable
         depends = depends or (has_markup and not shareable)

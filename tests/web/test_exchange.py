@@ -317,16 +317,16 @@ def test_leftovers_are_expired_on_documents(front: Front, method: str, status: i
 
 # WD-05
 @pytest.mark.parametrize(
-    ("headers", "more"),
+    ("headers", "body"),
     [
-        ([JSON], []),
-        ([HTML, (b"cache-control", b"public")], []),
-        ([HTML, (b"surrogate-control", b"max-age=60")], []),
-        ([HTML], [(b"hx-request", b"true")]),
+        ([JSON], b"{}"),
+        ([HTML, (b"cache-control", b"public")], PAGE),
+        ([HTML, (b"surrogate-control", b"max-age=60")], PAGE),
+        ([HTML], b"<p>fragment</p>"),
     ],
 )
-def test_leftovers_are_expired_on_nothing_else(front: Front, headers: Headers, more: Headers) -> None:
-    answer = passed(front, headers, sent=[(b"cookie", b"_ga=1"), *more])
+def test_leftovers_are_expired_on_nothing_else(front: Front, headers: Headers, body: bytes) -> None:
+    answer = passed(front, headers, body, sent=[(b"cookie", b"_ga=1")])
     assert answer.values(b"set-cookie") == []
 
 
@@ -581,23 +581,42 @@ def test_a_site_that_places_the_settings_itself_gets_no_other(front: Front) -> N
 
 
 @pytest.mark.parametrize(
-    ("method", "status", "headers", "sent"),
+    ("method", "status", "headers"),
     [
-        ("POST", 200, [], []),
-        ("GET", 404, [], []),
-        ("GET", 206, [(b"content-range", b"bytes 0-9/10")], []),
-        ("GET", 200, [(b"content-range", b"bytes 0-9/10")], []),
-        ("GET", 200, [(b"content-disposition", b"attachment")], []),
-        ("GET", 200, [], [(b"hx-request", b"true")]),
-        ("GET", 200, [(b"content-encoding", b"gzip")], []),
+        ("POST", 200, []),
+        ("GET", 404, []),
+        ("GET", 206, [(b"content-range", b"bytes 0-9/10")]),
+        ("GET", 200, [(b"content-range", b"bytes 0-9/10")]),
+        ("GET", 200, [(b"content-disposition", b"attachment")]),
+        ("GET", 200, [(b"content-encoding", b"gzip")]),
     ],
 )
 def test_response_that_is_not_a_whole_document_gets_no_markup(
-    front: Front, method: str, status: int, headers: Headers, sent: Headers
+    front: Front, method: str, status: int, headers: Headers
 ) -> None:
     given = [HTML, (b"content-length", b"%d" % len(PAGE)), *headers]
-    answer = passed(front, given, method=method, status=status, sent=sent)
+    answer = passed(front, given, method=method, status=status)
     assert (answer.headers, answer.body) == (given, PAGE)
+
+
+# A shared cache keeps one answer for all, so a header of one request must not decide what all others get.
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("body", [PAGE, b"<p>fragment</p>"])
+@pytest.mark.parametrize("caches", [b"public, max-age=60", b"max-age=60"])
+def test_no_header_of_the_request_decides_what_is_a_document(
+    make_front: MakeFront, method: str, body: bytes, caches: bytes
+) -> None:
+    front = make_front(csp="script-src 'self'")
+    given = [HTML, (b"cache-control", caches), (b"etag", b'"1"')]
+    of_htmx = [
+        *((b"hx-request", b"true"), (b"hx-boosted", b"true"), (b"x-requested-with", b"XMLHttpRequest")),
+        *((b"sec-fetch-dest", b"empty"), (b"sec-fetch-mode", b"cors"), (b"accept", b"*/*")),
+    ]
+    plain = passed(front, given, body, method=method)
+    asked = passed(front, given, body, method=method, sent=of_htmx)
+    assert (asked.headers, asked.body) == (plain.headers, plain.body)
+    assert (b"/consent/assets/" in asked.body) == (body == PAGE and method == "GET")
+    assert asked.values(b"content-security-policy")
 
 
 @pytest.mark.parametrize("kind", [b"text/html; charset=latin-1", b"application/xhtml+xml", b"text/plain"])
@@ -711,18 +730,45 @@ def test_a_public_page_is_opened_for_all_that_are_declared(guarded: Front) -> No
     assert ADS not in asked.values(b"content-security-policy")[0]
 
 
+def test_response_that_is_not_html_gets_no_content_security_policy(guarded: Front) -> None:
+    assert passed(guarded, [JSON], b"{}").headers == [JSON]
+
+
+# HT-04
 @pytest.mark.parametrize(
-    ("headers", "body", "status", "sent"),
+    ("body", "status", "headers"),
     [
-        ([JSON], b"{}", 200, []),
-        ([HTML], b"<p>fragment", 200, []),
-        ([HTML], PAGE, 200, [(b"hx-request", b"true")]),
+        (b"<p>fragment", 200, []),
+        (PAGE, 200, [(b"content-encoding", b"br")]),
+        (PAGE, 200, [(b"content-disposition", b"attachment")]),
+        (PAGE, 206, [(b"content-range", b"bytes 0-9/10")]),
+        (b"<p>gone", 404, []),
+        (PAGE, 500, []),
     ],
 )
-def test_response_that_is_not_a_page_gets_no_content_security_policy(
-    guarded: Front, headers: Headers, body: bytes, status: int, sent: Headers
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_html_that_gets_no_markup_carries_the_policy_all_the_same(
+    guarded: Front, body: bytes, status: int, headers: Headers, method: str
 ) -> None:
-    assert passed(guarded, headers, body, status=status, sent=sent).headers == headers
+    def answer(*more: tuple[bytes, bytes], sent: Sequence[tuple[bytes, bytes]] = ()) -> Passed:
+        return passed(guarded, [HTML, *headers, *more], body, status=status, method=method, sent=sent)
+
+    granted = [cookie(guarded, social=True)]
+    assert VIDEO not in answer().values(b"content-security-policy")[0]
+    mine = answer(sent=granted)
+    assert VIDEO in mine.values(b"content-security-policy")[0] and mine.body == body
+    assert mine.caching == ([b"private, no-cache"], [b"Cookie, Sec-GPC, Accept-Language"])
+    shared = [answer(PUBLIC[0][0], sent=sent) for sent in ([], granted)]
+    assert shared[0].headers == shared[1].headers
+    assert ADS in shared[0].values(b"content-security-policy")[0]
+    assert shared[0].caching == ([PUBLIC[0][0][1]], [])
+
+
+def test_page_that_the_server_sends_itself_carries_the_policy(guarded: Front) -> None:
+    exchange = at_home(guarded)
+    assert exchange.start(200, [HTML]) is None
+    headers = exchange.body_elsewhere()
+    assert headers is not None and caching.values(headers, b"content-security-policy")
 
 
 # HT-04
