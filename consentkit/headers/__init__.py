@@ -2,6 +2,7 @@
 
 from consentkit.headers.content import html_and_cookies, is_complete_html, is_encoded
 from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes
+from consentkit.headers.framing import framed_by_own_site_alone
 from consentkit.headers.request import (
     RawHeaders,
     cookie_values,
@@ -19,6 +20,7 @@ __all__ = [
     "clamp",
     "cookie_values",
     "deletion",
+    "framed_by_own_site_alone",
     "header_values",
     "html_and_cookies",
     "is_complete_html",

@@ -6,7 +6,13 @@ byte for byte.
 """
 
 from consentkit.enforcement import Action, Verdict
-from consentkit.headers import RawHeaders, caching, html_and_cookies, sent_cookie_names
+from consentkit.headers import (
+    RawHeaders,
+    caching,
+    framed_by_own_site_alone,
+    html_and_cookies,
+    sent_cookie_names,
+)
 from consentkit.ui import View
 from consentkit.web.held_page import HeldPage
 from consentkit.web.request_head import RequestHead
@@ -221,6 +227,8 @@ class Exchange:
         if is_html and site.csp is not None and status != 304 and not self.is_own:
             headers = site.open_csp(site.csp, headers, self.head.root_path, None if shareable else consent)
             depends = not shareable
+        if has_markup:
+            headers = framed_by_own_site_alone(headers)
         depends = depends or (has_markup and not shareable)
         tagged = status == 304 and any(
             name == b"if-none-match" and b"~ck." in value for name, value in self.head.headers

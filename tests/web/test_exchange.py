@@ -495,7 +495,8 @@ def test_a_public_page_is_the_same_for_every_visitor(front: Front, public: Heade
     pages.append(passed(front, given, sent=visitors[-1], path="/elsewhere?q=1"))
     assert len({(tuple(page.headers), page.body) for page in pages}) == 1
     page = pages[0]
-    assert page.headers == [*given, (b"content-length", b"%d" % len(page.body))]
+    length = (b"content-length", b"%d" % len(page.body))
+    assert page.headers == [*given, length, (b"x-frame-options", b"SAMEORIGIN")]
     assert b'href="/consent"' in page.body and b"/consent/assets/" in page.body
     assert b"cookie-consent-accept-all" not in page.body and b"/withdraw" not in page.body
 
@@ -653,7 +654,8 @@ def test_headers_about_the_original_body_are_dropped_when_markup_is_inserted(fro
         (b"content-digest", b"sha-256=:x:"),
     ]
     answer = passed(front, given, [PAGE[:20], PAGE[20:]])
-    assert [name for name, _ in answer.headers] == [b"content-type", b"cache-control", b"vary"]
+    names = [b"content-type", b"x-frame-options", b"cache-control", b"vary"]
+    assert [name for name, _ in answer.headers] == names
     head = passed(front, [HTML, (b"content-length", b"9")], b"", method="HEAD")
     assert head.values(b"content-length") == []
     assert head.caching == answer.caching
@@ -662,6 +664,44 @@ def test_headers_about_the_original_body_are_dropped_when_markup_is_inserted(fro
 def test_chunked_page_gets_no_content_length(front: Front) -> None:
     answer = passed(front, [HTML, (b"Transfer-Encoding", b"chunked")])
     assert answer.values(b"content-length") == []
+
+
+# Framing: another site could lay its own page over the banner's buttons
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("public", [[], PUBLIC[0]])
+@pytest.mark.parametrize("granted", [None, {}, EVERYTHING])
+def test_page_with_our_markup_is_framed_by_its_own_site_alone(
+    front: Front, method: str, public: Headers, granted: dict[str, bool] | None
+) -> None:
+    sent = [cookie(front, **granted)] if granted is not None else []
+    answer = passed(front, [HTML, *public], method=method, sent=sent)
+    assert answer.values(b"x-frame-options") == [b"SAMEORIGIN"]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        (b"X-Frame-Options", b"DENY"),
+        (b"Content-Security-Policy", b"frame-ancestors https://partner.example"),
+    ],
+)
+def test_page_that_says_who_may_frame_it_keeps_its_own_rule(
+    make_front: MakeFront, chosen: tuple[bytes, bytes]
+) -> None:
+    given = [HTML, chosen]
+    assert chosen in passed(make_front(), given).headers
+    assert passed(make_front(), given).values(b"x-frame-options") == caching.values(
+        [chosen], b"x-frame-options"
+    )
+    whole_site = make_front(csp="default-src 'self'; frame-ancestors 'self' https://partner.example")
+    assert passed(whole_site).values(b"x-frame-options") == []
+
+
+def test_response_without_our_markup_may_be_framed_as_before(front: Front) -> None:
+    for headers, body, status in (([JSON], b"{}", 200), ([HTML], b"<p>one", 200), ([HTML], PAGE, 404)):
+        assert passed(front, headers, body, status=status).headers == headers
 
 
 # The Content-Security-Policy
