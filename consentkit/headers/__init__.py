@@ -4,8 +4,10 @@ from consentkit.headers.content import html_and_cookies, is_complete_html, is_en
 from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes
 from consentkit.headers.framing import framed_by_own_site_alone
 from consentkit.headers.request import (
+    COOKIE_BYTES_READ,
     RawHeaders,
     cookie_values,
+    first_cookies,
     header_values,
     local_path,
     own_path,
@@ -16,10 +18,12 @@ from consentkit.headers.request import (
 )
 
 __all__ = [
+    "COOKIE_BYTES_READ",
     "RawHeaders",
     "clamp",
     "cookie_values",
     "deletion",
+    "first_cookies",
     "framed_by_own_site_alone",
     "header_values",
     "html_and_cookies",

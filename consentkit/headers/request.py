@@ -11,8 +11,10 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 __all__ = [
+    "COOKIE_BYTES_READ",
     "RawHeaders",
     "cookie_values",
+    "first_cookies",
     "header_values",
     "local_path",
     "own_path",
@@ -25,6 +27,7 @@ __all__ = [
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 COOKIE_BYTES_READ = 16 * 1024
+"""The cookies of a request are read up to this many bytes of all its Cookie fields together."""
 CANDIDATES = 8
 RETURN_PATH_LENGTH = 1024
 LANGUAGE_BYTES_READ = 1024
@@ -56,6 +59,13 @@ def _cookie_pairs(headers: RawHeaders) -> Iterable[tuple[bytes, bytes]]:
         bytes_left -= len(field)
         if bytes_left <= 0:
             return
+
+
+def first_cookies(field: bytes, bytes_left: int) -> bytes:
+    """Return the whole cookies in the first bytes of a Cookie field; the same object if that is all of it."""
+    if len(field) <= bytes_left:
+        return field
+    return field[: bytes_left + 1].rpartition(b";")[0] if bytes_left > 0 else b""
 
 
 def cookie_values(headers: RawHeaders, name: bytes) -> list[bytes]:

@@ -7,8 +7,10 @@ byte for byte.
 
 from consentkit.enforcement import Action, Verdict
 from consentkit.headers import (
+    COOKIE_BYTES_READ,
     RawHeaders,
     caching,
+    first_cookies,
     framed_by_own_site_alone,
     html_and_cookies,
     sent_cookie_names,
@@ -23,7 +25,7 @@ __all__ = ["Exchange"]
 Headers = list[tuple[bytes, bytes]]
 
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
-_CONDITIONAL = frozenset({b"cookie", b"if-none-match", b"if-match"})
+_CONDITIONAL = frozenset({b"if-none-match", b"if-match"})
 
 
 class Exchange:
@@ -80,25 +82,30 @@ class Exchange:
         headers = self.head.headers
         if self.unaltered:
             return headers
-        visible = [
-            (name, self._visible_value(name, value) if name in _CONDITIONAL else value)
-            for name, value in headers
-        ]
-        if all(new is value for (_, new), (_, value) in zip(visible, headers, strict=True)):
-            return headers
-        return [
-            (name, new)
-            for (name, new), (_, value) in zip(visible, headers, strict=True)
-            if new or new is value
-        ]
+        visible: Headers = []
+        bytes_left = COOKIE_BYTES_READ
+        for header in headers:
+            name, value = header
+            if name == b"cookie":
+                shown = self._visible_cookies(value, bytes_left)
+                bytes_left -= len(value)
+            else:
+                shown = self._visible_tags(name, value) if name in _CONDITIONAL else value
+            if shown is value:
+                visible.append(header)
+            elif shown:
+                visible.append((name, shown))
+        return headers if visible == headers else visible
 
-    def _visible_value(self, name: bytes, value: bytes) -> bytes:
-        """Return a header's value without cookies that are not allowed and without our part of entity tags.
+    def _visible_cookies(self, field: bytes, bytes_left: int) -> bytes:
+        """Return a Cookie field without cookies that are not allowed, and without those past the bytes that are read."""
+        read = first_cookies(field, bytes_left)
+        if read is not field:
+            self.site.warn_of_unread_cookies()
+        return self.site.gate.strip(read, self._allows)
 
-        Returns the same object if nothing is hidden.
-        """
-        if name == b"cookie":
-            return self.site.gate.strip(value, self._allows)
+    def _visible_tags(self, name: bytes, value: bytes) -> bytes:
+        """Return a conditional header with entity tags as the application made them, without those of another consent."""
         if b"~ck." not in value:
             return value
         if name == b"if-none-match":

@@ -181,6 +181,14 @@ class SiteServices:
             path, "%r is marked public but depends on the consent: sent as private.", path
         )
 
+    def warn_of_unread_cookies(self) -> None:
+        """Warn once that a request has more cookies than are read."""
+        self.observed_cookies.warn_once(
+            "unread cookies",
+            "A request has more than 16 KiB of cookies. The application does not see the rest: "
+            "store less in cookies, or remove some of them.",
+        )
+
     def inserter(
         self,
         view: View,

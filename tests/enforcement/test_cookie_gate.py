@@ -17,6 +17,7 @@ from consentkit.enforcement.cookie_gate import (
     permitted,
 )
 from consentkit.policy.models import Tracker, TrackerKind
+from tests.support.calls import calls_during
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -497,6 +498,53 @@ def test_strip_cuts_whole_pairs_and_changes_nothing_else(gate: CookieGate, heade
     for pair in left.split(b";"):
         name = named_by_browsers(pair).lower()
         assert not name.startswith("_ga") or name == "_ga_own"
+
+
+# A visitor's browser sends a few names, and a stranger's program as many as fit.
+def test_names_that_no_tracker_declares_cost_no_work_each(many: Policy) -> None:
+    gate = CookieGate(many, own_names=OWN)
+    names = b"; ".join(b"%x=1" % number for number in range(2000))
+    assert calls_during(lambda: gate.strip(names, NOTHING)) < 10
+    sent = [f"{number:x}" for number in range(2000)]
+    assert calls_during(lambda: gate.leftovers(sent, NOTHING)) < 20
+    assert not gate._rules
+
+
+@pytest.mark.parametrize(
+    "name", ["_ga{}", "_Ga{}", "_g\x01a{}", "\xa0_ga{}", "adhub_uid{}", "visits{}", "_ga_own{}"]
+)
+def test_the_work_on_names_like_declared_ones_is_linear_and_leaves_the_cache_alone(
+    many: Policy, name: str
+) -> None:
+    gate = CookieGate(many, own_names=OWN)
+
+    def work(count: int) -> tuple[int, int]:
+        sent = [name.format(number) for number in range(count)]
+        header = "; ".join(sent).encode("latin-1")
+        return (
+            calls_during(lambda: gate.strip(header, NOTHING)),
+            calls_during(lambda: gate.leftovers(sent, NOTHING)),
+        )
+
+    gate.strip(b"_ga=1", NOTHING)
+    remembered = dict(gate._rules)
+    once, twice = work(1000), work(2000)
+    assert twice[0] < 2.1 * once[0] and twice[1] < 2.1 * once[1] + 100
+    assert gate._rules == remembered
+
+
+@pytest.mark.parametrize("allows", [NOTHING, EVERYTHING, granting("analytical"), granting("social")])
+@given(lines)
+def test_exactly_the_refused_cookies_of_any_header_are_hidden(
+    gate: CookieGate, allows: Callable[[str, str | None], bool], header: bytes
+) -> None:
+    names = {pair: pair.lstrip(b"= \t").partition(b"=")[0] for pair in header.split(b";")}
+    refused = {
+        pair for pair, name in names.items() if gate.verdict_for_name(name, allows).reason is Reason.REFUSED
+    }
+    left = b";".join(pair for pair in header.split(b";") if pair not in refused)
+    assert gate.strip(header, allows).lstrip(b" \t") == left.lstrip(b" \t")
+    assert any(gate.needs_consent(name) for name in names.values()) or not refused
 
 
 def test_cookies_without_a_choice_do_not_ask_the_consent(gate: CookieGate) -> None:

@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from consentkit import Policy
 from consentkit.enforcement.csp import ContentSecurityPolicy, OwnSources, nonce_of
 from consentkit.errors import ConfigurationError
 from consentkit.policy.models import Origins
+from tests.support.calls import calls_during
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -342,22 +342,6 @@ def test_a_policy_with_odd_bytes_keeps_them(policy: Policy) -> None:
 def test_a_last_directive_of_odd_bytes_is_kept_when_another_is_added(policy: Policy, last: bytes) -> None:
     opened = ContentSecurityPolicy(STRICT, policy).merge_into(b"default-src 'self';" + last, ["youtube"], OWN)
     assert opened == b"default-src 'self';" + last + b"; frame-src 'self' https://www.youtube-nocookie.com"
-
-
-def calls_during(function: Callable[[], object]) -> int:
-    """Count the Python functions that a call runs."""
-    calls = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    sys.setprofile(count)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from consentkit.headers.request import (
     RETURN_PATH_LENGTH,
     RawHeaders,
     cookie_values,
+    first_cookies,
     header_values,
     local_path,
     own_path,
@@ -86,6 +87,25 @@ def test_cookies_are_read_up_to_sixteen_kibibytes(before: int) -> None:
     read = before < COOKIE_BYTES_READ
     assert cookie_values(cookies(padding + b"__Host-consent=x"), NAME) == ([b"x"] if read else [])
     assert cookie_values(cookies(padding, b"__Host-consent=x"), NAME) == ([b"x"] if read else [])
+
+
+@pytest.mark.parametrize(
+    ("bytes_left", "first"),
+    [
+        (11, b"a=1; bc=22;"),
+        (10, b"a=1; bc=22"),
+        (9, b"a=1"),
+        (4, b"a=1"),
+        (3, b"a=1"),
+        (2, b""),
+        (0, b""),
+        (-5, b""),
+    ],
+)
+def test_first_cookies_are_whole(bytes_left: int, first: bytes) -> None:
+    field = b"a=1; bc=22;"
+    assert first_cookies(field, bytes_left) == first
+    assert (first_cookies(field, bytes_left) is field) == (bytes_left >= len(field))
 
 
 def test_names_of_sent_cookies_are_distinct() -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from consentkit.headers import caching
+from consentkit.headers import COOKIE_BYTES_READ, caching
 from consentkit.notices.notice import Notice
 from consentkit.web import Exchange, RequestHead
 from consentkit.web.held_page import LONGEST_DOUBT
@@ -296,6 +296,30 @@ def test_the_application_sees_no_cookie_that_is_not_granted(
 def test_hiding_cookies_does_not_make_an_answer_depend_on_the_consent(front: Front) -> None:
     answer = passed(front, [JSON, (b"cache-control", b"max-age=60")], b"{}", sent=[(b"cookie", b"_ga=1")])
     assert answer.headers == [JSON, (b"cache-control", b"max-age=60")]
+
+
+@pytest.mark.parametrize("fields", [1, 2, 5])
+def test_the_application_sees_no_cookie_past_the_first_sixteen_kibibytes(
+    front: Front, fields: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = [b"name%d=%d" % (number, number) for number in range(5000)]
+    of_field = len(pairs) // fields
+    sent = [(b"cookie", b"; ".join(pairs[at : at + of_field])) for at in range(0, len(pairs), of_field)]
+    assert sum(len(field) for _, field in sent) > 60_000
+    for _ in range(2):
+        seen = caching.values(passed(front, sent=sent).seen, b"cookie")
+    assert 16_000 < sum(map(len, seen)) <= COOKIE_BYTES_READ
+    shown = b"; ".join(seen).split(b"; ")
+    assert shown == pairs[: len(shown)]
+    (warning,) = caplog.messages
+    assert "more than 16 KiB of cookies" in warning
+
+
+def test_cookies_of_sixteen_kibibytes_pass_unchanged(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    sent = [(b"cookie", b"a=" + b"x" * (COOKIE_BYTES_READ - 6)), (b"cookie", b"b=23")]
+    assert passed(front, sent=sent).seen == sent
+    assert passed(front, sent=[*sent, (b"cookie", b"_ga=1"), (b"x", b"")]).seen == [*sent, (b"x", b"")]
+    assert len(caplog.messages) == 1
 
 
 # Leftovers
