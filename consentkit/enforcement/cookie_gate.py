@@ -8,7 +8,6 @@ back as `_ga=1`), and one behind a comma in the line of another. To be granted o
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum, auto
-from itertools import islice
 from typing import NamedTuple
 
 from consentkit._bounded_cache import BoundedCache
@@ -20,7 +19,8 @@ __all__ = ["Action", "Allows", "CookieGate", "Reason", "Verdict", "permitted"]
 Allows = Callable[[str, str | None], bool]
 """A function that returns whether a category is granted, by id: for one of its vendors, by id, or for the site (None)."""
 
-DELETIONS_AT_ONCE = 50
+# Of Set-Cookie lines in one response. nginx buffers 4 KiB of all headers.
+DELETION_BYTES = 2048
 _NAMES_REMEMBERED = 2048
 _LONGEST_NAME_REMEMBERED = 256
 
@@ -222,18 +222,24 @@ class CookieGate:
             trackers, allows
         )
 
-    def leftovers(self, sent_names: Iterable[str], allows: Allows) -> list[str]:
+    def leftovers(self, sent_names: Iterable[str], allows: Allows, now: float) -> list[str]:
         """Return Set-Cookie values that expire declared cookies without consent, of those that the browser sent.
 
-        There is one for each place where the browser may store the cookie (name, domain, path, partition), and at most
-        50 together: the browser sends the others again with its next request. A cookie on a vendor's own domain cannot
-        be expired from here.
+        There is one for each place where the browser may store the cookie (name, domain, path, partition), and at most 2 KiB
+        of header lines together: the browser sends the other cookies again with its next request. A cookie on a vendor's own
+        domain cannot be expired from here. `now` is in seconds since the epoch.
         """
         beginnings = self._deletable_beginnings
         sent = [name for name in dict.fromkeys(sent_names) if name.lower().startswith(beginnings)]
         names = [name for name in sent if _TOKEN.fullmatch(name)]
         refused = [names[index] for index in self._refused([name.encode() for name in names], allows)]
-        return list(islice(self._deletions(refused, allows), DELETIONS_AT_ONCE))
+        lines, are_all = _fitting(self._deletions(refused, allows))
+        if not are_all:
+            # Cookies that are stored elsewhere than declared stay. They must not take the turn of the others for ever, so each
+            # second begins with another name.
+            first = int(now) % len(refused)
+            lines, _ = _fitting(self._deletions(refused[first:] + refused[:first], allows))
+        return lines
 
     def _deletions(self, names: Iterable[str], allows: Allows) -> Iterator[str]:
         """Yield Set-Cookie values that expire the cookies of these names in each place that the policy declares."""
@@ -322,6 +328,22 @@ class CookieGate:
         return refused[0]._replace(
             action=Action.REWRITE, reason=Reason.JOINED, value=verdict.value or cleaned
         )
+
+
+def _fitting(lines: Iterable[str]) -> tuple[list[str], bool]:
+    """Return the first Set-Cookie values that fit into `DELETION_BYTES`, and whether they are all.
+
+    A value that does not even fit alone is left out.
+    """
+    fitting, bytes_left = [], DELETION_BYTES
+    for line in lines:
+        size = len(f"set-cookie: {line}\r\n")
+        if size <= bytes_left:
+            fitting.append(line)
+            bytes_left -= size
+        elif size <= DELETION_BYTES:
+            return fitting, False
+    return fitting, True
 
 
 def _readable(name: bytes) -> str:

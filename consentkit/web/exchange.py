@@ -265,7 +265,8 @@ class Exchange:
         if consent._outdated and current.decision is not None:
             lines += self.site.manager.cookie.set_cookie(current.decision)
         if any(name == b"cookie" for name, _ in self.head.headers):
-            lines += self.site.gate.leftovers(sent_cookie_names(self.head.headers), self._allows)
+            sent = sent_cookie_names(self.head.headers)
+            lines += self.site.gate.leftovers(sent, self._allows, self.site.clock())
         return lines
 
     def _filter_cookies(self, headers: Headers) -> Headers:
