@@ -296,14 +296,19 @@ class SiteServices:
         return f"{self.arrival_cookie}={self.brief_attributes}; Max-Age=0"
 
     def page_state(self, consent: Consent, language: str) -> bytes:
-        """Return a digest of what a visitor's pages show, for entity tags; equal digests mean equal pages."""
+        """Return a digest of what a visitor's pages show, for entity tags; equal digests mean equal pages.
+
+        Nothing in it belongs to one visitor alone, because browsers send entity tags back even after cookies were deleted.
+        """
+        # Pages show the day on which the answer ends, in UTC. The second would tell visitors apart.
+        last_day = consent.expires_at.date().toordinal() if consent.expires_at else None
         shown = (
             consent.status.value,
             list(consent.categories.values()),
             list(consent.vendors.values()),
             consent.asking,
             consent.gpc,
-            consent.expires,
+            last_day,
             language,
             self.appearance,
         )

@@ -407,7 +407,7 @@ def states(front: Front) -> list[Headers]:
     client.post("/consent/decision", json={"vendors": {"youtube": True}})
     one_vendor = (b"cookie", f"{COOKIE}={client.cookies[COOKIE]}".encode())
     given = cookie(front, **EVERYTHING)
-    front.clock.advance(1)
+    front.clock.advance(days=1)
     return [
         [],
         [(b"sec-gpc", b"1")],
@@ -431,6 +431,28 @@ def test_entity_tag_matches_only_in_the_consent_state_it_was_sent_in(front: Fron
         assert again.values(b"etag") == [tag]
         every = (b"if-none-match", b", ".join(other for other in tags if other != tag))
         assert caching.values(passed(front, sent=[*sent, every]).seen, b"if-none-match") == []
+
+
+# HT-01
+def test_entity_tags_tell_no_visitors_apart_who_see_the_same(front: Front) -> None:
+    def tag(sent: Headers) -> bytes:
+        (tag,) = passed(front, [HTML, (b"etag", b'"1"')], sent=sent).values(b"etag")
+        return tag
+
+    front.clock.advance(days=0.5)  # it stood at noon
+    visitors = []
+    for _ in range(200):
+        visitors.append([cookie(front, **EVERYTHING)])
+        front.clock.advance(432)
+    assert len({header for ((_, header),) in visitors}) == 200
+    assert len({tag(sent) for sent in visitors}) == 1
+    tomorrow = [cookie(front, **EVERYTHING)]
+    assert tag(tomorrow) != tag(visitors[0])
+    # The day is what the settings show.
+    shown = [
+        front.client().get("/consent", headers=sent).text for sent in (visitors[0], visitors[-1], tomorrow)
+    ]
+    assert shown[0] == shown[1] != shown[2]
 
 
 # HT-01
