@@ -133,7 +133,13 @@ class ConsentManager:
                 stacklevel=3,
             )
         else:
-            self.revocations = RevocationCache(self.ledger, recheck=recheck, max_stale=max_stale)
+            self.revocations = RevocationCache(
+                self.ledger,
+                recheck=recheck,
+                max_stale=max_stale,
+                fold=lambda records: newest_of(records, self.evaluator),
+                clock=self.clock,
+            )
         self.resolver = ConsentResolver(
             self.evaluator, self.cookie, self.ledger, self.revocations, recheck=recheck
         )

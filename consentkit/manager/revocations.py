@@ -1,56 +1,67 @@
 """Changes of a visitor's grant that were recorded elsewhere: in another process, on another host, at customer service.
 
 A grant that a process sees for the first time is looked up in the ledger. After that, one query every `recheck` seconds
-returns the records of all subjects that changed. While the ledger is out of reach, a grant counts for `max_stale` seconds
-after it was last checked. No request waits longer than a quarter of a second for the ledger.
+returns the records of all subjects that changed. No request waits longer than a quarter of a second for either. While the
+ledger is known not to answer, requests do not wait at all, and `LookUpQueue` goes on asking.
 
-Threads. Requests read `known`, `held`, `polled` and `due_at` without a lock: each read is one dictionary or attribute
-access, and an entry of `known` is replaced as a whole. Two locks order the writers:
+While the ledger does not answer, a grant counts for `max_stale` seconds after it was last checked. A grant that this process
+has never checked counts only while the ledger does not answer, for `max_stale` seconds after its decision. It is checked as
+soon as an answer arrives.
 
-* `_poll_lock` lets one thread poll at a time, so that the cursor moves forward only. It is held while the ledger is read.
-* `_entry_lock` guards writes to `known`, `held` and `_decided_here`, whose decision depends on what is there already. It
-  is never held during a query, so that a decision of this process never waits for the ledger here.
+What counts does not depend on the order in which records arrive. A look-up, a poll, a decision of this process or the spool of
+another one may bring a record. It is folded into what is known, and older records never replace newer ones. `known` claims to
+hold everything about a subject that was stored up to the last poll. `held` makes no such claim.
 
-A query returns the past: a decision may be recorded after the ledger was read and before the answer is stored here. So
-`_looking_up` and `_decided_here` note what happens during a query, and the newer record wins.
+Threads. Requests read `known`, `held`, `polled` and `due_at` without a lock: each read is one dictionary or attribute access,
+and an entry of `known` is replaced as a whole. `_entry_lock` orders all writes to `known` and `held`. It is never held during a
+query, so that a decision of this process never waits for the ledger here.
 """
 
 import logging
-import os
 import threading
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Final, TypeVar
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import LedgerUnavailableError
-from consentkit.ledger import Ledger, Record
+from consentkit.ledger import ForkHooks, Ledger, Record
+from consentkit.manager.lookup_queue import Answer, LookUpQueue
 
 __all__ = ["NoRevocations", "RevocationCache"]
 
 log = logging.getLogger("consentkit.revocation")
 
+T = TypeVar("T")
+
+Entry = tuple[Record | None, float]
+
 LONGEST_WAIT = 0.25
 """Seconds that a request waits for the ledger."""
-PAUSE = 5.0
-"""Seconds without any query after one that failed."""
 _SUBJECTS_KEPT = 100_000
+_CHANGES_KEPT = 4096
+_NEVER = float("-inf")
 
 
 class NoRevocations:
     """Stand in for a RevocationCache without a ledger: no record is known, and no look-up is ever due."""
 
-    known: Mapping[str, tuple[Record | None, float]] = MappingProxyType({})
+    known: Mapping[str, Entry] = MappingProxyType({})
     held: Mapping[str, Record] = MappingProxyType({})
-    polled, due_at = float("-inf"), float("inf")
+    polled, due_at = _NEVER, float("inf")
 
     def due(self, subject: str, now: float) -> bool:
         """Return False, because there is nothing to ask."""
         return False
 
-    def refresh(self, subject: str, now: float) -> None:
-        """Do nothing."""
+    def refresh(self, subject: str, now: float, wait: float | None = None) -> bool:
+        """Return True, because there is nothing to wait for."""
+        return True
+
+    def run(self, name: str, call: Callable[[], None], wait: float | None = None) -> bool:
+        """Return True, because there is nothing to wait for."""
+        return True
 
     def hold(self, record: Record, now: float, *, stored: bool) -> None:
         """Do nothing: without a ledger only the visitor's cookie changes."""
@@ -63,6 +74,10 @@ class NoRevocations:
         """Return False, because no ledger has answered."""
         return False
 
+    def health(self, now: float) -> dict[str, object]:
+        """Return the state of a cache that never asks."""
+        return {"state": "not asked yet", "last_poll": None, "pending": 0, "held": 0}
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -70,153 +85,315 @@ class NoRevocations:
 class RevocationCache:
     """The newest record of every subject that this process has seen. Times are seconds since the epoch.
 
+    Args:
+        ledger: that is asked.
+        recheck: seconds between two polls.
+        max_stale: seconds for which a grant counts after it was checked.
+        fold: returns what counts among records of one subject, whatever their order; None if there are none.
+        clock: returns seconds since the epoch.
+        before_poll: called before each poll.
+        waiting_elsewhere: returns records that wait for the ledger in other processes; called before each poll.
+        is_writable: returns whether the ledger can be written; called before each poll. If it cannot, a poll does not count
+            as a check, so that `max_stale` ends the grants.
+        epoch: returns a number that changes when another ledger takes the place of this one.
+
     Attributes:
-        known: by subject, the newest record in the ledger and when it was read; None for a subject without any record.
-        held: by subject, the last decision of this process that the ledger does not have yet.
-        polled: when the ledger was last asked which subjects changed.
+        known: by subject, the record that counts in the ledger and when it was read; None for a subject without any record.
+        held: by subject, what counts among the records that the entry in `known` does not cover.
+        polled: when the ledger was last asked which subjects changed, and could be written.
         due_at: when the ledger has to be asked again.
     """
 
-    def __init__(self, ledger: Ledger, *, recheck: float, max_stale: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        recheck: float,
+        max_stale: float,
+        fold: Callable[[Iterable[Record]], Record | None],
+        clock: Callable[[], float] = time.time,
+        before_poll: Callable[[], None] | None = None,
+        waiting_elsewhere: Callable[[], Iterable[Record]] | None = None,
+        is_writable: Callable[[], bool] | None = None,
+        epoch: Callable[[], int] | None = None,
+    ) -> None:
+        """Start with nothing known, without connecting."""
         self._ledger = ledger
         # A record that was read longer ago than `max_stale` is not relied on, so it has to be read at least as often.
         self._poll_interval = min(recheck, max_stale)
         self._max_stale = max_stale
-        self.known: BoundedCache[str, tuple[Record | None, float]] = BoundedCache(_SUBJECTS_KEPT)
-        self.held: dict[str, Record] = {}
-        self.polled = self.due_at = float("-inf")
-        # The place in the ledger up to which polls have read; None before the first poll.
+        self._fold, self._clock = fold, clock
+        self._before_poll, self._waiting_elsewhere = before_poll, waiting_elsewhere
+        self._is_writable = is_writable
+        self._epoch = epoch or (lambda: 0)
+        self.known: BoundedCache[str, Entry] = BoundedCache(_SUBJECTS_KEPT)
+        self.held: BoundedCache[str, Record] = BoundedCache(_SUBJECTS_KEPT)
+        self.polled = self.due_at = _NEVER
+        self._can_write, self._asked_at = True, _NEVER
+        # The place in the ledger up to which polls have read. Nothing is known before there is one, because changes up to
+        # the first place are never read.
         self._cursor: int | None = None
-        self._failed_at: float | None = None
-        self._poll_lock = threading.Lock()
+        self._cursor_epoch = self._generation = 0
+        # What polls last read about subjects that were not known.
+        self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
+        # Look-ups under way: their subjects, and records of these that arrived after the query began.
+        self._look_ups: dict[int, tuple[frozenset[str], list[Record]]] = {}
         self._entry_lock = threading.Lock()
-        # Subjects that are being looked up, once for each thread that does.
-        self._looking_up: list[str] = []
-        # Subjects of decisions that were recorded in this process after the current poll began to read.
-        self._decided_here: set[str] = set()
-        self._threads: tuple[int, ThreadPoolExecutor] | None = None
+        self._queue = LookUpQueue(self._look_up, longest_wait=lambda: LONGEST_WAIT)
+        _FORK_HOOKS.add(self)
 
     # Asking the ledger
 
     def due(self, subject: str, now: float) -> bool:
         """Return whether `refresh` has anything to do for a subject."""
-        if self._failed_at is not None and 0 <= now - self._failed_at < PAUSE:
+        return subject not in self.known or self._is_poll_due(now)
+
+    def _is_poll_due(self, now: float) -> bool:
+        if self.polled <= now < self.due_at:
             return False
-        return subject not in self.known or not self.polled <= now < self.due_at
+        # A poll of a ledger that cannot be written changes nothing above, and yet is not repeated for each request.
+        return not self._asked_at <= now < self._asked_at + self._poll_interval
 
-    def refresh(self, subject: str, now: float) -> None:
-        """Ask the ledger what is due for a subject. Waits at most a quarter of a second; never raises."""
-        future: Future[None] = self._thread_pool().submit(self._ask_ledger, subject, now)
-        try:
-            future.result(LONGEST_WAIT)
-        except (FutureTimeoutError, LedgerUnavailableError) as error:
-            self._failed_at = now
-            log.warning("Revocations could not be looked up: %s", str(error) or "no answer in time")
+    def refresh(self, subject: str, now: float, wait: float | None = None) -> bool:
+        """Ask the ledger what is due for a subject. Never raises.
 
-    def _ask_ledger(self, subject: str, now: float) -> None:
-        if self._cursor is None or not self.polled <= now < self.due_at:
-            self._poll(now)
+        Waits for at most `wait` seconds, by default a quarter of a second. Returns False if waiting longer may bring an answer.
+        """
+        answers = [self._queue.run("poll", self._poll)] if self._is_poll_due(now) else []
         if subject not in self.known:
-            self._look_up(subject, now)
+            answers.append(self._queue.ask(subject))
+        return self._wait(answers, wait)
 
-    def _look_up(self, subject: str, now: float) -> None:
-        """Read the newest record of a subject that is new in this process."""
-        # A poll keeps what it finds about a subject that is in this list. It may read a record that was written after this
-        # query, and the next poll starts behind that record.
-        self._looking_up.append(subject)
+    def run(self, name: str, call: Callable[[], None], wait: float | None = None) -> bool:
+        """Run a call that asks the ledger in a thread of this cache, unless one of that name runs. Waits as `refresh` does."""
+        return self._wait([self._queue.run(name, call, repeats=False)], wait)
+
+    def _wait(self, answers: Sequence[Answer | None], wait: float | None) -> bool:
+        awaited = [answer for answer in answers if answer is not None]
+        return self._queue.wait(awaited, LONGEST_WAIT if wait is None else wait)
+
+    # Look-ups
+
+    def _look_up(self, subjects: Sequence[str]) -> None:
+        """Read the records of subjects that are new in this process.
+
+        Raises:
+            LedgerUnavailableError: there was no answer, or it came from a ledger that was replaced meanwhile.
+        """
+        # Others may have been answered just before they were queued.
+        subjects = [subject for subject in subjects if subject not in self.known]
+        if not subjects:
+            return
+        generation, meanwhile = self._generation, list[Record]()
+        with self._entry_lock:
+            self._look_ups[id(meanwhile)] = frozenset(subjects), meanwhile
         try:
-            record = self._ledger.newest(subject)
+            self._take_cursor()
+            read_at = self._time_of_check(self._clock())
+            found = self._ledger.newest_of(subjects)
             with self._entry_lock:
-                # A poll or a decision of this process was faster, and knows more than this query.
-                if subject not in self.known:
-                    self.known[subject] = (record, now)
+                if generation != self._generation:
+                    raise LedgerUnavailableError("The ledger was replaced during a look-up.")
+                for record in meanwhile:
+                    found[record.subject or ""] += (record,)
+                for subject, records in found.items():
+                    newest = self._fold(records)
+                    old, _ = self.known.get(subject, (None, 0.0))
+                    self._store(subject, old if newest is None else self._folded(newest, old), read_at)
         finally:
-            self._looking_up.remove(subject)
+            with self._entry_lock:
+                del self._look_ups[id(meanwhile)]
 
-    def _poll(self, now: float) -> None:
-        """Read the records that were added after the last poll. A thread that comes during a poll waits for its result."""
-        with self._poll_lock:
-            if self._cursor is not None and self.polled <= now < self.due_at:
-                return
-            cursor = self._cursor
-            while True:
-                # Reset before the query, so that every decision recorded during the query is in the set.
-                self._decided_here = set()
-                changed, after = self._ledger.changes(cursor)
-                with self._entry_lock:
-                    for record in changed:
-                        subject = record.subject
-                        if subject and (subject in self.known or subject in self._looking_up):
-                            self._apply_change(subject, record, now)
-                # An answer has a limited length. The first poll only finds out where the ledger ends.
-                if after == cursor or cursor is None:
-                    break
-                cursor = after
-            self._cursor = after
+    def _take_cursor(self) -> None:
+        """Let polls begin at the present end of the ledger, unless they have begun."""
+        if self._cursor is not None:
+            return
+        epoch = self._epoch()
+        _, end = self._ledger.changes(None)
+        with self._entry_lock:
+            if self._cursor is None:
+                self._cursor, self._cursor_epoch = end, epoch
+
+    # Polls
+
+    def _poll(self) -> None:
+        """Read the records that were added after the last poll. Raises LedgerUnavailableError if there is no answer."""
+        now = self._clock()
+        # Another poll may have ended just before this one was queued.
+        if not self._is_poll_due(now):
+            return
+        _call(self._before_poll, None)
+        self._can_write = _call(self._is_writable, self._is_writable is None)
+        _call(lambda: self._hold_waiting(now), None)
+        read_at = self._time_of_check(now)
+        self._read_changes(read_at)
+        if self._is_other_ledger():
+            # The ledger was replaced during the query.
+            self._read_changes(read_at)
+        self._asked_at = now
+        if self._can_write:
             self.polled, self.due_at = now, now + self._poll_interval
-            self._failed_at = None
+        else:
+            self.due_at = min(now + self._poll_interval, self.polled + self._max_stale)
+        for subject in list(self.held):
+            if subject not in self.known:
+                self._queue.add(subject)
 
-    def _apply_change(self, subject: str, record: Record, now: float) -> None:
-        """Store a record that a poll read, unless this process recorded a newer decision during the query."""
-        ours = self.known.get(subject, (None,))[0] if subject in self._decided_here else None
-        if ours is None or ours.id == record.id or ours.changed_at < record.changed_at:
-            self.known[subject] = (record, now)
-        elif ours.changed_at == record.changed_at:
-            # Only the ledger knows the order of two records of the same second, so the subject is looked up again.
-            del self.known[subject]
+    def _read_changes(self, read_at: float) -> None:
+        if self._is_other_ledger():
+            self._forget()
+        cursor = self._cursor
+        if cursor is None:
+            self._take_cursor()
+            return
+        while True:
+            changed, after = self._ledger.changes(cursor)
+            for record in changed:
+                self._learn(record, read_at)
+            self._cursor = after
+            # An answer has a limited length.
+            if after == cursor:
+                return
+            cursor = after
 
-    # Decisions of this process
+    def _hold_waiting(self, now: float) -> None:
+        for record in self._waiting_elsewhere() if self._waiting_elsewhere else ():
+            self.hold(record, now, stored=False)
+
+    def _time_of_check(self, now: float) -> float:
+        """Return when an answer was checked. Reading alone is no check, because withdrawals may be unable to arrive."""
+        return now if self._can_write else self.polled
+
+    def _is_other_ledger(self) -> bool:
+        return self._cursor is not None and self._epoch() != self._cursor_epoch
+
+    def _forget(self) -> None:
+        """Forget what another ledger said, except which subjects have ended, because they stay so."""
+        with self._entry_lock:
+            self._generation += 1
+            self._cursor = None
+            for subject, (record, _) in list(self.known.items()):
+                if record is None or not record.ends_subject:
+                    del self.known[subject]
+            self._passed.clear()
+
+    # Records that arrive; all but `_learn` and `hold` need the lock
+
+    def _learn(self, record: Record, read_at: float) -> None:
+        """Fold a record that a poll has read into what is known."""
+        subject = record.subject or ""
+        with self._entry_lock:
+            self._note_for_look_ups(record)
+            entry = self.known.get(subject)
+            if entry is None:
+                self._passed[subject] = self._folded(record, self._passed.get(subject))
+            else:
+                self._store(subject, self._folded(record, entry[0]), read_at)
 
     def hold(self, record: Record, now: float, *, stored: bool) -> None:
-        """Apply a decision of this process at once, whether its record is durable yet or not."""
-        if not record.subject:
+        """Apply a decision of this process, or of the spool, at once. Call it again when the ledger has stored the record."""
+        subject = record.subject
+        if not subject:
             return
         with self._entry_lock:
-            if not stored:
-                self.held[record.subject] = record
-                entry = self.known.get(record.subject)
+            if stored:
+                self._note_for_look_ups(record)
+            entry = self.known.get(subject)
+            if stored and entry is not None:
+                self._store(subject, self._folded(record, entry[0]), entry[1])
+            elif stored and self._cursor is not None and subject not in self.held:
+                # This process has just built the record on the newest one. Only a poll may have read a newer one since.
+                self.known[subject] = (self._folded(record, self._passed.get(subject)), now)
+            elif entry is None or entry[0] is None or not self._covers(entry[0], record):
+                self.held[subject] = self._folded(record, self.held.get(subject))
                 if entry is not None:
                     # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
-                    newest, read_at = entry
-                    self.known[record.subject] = (newest, read_at)
-                return
-            self._decided_here.add(record.subject)
-            # Before the first poll nothing may be kept. Changes made up to that poll are never read, so the subject has to
-            # be looked up after it, like any other that is new.
-            if self._cursor is not None:
-                self.known[record.subject] = (record, now)
-            self.held.pop(record.subject, None)
+                    self.known[subject] = (entry[0], entry[1])
+
+    def _note_for_look_ups(self, record: Record) -> None:
+        for subjects, meanwhile in self._look_ups.values():
+            if record.subject in subjects:
+                meanwhile.append(record)
+
+    def _store(self, subject: str, newest: Record | None, read_at: float) -> None:
+        """Store what counts in the ledger, and release what it covers."""
+        entry = self.known.get(subject)
+        if entry is None or newest is not entry[0] or newest is None:
+            self.known[subject] = (newest, read_at)
+        held = self.held.get(subject)
+        if held is not None and newest is not None and self._covers(newest, held):
+            del self.held[subject]
+
+    def _covers(self, newest: Record, held: Record) -> bool:
+        """Return whether a record from the ledger makes a held one superfluous."""
+        return _answer_of(self._folded(held, newest)) == _answer_of(newest)
+
+    def _folded(self, record: Record, old: Record | None) -> Record:
+        if old is None:
+            return record
+        if old.id == record.id and _answer_of(old) == _answer_of(record):
+            return old
+        return self._fold((old, record)) or record
 
     # What is known
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
-        """Return the newest record of a subject, and whether it is fresh enough to rely on.
+        """Return the record of a subject that counts, and whether it is fresh enough to rely on.
 
-        `changed_at` is the time of the decision that is to be checked: before the first look-up its age counts. No record of a
-        subject that was looked up means that the grant cannot be proved.
+        `changed_at` is the time of the decision that is to be checked, at which it was certain. No record of a subject that was
+        looked up means that the grant cannot be proved.
         """
+        # In this order, because a record moves from `held` to `known`.
         held = self.held.get(subject)
+        entry = self.known.get(subject)
+        record, checked = (None, _NEVER) if entry is None else (entry[0], max(entry[1], self.polled))
         if held is not None:
-            return held, True
-        record, checked = self.known.get(subject, (None, None))
-        if checked is None:
-            return None, now - changed_at <= self._max_stale
-        return record, now - max(checked, self.polled) <= self._max_stale
+            record, changed_at = self._folded(held, record), max(changed_at, held.changed_at)
+        if record is not None and record.ends_subject:
+            return record, True
+        return record, now - max(checked, changed_at) <= self._max_stale
 
     def seen(self, subject: str) -> bool:
         """Return whether the ledger has answered for a subject, or a decision about it waits for the ledger."""
         return subject in self.held or subject in self.known
 
+    def health(self, now: float) -> dict[str, object]:
+        """Return the state of the look-ups: `ok`, `no answer` or `not asked yet`, and figures for operators.
+
+        `last_poll` is in seconds since the epoch; None before the first poll, or if the clock was set back. `pending` is the
+        number of subjects to look up, `held` that of subjects with decisions that the ledger is not known to have.
+        """
+        return {
+            "state": self._queue.state,
+            "last_poll": self.polled if _NEVER < self.polled <= now else None,
+            "pending": len(self._queue),
+            "held": len(self.held),
+        }
+
     # Threads
 
-    def _thread_pool(self) -> ThreadPoolExecutor:
-        """Return this process's threads, started on first use. Threads do not survive a fork."""
-        if self._threads is None or self._threads[0] != os.getpid():
-            self._threads = (os.getpid(), ThreadPoolExecutor(4, thread_name_prefix="consentkit-revocation"))
-        return self._threads[1]
+    def after_fork_in_child(self) -> None:
+        """Replace the lock and the queue, of which the parent's threads are not in the child."""
+        self._entry_lock = threading.Lock()
+        self._look_ups = {}
+        self._queue.reset()
 
     def close(self) -> None:
-        """Stop the threads."""
-        if self._threads is not None:
-            self._threads[1].shutdown(wait=False, cancel_futures=True)
-            self._threads = None
+        """Ask the ledger nothing more."""
+        self._queue.close()
+
+
+_FORK_HOOKS: Final = ForkHooks(after_in_child=RevocationCache.after_fork_in_child)
+
+
+def _call(hook: Callable[[], T] | None, otherwise: T) -> T:
+    """Return a hook's result; another value if there is no hook, or if it raises."""
+    try:
+        return otherwise if hook is None else hook()
+    except Exception:
+        log.exception("A step before the poll for withdrawals failed. The poll goes on.")
+        return otherwise
+
+
+def _answer_of(record: Record) -> tuple[object, ...]:
+    return record.precedence, record.notice, record.categories, record.vendors

@@ -98,7 +98,10 @@ def test_cached_permissions_count_until_something_newer_may_be_known(
     assert shared is not None and shared is resolver.permissions(token, clock() + 1)
     assert resolver.permissions(token, clock() + 60) is None, "a poll is due"
     assert token.ends == outcome.consent.expires
-    manager.revocations.hold(outcome.record, clock(), stored=False)
+    later = a_record(
+        subject=token.subject, changed_at=token.changed_at + 1, categories=outcome.record.categories
+    )
+    manager.revocations.hold(later, clock(), stored=False)
     assert resolver.permissions(token, clock()) is None, "a decision waits for the ledger"
     clock.advance(5)
     manager.withdraw(outcome.consent, None, ChoiceContext())

@@ -1,9 +1,10 @@
 """Records, and other sessions that hold a database, for the tests of the ledger."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import make_url
@@ -76,4 +77,21 @@ def another_process_holds(url: str, how: str = "EXCLUSIVE") -> Iterator[None]:
 
     with psycopg.connect(url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (0x636F6E73656E74,))
+        yield
+
+
+@contextmanager
+def nobody_reads(url: str) -> Iterator[None]:
+    """Let no session but one of ours read or write a ledger, until the block ends. A SQLite file must not be open elsewhere."""
+    if url.startswith("sqlite"):
+        database = str(make_url(url).database)
+        with closing(sqlite3.connect(database, isolation_level=None, timeout=30)) as holder:
+            holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+            holder.execute("BEGIN EXCLUSIVE")
+            yield
+        return
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE consentkit_records IN ACCESS EXCLUSIVE MODE")
         yield
