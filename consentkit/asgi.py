@@ -14,7 +14,7 @@ from starlette.responses import Response as StarletteResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from consentkit.errors import ConsentRequiredError, MissingMiddlewareError, UsageError
+from consentkit.errors import ConsentRequiredError, LedgerBusyError, MissingMiddlewareError, UsageError
 from consentkit.manager import ConsentManager
 from consentkit.web import (
     BodyBuffer,
@@ -25,6 +25,7 @@ from consentkit.web import (
     Response,
     SiteServices,
     in_ledger_thread,
+    look_up_in_time,
     refusal,
 )
 
@@ -68,7 +69,7 @@ class ConsentMiddleware:
         head = RequestHead(method, scope["path"], headers, root_path, query, raw_path)
         exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
-            await in_ledger_thread(exchange.ask_ledger)
+            await look_up_in_time(exchange.ask_ledger)
         state = scope.get("state")
         if state is None:
             state = scope["state"] = {}
@@ -87,6 +88,10 @@ class ConsentMiddleware:
                 await self.app(scope, receive, responder.send)
             except ConsentRequiredError as missing:
                 await responder.refuse(missing, scope)
+            except LedgerBusyError:
+                if exchange.has_started or kind != "http":
+                    raise
+                await responder.send_response(self._endpoints.busy(exchange))
         finally:
             exchange.is_over = True  # an outer middleware may run the request again
 
@@ -105,7 +110,10 @@ class ConsentMiddleware:
             body = buffer.whole()
         answer = self._endpoints.respond(exchange, body)
         if not isinstance(answer, Response):
-            answer = await in_ledger_thread(answer)
+            try:
+                answer = await in_ledger_thread(answer)
+            except LedgerBusyError:
+                answer = self._endpoints.busy(exchange)
             await exchange.aannounce()
         await responder.send_response(answer)
 

@@ -19,6 +19,7 @@
     ├── ConsentRequiredError          a handler needs consent that the visitor has not given; the middleware answers 403
     └── LedgerError
         └── LedgerUnavailableError    the ledger could not be reached or written in time
+            └── LedgerBusyError       too many decisions wait for the ledger; the middleware answers 503
 
 Nothing that a visitor sends raises an error in the application: it counts as no consent, or the library answers with a problem
 document.
@@ -32,6 +33,7 @@ __all__ = [
     "ConsentError",
     "ConsentRequiredError",
     "InvalidDecisionError",
+    "LedgerBusyError",
     "LedgerError",
     "LedgerUnavailableError",
     "MissingMiddlewareError",
@@ -168,3 +170,7 @@ class LedgerError(ConsentError):
 
 class LedgerUnavailableError(LedgerError):
     """A ledger that could not be reached or written in time."""
+
+
+class LedgerBusyError(LedgerUnavailableError):
+    """Too many decisions wait for the ledger, so a further one was refused at once. In a handler, the middleware answers 503."""

@@ -8,13 +8,13 @@ import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
-from anyio import to_thread
+from anyio import create_task_group, to_thread, wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -31,16 +31,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 
+from consentkit import Ledger
 from consentkit.asgi import ConsentMiddleware, get_consent, requires_consent
 from consentkit.errors import (
     BlockingCallError,
     ConsentRequiredError,
+    LedgerBusyError,
     MissingMiddlewareError,
     ResponseStartedError,
     UnknownCategoryError,
     UnknownVendorError,
     UsageError,
 )
+from consentkit.web import in_ledger_thread, threads
 from consentkit.web.request_consent import RequestConsent
 from tests.conftest import Clock
 from tests.support.front import (
@@ -57,6 +60,7 @@ from tests.support.front import (
     sends,
     set_cookies,
 )
+from tests.support.records import nobody_reads
 from tests.support.servers import serving
 from tests.support.told import tree
 
@@ -79,6 +83,80 @@ def body(content: bytes = DOCUMENT.encode(), *, more: bool = False) -> Message:
 
 
 HTML = (b"content-type", b"text/html")
+
+
+# Waiting for the ledger
+
+
+# WD-03, CK-08
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_page_does_not_wait_behind_decisions_while_the_ledger_hangs(
+    database: str, make_front: MakeFront, request: Any, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = ledger_url if database == "sqlite" else request.getfixturevalue("postgres").address()
+    monkeypatch.setattr(threads, "THREADS", 2)
+    monkeypatch.setattr("consentkit.manager.revocations.LONGEST_WAIT", 0.25)
+    with closing(Ledger(url)) as elsewhere:
+        other = make_front(ledger=elsewhere)
+        cookie = other.cookie(other.client(), **EVERYTHING)
+        other.manager.close()
+    ledger = Ledger(url, lock_timeout=60)
+    app = make_front(ledger=ledger).around()
+    decided: list[int] = []
+
+    async def decide() -> None:
+        answer = await client.post("/consent/decision", json={"choice": "accept_all"})
+        decided.append(answer.status_code)
+
+    async def main() -> None:
+        async with client, create_task_group() as deciders:
+            for _ in range(6):
+                deciders.start_soon(decide)
+            await wait_all_tasks_blocked()
+            page = await client.get("/", headers={"Cookie": f"{COOKIE}={cookie}"})
+            assert "/consent/withdraw" in page.text, "the grant counts while the ledger does not answer"
+            assert decided == []
+            held.close()
+
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ORIGIN, timeout=60)
+    with ExitStack() as held:
+        held.enter_context(nobody_reads(url))
+        asyncio.run(main())
+    assert decided == [200] * 6
+    ledger.close()
+
+
+def test_decision_is_answered_with_503_at_once_when_too_many_wait(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def decide(request: Request) -> Response:
+        await get_consent(request).adecide(EVERYTHING)
+        return Response()
+
+    async def start(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[str]:
+            yield "started"
+            await in_ledger_thread(lambda: None)
+
+        return StreamingResponse(pieces())
+
+    async def socket(websocket: WebSocket) -> None:
+        await get_consent(websocket).adecide(EVERYTHING)
+
+    monkeypatch.setattr(threads, "MOST_WAITING", 0)
+    client = front.client(decide, start, WebSocketRoute("/socket", socket))
+    for path in ("/consent/decision", "/decide"):
+        answer = client.post(path, json={"choice": "accept_all"})
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
+        assert answer.json()["detail"].startswith("Your choice cannot be recorded at the moment")
+        assert "set-cookie" not in answer.headers
+    page = client.post("/consent/decision", data={"choice": "accept_all"}, headers=BROWSER)
+    assert page.status_code == 503 and "<!doctype html>" in page.text.lower()
+    with pytest.raises(LedgerBusyError):
+        client.get("/start")
+    with pytest.raises(LedgerBusyError), client.websocket_connect("/socket"):
+        pass
+    assert front.records() == []
 
 
 # What handlers ask

@@ -10,7 +10,7 @@ from consentkit.web.request_consent import RequestConsent, head_of, manager_of
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response
 from consentkit.web.services import SiteServices
-from consentkit.web.threads import in_ledger_thread
+from consentkit.web.threads import in_ledger_thread, look_up_in_time
 
 __all__ = [
     "Answer",
@@ -25,6 +25,7 @@ __all__ = [
     "SiteServices",
     "head_of",
     "in_ledger_thread",
+    "look_up_in_time",
     "manager_of",
     "refusal",
 ]

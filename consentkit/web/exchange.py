@@ -73,9 +73,13 @@ class Exchange:
 
     # The request
 
-    def ask_ledger(self) -> None:
-        """Update the consent from the ledger; blocks for a quarter of a second at most, and never raises."""
-        self.consent._token = self.site.look_up(self.head.headers, self.consent._token)
+    def ask_ledger(self, wait: float | None = None) -> bool:
+        """Update the consent from the ledger. Never raises.
+
+        Blocks for at most `wait` seconds, by default a quarter of a second. Returns False if waiting longer may bring an answer.
+        """
+        self.consent._token, is_complete = self.site.look_up(self.head.headers, self.consent._token, wait)
+        return is_complete
 
     def application_headers(self) -> RawHeaders:
         """Return the request's headers that the application may see; the same object if nothing is hidden."""

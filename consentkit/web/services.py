@@ -1,8 +1,9 @@
 """Services that all exchanges of one site share: pages, cookie gate, Content-Security-Policy, hand-off."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2s
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from consentkit.enforcement import (
 from consentkit.handoff import Handoff, handoff_address
 from consentkit.headers import RawHeaders, caching, cookie_values, is_complete_html, is_encoded
 from consentkit.html import Inserter
-from consentkit.manager import ConsentManager
+from consentkit.manager import ConsentManager, revocations
 from consentkit.ui import Pages, ScriptTag, View
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
@@ -141,20 +142,27 @@ class SiteServices:
     def _names_unknown_notice(self, values: Iterable[bytes]) -> bool:
         return any(self.manager.cookie.unknown_notice(value) for value in values)
 
-    def look_up(self, headers: RawHeaders, token: VerifiedToken | None) -> VerifiedToken | None:
-        """Return the token of a request after its notice and its withdrawals were looked up in the ledger.
+    def look_up(
+        self, headers: RawHeaders, token: VerifiedToken | None, wait: float | None = None
+    ) -> tuple[VerifiedToken | None, bool]:
+        """Look a request's notice and its withdrawals up in the ledger. Never raises.
 
-        Blocks for a quarter of a second at most, and never raises.
+        Blocks for at most `wait` seconds, by default a quarter of a second.
+
+        Returns:
+            the token of the request, and False if waiting longer may bring an answer.
         """
-        manager = self.manager
-        now = self.clock()
+        manager, now = self.manager, self.clock()
+        deadline = time.monotonic() + (revocations.LONGEST_WAIT if wait is None else wait)
         values = cookie_values(headers, self._cookie_name)
         if token is None or self._names_unknown_notice(values):
-            manager.resolver.load_notices(now)
+            load = partial(manager.resolver.load_notices, now)
+            if not manager.revocations.run("notices", load, wait):
+                return token, False
             token = manager.cookie.newest(values, now)
-        if token is not None and manager.resolver.needs_lookup(token, now):
-            manager.revocations.refresh(token.subject, now)
-        return token
+        if token is None or not manager.resolver.needs_lookup(token, now):
+            return token, True
+        return token, manager.revocations.refresh(token.subject, now, max(0.0, deadline - time.monotonic()))
 
     # Pages
 

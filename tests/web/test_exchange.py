@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from consentkit import Ledger
 from consentkit.headers import COOKIE_BYTES_READ, caching
 from consentkit.notices.notice import Notice
 from consentkit.web import Exchange, RequestHead
@@ -28,7 +29,7 @@ from tests.support.front import (
     a_policy,
     without_submissions,
 )
-from tests.support.records import another_process_holds
+from tests.support.records import another_process_holds, nobody_reads
 from tests.support.told import rows, tree
 
 MakeFront = Callable[..., Front]
@@ -1020,6 +1021,25 @@ def test_a_notice_that_nobody_published_stays_unknown(make_front: MakeFront, led
     assert exchange.needs_ledger
     exchange.ask_ledger()
     assert exchange.consent.status == "unknown"
+
+
+# VA-05, CK-08
+def test_page_does_not_wait_for_the_notices_of_a_ledger_that_hangs(
+    make_front: MakeFront, ledger_url: str
+) -> None:
+    first = make_front(a_policy(records_kept="P3Y"), ledger=ledger_url)
+    sent = [cookie(first, **EVERYTHING)]
+    first.manager.close()
+    second = make_front(ledger=Ledger(ledger_url, lock_timeout=30))
+    with nobody_reads(ledger_url):
+        exchange = at_home(second, sent)
+        assert exchange.needs_ledger
+        assert not exchange.ask_ledger(0) and not exchange.ask_ledger(0.01)
+        assert exchange.consent.status == "unknown"
+    later = at_home(second, sent)
+    assert later.ask_ledger()
+    assert later.consent.status == "given"
+    second.ledger.close()
 
 
 def test_unavailable_ledger_does_not_delay_requests(make_front: MakeFront, ledger_url: str) -> None:

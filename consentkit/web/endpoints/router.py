@@ -86,6 +86,11 @@ class Endpoints:
 
         return ask_ledger
 
+    def busy(self, exchange: Exchange) -> Response:
+        """Return the response to a decision that was refused at once, because too many wait for the ledger."""
+        detail = "Your choice cannot be recorded at the moment, so nothing was changed."
+        return self._refused(exchange, HTTPProblem(503, detail, headers={"retry-after": "5"}))
+
     def _refused(self, exchange: Exchange, problem: HTTPProblem) -> Response:
         if not wants_html(exchange.head):
             return self._finished(exchange, problem.response())
