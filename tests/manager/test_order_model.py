@@ -1,0 +1,245 @@
+"""A model of the order of consent: whatever is delayed, repeated, cut or killed, what was taken back stays taken back.
+
+The machine drives the real library, as its web layer does, and compares it with what visitors were told
+(`tests.support.order`). `make soak` runs it longer.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import Engine, StaticPool
+
+from consentkit import Ledger
+from consentkit.ledger.engines import make_engine
+from tests.support.order import CATEGORIES, Cookie, Submission, UnderWay, Worker, World, cut_back
+from tests.support.postgres import Server
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
+RUNS = 8
+STEPS = 14
+
+A, B = "stride", "trailhead"
+SITES = (A, A, A, B, B)
+SKEWS = (0, 0, 0, -90, -61, -2, -1, 1, 2, 59, 61, 90)
+ARRIVALS = ("now", "now", "now", "late", "lost")
+KINDS = ("accept", "save", "change", "change", "withdraw", "withdraw", "withdraw_category", "reject")
+
+number = st.integers(0, 7)
+answers = st.dictionaries(
+    st.sampled_from([*CATEGORIES, *CATEGORIES, "~youtube", "~adhub"]), st.booleans(), min_size=1, max_size=3
+)
+
+
+class Order(RuleBasedStateMachine):
+    """Visitors with browsers, an attacker with their old cookies, and workers that fail."""
+
+    engine: Engine
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(dir=self.base))
+        cut_back(self.engine, {})
+        self.world = World(self.engine, self.folder)
+        self.places: dict[int, Worker] = {}
+        self.jars: dict[tuple[int, str], Cookie] = {}
+        self.late: list[tuple[int, str, Cookie]] = []
+        self.sent: list[Submission] = []
+        self.under_way: list[tuple[int, UnderWay]] = []
+
+    base: Path
+
+    @initialize(
+        skews=st.tuples(*[st.sampled_from(SKEWS)] * len(SITES)),
+        shares=st.booleans(),
+        loses=st.sampled_from([False, False, False, True]),
+    )
+    def begin(self, skews: tuple[int, ...], shares: bool, loses: bool) -> None:
+        self.skews, self.shares, self.loses = skews, shares, loses
+
+    # Workers start when they are first needed.
+
+    def worker(self, place: int) -> Worker:
+        place %= len(SITES)
+        if place not in self.places:
+            folder = self.folder / (SITES[place] if self.shares else str(place))
+            self.places[place] = Worker(self.world, SITES[place], folder, self.skews[place])
+            self.world.workers.append(self.places[place])
+        return self.places[place]
+
+    def of_site(self, site: str, place: int) -> Worker:
+        places = [place for place, name in enumerate(SITES) if name == site]
+        return self.worker(places[place % len(places)])
+
+    def cookie(self, visitor: int, site: str, which: int) -> Cookie | None:
+        """Return the browser's own cookie for 0 to 3, otherwise any that was ever sent."""
+        old = self.world.of_site(site)
+        if which < 4 or not old:
+            return self.jars.get((visitor % 2, site))
+        return old[-1 - which % len(old)]
+
+    def keep(self, visitor: int, site: str, cookie: Cookie | None, arrival: str) -> None:
+        if cookie is None or arrival == "lost":
+            return
+        if arrival == "late":
+            self.late.append((visitor % 2, site, cookie))
+        else:
+            self.jars[visitor % 2, site] = cookie
+
+    # Visitors
+
+    @rule(visitor=number, place=number, which=number, kind=st.sampled_from(KINDS), answers=answers, form=st.booleans(), arrival=st.sampled_from(ARRIVALS))
+    def answer(self, visitor: int, place: int, which: int, kind: str, answers: dict[str, bool], form: bool, arrival: str) -> None:
+        worker = self.worker(place)
+        if kind == "withdraw_category":
+            answers = {next((name for name in answers if name in CATEGORIES), "social"): False}
+        cookie = self.cookie(visitor, worker.site, which)
+        choice = Submission(kind, answers, f"{len(self.sent)}" if form else "", cookie, worker.site)
+        if form:
+            self.sent.append(choice)
+        self.keep(visitor, worker.site, self.world.answer(worker, cookie, choice), arrival)
+
+    @precondition(lambda self: self.sent)
+    @rule(visitor=number, place=number, which=number, arrival=st.sampled_from(ARRIVALS))
+    def send_again(self, visitor: int, place: int, which: int, arrival: str) -> None:
+        choice = self.sent[-1 - which % len(self.sent)]
+        worker = self.of_site(choice.site, place)
+        first = choice.answer
+        had = first is not None and first.stored_at is not None
+        count = len(self.world.records)
+        cookie = self.world.answer(worker, choice.sent, choice)
+        self.world.look_into_ledger()
+        if had and first is not None:
+            assert len(self.world.records) == count, "a repeated submission adds a record"
+            assert cookie is None or cookie.subject in ("", first.subject), "a repeated submission adds a pseudonym"
+        self.keep(visitor, choice.site, cookie, arrival)
+
+    @rule(visitor=number, place=number, which=number, more=number, arrival=st.sampled_from(ARRIVALS))
+    def visit(self, visitor: int, place: int, which: int, more: int, arrival: str) -> None:
+        worker = self.worker(place)
+        cookies = [cookie for n in {which, more} if (cookie := self.cookie(visitor, worker.site, n)) is not None]
+        if cookies:
+            self.keep(visitor, worker.site, self.world.visit(worker, *cookies), arrival)
+
+    @precondition(lambda self: self.late)
+    @rule(which=number)
+    def arrive_late(self, which: int) -> None:
+        visitor, site, cookie = self.late.pop(which % len(self.late))
+        self.jars[visitor, site] = cookie
+
+    @precondition(lambda self: self.world.cookies)
+    @rule(place=number, which=number)
+    def write_to_customer_service(self, place: int, which: int) -> None:
+        cookie = self.world.cookies[-1 - which % len(self.world.cookies)]
+        self.world.serve_customer(self.worker(place), cookie.subject)
+
+    @precondition(lambda self: self.world.cookies)
+    @rule(visitor=number, place=number, other=number, which=number, at_once=st.booleans(), arrival=st.sampled_from(ARRIVALS))
+    def follow_link(self, visitor: int, place: int, other: int, which: int, at_once: bool, arrival: str) -> None:
+        issuer = self.worker(place)
+        asking = self.of_site(B if issuer.site == A else A, other)
+        cookie = self.cookie(visitor, issuer.site, which)
+        if cookie is None or not cookie.subject:
+            return
+        under_way = self.world.issue(issuer, cookie, asking)
+        if under_way is None:
+            return
+        if not at_once:
+            self.under_way.append((visitor % 2, under_way))
+            return
+        own = self.jars.get((visitor % 2, asking.site))
+        self.keep(visitor, asking.site, self.world.arrive(asking, under_way, own), arrival)
+
+    @precondition(lambda self: self.under_way)
+    @rule(which=number, place=number, arrival=st.sampled_from(ARRIVALS))
+    def arrive(self, which: int, place: int, arrival: str) -> None:
+        visitor, under_way = self.under_way[which % len(self.under_way)]
+        worker = self.of_site(under_way.site, place)
+        own = self.jars.get((visitor, worker.site))
+        self.keep(visitor, worker.site, self.world.arrive(worker, under_way, own), arrival)
+
+    # What fails
+
+    @rule(place=number, cut=st.sampled_from(["all", "all", "writes", ""]))
+    def cut(self, place: int, cut: str) -> None:
+        worker = self.worker(place)
+        worker.ledger.cut = cut if cut != worker.ledger.cut else ""
+
+    @rule(place=number)
+    def deliver(self, place: int) -> None:
+        self.worker(place).deliver()
+
+    @rule(place=number, after_delivery=st.booleans())
+    def kill(self, place: int, after_delivery: bool) -> None:
+        worker = self.worker(place)
+        self.world.was_killed = self.world.was_killed or after_delivery
+        cut = worker.ledger.cut
+        worker.stop(after_delivery=after_delivery)
+        worker.start()
+        worker.ledger.cut = cut
+
+    @rule(seconds=st.sampled_from([1, 1, 2, 6, 30, 61, 61, 3601]))
+    def wait(self, seconds: int) -> None:
+        self.world.now += seconds
+
+    @precondition(lambda self: self.loses)
+    @rule()
+    def keep_copy(self) -> None:
+        self.world.keep_copy()
+
+    @precondition(lambda self: self.loses)
+    @rule()
+    def restore_copy(self) -> None:
+        self.world.restore_copy()
+
+    # What holds
+
+    @invariant()
+    def nothing_comes_back(self) -> None:
+        self.world.look_into_ledger()
+        self.world.step += 1
+        for worker in self.places.values():
+            for cookie in self.world.of_site(worker.site):
+                worker.check(cookie)
+
+    def teardown(self) -> None:
+        try:
+            self.world.settle()
+        finally:
+            self.world.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run(engine: Engine, folder: Path, examples: int) -> None:
+    ledger = Ledger(engine)
+    list(ledger.records())
+    ledger.close()
+    machine = type("Order", (Order,), {"engine": engine, "base": folder})
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=chosen)
+
+
+@pytest.mark.timeout(36_000)
+@pytest.mark.parametrize("part", range(RUNS))
+def test_what_was_taken_back_stays_taken_back_on_sqlite(part: int, tmp_path: Path) -> None:
+    engine = make_engine("sqlite://", 30)
+    run(engine, tmp_path, EXAMPLES // RUNS)
+    engine.dispose()
+
+
+@pytest.mark.timeout(36_000)
+def test_what_was_taken_back_stays_taken_back_on_postgresql(postgres: Server, tmp_path: Path) -> None:
+    engine = make_engine(postgres.address(), 30)
+    run(engine, tmp_path, max(EXAMPLES // 20, 1))
+    engine.dispose()
