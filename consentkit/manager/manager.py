@@ -191,7 +191,8 @@ class ConsentManager:
         """
         outcome = self.recorder.withdraw_subject(subject)
         if outcome is not None and outcome.record is not None and outcome.stored:
-            self.notify(outcome.record)
+            for record in (outcome.record, *outcome.echoes):
+                self.notify(record)
         return outcome.record if outcome else None
 
     # Listeners
