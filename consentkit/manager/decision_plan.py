@@ -190,6 +190,8 @@ class DecisionPlan:
     def _decide(self, current: Consent, newest: Record | None) -> Record | None:
         """Return the record of the decision that follows a consent, or None if nothing changes. Sets `outcome`."""
         after = self.transition(current)
+        if after is None and self._is_doubtful(current, newest):
+            after = self._confirmed(current)
         if after is None:
             self.outcome = self._unchanged(current)
             return None
@@ -219,6 +221,27 @@ class DecisionPlan:
             narrowed=bool(allowed_in(self.before) - allowed_in(consent)),
         )
         return record
+
+    def _is_doubtful(self, current: Consent, newest: Record | None) -> bool:
+        """Return whether the visitor's consent is only what a cookie and an older record both allow.
+
+        The cookie's own record waits in another process, and allows more than what is certain now. A choice that seems to change
+        nothing must be recorded nevertheless, or that record would bring back what the visitor has just taken back.
+        """
+        decision = current.decision
+        if decision is None or not decision.subject or newest is None:
+            return False
+        recorded = self.resolver.decision_of(newest)
+        return recorded is None or not recorded.answers_as(replace(decision, kind=recorded.kind))
+
+    def _confirmed(self, current: Consent) -> Decision | None:
+        """Return the decision of a consent as one that the visitor makes now; None without one."""
+        decision = current.decision
+        if decision is None:
+            return None
+        if self.event == "withdrawn" and not self._evaluator.grants(decision):
+            decision = replace(decision, kind="withdrawn")
+        return replace(decision, changed_at=max(int(self.now), decision.changed_at))
 
     def _with_subject(self, current: Consent, after: Decision, newest: Record | None) -> tuple[Decision, str]:
         """Return the decision with its pseudonym, and the pseudonym that it ends.
