@@ -41,7 +41,9 @@ Allowed = frozenset[str]
 def allowed_by(granted: Iterable[str], vendors: dict[str, bool]) -> Allowed:
     """Return what is allowed by granted categories, and by vendors that differ from their category."""
     categories = frozenset(granted)
-    on = {vendor for vendor, category in VENDOR_CATEGORY.items() if vendors.get(vendor, category in categories)}
+    on = {
+        vendor for vendor, category in VENDOR_CATEGORY.items() if vendors.get(vendor, category in categories)
+    }
     return categories | {f"~{vendor}" for vendor in on}
 
 
@@ -194,8 +196,9 @@ class CutLedger(Ledger):
         read: what was read so far: the subject of a look-up, None for a poll.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, lock_timeout=30)
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.engine, lock_timeout=30)
+        self.world = world
         self.cut = ""
         self.is_dead = self.delivers = self.dies_after_delivery = False
         self.died = threading.Event()
@@ -211,6 +214,7 @@ class CutLedger(Ledger):
         if is_delivery and not self.delivers:
             raise LedgerUnavailableError("The spool has to wait.")
         entries = super().carry_out(plan)
+        self.world.is_read = False
         if is_delivery and self.dies_after_delivery:
             self.is_dead = True
             self.died.set()
@@ -272,7 +276,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the process. Of what was before it knows what waits in its spool."""
-        self.ledger = CutLedger(self.world.engine)
+        self.ledger = CutLedger(self.world)
         self.manager = ConsentManager(
             POLICY,
             secret_key=KEY,
@@ -396,12 +400,16 @@ class World:
     was_restored: bool = False
     was_killed: bool = False
     kept: dict[str, int] | None = None
+    is_read: bool = False
 
     def __post_init__(self) -> None:
         self._inspector = Ledger(self.engine, lock_timeout=30)
 
     def look_into_ledger(self) -> None:
-        """Read which records are stored."""
+        """Read which records are stored, unless nothing was written after the last time."""
+        if self.is_read:
+            return
+        self.is_read = True
         self.records = list(self._inspector.records())
         stored = {record.id for record in self.records}
         for about in self.truth.answers.values():
@@ -426,7 +434,7 @@ class World:
         """Go back to the copy; without one, to an empty ledger."""
         self.look_into_ledger()
         cut_back(self.engine, self.kept or {})
-        self.was_restored = True
+        self.was_restored, self.is_read = True, False
         self.look_into_ledger()
 
     def close(self) -> None:
@@ -494,7 +502,13 @@ class World:
             return None
         cookie = self._cookie(worker, outcome.cookies[0], answer)
         assert cookie.allowed <= allowed_in(outcome.consent), "a cookie allows more than the response says"
-        if outcome.stored and not self.was_restored and cookie.subject and subject and cookie.subject != subject:
+        if (
+            outcome.stored
+            and not self.was_restored
+            and cookie.subject
+            and subject
+            and cookie.subject != subject
+        ):
             ended = any(answer.ends for answer in self.truth.about(subject))
             elsewhere = self.truth.taken_back(subject, self.truth.on_linked(subject)) == EVERYTHING
             assert ended or elsewhere, "a second pseudonym while the first is in force"
@@ -534,7 +548,9 @@ class World:
             allowed=allowed,
             is_full=choice.is_full,
             on=on,
-            off=((sent.allowed - allowed) if choice.is_full else (sent.allowed & choice.off)) if sent else NOTHING,
+            off=((sent.allowed - allowed) if choice.is_full else (sent.allowed & choice.off))
+            if sent
+            else NOTHING,
             record_id=record.id if record is not None else None,
             at=self.step,
         )
@@ -629,6 +645,20 @@ class World:
         """Deliver everything, let everybody ask the ledger, and check what must hold then."""
         for worker in self.workers:
             worker.ledger.cut = ""
+        self.ask()
+        for worker in self.workers:
+            for cookie in self.of_site(worker.site):
+                worker.check(cookie)
+                granted = worker.grants(cookie.raw)
+                is_proved = not granted or self.was_restored or self._is_proved(cookie.subject, granted)
+                assert is_proved, "a grant without a record"
+        self._check_records()
+        if not self.was_restored:
+            self._check_nothing_is_lost()
+
+    def ask(self) -> None:
+        """Let every worker deliver what waits and, later, ask for the cookies of its site."""
+        for worker in self.workers:
             worker.deliver()
         self.look_into_ledger()
         self.step += 1
@@ -636,12 +666,6 @@ class World:
         for worker in self.workers:
             for cookie in self.of_site(worker.site):
                 worker.request(cookie.raw)
-                worker.check(cookie)
-                granted = worker.grants(cookie.raw)
-                assert not granted or self._is_proved(cookie.subject, granted), "a grant without a record"
-        self._check_records()
-        if not self.was_restored:
-            self._check_nothing_is_lost()
 
     def of_site(self, site: str) -> list[Cookie]:
         """Return the cookies of a site."""
@@ -675,7 +699,9 @@ class World:
             if answer is None or not answer.is_full or any(other.ends for other in about):
                 continue
             linked = self._family(cookie.subject)
-            others = [other for subject in linked for other in self.truth.about(subject) if other is not answer]
+            others = [
+                other for subject in linked for other in self.truth.about(subject) if other is not answer
+            ]
             if cookie.moment != answer.moment or any(other.moment >= answer.moment for other in others):
                 continue
             for worker in self.workers:
@@ -792,7 +818,5 @@ def cut_back(engine: Engine, ends: dict[str, int]) -> None:
             if engine.dialect.name == "sqlite":
                 sql = "UPDATE sqlite_sequence SET seq = :end WHERE name = :table"
             else:
-                sql = (
-                    "SELECT setval(pg_get_serial_sequence(:table, 'seq'), greatest(:end, 1), CAST(:end AS int) > 0)"
-                )
+                sql = "SELECT setval(pg_get_serial_sequence(:table, 'seq'), greatest(:end, 1), CAST(:end AS int) > 0)"
             connection.execute(text(sql), {"end": end, "table": table})
