@@ -72,6 +72,7 @@ class DecisionPlan:
         loaded: digests of notices that the ledger was asked for.
         foreseen: the record of a visitor about whom the ledger holds nothing, so that it is known before asking.
         is_online: whether the plan was last worked out on what the ledger holds.
+        recorded: what counts in the ledger for the visitor's pseudonym, apart from the plan's own record; None without records.
         outcome: the result of the last working out.
     """
 
@@ -88,6 +89,7 @@ class DecisionPlan:
     loaded: set[str] = field(default_factory=set)
     is_online: bool = True
     foreseen: Record | None = None
+    recorded: Record | None = None
     outcome: Outcome = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,6 +119,7 @@ class DecisionPlan:
         if self.foreseen is not None and (not self.context.submission or view.stored(self.record_id) is None):
             return Entries((self.foreseen,))
         tied = view.newest(subject) if subject else ()
+        self.recorded = newest_of(tied, self._evaluator)
         repeated = view.stored(self.record_id) if self.context.submission else None
         own = repeated or next((record for record in tied if record.id == self.record_id), None)
         if own is not None:

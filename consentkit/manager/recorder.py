@@ -254,8 +254,10 @@ class DecisionRecorder:
         except LedgerError as error:
             return self._queue(plan, error)
         outcome = plan.outcome
-        for record in (*outcome.echoes, *([outcome.record] if outcome.record is not None else [])):
-            self._resolver.revocations.hold(record, self._clock(), stored=True)
+        # What the ledger held may end the pseudonym. The visitor was answered by that, so it counts here at once too.
+        for record in (plan.recorded, *outcome.echoes, outcome.record):
+            if record is not None:
+                self._resolver.revocations.hold(record, self._clock(), stored=True)
         return outcome
 
     def _outcome_without_ledger(self, plan: DecisionPlan) -> Outcome | None:
