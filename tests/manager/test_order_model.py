@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Engine, StaticPool
+from sqlalchemy import Engine
 
 from consentkit import Ledger
 from consentkit.ledger.engines import make_engine
@@ -144,13 +144,14 @@ class Order(RuleBasedStateMachine):
         if form:
             self.sent.append(choice)
         cut = worker.ledger.cut
-        worker.ledger.cut = "all" if away else cut
+        worker.connect("all" if away else cut)
         self.keep(visitor, worker.site, self.world.answer(worker, cookie, choice), arrival)
-        worker.ledger.cut = cut
+        worker.connect(cut)
 
-    @precondition(lambda self: self.sent)
     @rule(visitor=visitors, place=places, which=number, arrival=st.sampled_from(ARRIVALS))
     def send_again(self, visitor: int, place: int, which: int, arrival: str) -> None:
+        if not self.sent:
+            return
         choice = self.sent[-1 - which % len(self.sent)]
         worker = self.of_site(choice.site, place)
         first = choice.answer
@@ -174,19 +175,20 @@ class Order(RuleBasedStateMachine):
         if cookies:
             self.keep(visitor, worker.site, self.world.visit(worker, *cookies), arrival)
 
-    @precondition(lambda self: self.late)
     @rule(which=number)
     def arrive_late(self, which: int) -> None:
+        if not self.late:
+            return
         visitor, site, cookie = self.late.pop(which % len(self.late))
         self.jars[visitor, site] = cookie
 
-    @precondition(lambda self: self.world.cookies)
     @rule(place=places, which=number)
     def write_to_customer_service(self, place: int, which: int) -> None:
+        if not self.world.cookies:
+            return
         cookie = self.world.cookies[-1 - which % len(self.world.cookies)]
         self.world.serve_customer(self.worker(place), cookie.subject)
 
-    @precondition(lambda self: self.world.cookies)
     @rule(
         visitor=visitors,
         place=places,
@@ -212,9 +214,10 @@ class Order(RuleBasedStateMachine):
         own = self.jars.get((visitor, asking.site))
         self.keep(visitor, asking.site, self.world.arrive(asking, under_way, own), arrival)
 
-    @precondition(lambda self: self.under_way)
     @rule(which=number, place=places, arrival=st.sampled_from(ARRIVALS))
     def arrive(self, which: int, place: int, arrival: str) -> None:
+        if not self.under_way:
+            return
         visitor, under_way = self.under_way[which % len(self.under_way)]
         worker = self.of_site(under_way.site, place)
         own = self.jars.get((visitor, worker.site))
@@ -225,7 +228,7 @@ class Order(RuleBasedStateMachine):
     @rule(place=places, cut=st.sampled_from(["all", "all", "writes", ""]))
     def cut(self, place: int, cut: str) -> None:
         worker = self.worker(place)
-        worker.ledger.cut = cut if cut != worker.ledger.cut else ""
+        worker.connect(cut if cut != worker.ledger.cut else "")
 
     @rule(place=places)
     def deliver(self, place: int) -> None:
@@ -238,7 +241,7 @@ class Order(RuleBasedStateMachine):
         cut = worker.ledger.cut
         worker.stop(after_delivery=after_delivery)
         worker.start()
-        worker.ledger.cut = cut
+        worker.connect(cut)
 
     @rule()
     def ask(self) -> None:
@@ -289,6 +292,8 @@ def repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
         digest = hashlib.sha256(str(next(Order.numbers)).encode()).digest()
         return uuid.UUID(bytes=digest[:16], version=4)
 
+    monkeypatch.setattr("consentkit.manager.lookup_queue.FIRST_PAUSE", 0.01, raising=False)
+    monkeypatch.setattr("consentkit.manager.lookup_queue.LONGEST_PAUSE", 0.01, raising=False)
     monkeypatch.setattr("secrets.token_urlsafe", text)
     monkeypatch.setattr("uuid.uuid4", number)
 

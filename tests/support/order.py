@@ -5,24 +5,23 @@ visitors were given a 200 for, and works out from these alone what a worker may 
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, delete, func, select, text
 
 from consentkit import ConsentManager, Ledger
-from consentkit.consent import Choice, Consent, Decision, transitions
+from consentkit.consent import Choice, Consent, transitions
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.handoff import Handoff, HandoffRefusal, Transaction
-from consentkit.ledger import Entries, Plan, Record
-from consentkit.ledger.tables import METADATA
+from consentkit.ledger import Entries, Plan, Record, tables
 from consentkit.manager import ChoiceContext, Outcome
-from consentkit.web.request_consent import RequestConsent
+from consentkit.web.request_consent import Choose, RequestConsent, manager_of
 from consentkit.web.request_head import RequestHead
 from tests.support.family import COOKIE, KEY, PAIRS, a_policy
 
@@ -293,6 +292,16 @@ class Worker:
         self.known = {answer for about in answers for answer in about if answer.record_id in waiting}
         self.elsewhere, self.seen = {}, set()
 
+    def connect(self, cut: str = "") -> None:
+        """Cut the connection to the ledger, or restore it and wait until the process has noticed."""
+        was_cut, self.ledger.cut = self.ledger.cut, cut
+        health = getattr(self.manager.revocations, "health", None)
+        if not was_cut or cut or health is None:
+            return
+        until = time.monotonic() + 30
+        while health(self.clock())["state"] == "no answer" and time.monotonic() < until:
+            threading.Event().wait(0.002)
+
     def waiting(self) -> tuple[Record, ...]:
         """Return the records that this process has to deliver."""
         spool = self.manager.recorder._spool
@@ -426,8 +435,8 @@ class World:
     def _ends(self) -> dict[str, int]:
         with self.engine.begin() as connection:
             return {
-                table: connection.execute(text(f"SELECT coalesce(max(seq), 0) FROM {table}")).scalar_one()
-                for table in ("consentkit_records", "consentkit_links")
+                table.name: connection.execute(select(func.coalesce(func.max(table.c.seq), 0))).scalar_one()
+                for table in (tables.records, tables.links)
             }
 
     def restore_copy(self) -> None:
@@ -487,7 +496,7 @@ class World:
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         try:
-            outcome = consent._apply(lambda before: choice.send(worker.manager, before))
+            outcome = consent._apply(choice.from_page(consent))
         except LedgerError:
             assert worker.ledger.cut, "a ledger that can be reached refuses"
             assert not choice.narrows_all or not subject, "a withdrawal is refused"
@@ -644,7 +653,7 @@ class World:
     def settle(self) -> None:
         """Deliver everything, let everybody ask the ledger, and check what must hold then."""
         for worker in self.workers:
-            worker.ledger.cut = ""
+            worker.connect()
         self.ask()
         for worker in self.workers:
             for cookie in self.of_site(worker.site):
@@ -784,9 +793,13 @@ class Submission:
     def _vendors(self) -> dict[str, bool]:
         return {name[1:]: on for name, on in self.answers.items() if name.startswith("~")}
 
-    def send(self, manager: ConsentManager, before: Consent) -> Outcome:
-        """Send the choice to a manager."""
-        context = ChoiceContext(choice=_BUTTONS[self.kind], submission=self.submission)
+    def from_page(self, consent: RequestConsent) -> Choose:
+        """Return a function that records the choice, as the endpoint of the decision does."""
+        manager = manager_of(consent)
+        context = consent._choice_context(choice=_BUTTONS[self.kind], submission=self.submission)
+        return lambda before: self._record(manager, before, context)
+
+    def _record(self, manager: ConsentManager, before: Consent, context: ChoiceContext) -> Outcome:
         if self.kind == "withdraw":
             return manager.withdraw(before, None, context)
         if self.kind == "withdraw_category":
@@ -812,11 +825,11 @@ _BUTTONS = {
 def cut_back(engine: Engine, ends: dict[str, int]) -> None:
     """Delete the rows of a ledger behind these ends, as a restored copy lacks them. The next row gets their `seq`."""
     with engine.begin() as connection:
-        for table in ("consentkit_records", "consentkit_links"):
-            end = ends.get(table, 0)
-            connection.execute(text(f"DELETE FROM {table} WHERE seq > :end"), {"end": end})
+        for table in (tables.records, tables.links):
+            end = ends.get(table.name, 0)
+            connection.execute(delete(table).where(table.c.seq > end))
             if engine.dialect.name == "sqlite":
                 sql = "UPDATE sqlite_sequence SET seq = :end WHERE name = :table"
             else:
                 sql = "SELECT setval(pg_get_serial_sequence(:table, 'seq'), greatest(:end, 1), CAST(:end AS int) > 0)"
-            connection.execute(text(sql), {"end": end, "table": table})
+            connection.execute(text(sql), {"end": end, "table": table.name})
