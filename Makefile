@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 CATALOGUES := $(wildcard consentkit/ui/locales/*/LC_MESSAGES/*.po)
 BUILT_FROM := tools/install pyproject.toml hatch_build.py $(CATALOGUES)
 
-.PHONY: help demo bench test lint format docs lock clean install fresh dist
+.PHONY: help demo bench test soak lint format docs lock clean install fresh dist
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -23,6 +23,9 @@ test: lint ## Run everything: lint, types, layers, and all tests with the covera
 	@tools/chromium $(BIN)/python >/dev/null
 	@tools/typescript $(VENV)/typescript >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST) || $(ALONE)
+
+soak: $(VENV)/.dev ## Play the model of the order of consent for long (EXAMPLES=1000000: longer)
+	@EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest -q -n auto tests/manager/test_order_model.py $(PYTEST)
 
 bench: $(VENV)/.dev ## Measure what the library costs, against its budgets (ONLY=visits: a part of it)
 	@$(BIN)/python -m tests.benchmarks $(addprefix --only ,$(ONLY))
