@@ -158,7 +158,8 @@ class ConsentCookie:
     def set_cookie(self, decision: Decision, consent: Consent | None = None) -> list[str]:
         """Return the Set-Cookie values for a decision: the signed cookie's first, then the companion's.
 
-        `consent` is what the decision allows now, if the caller has evaluated it already. Max-Age runs to the end of the decision's validity (RFC 6265bis). For a decision that has ended, both cookies are deleted.
+        `consent` is what the decision allows now, if the caller has evaluated it already. Max-Age runs to the end of the
+        decision's validity (RFC 6265bis). For a decision that has ended, both cookies are deleted.
         """
         now = self.clock()
         ends = self.evaluator.expires(decision)

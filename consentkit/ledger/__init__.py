@@ -1,10 +1,10 @@
 """The ledger: an append-only database of every decision, and of the notices that visitors were shown, as proof."""
 
-from consentkit.ledger.engines import default_spool
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
+from consentkit.ledger.outage_log import OutageLog
 from consentkit.ledger.record import Record
-from consentkit.ledger.spool import Spool
+from consentkit.ledger.spool import Spool, SpoolHealth
 from consentkit.ledger.view import Document, Entries, Plan, View, highest
 
 __all__ = [
@@ -12,11 +12,12 @@ __all__ = [
     "Entries",
     "ForkHooks",
     "Ledger",
+    "OutageLog",
     "Plan",
     "Record",
     "Spool",
+    "SpoolHealth",
     "View",
-    "default_spool",
     "document",
     "highest",
 ]

@@ -68,6 +68,7 @@ class Database:
     Attributes:
         store_id: the random id of the database, which was drawn when its tables were created; None before its first use.
         epoch: a number that grows whenever the database turns out to be another one, or to have lost its tables.
+        is_memory: whether the database is SQLite in memory, and ends with its connection.
         default_spool: the directory where records wait if no other is configured; None if there is no such place.
     """
 
@@ -89,8 +90,8 @@ class Database:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.dialect = engine.dialect.name
         self.default_spool = default_spool(engine)
-        self._is_memory = self.dialect == "sqlite" and in_memory(engine.url)
-        self._is_file = self.dialect == "sqlite" and not self._is_memory
+        self.is_memory = self.dialect == "sqlite" and in_memory(engine.url)
+        self._is_file = self.dialect == "sqlite" and not self.is_memory
         milliseconds = ceil(lock_timeout * 1000)
         self._begin_statements = tuple(
             statement.format(milliseconds=milliseconds, idle=2 * milliseconds, write_lock=_WRITE_LOCK)
@@ -169,7 +170,7 @@ class Database:
             LedgerUnavailableError: the server did not answer in time.
         """
         if self.dialect == "sqlite":
-            return self._is_memory or is_writable_file(self._engine.url)
+            return self.is_memory or is_writable_file(self._engine.url)
         # It is on for a standby too.
         return bool(self.read(sqlalchemy.text("SHOW transaction_read_only"))[0][0] == "off")
 
@@ -353,7 +354,7 @@ class Database:
             self._forking = True
             # A thread that takes longer keeps its connection. Only the parent has that thread, so nobody shares it.
             self._fork_condition.wait_for(lambda: not self._active_uses, self.lock_timeout)
-        if not self._is_memory:
+        if not self.is_memory:
             self._engine.dispose()
 
     def after_fork_in_parent(self) -> None:
@@ -366,7 +367,7 @@ class Database:
         """Replace the locks and connections that threads of the parent may have held at the fork."""
         self._reset_locks()
         self._watchdog.restart()
-        if not self._is_memory:
+        if not self.is_memory:
             # Without closing: what is left in the pool are copies of the parent's connections.
             self._engine.dispose(close=False)
 

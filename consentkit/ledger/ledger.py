@@ -6,13 +6,14 @@ import json
 import logging
 import weakref
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Engine, Table, select, text
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import queries, tables
-from consentkit.ledger.connections import Database
+from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.record import Record, check_text
 from consentkit.ledger.tables import AddCounts, InsertIgnore, to_row
@@ -111,6 +112,7 @@ class Ledger:
                 last_seq,
                 cursor,
             )
+            self._database.begin_epoch()
             rows = self._database.read(queries.CHANGES, {"after": last_seq - overlap, "most": most})
         # An outer join: a ledger without newer records answers with one row of NULLs and its end.
         records = queries.readable_records(row for row in rows if row[0] is not None)
@@ -217,6 +219,48 @@ class Ledger:
                 queries.MOST_LINKED,
             )
         return subjects
+
+    # The database itself
+
+    @property
+    def lock_timeout(self) -> float:
+        """Seconds after which a call gives up."""
+        return self._database.lock_timeout
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the records end with the process."""
+        return self._database.is_memory
+
+    @property
+    def default_spool(self) -> Path | None:
+        """The directory where records wait if no other is configured; None for a server or a ledger in memory."""
+        return self._database.default_spool
+
+    @property
+    def epoch(self) -> int:
+        """A number that grows whenever the database turns out to be another one, or to have lost its tables."""
+        return self._database.epoch
+
+    def check(self) -> None:
+        """Look for damage in a SQLite file, in little time. Does nothing before the first use.
+
+        Raises:
+            LedgerUnavailableError: the file is damaged or gone; every other call raises too until it is well again.
+        """
+        self._database.check()
+
+    def is_writable(self) -> bool:
+        """Return whether records can be stored, or only be read.
+
+        Raises:
+            LedgerUnavailableError: the database does not answer.
+        """
+        return self._database.is_writable()
+
+    def health(self) -> DatabaseHealth:
+        """Return `state` (ok, unreachable, damaged or unused) and the `store` id of the database, without asking it."""
+        return self._database.health()
 
     def close(self) -> None:
         """Store what is queued and close the connections; later calls raise LedgerUnavailableError."""

@@ -2,14 +2,17 @@
 
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Engine
 
 from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys
 from consentkit.ledger import Ledger, Record
 from consentkit.manager.choice import ChoiceContext, Outcome
+from consentkit.manager.delivery import Delivery
 from consentkit.manager.listeners import Listener, Listeners
 from consentkit.manager.newest import newest_of
 from consentkit.manager.options import (
@@ -127,24 +130,37 @@ class ConsentManager:
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()
+        self._delivery: Delivery | None = None
         if self.ledger is None:
             warnings.warn(
                 "ConsentManager has no ledger, so no consent can be proved to an authority: give a database URL.",
                 stacklevel=3,
             )
         else:
+            ledger, evaluator = self.ledger, self.evaluator
+            self._delivery = Delivery(ledger, evaluator, self._listeners, clock=self.clock, spool=spool)
             self.revocations = RevocationCache(
-                self.ledger,
+                ledger,
                 recheck=recheck,
                 max_stale=max_stale,
-                fold=lambda records: newest_of(records, self.evaluator),
+                fold=lambda records: newest_of(records, evaluator),
                 clock=self.clock,
+                before_poll=self._delivery.before_poll,
+                waiting_elsewhere=self._delivery.waiting_elsewhere,
+                is_writable=ledger.is_writable,
+                # The first use of a database is no change of databases.
+                epoch=lambda: max(1, ledger.epoch),
             )
+            self._delivery.start(self.revocations)
         self.resolver = ConsentResolver(
             self.evaluator, self.cookie, self.ledger, self.revocations, recheck=recheck
         )
         self.recorder = DecisionRecorder(
-            self.evaluator, self.cookie, self.resolver, self._listeners, clock=self.clock, spool=spool
+            self.evaluator, self.cookie, self.resolver, self._delivery, clock=self.clock
+        )
+        # At exit too, so that a process that is asked to end delivers what waits.
+        self._close = weakref.finalize(
+            self, _close, self.recorder, self._delivery, self.revocations, self._own_ledger
         )
 
     @property
@@ -213,12 +229,49 @@ class ConsentManager:
         """Call the listeners, from an event loop."""
         await self._listeners.anotify(record)
 
+    # Operation
+
+    def health(self) -> dict[str, Any]:
+        """Return the state of the ledger and of what waits for it, for the health check of a load balancer.
+
+        Nothing is asked and nothing waits. The keys are `ledger` (ok, unreachable, damaged, unused or none), `store` (the id
+        of the database, or None), `lookups` (ok, no answer or not asked yet), `last_poll` (seconds since the epoch when
+        withdrawals made elsewhere were last read, or None), `waiting` (records that this process has to deliver), `oldest`
+        (seconds since the epoch when the oldest of them was decided, or None), `refused` (records for which there was no
+        room), `unchecked` (visitors who wait for a look-up) and `spool` (the directory, or None).
+        """
+        found = self.revocations.health(self.clock())
+        waits = self._delivery.health() if self._delivery is not None else None
+        database = self.ledger.health() if self.ledger is not None else None
+        return {
+            "ledger": database["state"] if database is not None else "none",
+            "store": database["store"] if database is not None else None,
+            "lookups": found["state"],
+            "last_poll": found["last_poll"],
+            "unchecked": found["pending"],
+            "waiting": waits["waiting"] if waits is not None else 0,
+            "oldest": waits["oldest"] if waits is not None else None,
+            "refused": waits["refused"] if waits is not None else 0,
+            "spool": waits["directory"] if waits is not None else None,
+        }
+
     def close(self) -> None:
-        """Deliver the records that wait, and close what this manager opened."""
-        self.recorder.close()
-        self.revocations.close()
-        if self._own_ledger is not None:
-            self._own_ledger.close()
+        """Deliver the records that wait, and close what this manager opened. Runs at exit by itself."""
+        self._close()
+
+
+def _close(
+    recorder: DecisionRecorder,
+    delivery: Delivery | None,
+    revocations: RevocationCache | NoRevocations,
+    ledger: Ledger | None,
+) -> None:
+    recorder.store_counts()
+    if delivery is not None:
+        delivery.close()
+    revocations.close()
+    if ledger is not None:
+        ledger.close()
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -29,6 +29,8 @@ def newest_of(records: Iterable[Record], evaluator: Evaluator) -> Record | None:
 
 def _narrower(first: Record, second: Record, evaluator: Evaluator) -> Record:
     """Return a record with what two records of the same moment allow; the first one if they agree."""
+    if (first.categories, first.vendors, first.notice) == (second.categories, second.vendors, second.notice):
+        return first
     granted, vendors = allowed_by_both(first, second, evaluator)
     categories = {category: category in granted for category in first.categories}
     if first.ends_subject or (categories == first.categories and vendors == first.vendors):

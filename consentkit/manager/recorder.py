@@ -8,7 +8,6 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from consentkit._bounded_cache import BoundedCache
@@ -22,7 +21,8 @@ from consentkit.consent import (
     transitions,
 )
 from consentkit.errors import LedgerError, LedgerUnavailableError, UnknownNoticeError
-from consentkit.ledger import Document, Entries, Plan, Record, Spool, document
+from consentkit.ledger import Document, Entries, Plan, Record, document
+from consentkit.manager.breaker import Breaker
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_plan import (
     DecisionPlan,
@@ -34,9 +34,8 @@ from consentkit.manager.decision_plan import (
     record_of,
     submission_id,
 )
+from consentkit.manager.delivery import Delivery
 from consentkit.manager.limits import DecisionCounts, TokenBucket
-from consentkit.manager.listeners import Listeners
-from consentkit.manager.propagation import LinkedLedger
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.notices import Notice
 
@@ -58,12 +57,11 @@ class DecisionRecorder:
         evaluator: Evaluator,
         cookie: ConsentCookie,
         resolver: ConsentResolver,
-        listeners: Listeners,
+        delivery: Delivery | None,
         *,
         clock: Callable[[], float],
-        spool: str | Path | None,
     ) -> None:
-        """Open the spool. Records that an earlier process left in it count at once, and are delivered like any others."""
+        """Start without decisions. Records that cannot be stored at once are given to `delivery`."""
         self._evaluator = evaluator
         self._cookie = cookie
         self._resolver = resolver
@@ -73,13 +71,8 @@ class DecisionRecorder:
         self._anonymous = TokenBucket(rate=ANONYMOUS_RATE, burst=ANONYMOUS_BURST)
         self._decisions = TokenBucket(rate=DECISION_RATE, burst=DECISION_BURST)
         self._counts = DecisionCounts()
-        self._linked_ledger: LinkedLedger | None = None
-        self._spool: Spool | None = None
-        if resolver.ledger is not None:
-            self._linked_ledger = LinkedLedger(resolver.ledger, evaluator)
-            self._spool = Spool(self._linked_ledger, spool, delivered=listeners.notify)
-            for record in self._spool.pending():
-                resolver.revocations.hold(record, clock(), stored=False)
+        self._delivery = delivery
+        self._breaker = Breaker()
 
     def store_renderings_from(self, rendering: Callable[[str], dict[str, Any]]) -> None:
         """Store `rendering(language)` with the first record in each language under the current notice."""
@@ -314,13 +307,12 @@ class DecisionRecorder:
         narrows = record.ends_subject or allowed_in(outcome.consent) < before
         # The link between the pseudonyms of an imported grant would be missing, and with it every later withdrawal.
         may_wait = narrows and plan.imported is None
-        if not may_wait or self._spool is None:
+        if not may_wait or self._delivery is None:
             raise error
-        if not self._spool.put(record):
+        if not self._delivery.put(record):
             if record.subject is not None:
                 raise error
             return self._counted(record, plan)
-        self._resolver.revocations.hold(record, self._clock(), stored=False)
         return replace(outcome, stored=False)
 
     def _counted(self, record: Record, plan: DecisionPlan) -> Outcome:
@@ -346,7 +338,8 @@ class DecisionRecorder:
 
     def _carry_out(self, plan: Plan) -> None:
         if self._resolver.ledger is not None:
-            self._resolver.ledger.carry_out(plan)
+            with self._breaker.attempt():
+                self._resolver.ledger.carry_out(plan)
 
     def _document(self, context: ChoiceContext) -> Document | None:
         """Return the notice that a choice was made under, with its rendering in the visitor's language."""
@@ -361,12 +354,6 @@ class DecisionRecorder:
             known = document(notice.digest, dict(notice.content), language, parts)
             self._documents.add((notice.digest, language), known)
         return known
-
-    def close(self) -> None:
-        """Store what was counted, deliver the records that wait, and stop."""
-        self.store_counts()
-        if self._spool is not None:
-            self._spool.close()
 
 
 def _leads_to_record(consent: Consent) -> bool:

@@ -12,6 +12,7 @@ from consentkit import ConsentManager, Ledger, Policy
 from consentkit.consent import Choice, Consent, ConsentStatus
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.newest import newest_of
+from consentkit.manager.propagation import LinkedLedger
 from tests.conftest import Clock
 from tests.support.postgres import Server
 from tests.support.records import a_record
@@ -87,7 +88,8 @@ def test_narrowing_delivered_after_the_withdrawal_revives_nothing(worker: Worker
     )
     clock.advance(5)
     here.withdraw(given.consent, None, ChoiceContext())
-    there.recorder._linked_ledger.append(late)  # type: ignore[union-attr]
+    assert there.ledger is not None
+    LinkedLedger(there.ledger, there.evaluator).append(late)
     assert there.ledger is not None and len(there.ledger.history(subject_of(given))) == 3
     newest = there.newest(subject_of(given))
     assert newest is not None and newest.status == ConsentStatus.WITHDRAWN

@@ -38,7 +38,7 @@ def application(manager: ConsentManager) -> ConsentMiddleware:
         return JSONResponse({"granted": sorted(consent.granted), "vendors": on, "status": consent.status})
 
     def health(request: Request) -> Response:
-        return JSONResponse(getattr(manager, "health", dict)())
+        return JSONResponse(manager.health())
 
     routes = [Route("/", home), Route("/granted", granted), Route("/health", health)]
     return ConsentMiddleware(Starlette(routes=routes), manager)

@@ -91,7 +91,7 @@ class World:
         """Wait until nothing waits for the ledger, and every worker has asked it since."""
         until = time.monotonic() + PATIENCE
         for port in self.ports:
-            while ask(port, "GET", "/health").said.get("waiting"):
+            while ask(port, "GET", "/health").said["waiting"]:
                 if time.monotonic() > until:
                     raise RuntimeError("Records still wait for the ledger, which is back.")
                 time.sleep(0.05)

@@ -658,6 +658,8 @@ def test_template_passes_its_nonce_on(make_site: Callable[..., Site], page: "Pag
     until(page, "log.length == 4")
     assert sorted(log(page)) == ["first", "gate", "inner", "own"]
     assert page.locator("#clone").count() == page.locator("#shown").count() == 1
+
+
 @pytest.mark.parametrize("javascript", [True, False])
 def test_policy_that_allows_nothing_is_opened_for_our_parts_and_no_other_file_of_the_site(
     make_site: Callable[..., Site], new_page: Callable[..., "Page"], javascript: bool

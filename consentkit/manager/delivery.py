@@ -1,0 +1,103 @@
+"""Delivery of records that waited for the ledger: they count at once, are stored once, and listeners are called once."""
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from consentkit.consent import Evaluator
+from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger import Ledger, Record, Spool, SpoolHealth
+from consentkit.manager.listeners import Listeners
+from consentkit.manager.propagation import LinkedLedger
+from consentkit.manager.revocations import RevocationCache
+
+__all__ = ["Delivery"]
+
+log = logging.getLogger("consentkit")
+
+
+class Delivery:
+    """The spool of one manager, and what happens to its records before and after they are stored.
+
+    By default records wait next to the ledger's file, and in memory if the ledger is on a server.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        evaluator: Evaluator,
+        listeners: Listeners,
+        *,
+        clock: Callable[[], float],
+        spool: str | Path | None,
+    ) -> None:
+        self._ledger, self._listeners, self._clock = ledger, listeners, clock
+        self._revocations: RevocationCache | None = None
+        self._linked_ledger = LinkedLedger(ledger, evaluator)
+        self._directory = spool if spool is not None else ledger.default_spool
+        self._is_default = spool is None
+        self._spool: Spool | None = None
+
+    def start(self, revocations: RevocationCache) -> None:
+        """Open the spool. Records that an earlier process left in it count at once, and are delivered like any others.
+
+        Raises:
+            ConfigurationError: the directory that was asked for cannot be used.
+        """
+        self._revocations = revocations
+        self._spool = Spool(
+            self._linked_ledger,
+            self._directory,
+            delivered=self._delivered,
+            created_when_needed=self._is_default,
+        )
+        self._hold(self._spool.pending())
+        if self._directory is None and not self._ledger.is_in_memory:
+            log.warning(
+                "The ledger is on a server, and there is no spool. Withdrawals and refusals that are made while the server is "
+                "out of reach take effect, but their records are lost if this process ends before it is back. "
+                "Set spool= to a directory."
+            )
+
+    def put(self, record: Record) -> bool:
+        """Let a record wait for the ledger. It counts in this process at once. Return False if there is no room for it."""
+        if self._spool is None or not self._spool.put(record):
+            return False
+        self._hold([record])
+        return True
+
+    def before_poll(self) -> None:
+        """Look after the database's file, and take over the records of processes that have ended. Never raises."""
+        try:
+            self._ledger.check()
+        except LedgerUnavailableError:
+            return  # logged, and the poll that follows fails as well
+        if self._spool is not None:
+            self._hold(self._spool.adopt())
+
+    def waiting_elsewhere(self) -> tuple[Record, ...]:
+        """Return the records that wait in other processes with the same spool."""
+        return self._spool.waiting_elsewhere() if self._spool is not None else ()
+
+    def health(self) -> SpoolHealth:
+        """Return facts about the records that wait."""
+        if self._spool is None:
+            return {"waiting": 0, "oldest": None, "refused": 0, "directory": None}
+        return self._spool.health()
+
+    def close(self) -> None:
+        """Deliver what waits. What cannot be delivered stays on disk, or is logged as lost."""
+        if self._spool is not None:
+            self._spool.close(2 * self._ledger.lock_timeout)
+
+    def _hold(self, records: Iterable[Record]) -> None:
+        if self._revocations is not None:
+            for record in records:
+                self._revocations.hold(record, self._clock(), stored=False)
+
+    def _delivered(self, record: Record) -> None:
+        """Make a record count that was just stored, and call the listeners with it."""
+        self._hold([record])
+        if self._revocations is not None:
+            self._revocations.hold(record, self._clock(), stored=True)
+        self._listeners.notify(record)
