@@ -10,7 +10,10 @@ __all__ = ["Lifetime", "clamp", "cookie_date", "deletion", "lifetime", "read_att
 
 _T = TypeVar("_T")
 
-_EXPIRY_ATTRIBUTE = re.compile(rb"(;[ \t]*(?:(max-age)|expires)[ \t]*=[ \t]*)([^;]*)", re.IGNORECASE)
+# An attribute without `=` has an empty value, which is invalid.
+_EXPIRY_ATTRIBUTE = re.compile(
+    rb"(;[ \t]*(?:(max-age)|expires)[ \t]*(?:=[ \t]*|(?=;|\Z)))([^;]*)", re.IGNORECASE
+)
 _SECONDS = re.compile(rb"-?[0-9]{1,1024}")
 _LONGEST_AGE = 10**10
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
@@ -85,9 +88,12 @@ def _last_valid(values: list[_T | None]) -> _T | None:
 @lru_cache(maxsize=512)
 def _expiry_template(attributes: bytes) -> bytes:
     """Return attributes with placeholders for the age in each Max-Age, which is added if absent, and for each date."""
-    template = _EXPIRY_ATTRIBUTE.sub(
-        lambda match: match[1] + (b"%(age)d" if match[2] else b"%(date)b"), attributes.replace(b"%", b"%%")
-    )
+
+    def placed(match: re.Match[bytes]) -> bytes:
+        start = match[1] if b"=" in match[1] else match[1] + b"="
+        return start + (b"%(age)d" if match[2] else b"%(date)b")
+
+    template = _EXPIRY_ATTRIBUTE.sub(placed, attributes.replace(b"%", b"%%"))
     return template if b"%(age)d" in template.replace(b"%%", b"") else template + b"; Max-Age=%(age)d"
 
 

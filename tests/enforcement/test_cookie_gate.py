@@ -242,6 +242,8 @@ def test_a_line_that_deletes_the_cookie_in_every_browser_passes(gate: CookieGate
         "_ga=1; Max-Age=0; Max-Age=5",
         "_ga=1; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
         "_ga=1; Max-Age=0; Max-Age=x",
+        "_ga=1; Max-Age=0; Max-Age",
+        "_ga=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT; expires; Path=/",
         "_ga=1; Max-Age=+0",
         "_ga=1; Max-Age=",
         "_ga=1; Max-Age",
@@ -265,6 +267,7 @@ def test_a_line_that_some_browser_keeps_is_no_deletion(gate: CookieGate, line: s
         ("_ga=1; max-age = 99999999999999999999 ; Path=/", "_ga=1; max-age = 100; Path=/"),
         ("_ga=1; Max-Age=5; Max-Age=500", "_ga=1; Max-Age=100; Max-Age=100"),
         ("_ga=1; Max-Age=500; Max-Age=x", "_ga=1; Max-Age=100; Max-Age=100"),
+        ("_ga=1; Max-Age=500; Max-Age; Path=/", "_ga=1; Max-Age=100; Max-Age=100; Path=/"),
         (
             "_ga=1; Expires=Thu, 01 Jan 2099 00:00:00 GMT; Path=/",
             "_ga=1; Expires=Fri, 15 Jan 2027 08:01:40 GMT; Path=/; Max-Age=100",

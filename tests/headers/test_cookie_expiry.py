@@ -92,6 +92,7 @@ def test_any_date_bytes_are_read_without_raising(text: bytes) -> None:
         ("Expires=Thu, 01 Jan 2099 00:00:00 GMT; Max-Age=0", 0),
         ("Expires=Sun, 06 Nov 1994 08:49:37 GMT", MOMENT),
         ("Max-Age=", 0),
+        ("Max-Age", 0),
         ("Max-Age=--5", 0),
         ("Expires=never", 0),
         ("Max-Age=" + "9" * 1024, NOW + 10**10),
@@ -105,7 +106,7 @@ def test_the_last_valid_attribute_counts_and_max_age_precedes_expires(attributes
 
 
 @pytest.mark.parametrize(
-    "line", ["a=1", "a=1; Path=/max-age=5", "a=Max-Age=5", "a=1; Max-Age", "a=1; X-Expires=x", ""]
+    "line", ["a=1", "a=1; Path=/max-age=5", "a=Max-Age=5", "a=1; Max-Age-5", "a=1; X-Expires=x", ""]
 )
 def test_a_line_without_expiry_has_no_lifetime(line: str) -> None:
     assert lifetime(line.encode()) is None
@@ -118,6 +119,10 @@ def test_a_line_without_expiry_has_no_lifetime(line: str) -> None:
         ("Max-Age=1", False),
         ("Max-Age=x", False),
         ("Max-Age=0; Max-Age=x", False),
+        ("Max-Age=0; Max-Age", False),
+        ("Max-Age=0; max-age \t; Path=/", False),
+        ("Max-Age=0; Max-Age-x; Expiresx", True),
+        ("Expires=Sun, 06 Nov 1994 08:49:37 GMT; expires; Path=/", False),
         ("Max-Age=0; Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", True),
         ("Max-Age=5; Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", False),
         ("Max-Age=x; Expires=Sun, 06 Nov 1994 08:49:37 GMT", True),
