@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 CATALOGUES := $(wildcard consentkit/ui/locales/*/LC_MESSAGES/*.po)
 BUILT_FROM := tools/install pyproject.toml hatch_build.py $(CATALOGUES)
 
-.PHONY: help demo bench test soak lint format docs lock clean install fresh dist
+.PHONY: help demo bench fuzz test soak lint format docs lock clean install fresh dist
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -24,8 +24,12 @@ test: lint ## Run everything: lint, types, layers, and all tests with the covera
 	@tools/typescript $(VENV)/typescript >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST) || $(ALONE)
 
-soak: $(VENV)/.dev ## Play the model of the order of consent for long (EXAMPLES=1000000: longer)
+soak: $(VENV)/.dev ## Play the model of the order, races, outages and floods for hours (EXAMPLES=1000000: longer)
 	@EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest -q -n auto tests/manager/test_order_model.py $(PYTEST)
+	@$(BIN)/python -m tests.soak
+
+fuzz: $(VENV)/.fuzz ## Throw mutated input at the parsers for two minutes (SECONDS=600 ONLY=html: longer, at one of them)
+	@$(BIN)/python -m tests.fuzz $(addprefix --seconds ,$(SECONDS)) $(addprefix --only ,$(ONLY))
 
 bench: $(VENV)/.dev ## Measure what the library costs, against its budgets (ONLY=visits: a part of it)
 	@$(BIN)/python -m tests.benchmarks $(addprefix --only ,$(ONLY))
@@ -61,6 +65,7 @@ lock: $(VENV)/.dev ## Resolve the dependencies again and list what changed (UPGR
 	@$(COMPILE) --group dev --all-extras --no-annotate -o requirements/dev.txt
 	@$(COMPILE) --group demo --no-annotate -c requirements/dev.txt -o requirements/demo.txt
 	@$(COMPILE) --all-extras --annotation-style split -c requirements/dev.txt -o requirements/runtime.txt
+	@$(LOCK) --group fuzz --no-annotate -o requirements/fuzz.txt
 	@$(LOCK) --group installer --no-annotate -c requirements/dev.txt -o requirements/uv.txt
 	@$(BIN)/python -m tools.locks changes .artifacts/locked requirements
 
@@ -88,4 +93,8 @@ $(VENV)/.demo: $(VENV)/.python requirements/uv.txt requirements/demo.txt $(BUILT
 $(VENV)/.dev: $(VENV)/.python requirements/uv.txt requirements/dev.txt $(BUILT_FROM)
 	@echo "Installing into $(VENV) ..."
 	@tools/install $(VENV) requirements/dev.txt
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --no-build -r requirements/fuzz.txt
 	@touch $@

@@ -1,0 +1,71 @@
+"""Target `cookies`: Cookie fields of requests, as the consent cookie's reader and the cookie gate read them."""
+
+from consentkit.consent import Consent
+from consentkit.enforcement import CookieHeaderCache
+from consentkit.headers import cookie_values, sent_cookie_names
+from tests.fuzz.site import (
+    GRANTED,
+    NAME,
+    TOKEN,
+    UNDECIDED,
+    consent_of,
+    needs_consent,
+    new_gate,
+)
+
+GATE = new_gate()
+CACHE = CookieHeaderCache(NAME, GATE)
+LONGEST = 4096
+SPACE = b" \t"
+
+
+def check(data: bytes) -> None:
+    """Read each line as a Cookie field of one request."""
+    # In a seed, `$` stands for a genuine token.
+    fields = data.replace(b"$", TOKEN).split(b"\n")
+    if sum(map(len, fields)) > LONGEST:
+        return
+    expected = [value for field in fields for name, value in pairs_of(field) if name == NAME]
+    headers = [(b"cookie", field) for field in fields]
+    assert cookie_values(headers, NAME) == expected[:8]
+    assert consent_of(*fields).granted == (GRANTED.granted if TOKEN in expected[:8] else frozenset())
+    # What the gate hides from the application, the browser is told to forget.
+    for line in GATE.leftovers(sent_cookie_names(headers), UNDECIDED.allows):
+        assert needs_consent(line.partition("=")[0]) and line.isprintable() and "Max-Age=0" in line
+    for field in fields:
+        _check_field(field)
+
+
+def pairs_of(field: bytes) -> list[tuple[bytes, bytes]]:
+    """Return names and values as browsers write them (RFC 6265bis, section 5.7.3)."""
+    split = [pair.partition(b"=") for pair in field.split(b";")]
+    return [(name.strip(SPACE), value.strip(SPACE)) for name, equals, value in split if equals]
+
+
+def _check_field(field: bytes) -> None:
+    assert GATE.strip(field, GRANTED.allows) is field
+    left = _stripped(field, UNDECIDED)
+    span = CACHE.remember(field)
+    if span is not None:
+        assert left is field
+        assert [field[slice(*span)]] * (span[1] > 0) == [
+            value for name, value in pairs_of(field) if name == NAME
+        ]
+
+
+def _stripped(field: bytes, consent: Consent) -> bytes:
+    left = GATE.strip(field, consent.allows)
+    kept = left.split(b";") if left else []
+    trimmed = [pair.lstrip(SPACE) for pair in field.split(b";")]
+    assert all(pair.lstrip(SPACE) in trimmed for pair in kept)
+    assert GATE.strip(left, consent.allows) == left
+    for pair in kept:
+        name = pair.lstrip(b"= \t").partition(b"=")[0].strip(SPACE)
+        assert not needs_consent(name.decode("latin-1"))
+    # Every pair that needs no consent is left.
+    names = {pair.lstrip(b"= \t").partition(b"=")[0] for pair in trimmed}
+    hidden = [name for name in names if GATE.needs_consent(name)]
+    assert len(kept) >= len([pair for pair in trimmed if pair]) - sum(
+        pair.lstrip(b"= \t").partition(b"=")[0] in hidden for pair in trimmed
+    )
+    return left
