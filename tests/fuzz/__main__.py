@@ -24,7 +24,7 @@ ARTIFACTS = ROOT / ".artifacts" / "fuzz"
 SECONDS = 120
 # In seconds and MiB. One input takes milliseconds; a machine that others share may be slow.
 LONGEST_INPUT, MOST_MEMORY = 20, 2048
-LARGEST_INPUT = 4096
+LARGEST_INPUT = 8192
 
 
 class Run(NamedTuple):

@@ -10,6 +10,8 @@ from consentkit.html.tokenizer import LIMIT
 HEAD, START, END = b"[[head]]", b"[[start]]", b"[[end]]"
 PIECES = (HEAD, START, END)
 OWN_CLASS = b"own"
+SHORT = 60
+"""Bytes of a document that is also cut after every byte."""
 
 
 def check(data: bytes) -> None:
@@ -57,7 +59,7 @@ def _check_pieces(document: bytes, output: bytes, options: dict[str, bytes]) -> 
 def _cuts(document: bytes) -> Iterator[list[int]]:
     """Return places to cut at: after every byte of a short document, and at places that follow from its bytes."""
     size = len(document)
-    if size <= 200:
+    if size <= SHORT:
         yield list(range(size + 1))
     digest = blake2b(document, digest_size=12).digest()
     yield [0, *sorted(int.from_bytes(digest[at : at + 2]) % (size + 1) for at in range(0, 12, 2)), size]
