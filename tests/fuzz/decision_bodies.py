@@ -70,8 +70,14 @@ def _received(data: bytes) -> bytes:
     return data if body is None else body
 
 
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    assert len(members) == len(pairs)
+    return members
+
+
 def _check_json(data: bytes, choice: SubmittedChoice, *, merge: bool) -> None:
-    sent = json.loads(data)
+    sent = json.loads(data, object_pairs_hook=_without_repetition)
     assert all(sent[name] == value for name, value in choice.model_dump(exclude_unset=True).items())
     for answers in (choice.categories, choice.vendors):
         assert all(type(value) is bool for value in (answers or {}).values())

@@ -28,6 +28,22 @@ def check(data: bytes) -> None:
         if b"\1" not in data:
             _check_pieces(document, output, options)
     assert Inserter(b"", b"", b"").feed(document, False) == document
+    _check_places(document)
+
+
+def _check_places(document: bytes) -> None:
+    """Check where the markup goes if the bytes are text, a comment or a value, so that no tag can be among them."""
+    for content in (
+        document.replace(b"<", b""),
+        b"<!--x" + document.replace(b"-", b"") + b"x-->",
+        b"<a title='" + document.replace(b"'", b"") + b"'></a>",
+        b"<style>" + document.replace(b"</", b"") + b"x</style>",
+    ):
+        page = b"<!doctype html><html><head><title>x</title></head><body>%b</body></html>" % content
+        expected = page.replace(b"<title>", HEAD + b"<title>", 1)
+        expected = expected.replace(b"<body>", b"<body>" + START, 1)
+        end = len(expected) - len(b"</body></html>")
+        assert Inserter(*PIECES).feed(page, False) == expected[:end] + END + expected[end:]
 
 
 def _check_output(document: bytes, output: bytes, *, complete: bool) -> None:

@@ -53,6 +53,7 @@ def check(data: bytes) -> None:
         TOKEN[:middle] + text + TOKEN[middle:],
         TOKEN[:middle] + text,
         text + TOKEN[middle:],
+        TOKEN + text,
     ):
         assert forged == TOKEN or verify_token(forged, PUBLIC) is None
     _check_signed(data)

@@ -32,7 +32,7 @@ TARGETS = {
     "token": Target(
         "consent_tokens",
         ("consentkit.consent",),
-        ("1d", "1p", "1w", ".", "$", "~", "1795341600", "f", "e"),
+        ("1d", "1p", "1w", ".", "$", "~", "1795341600", "7", "5"),
     ),
     "cookies": Target(
         "cookie_fields",
