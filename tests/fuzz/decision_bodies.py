@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
+from posixpath import normpath
 from typing import TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 from zlib import crc32
 
 from consentkit.errors import InvalidDecisionError
@@ -107,6 +108,7 @@ def _check_path(value: str | None) -> None:
     assert path in ("/", value)
     assert path.isascii() and path.isprintable() and " " not in path and "\\" not in path
     assert path.startswith("/") and not path.startswith("//")
-    resolved = urlsplit(urljoin("https://stride.example/", path))
-    assert resolved.netloc == "stride.example"
-    assert resolved.path != "/consent" and not resolved.path.startswith("/consent/")
+    address = urlsplit(f"https://stride.example{path}")
+    assert address.netloc == "stride.example"
+    resolved = normpath(address.path)
+    assert resolved != "/consent" and not resolved.startswith("/consent/")
