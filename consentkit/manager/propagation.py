@@ -30,9 +30,10 @@ class LinkedLedger:
         self._evaluator = evaluator
 
     def append(self, *records: Record) -> Sequence[Record]:
-        """Store records durably, all or none, and return those that listeners have not been told about, echoes included.
+        """Store records durably, all or none, and return those that are new in the ledger, echoes included.
 
-        A record that is stored already is among them: it waits because the process that stored it ended right afterwards.
+        A record that is stored already may have come by another way, such as a second click, with its own call of the
+        listeners. So it is not returned. If a process ends between storing a record and calling the listeners, they miss it.
 
         Raises:
             LedgerUnavailableError: nothing was stored.
@@ -56,9 +57,7 @@ class LinkedLedger:
             linked_to=subjects,
             repeats=tuple(record.id for record in records),
         )
-        stored = self._ledger.carry_out(plan).records
-        known = {record.id for record in stored}
-        return [*(record for record in records if record.id not in known), *stored]
+        return self._ledger.carry_out(plan).records
 
 
 def echoes(record: Record, view: View, evaluator: Evaluator, linked: Iterable[str]) -> list[Record]:
