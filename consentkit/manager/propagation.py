@@ -45,7 +45,9 @@ class LinkedLedger:
                 if view.stored(record.id) is not None:
                     continue
                 linked = view.linked(record.subject) if record.subject else ()
-                added = (record, *echoes(record, view, self._evaluator, linked))
+                copies = echoes(record, view, self._evaluator, linked)
+                joint = _joint(record, view, self._evaluator)
+                added = (record, *copies, *([joint] if joint is not None else []))
                 view.add(Entries(added))
                 stored.extend(added)
             return Entries(tuple(stored))
@@ -72,6 +74,25 @@ def echoes(record: Record, view: View, evaluator: Evaluator, linked: Iterable[st
         if echo is not None:
             found.append(echo)
     return found
+
+
+def _joint(record: Record, view: View, evaluator: Evaluator) -> Record | None:
+    """Return a record of what a late record and the pseudonym's newest one both leave; None if one of the two is that already.
+
+    Neither was made with knowledge of the other. A change that is later keeps what it does not mention, so it would bring back
+    what the other one took back.
+    """
+    newest = newest_of(view.newest(record.subject), evaluator) if record.subject else None
+    if newest is None or newest.ends_subject or record.ends_subject:
+        return None
+    if newest.moment > record.moment:
+        limit = _limit_of_then(newest, record, view, evaluator)
+        joint = _narrowed(newest, record, limit, evaluator) if limit is not None else None
+    elif record.choice in _FULL_ANSWERS:
+        joint = None
+    else:
+        joint = _narrowed(record, record, newest, evaluator)
+    return replace(joint, choice=record.choice) if joint is not None else None
 
 
 def _limit_of_then(newest: Record, record: Record, view: View, evaluator: Evaluator) -> Record | None:
