@@ -257,6 +257,8 @@ class Worker:
         known: the answers that it cannot be ignorant of.
         elsewhere: by pseudonym, the same for answers about linked pseudonyms.
         seen: the pseudonyms that it has looked up, or decided about.
+        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. The
+            delivery finds out what was answered elsewhere meanwhile, and until then they count as they were given.
     """
 
     world: "World"
@@ -266,6 +268,7 @@ class Worker:
     known: set[Answer] = field(default_factory=set)
     elsewhere: dict[str, set[Answer]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    early: set[Answer] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.start()
@@ -291,6 +294,7 @@ class Worker:
         answers = self.world.truth.answers.values()
         self.known = {answer for about in answers for answer in about if answer.record_id in waiting}
         self.elsewhere, self.seen = {}, set()
+        self.early = {answer for answer in self.known if not answer.is_full}
 
     def connect(self, cut: str = "") -> None:
         """Cut the connection to the ledger, or restore it and wait until the process has noticed."""
@@ -355,7 +359,9 @@ class Worker:
         for subject in subjects:
             self.seen.add(subject)
             about = self.world.truth.about(subject)
-            self.known |= {answer for answer in about if answer.stored_at is not None}
+            stored = {answer for answer in about if answer.stored_at is not None}
+            self.known |= stored
+            self.early -= stored
             if not self.world.was_restored:
                 self.elsewhere.setdefault(subject, set()).update(self.world.truth.on_linked(subject))
 
@@ -386,9 +392,10 @@ class Worker:
             newer = [answer for answer in about if answer not in self.known and answer.moment > latest]
             ended = any(answer.ends for answer in known)
             assert not ended, f"an ended pseudonym grants {sorted(granted)}"
-            assert any(granted <= (left_by([*known, answer], cookie) or NOTHING) for answer in newer), (
-                f"{sorted(granted - left)} was turned off"
-            )
+            early = any(granted <= answer.allowed for answer in self.early.intersection(known))
+            assert early or any(
+                granted <= (left_by([*known, answer], cookie) or NOTHING) for answer in newer
+            ), f"{sorted(granted - left)} was turned off"
         taken = truth.taken_back(cookie.subject, self.elsewhere.get(cookie.subject, ()))
         assert not granted & taken, f"{sorted(granted & taken)} was withdrawn on a linked site"
 
@@ -548,7 +555,7 @@ class World:
                 return repeated
         decision = outcome.consent.decision
         subject = decision.subject if decision is not None and allowed else ""
-        if record is None and allowed:
+        if record is None and not choice.narrows_all:
             return None
         on = choice.on
         answer = Answer(
@@ -575,6 +582,8 @@ class World:
         if outcome.record is not None and not outcome.stored:
             waiting = {record.id for record in worker.waiting()}
             assert outcome.record.id in waiting, "an answer is lost"
+            if not answer.is_full:
+                worker.early.add(answer)
 
     def _check_order(self, answer: Answer, known: Iterable[Answer]) -> None:
         """Check that an answer comes after those that it rests on, whatever the clock says."""
@@ -695,8 +704,11 @@ class World:
             for answer in about:
                 stored = answer.record_id is None or answer.is_lost or answer.stored_at is not None
                 assert stored, "an answer has no record"
+        # What a restored copy lacks is stored again if it is sent again.
         for record_id, times in self.announced.items():
-            assert times == 1, f"the listeners were called {times} times for record {record_id}"
+            assert times == 1 or self.was_restored, (
+                f"the listeners were called {times} times for record {record_id}"
+            )
         if not self.was_killed:
             silent = [record for record in self.records if not self.announced[record.id]]
             assert not silent, f"the listeners were never called for {silent}"
@@ -770,7 +782,7 @@ class Submission:
     @property
     def narrows_all(self) -> bool:
         """Whether the choice leaves nothing on."""
-        return self.kind in ("reject", "withdraw")
+        return self.is_full and not self.on
 
     @property
     def on(self) -> Allowed:
