@@ -78,11 +78,18 @@ class Order(RuleBasedStateMachine):
         shares=st.booleans(),
         loses=st.sampled_from([False, False, False, True]),
         answers=answers,
+        linked=st.booleans(),
     )
-    def begin(self, skews: tuple[int, ...], shares: bool, loses: bool, answers: dict[str, bool]) -> None:
+    def begin(
+        self, skews: tuple[int, ...], shares: bool, loses: bool, answers: dict[str, bool], linked: bool
+    ) -> None:
+        """Begin with a visitor who answered on one site, and perhaps went on to the other."""
         self.skews, self.shares, self.loses = skews, shares, loses
         first = Submission("accept" if len(answers) < 3 else "save", answers, "")
         self.keep(0, A, self.world.answer(self.worker(0), None, first), "now")
+        if linked:
+            self.nothing_comes_back()
+            self.follow_link(0, 0, 0, 0, True, "now")
 
     # Workers start when they are first needed.
 
@@ -148,6 +155,15 @@ class Order(RuleBasedStateMachine):
         worker.connect("all" if away else cut)
         self.keep(visitor, worker.site, self.world.answer(worker, cookie, choice), arrival)
         worker.connect(cut)
+
+    @rule(
+        place=st.sampled_from([2, 2, 4]),
+        kind=st.sampled_from(["save", "change", "withdraw", "withdraw_category"]),
+        answers=answers,
+        away=st.booleans(),
+    )
+    def answer_on_other_site(self, place: int, kind: str, answers: dict[str, bool], away: bool) -> None:
+        self.answer(0, place, 0, kind, answers, False, away, "now")
 
     @rule(visitor=visitors, place=places, which=number, arrival=st.sampled_from(ARRIVALS))
     def send_again(self, visitor: int, place: int, which: int, arrival: str) -> None:
