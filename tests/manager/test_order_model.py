@@ -74,7 +74,7 @@ class Order(RuleBasedStateMachine):
     numbers: Iterator[int]
 
     @initialize(
-        skews=st.tuples(*[st.sampled_from(SKEWS)] * len(SITES)),
+        skews=st.just((0,) * len(SITES)) | st.tuples(*[st.sampled_from(SKEWS)] * len(SITES)),
         shares=st.booleans(),
         loses=st.sampled_from([False, False, False, True]),
         answers=answers,
@@ -164,6 +164,19 @@ class Order(RuleBasedStateMachine):
     )
     def answer_on_other_site(self, place: int, kind: str, answers: dict[str, bool], away: bool) -> None:
         self.answer(0, place, 0, kind, answers, False, away, "now")
+
+    @rule(
+        kinds=st.tuples(*[st.sampled_from(["save", "change", "withdraw_category"])] * 2),
+        first=answers,
+        second=answers,
+        away=st.sampled_from([0, 0, 1, 2]),
+    )
+    def answer_in_two_tabs(
+        self, kinds: tuple[str, str], first: dict[str, bool], second: dict[str, bool], away: int
+    ) -> None:
+        """Answer twice with one cookie, at two workers, of which one may have no ledger for the moment."""
+        self.answer(0, 0, 0, kinds[0], first, False, away != 1, "lost")
+        self.answer(0, 1, 0, kinds[1], second, False, away == 2, "now")
 
     @rule(visitor=visitors, place=places, which=number, arrival=st.sampled_from(ARRIVALS))
     def send_again(self, visitor: int, place: int, which: int, arrival: str) -> None:
