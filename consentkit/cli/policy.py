@@ -12,6 +12,8 @@ from consentkit.cli.change_report import describe_changes
 from consentkit.config import LOCK, PolicyFile, check_file, write_lock
 from consentkit.enforcement import CookieGate, read_observed_cookies
 from consentkit.errors import ConfigurationError, PolicyProblem
+from consentkit.ledger import Ledger
+from consentkit.manager import what_an_outage_loses
 from consentkit.notices import add_notice_to_lock
 
 try:
@@ -73,6 +75,15 @@ def check(
         Path | None,
         typer.Option("--observed", help="File of cookies that the middleware observed (`observed=`)."),
     ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger", help="URL of the ledger: warn of what an outage would lose. It is not opened."
+        ),
+    ] = None,
+    spool: Annotated[
+        Path | None, typer.Option("--spool", help="Directory for records that wait (`spool=`).")
+    ] = None,
 ) -> None:
     """Check a policy and its lock.
 
@@ -87,6 +98,8 @@ def check(
             warnings = (*warnings, _missing_lock(path))
     if observed is not None and report.policy is not None:
         warnings = (*warnings, *_undeclared_cookies(observed, report.policy))
+    if ledger is not None:
+        warnings = (*warnings, *_losses(ledger, spool))
     if as_json:
         print_json({"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))})
     else:
@@ -94,6 +107,17 @@ def check(
         print_problems(warnings, are_warnings=True)
         _print_summary(path, problems, warnings, report.policy)
     raise typer.Exit(1 if problems else 0)
+
+
+def _losses(ledger: str, spool: Path | None) -> Iterable[PolicyProblem]:
+    """Return a warning if records are lost when a process ends during an outage of the ledger."""
+    try:
+        loss = what_an_outage_loses(Ledger(ledger), spool)
+    except ConfigurationError as error:
+        fail(str(error), 2)
+    remedy = "Set spool= to a directory."
+    if loss is not None:
+        yield PolicyProblem("ledger", None, "spool", "", loss.removesuffix(f" {remedy}"), remedy)
 
 
 def _outdated_lock(path: Path, policy: PolicyFile) -> PolicyProblem:

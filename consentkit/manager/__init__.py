@@ -2,6 +2,7 @@
 
 from consentkit.manager.choice import ChoiceContext, Outcome, Surface
 from consentkit.manager.decision_plan import ImportedGrant
+from consentkit.manager.delivery import what_an_outage_loses
 from consentkit.manager.manager import ConsentManager
 
-__all__ = ["ChoiceContext", "ConsentManager", "ImportedGrant", "Outcome", "Surface"]
+__all__ = ["ChoiceContext", "ConsentManager", "ImportedGrant", "Outcome", "Surface", "what_an_outage_loses"]

@@ -11,9 +11,20 @@ from consentkit.manager.listeners import Listeners
 from consentkit.manager.propagation import LinkedLedger
 from consentkit.manager.revocations import RevocationCache
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "what_an_outage_loses"]
 
 log = logging.getLogger("consentkit")
+
+
+def what_an_outage_loses(ledger: Ledger, spool: str | Path | None) -> str | None:
+    """Return what is lost if a process ends during an outage of the ledger, with the remedy; None if nothing is."""
+    if spool is not None or ledger.default_spool is not None or ledger.is_in_memory:
+        return None
+    return (
+        "The ledger is on a server, and there is no spool. Withdrawals and refusals that are made while the server is out of "
+        "reach take effect, but their records are lost if this process ends before it is back. "
+        "Set spool= to a directory."
+    )
 
 
 class Delivery:
@@ -52,12 +63,9 @@ class Delivery:
             created_when_needed=self._is_default,
         )
         self._hold(self._spool.pending())
-        if self._directory is None and not self._ledger.is_in_memory:
-            log.warning(
-                "The ledger is on a server, and there is no spool. Withdrawals and refusals that are made while the server is "
-                "out of reach take effect, but their records are lost if this process ends before it is back. "
-                "Set spool= to a directory."
-            )
+        loss = what_an_outage_loses(self._ledger, self._directory)
+        if loss is not None:
+            log.warning(loss)
 
     def put(self, record: Record) -> bool:
         """Let a record wait for the ledger. It counts in this process at once. Return False if there is no room for it."""

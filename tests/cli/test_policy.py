@@ -61,6 +61,16 @@ def test_problems_and_warnings_are_printed_as_json(place: Path) -> None:
     assert problem["subject"] == "AdHub Exchange (adhub)"
 
 
+def test_check_warns_of_what_an_outage_of_the_ledger_loses(place: Path) -> None:
+    assert run("lock").exit_code == 0
+    on_server = run("check", "--ledger", "postgresql://localhost/consent")
+    assert on_server.exit_code == 0 and "Set spool= to a directory." in on_server.output
+    for safe in (["postgresql://localhost/consent", "--spool", "waiting"], ["sqlite:///consent.db"]):
+        assert "spool" not in run("check", "--ledger", *safe).output
+    wrong = run("check", "--ledger", "mysql://localhost/consent")
+    assert wrong.exit_code == 2 and "not supported" in wrong.output
+
+
 def test_lock_says_who_will_be_asked_again(place: Path) -> None:
     first = run("lock")
     assert "This is the first notice." in first.output and (place / "consent.lock").exists()
