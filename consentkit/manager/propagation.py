@@ -41,8 +41,9 @@ class LinkedLedger:
 
         def work_out(view: View) -> Entries:
             stored: list[Record] = []
-            for record in records:
-                if view.stored(record.id) is not None:
+            for waiting in records:
+                record = _unless_stored(waiting, view)
+                if record is None:
                     continue
                 linked = view.linked(record.subject) if record.subject else ()
                 copies = echoes(record, view, self._evaluator, linked)
@@ -57,9 +58,29 @@ class LinkedLedger:
             work_out=work_out,
             subjects=subjects,
             linked_to=subjects,
-            repeats=tuple(record.id for record in records),
+            repeats=tuple(record_id for record in records for record_id in (record.id, late_id(record.id))),
         )
         return self._ledger.carry_out(plan).records
+
+
+def _unless_stored(record: Record, view: View) -> Record | None:
+    """Return a record that waited, or None if the ledger has it already.
+
+    The same submission may have been recorded by another process meanwhile, with another answer, because that process knew
+    more or less about the visitor. Both answers were given, so both are stored: the one that waited with an id of its own.
+    """
+    stored = view.stored(record.id)
+    if stored is None:
+        return record
+    same = ("subject", "status", "categories", "vendors")
+    if all(getattr(stored, name) == getattr(record, name) for name in same):
+        return None
+    return replace(record, id=late_id(record.id)) if view.stored(late_id(record.id)) is None else None
+
+
+def late_id(record_id: str) -> str:
+    """Return the id of a record that waited while another one was stored under its id."""
+    return derived_id(f"{record_id} late")
 
 
 def echoes(record: Record, view: View, evaluator: Evaluator, linked: Iterable[str]) -> list[Record]:

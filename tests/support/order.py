@@ -21,6 +21,7 @@ from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.handoff import Handoff, HandoffRefusal, Transaction
 from consentkit.ledger import Entries, Plan, Record, tables
 from consentkit.manager import ChoiceContext, Outcome
+from consentkit.manager.propagation import late_id
 from consentkit.web.request_consent import Choose, RequestConsent, manager_of
 from consentkit.web.request_head import RequestHead
 from tests.support.family import COOKIE, KEY, PAIRS, a_policy
@@ -433,10 +434,15 @@ class World:
             return
         self.is_read = True
         self.records = list(self._inspector.records())
-        stored = {record.id for record in self.records}
+        stored = {(record.id, record.ends_subject) for record in self.records}
         for about in self.truth.answers.values():
             for answer in about:
-                if answer.record_id is None or (answer.stored_at is None) == (answer.record_id not in stored):
+                if answer.record_id is None:
+                    continue
+                # One submission may have been answered twice, with different answers, which are two records.
+                ids = (answer.record_id, late_id(answer.record_id))
+                is_stored = any((each, answer.ends) in stored for each in ids)
+                if (answer.stored_at is not None) == is_stored:
                     continue
                 answer.is_lost = answer.stored_at is not None
                 answer.stored_at = self.step if answer.stored_at is None else None
@@ -555,10 +561,12 @@ class World:
         record, allowed = outcome.record, allowed_in(outcome.consent)
         if choice.is_sent:
             repeated = choice.answer
-            if record is None or (repeated is not None and record.id == repeated.record_id):
-                if repeated is not None:
+            # Another process may answer the same submission otherwise, because it knows more or less about the visitor.
+            is_same = repeated is not None and allowed == repeated.allowed
+            if record is None or (is_same and repeated is not None and record.id == repeated.record_id):
+                if is_same and repeated is not None:
                     worker.known.add(repeated)
-                return repeated
+                return repeated if is_same or repeated is None else None
         decision = outcome.consent.decision
         subject = decision.subject if decision is not None and allowed else ""
         if record is None and not choice.narrows_all:
