@@ -225,6 +225,7 @@ def test_frames_stay_blocked_if_no_vendor_has_one(policy: Policy) -> None:
         ("trusted-types app", ["app", "consentkit"]),
         ("trusted-types 'none'", ["consentkit"]),
         ("trusted-types consentkit", ["consentkit"]),
+        ("trusted-types 'self'", ["'self'", "consentkit"]),
         ("trusted-types *", ["*"]),
         ("default-src 'self'", None),
     ],
