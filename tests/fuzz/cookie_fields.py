@@ -2,10 +2,11 @@
 
 from consentkit.consent import Consent
 from consentkit.enforcement import CookieHeaderCache
-from consentkit.headers import cookie_values, sent_cookie_names
+from consentkit.headers import COOKIE_BYTES_READ, cookie_values, first_cookies, sent_cookie_names
 from tests.fuzz.site import (
     GRANTED,
     NAME,
+    NOW,
     TOKEN,
     UNDECIDED,
     consent_of,
@@ -16,6 +17,7 @@ from tests.fuzz.site import (
 GATE = new_gate()
 CACHE = CookieHeaderCache(NAME, GATE)
 LONGEST = 4096
+DELETION_BYTES = 2048
 SPACE = b" \t"
 
 
@@ -30,16 +32,29 @@ def check(data: bytes) -> None:
     assert cookie_values(headers, NAME) == expected[:8]
     assert consent_of(*fields).granted == (GRANTED.granted if TOKEN in expected[:8] else frozenset())
     # What the gate hides from the application, the browser is told to forget.
-    for line in GATE.leftovers(sent_cookie_names(headers), UNDECIDED.allows):
+    lines = GATE.leftovers(sent_cookie_names(headers), UNDECIDED.allows, NOW + len(data))
+    assert sum(len(f"set-cookie: {line}\r\n") for line in lines) <= DELETION_BYTES
+    for line in lines:
         assert needs_consent(line.partition("=")[0]) and line.isprintable() and "Max-Age=0" in line
     for field in fields:
         _check_field(field)
+        _check_first_cookies(field, len(data) % (len(field) + 2))
 
 
 def pairs_of(field: bytes) -> list[tuple[bytes, bytes]]:
     """Return names and values as browsers write them (RFC 6265bis, section 5.7.3)."""
     split = [pair.partition(b"=") for pair in field.split(b";")]
     return [(name.strip(SPACE), value.strip(SPACE)) for name, equals, value in split if equals]
+
+
+def _check_first_cookies(field: bytes, bytes_left: int) -> None:
+    """Check that as many whole cookies are read as fit, as if all the bytes before them had been read already."""
+    first = first_cookies(field, bytes_left)
+    pairs = field.split(b";")
+    beginnings = [b";".join(pairs[:count]) for count in range(len(pairs) + 1)]
+    assert first == [beginning for beginning in beginnings if len(beginning) <= bytes_left][-1]
+    assert first_cookies(field, COOKIE_BYTES_READ) is field
+    assert first_cookies(field, -bytes_left) == b""
 
 
 def _check_field(field: bytes) -> None:

@@ -8,8 +8,11 @@ import cProfile
 import os
 from collections.abc import Callable, Mapping
 
+from consentkit.enforcement import nonce_of
 from consentkit.headers import cookie_values, lifetime, local_path, sends_gpc, sent_cookie_names
 from consentkit.html import Inserter
+from tests.fuzz.security_policies import CSP, OWN
+from tests.fuzz.site import GRANTED, POLICY, UNDECIDED, new_gate
 
 SIZES = tuple(1 << power for power in range(15, 21))
 ENOUGH = 300_000
@@ -67,6 +70,17 @@ def read_cookies(field: bytes) -> None:
     sent_cookie_names([(b"cookie", field)])
 
 
+def strip_cookies(field: bytes) -> None:
+    """Hide the cookies of a Cookie field that need consent, with a gate that remembers no names."""
+    for consent in (UNDECIDED, GRANTED):
+        new_gate().strip(field, consent.allows)
+
+
+def open_policy(value: bytes) -> None:
+    """Open a Content-Security-Policy for every vendor."""
+    CSP.merge_into(value, {vendor.id for vendor in POLICY.vendors}, OWN, nonce_of([value]))
+
+
 _BODY = b"<html><body>"
 # What one match of a regular expression reads: the reader, the beginning, and the part that is repeated.
 SKIPPED: Mapping[str, tuple[Read, bytes, bytes]] = {
@@ -86,6 +100,9 @@ SKIPPED: Mapping[str, tuple[Read, bytes, bytes]] = {
     "an unclosed picture": (insert, _BODY + b"<svg>", b"<path d='M0'/>"),
     "classes": (insert, _BODY, b"<p class='a b'>own"),
     "commas of Cookie": (read_cookies, b"", b","),
+    "hidden cookies": (strip_cookies, b"", b"_ga=1; "),
+    "control characters of Cookie": (strip_cookies, b"_ga", b"\x01"),
+    "commas of a Content-Security-Policy": (open_policy, b"default-src a", b","),
     "commas of Sec-GPC": (lambda field: sends_gpc([(b"sec-gpc", field)]), b"", b", "),
     "attributes of Set-Cookie": (lifetime, b"a=1", b"; max-ag"),
     "spaces of Set-Cookie": (lifetime, b"a=1", b"; \t  "),

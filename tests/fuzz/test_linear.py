@@ -9,7 +9,7 @@ import pytest
 
 from consentkit.config.toml_document import TomlDocument
 from consentkit.config.toml_positions import key_lines
-from consentkit.enforcement import SetCookieFilter, nonce_of
+from consentkit.enforcement import SetCookieFilter
 from consentkit.errors import InvalidDecisionError, PolicyError
 from consentkit.handoff.token import HandoffRefusal
 from consentkit.headers import preferred_language
@@ -19,8 +19,7 @@ from tests.benchmarks.counting import callgrind, has_valgrind
 from tests.fuzz import growth
 from tests.fuzz.growth import INSTRUCTED, SKIPPED, Read, insert, insert_in_pieces
 from tests.fuzz.handoff_tokens import PUBLIC, TRANSACTIONS, verify_token
-from tests.fuzz.security_policies import CSP
-from tests.fuzz.site import COOKIE, GRANTED, NAME, NOW, POLICY, UNDECIDED, new_gate
+from tests.fuzz.site import COOKIE, GRANTED, NAME, NOW, UNDECIDED, new_gate
 
 FILTER = SetCookieFilter(new_gate())
 # What a call at the beginning and at the end adds to twice the work.
@@ -38,11 +37,6 @@ def refused(read: Callable[[], object], *errors: type[Exception]) -> None:
 def read_toml(content: bytes) -> None:
     refused(lambda: TomlDocument("consent.toml", content), PolicyError)
     key_lines(content.decode())
-
-
-def read_csp(value: bytes) -> None:
-    CSP.merge_into([value], {vendor.id for vendor in POLICY.vendors})
-    nonce_of([value])
 
 
 def filter_line(line: bytes) -> None:
@@ -91,8 +85,17 @@ READERS: dict[str, tuple[Read, bytes, tuple[bytes, ...]]] = {
         (b";", b",", b"=", b", _ga=1", b"; Max-Age=9", b" ", b"; Expires=1"),
     ),
     "cookie": (growth.read_cookies, b"", (b";", b"=", b"a=b; ", b" ", b"__Host-consent=x;")),
+    "hidden cookies": (
+        growth.strip_cookies,
+        b"",
+        (b";", b",", b"=_ga", b"_ga=1; ", b"_GA1=1; session=1;", b" "),
+    ),
     "token": (read_token, b"1d", (b".", b"a", b"=", b"\xff")),
-    "csp": (read_csp, b"default-src 'self'", (b";", b" ", b" a", b"; a", b"; script-src 'nonce-a'", b"'")),
+    "csp": (
+        growth.open_policy,
+        b"default-src 'self'",
+        (b";", b",", b" ", b" a", b"; a", b", default-src a", b"; script-src 'nonce-a'", b"'"),
+    ),
     "toml": (
         read_toml,
         b"",
