@@ -451,7 +451,8 @@ def test_entity_tags_tell_no_visitors_apart_who_see_the_same(front: Front) -> No
     assert tag(tomorrow) != tag(visitors[0])
     # The day is what the settings show.
     shown = [
-        front.client().get("/consent", headers=sent).text for sent in (visitors[0], visitors[-1], tomorrow)
+        without_submissions(front.client().get("/consent", headers=sent).content)
+        for sent in (visitors[0], visitors[-1], tomorrow)
     ]
     assert shown[0] == shown[1] != shown[2]
 
@@ -675,7 +676,8 @@ def test_no_header_of_the_request_decides_what_is_a_document(
     ]
     plain = passed(front, given, body, method=method)
     asked = passed(front, given, body, method=method, sent=of_htmx)
-    assert (asked.headers, asked.body) == (plain.headers, plain.body)
+    assert asked.headers == plain.headers
+    assert without_submissions(asked.body) == without_submissions(plain.body)
     assert (b"/consent/assets/" in asked.body) == (body == PAGE and method == "GET")
     assert asked.values(b"content-security-policy")
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from consentkit.web import RequestHead
-from tests.support.front import Front, ask
+from tests.support.front import Front, ask, without_submissions
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,9 @@ def test_root_path_that_is_not_a_plain_path_reaches_no_address_and_is_logged_onc
     page = ask(front.around(), "/", root_path=root_path)
     settings = ask(front.around(), "/consent", root_path=root_path)
     plain = ask(front.around(), "/")
-    assert (page.status, page.headers, page.body) == (plain.status, plain.headers, plain.body)
-    assert settings.body == ask(front.around(), "/consent").body
+    assert (page.status, page.headers) == (plain.status, plain.headers)
+    assert without_submissions(page.body) == without_submissions(plain.body)
+    assert without_submissions(settings.body) == without_submissions(ask(front.around(), "/consent").body)
     (warning,) = caplog.messages
     assert f"root_path = {root_path!r} is not a path, so it is ignored." in warning
 
