@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from consentkit import ConsentManager, Policy
 from consentkit.asgi import ConsentMiddleware, get_consent
 from tests.support.browser import until
+from tests.support.embeds import embed_path
 from tests.support.front import KEY
 from tests.support.servers import free_port, serving
 from tests.support.told import EXAMPLE
@@ -665,9 +667,8 @@ def test_policy_that_allows_nothing_is_opened_for_our_parts_and_no_other_file_of
     make_site: Callable[..., Site], new_page: Callable[..., "Page"], javascript: bool
 ) -> None:
     site = make_site(csp="default-src 'none'; form-action 'none'")
-    frame = (
-        '<iframe src="/consent/embed/youtube?u=https%3A%2F%2Fwww.youtube-nocookie.com%2Fembed%2Fx"></iframe>'
-    )
+    embed = embed_path("youtube", "https://www.youtube-nocookie.com/embed/x", key=KEY)
+    frame = f'<iframe src="/consent{escape(embed)}"></iframe>'
     address = site.put(f'<script src="/js/tag"></script><iframe src="/other" id="other"></iframe>{frame}')
     page = new_page(javascript=javascript)
     page.goto(address)
