@@ -89,6 +89,7 @@ def _check_additions(old: _Directives, new: _Directives, granted: frozenset[str]
         added = {*sources} - {*before}
         vendors, own = _wanted(name, before, granted, nonce)
         assert added <= {*vendors, *own}
+        assert not any(_allows(before, source) for source in added)
         assert {source.lower() for source in {*before} - {*sources}} <= ({"'none'"} if added else set())
 
 
