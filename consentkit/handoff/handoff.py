@@ -202,8 +202,8 @@ class Handoff:
     def issue(self, consent: Consent, audience: str, state: str) -> str:
         """Return the address to send the browser back to, with a token if there is a choice; blocks for the ledger.
 
-        A grant adds one row to the ledger. It links this site's pseudonym with a fresh one for the other site, so that a
-        withdrawal reaches both.
+        The first time that a grant is carried to a site, the ledger gets a link from the visitor's pseudonym here to the one
+        for that site, so that a withdrawal reaches both.
         """
         target = f"{self._address(audience)}/return"
         try:
