@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from consentkit.ledger import default_spool
 from consentkit.ledger.connections import Database
+from consentkit.ledger.engines import default_spool
 
 
 @pytest.mark.parametrize(
