@@ -86,13 +86,22 @@ def test_a_different_record_with_a_stored_id_raises_and_changes_nothing(ledger: 
     assert [record.to_json() for record in ledger.records()] == [first.to_json(), other.to_json()]
 
 
-def test_newest_goes_by_seq_and_not_by_time(ledger: Ledger) -> None:
-    ledger.append(a_record(), a_record(subject="B" * 22), a_record(event="withdrawn", at=NOON - 5))
-    ledger.append(a_record(subject=None, event="refused"))
-    newest = ledger.newest("A" * 22)
-    assert newest is not None
-    assert newest.event == "withdrawn"
-    assert ledger.newest("C" * 22) is None
+def test_newest_goes_by_time_and_not_by_arrival(ledger: Ledger) -> None:
+    narrow = {"analytical": True, "tracking": False, "social": False}
+    second = a_record(changed_at=NOON + 5, revision=1)
+    tied = a_record(changed_at=NOON + 5, revision=1, categories=narrow)
+    ledger.append(second, tied, a_record(changed_at=NOON + 5), a_record(subject="B" * 22), a_record())
+    found = ledger.newest("A" * 22)
+    assert found is not None and found.id == tied.id, "of one moment the narrower"
+    assert {record.id for record in ledger.newest_of(["A" * 22])["A" * 22]} == {second.id, tied.id}
+    assert ledger.newest("C" * 22) is None and ledger.newest_of(["C" * 22]) == {"C" * 22: ()}
+
+
+def test_record_that_withdraws_is_the_newest_whatever_follows(ledger: Ledger) -> None:
+    ended = a_record(event="withdrawn", status="withdrawn", categories={}, changed_at=NOON)
+    ledger.append(a_record(changed_at=NOON + 99), ended, a_record(changed_at=NOON + 100))
+    found = ledger.newest("A" * 22)
+    assert found is not None and found.id == ended.id
 
 
 def test_a_withdrawal_leaves_the_row_of_the_grant_unchanged(url: str, ledger: Ledger) -> None:  # WD-07
@@ -108,7 +117,8 @@ def test_a_withdrawal_leaves_the_row_of_the_grant_unchanged(url: str, ledger: Le
 def test_the_ledger_has_no_method_that_changes_or_deletes_records() -> None:  # RC-04
     public = {name for name in dir(Ledger) if not name.startswith("_")}
     assert public == {
-        "append", "carry_out", "changes", "close", "history", "link", "linked", "links", "newest", "newest_of",
+        "add_counts", "append", "carry_out", "changes", "check", "close", "counts", "default_spool", "epoch", "health",
+        "history", "is_in_memory", "is_writable", "link", "linked", "links", "lock_timeout", "newest", "newest_of",
         "notice", "notices", "records", "renderings", "store_notice", "store_rendering", "use_once",
     }  # fmt: skip
 
@@ -306,14 +316,18 @@ class TestText:
         @given(text=st.text(max_size=40), number=st.integers(-(2**63) + 1, 2**63 - 1))
         def check(text: str, number: int) -> None:
             try:
-                record = a_record(subject=text, language=text, vendors={text: False}, changed_at=number)
+                record = a_record(
+                    subject=text,
+                    site=f"s{text}"[:40],
+                    language=text,
+                    vendors={text: False},
+                    changed_at=number,
+                )
             except InvalidDecisionError:
                 assert re.search("[\x00\ud800-\udfff]", text)
                 return
             ledger.append(record)
-            found = ledger.newest(text)
-            assert found is not None
-            assert found.to_json() == record.to_json()
+            assert record.to_json() in [found.to_json() for found in ledger.history(text)]
 
         check()
 
@@ -586,7 +600,7 @@ class TestPostgreSQL:
         ledger.changes(1990)
         ledger.linked("7")
         asked = [each for each in statements if each[0].lstrip().startswith(("SELECT", "WITH"))]
-        assert len(asked) == 4
+        assert len(asked) == 3
         with engine.connect() as connection:
             connection.exec_driver_sql("SET enable_seqscan = off")
             for statement, parameters in asked:
