@@ -1,7 +1,7 @@
 """Delivery of records that waited for the ledger: they count at once, are stored once, and listeners are called once."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from consentkit.consent import Evaluator
@@ -57,15 +57,30 @@ class Delivery:
         """
         self._revocations = revocations
         self._spool = Spool(
-            self._linked_ledger,
+            self,
             self._directory,
-            delivered=self._delivered,
+            delivered=self._listeners.notify,
             created_when_needed=self._is_default,
         )
         self._hold(self._spool.pending())
         loss = what_an_outage_loses(self._ledger, self._directory)
         if loss is not None:
             log.warning(loss)
+
+    def append(self, *records: Record) -> Sequence[Record]:
+        """Store records for the spool, and return those that listeners are told about, copies included.
+
+        They count here before the spool lets go of them.
+
+        Raises:
+            LedgerUnavailableError: nothing was stored.
+        """
+        stored = self._linked_ledger.append(*records)
+        self._hold((*records, *stored))
+        if self._revocations is not None:
+            for record in (*records, *stored):
+                self._revocations.hold(record, self._clock(), stored=True)
+        return stored
 
     def put(self, record: Record) -> bool:
         """Let a record wait for the ledger. It counts in this process at once. Return False if there is no room for it."""
@@ -102,10 +117,3 @@ class Delivery:
         if self._revocations is not None:
             for record in records:
                 self._revocations.hold(record, self._clock(), stored=False)
-
-    def _delivered(self, record: Record) -> None:
-        """Make a record count that was just stored, and call the listeners with it."""
-        self._hold([record])
-        if self._revocations is not None:
-            self._revocations.hold(record, self._clock(), stored=True)
-        self._listeners.notify(record)
