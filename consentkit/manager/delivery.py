@@ -62,6 +62,8 @@ class Delivery:
             delivered=self._listeners.notify,
             created_when_needed=self._is_default,
         )
+        # Those of other processes first: one that ends meanwhile leaves its records to this one.
+        self._hold(self._spool.waiting_elsewhere())
         self._hold(self._spool.pending())
         loss = what_an_outage_loses(self._ledger, self._directory)
         if loss is not None:
