@@ -28,10 +28,11 @@ logger = logging.getLogger("consentkit.ledger")
 
 # The bytes of "consent". Every process that writes to one database must take the same lock, whatever its number.
 _WRITE_LOCK: Final = 0x636F6E73656E74
+_SETTINGS: Final = "consentkit settings"
 # Seconds that a server may exceed its own limit before the watchdog cuts the connection.
 _MARGIN: Final = 0.5
 _BEGIN: Final = {
-    "sqlite": ("PRAGMA busy_timeout={milliseconds}", "PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
+    "sqlite": ("BEGIN IMMEDIATE",),
     # PostgreSQL assigns `seq` at INSERT, not at COMMIT. Without the lock, a row with a lower `seq` could commit after
     # a reader has moved its cursor past it, and that reader would never see it. The lock ends with the transaction.
     "postgresql": (
@@ -278,6 +279,11 @@ class Database:
     # Setting up
 
     def _begin(self, connection: Connection) -> None:
+        # Settings of a SQLite connection last as long as the connection.
+        if self.dialect == "sqlite" and _SETTINGS not in connection.info:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={ceil(self.lock_timeout * 1000)}")
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+            connection.info[_SETTINGS] = True
         for statement in self._begin_statements:
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 

@@ -17,7 +17,7 @@ from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger.connections import Database, is_lost_connection
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.tables import AddCounts, InsertIgnore
-from consentkit.ledger.view import Entries, LedgerView, Plan
+from consentkit.ledger.view import Document, Entries, LedgerView, Plan
 from consentkit.ledger.writing import Statements, insert_documents, rows_of
 
 __all__ = ["GroupCommitWriter"]
@@ -29,6 +29,7 @@ Rows = list[tuple[Statement, Sequence[dict[str, Any]]]]
 
 LARGEST_BATCH: Final = 500
 LONGEST_QUEUE: Final = 10_000
+MOST_DOCUMENTS: Final = 256
 
 
 class _State(Enum):
@@ -89,6 +90,9 @@ class GroupCommitWriter:
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        # By identity, each with the document, so that no other one gets the same identity.
+        self._documents: dict[int, Document] = {}
+        self._documents_epoch = 0
 
     def insert(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> int:
         """Insert rows and return how many were new, once they are durable.
@@ -214,6 +218,7 @@ class GroupCommitWriter:
                     raise _CallerGaveUpError
                 for job in batch:
                     job.state = _State.SEALED
+        self._remember_documents(batch)
 
     def _insert(self, connection: Connection, batch: list[_Job]) -> None:
         """Insert the rows of a batch with one statement for each table, in the order in which they came."""
@@ -250,7 +255,27 @@ class GroupCommitWriter:
             except Exception as error:
                 job.failure, job.entries, job.rows = error, Entries(), []
             view.add(job.entries)
-        insert_documents(connection, [job.plan for job in batch if job.plan and job.rows], self._statements)
+        self._insert_documents(connection, batch)
+
+    def _insert_documents(self, connection: Connection, batch: list[_Job]) -> None:
+        """Insert the notices of a batch, unless this writer has seen them in the very same database."""
+        if self._documents_epoch != self._database.epoch:
+            self._documents_epoch, self._documents = self._database.epoch, {}
+        needed = {
+            id(job.plan.document): job.plan.document
+            for job in batch
+            if job.rows and job.plan is not None and job.plan.document is not None
+        }
+        new = [document for key, document in needed.items() if key not in self._documents]
+        if new:
+            insert_documents(connection, new, self._statements)
+
+    def _remember_documents(self, batch: list[_Job]) -> None:
+        """Note which notices are in the database, now that the transaction is committed."""
+        for job in batch:
+            document = job.plan.document if job.plan is not None and job.rows else None
+            if document is not None and len(self._documents) < MOST_DOCUMENTS:
+                self._documents[id(document)] = document
 
     def _finish(self, batch: list[_Job], error: LedgerError | None = None) -> None:
         for job in batch:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, select
 
 from consentkit.ledger import tables
 from consentkit.ledger.tables import InsertIgnore, to_row
-from consentkit.ledger.view import Entries, Plan
+from consentkit.ledger.view import Document, Entries
 
 __all__ = ["Statements", "insert_documents", "rows_of"]
 
@@ -29,20 +29,13 @@ def rows_of(entries: Entries, statements: Statements) -> list[tuple[InsertIgnore
     ]
 
 
-def insert_documents(connection: Connection, plans: Sequence[Plan], statements: Statements) -> None:
-    """Insert the notices and renderings of plans, so that no record refers to words that the ledger does not have.
-
-    The ledger is asked each time, because it may be another one than a moment ago: an empty database after a fail-over,
-    or a restored backup.
-    """
-    notices, renderings = {}, {}
-    for plan in plans:
-        if plan.document is not None:
-            notices[plan.document.notice["digest"]] = plan.document.notice
-            if (rendering := plan.document.rendering) is not None:
-                renderings[rendering["digest"], rendering["language"], rendering["parts_digest"]] = rendering
-    if not notices:
-        return
+def insert_documents(connection: Connection, documents: Sequence[Document], statements: Statements) -> None:
+    """Insert notices and renderings, so that no record refers to words that the ledger does not have."""
+    notices = {document.notice["digest"]: document.notice for document in documents}
+    renderings = {}
+    for document in documents:
+        if (rendering := document.rendering) is not None:
+            renderings[rendering["digest"], rendering["language"], rendering["parts_digest"]] = rendering
     stored, shown = tables.notices.c.digest, tables.renderings.c
     for (digest,) in connection.execute(select(stored).where(stored.in_(notices))):
         del notices[digest]

@@ -50,7 +50,11 @@ def one_round(world: World, outage: str, *, restart: str | None = None) -> Findi
     kind = "sqlite" if world.url.startswith("sqlite") else "postgresql"
     with OUTAGES[kind][outage](world):
         _decide(world, browsers, findings)
-        if restart is not None:
+        # A frozen server still serves new connections.
+        if outage != "frozen":
+            _refuse_grants(world, findings)
+        # Without the directory of its ledger a process does not start, and says so.
+        if restart is not None and outage != "moved away":
             world.restart(kill=restart == "kill")
             _pages(world, browsers, findings)
     world.settle()
@@ -87,6 +91,9 @@ def _decide(world: World, browsers: list[Browser], findings: Findings) -> None:
                     findings.answered += 1
                 else:
                     findings.wrong[f"a narrowing was answered with {answer.status}"] += 1
+
+
+def _refuse_grants(world: World, findings: Findings) -> None:
     stranger = Browser()
     if stranger.accept(world.ports[0]).status != 503 or stranger.token:
         findings.wrong["a grant was answered without the ledger"] += 1

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 
@@ -91,7 +92,7 @@ class World:
         """Wait until nothing waits for the ledger, and every worker has asked it since."""
         until = time.monotonic() + PATIENCE
         for port in self.ports:
-            while ask(port, "GET", "/health").said["waiting"]:
+            while not _is_settled(ask(port, "GET", "/health").said):
                 if time.monotonic() > until:
                     raise RuntimeError("Records still wait for the ledger, which is back.")
                 time.sleep(0.05)
@@ -105,6 +106,11 @@ class World:
             yield ledger
         finally:
             ledger.close()
+
+
+def _is_settled(health: dict[str, Any]) -> bool:
+    """Return whether a worker has delivered all that waited, and has noticed that the ledger answers again."""
+    return not health["waiting"] and health["lookups"] != "no answer"
 
 
 Outage = Callable[[World], AbstractContextManager[None]]
