@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
-from tests.benchmarks import handoff, imports, ledger, over_http, visits
+from tests.benchmarks import decisions, handoff, imports, ledger, over_http, visits
 from tests.benchmarks.counting import count_instructions, has_valgrind, time_differences
 from tests.benchmarks.table import Row, show
 
@@ -89,6 +89,11 @@ def measure_ledger(options: argparse.Namespace) -> bool:
     return ledger.main(["--rounds", str(min(options.rounds, 7))]) == 0
 
 
+def measure_decisions(options: argparse.Namespace) -> bool:
+    """Decisions over HTTP, against an endpoint by hand."""
+    return decisions.measure(rounds=min(options.rounds, 5), seconds=2)
+
+
 def measure_handoff(options: argparse.Namespace) -> bool:
     """One answer for several sites, with few records and with many."""
     return handoff.main(["--rounds", str(min(options.rounds, 7))]) == 0
@@ -99,6 +104,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "http": measure_http,
     "imports": measure_imports,
     "ledger": measure_ledger,
+    "decisions": measure_decisions,
     "handoff": measure_handoff,
 }
 

@@ -216,6 +216,15 @@ def test_every_requirement_in_scope_is_listed_with_a_test_that_names_it() -> Non
 # Pictures
 
 
+def test_every_threat_names_a_test() -> None:
+    page = (DOCS / "explanation" / "threat-model.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    files = [re.fullmatch(r".* `(\S+\.py)` \|", row) for row in rows]
+    assert len(rows) > 25 and all(files)
+    missing = [found[1] for found in files if found and not (ROOT / "tests" / found[1]).is_file()]
+    assert not missing
+
+
 def test_pictures_are_small_and_shown() -> None:
     pages = "".join(path.read_text("utf-8") for path in PAGES)
     for picture in (DOCS / "pictures").iterdir():
