@@ -151,26 +151,27 @@ class RevocationCache:
     def _is_poll_due(self, now: float) -> bool:
         if self.polled <= now < self.due_at:
             return False
-        # A poll of a ledger that cannot be written changes nothing above, and yet is not repeated for each request.
+        # A poll of a ledger that cannot be written changes nothing above. It is not repeated for each request.
         return not self._asked_at <= now < self._asked_at + self._poll_interval
 
     def refresh(self, subject: str, now: float, wait: float | None = None) -> bool:
-        """Ask the ledger what is due for a subject. Never raises.
-
-        Waits for at most `wait` seconds, by default a quarter of a second. Returns False if waiting longer may bring an answer.
-        """
+        """Ask what is due, for at most `wait` (or 0.25) seconds; return whether waiting longer is useless. Never raises."""
+        until = time.monotonic() + (LONGEST_WAIT if wait is None else wait)
         answers = [self._queue.run("poll", self._poll)] if self._is_poll_due(now) else []
-        if subject not in self.known:
-            answers.append(self._queue.ask(subject))
-        return self._wait(answers, wait)
+        was_known = subject in self.known
+        answers += [] if was_known else [self._queue.ask(subject)]
+        is_done = self._wait(answers, wait)
+        if not is_done or not was_known or subject in self.known:
+            return is_done
+        # The poll has found another ledger, so the subject has to be looked up again.
+        return self._wait([self._queue.ask(subject)], max(0.0, until - time.monotonic()))
 
     def run(self, name: str, call: Callable[[], None], wait: float | None = None) -> bool:
         """Run a call that asks the ledger in a thread of this cache, unless one of that name runs. Waits as `refresh` does."""
         return self._wait([self._queue.run(name, call, repeats=False)], wait)
 
     def _wait(self, answers: Sequence[Answer | None], wait: float | None) -> bool:
-        awaited = [answer for answer in answers if answer is not None]
-        return self._queue.wait(awaited, LONGEST_WAIT if wait is None else wait)
+        return self._queue.wait([each for each in answers if each], LONGEST_WAIT if wait is None else wait)
 
     # Look-ups
 

@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+import sqlalchemy
 
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.consent import Choice, Consent, ConsentStatus
+from consentkit.ledger.tables import METADATA
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.newest import newest_of
 from consentkit.manager.propagation import LinkedLedger
@@ -334,3 +336,21 @@ def test_decision_of_an_outage_builds_on_what_this_process_holds(
         both = here.withdraw(given.consent, "social", ChoiceContext())
         assert both.consent.granted == {"analytical"}
         assert seen(here, cookie_of(given)).granted == {"analytical"}
+
+
+# Another database in the place of the first
+
+
+def test_notices_are_stored_again_in_a_database_that_lost_its_tables(worker: Workers, url: str) -> None:
+    here = worker()
+    accept(here)
+    assert here.ledger is not None
+    before = here.ledger.health()["store"]
+    engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        METADATA.drop_all(connection)
+    engine.dispose()
+    accept(here)
+    (record,) = here.ledger.records()
+    assert here.ledger.notice(record.notice) == here.notice.content
+    assert here.ledger.health()["store"] != before
