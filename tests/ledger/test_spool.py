@@ -280,20 +280,21 @@ def test_a_record_whose_file_is_gone_does_not_stop_the_others(
 
 
 def test_a_file_that_cannot_be_read_now_waits_and_does_not_stop_the_others(
-    url: str, ledger: Ledger, directory: Path, caplog: pytest.LogCaptureFixture
+    switched: Switched, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     stored: SimpleQueue[str] = SimpleQueue()
-    spool = Spool(ledger, directory, delivered=lambda record: stored.put(record.id))
+    switched.away = True
+    spool = Spool(switched, directory, delivered=lambda record: stored.put(record.id))
     late, other = a_record(), a_record(subject="other")
-    with another_process_holds(url):
-        spool.put(late)
-        (name,) = files(directory)
-        os.link(directory / name, directory / "aside")
-        # Too many levels of symbolic links: an error that does not mean that there is no record.
-        (directory / "loop").symlink_to(directory / name)
-        (directory / "loop").rename(directory / name)
-        spool.put(other)
-        assert [record.id for record in spool.pending()] == [other.id]
+    spool.put(late)
+    (name,) = files(directory)
+    os.link(directory / name, directory / "aside")
+    # Too many levels of symbolic links: an error that does not mean that there is no record.
+    (directory / "loop").symlink_to(directory / name)
+    (directory / "loop").rename(directory / name)
+    spool.put(other)
+    assert [record.id for record in spool.pending()] == [other.id]
+    switched.away = False
     assert stored.get(timeout=LONG) == other.id
     (directory / "aside").rename(directory / name)
     assert stored.get(timeout=LONG) == late.id
