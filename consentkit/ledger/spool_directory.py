@@ -173,7 +173,7 @@ class SpoolDirectory:
             self._complain(f"{path} cannot be renamed to *.refused and stays. Move it away", error)
 
     def close(self) -> None:
-        """Give up this process's files, so that others may adopt what is left. A later `write` owns its file no longer."""
+        """Release this process's files, so that others may adopt what is left. A later `write` owns its file no longer."""
         with self._lock:
             self._closed = True
             self._disown_unless_writing()

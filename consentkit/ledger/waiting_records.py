@@ -69,7 +69,7 @@ class WaitingRecords:
         return True
 
     def release(self, record_id: str) -> None:
-        """Give back the room of a record that was being written."""
+        """Release the room of a record that was being written."""
         self._bytes -= self._arriving.pop(record_id)
 
     def add(self, record_id: str, waiting: Waiting) -> None:

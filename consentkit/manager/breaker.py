@@ -31,7 +31,7 @@ class Breaker:
         _FORK_HOOKS.add(self)
 
     def restart(self) -> None:
-        """Let decisions through, as in a forked child, whose parent keeps the decisions under way."""
+        """Close the breaker, as in a forked child, whose parent keeps the decisions under way."""
         self._lock = threading.Lock()
         self._is_open = self._is_probing = False
 

@@ -85,7 +85,7 @@ class Delivery:
         return stored
 
     def put(self, record: Record) -> bool:
-        """Let a record wait for the ledger. It counts in this process at once. Return False if there is no room for it."""
+        """Queue a record for the ledger; return False if there is no room. The record counts in this process at once."""
         if self._spool is None or not self._spool.put(record):
             return False
         self._hold([record])

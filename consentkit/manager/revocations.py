@@ -206,7 +206,7 @@ class RevocationCache:
                 del self._look_ups[id(meanwhile)]
 
     def _take_cursor(self) -> None:
-        """Let polls begin at the present end of the ledger, unless they have begun."""
+        """Set where polls begin, at the present end of the ledger, unless they have begun."""
         if self._cursor is not None:
             return
         epoch = self._epoch()
