@@ -172,19 +172,27 @@ class DecisionPlan:
         return self._decide(self.before if newest is None else self._on(newest), newest)
 
     def _on(self, newest: Record) -> Consent:
-        """Return the visitor's consent by the newest record."""
+        """Return the visitor's consent by the newest record.
+
+        A record under a notice that the ledger does not have either grants nothing, but can still be withdrawn.
+
+        Raises:
+            UnknownRecordNoticeError: the record's notice has to be loaded first.
+        """
         signed = self.before.decision
         if signed is None:
             return self.before
-        if self._evaluator.known(newest.notice) is None and newest.notice not in self.loaded:
-            raise UnknownRecordNoticeError(newest.notice)
+        if self._evaluator.known(newest.notice) is None:
+            if self.is_online and newest.notice not in self.loaded:
+                raise UnknownRecordNoticeError(newest.notice)
+            return self._unproven()
         if newest.moment == signed.moment and self.resolver.decision_of(newest) == signed:
             return self.before
         consent, _ = self.resolver.reconcile(signed, newest, self.now, gpc=self.before.gpc)
         return consent
 
     def _unproven(self) -> Consent:
-        """Return the consent of a visitor whose grant has no record. It grants nothing, but can still be withdrawn."""
+        """Return the consent of a visitor whose grant cannot be proved. It grants nothing, but can still be withdrawn."""
         signed = self.before.decision
         if signed is None:
             return self.before

@@ -69,6 +69,10 @@ def _answer_in(record: Record) -> Decision:
     return answer(granted, record.vendors, record.notice)
 
 
-def answer(granted: frozenset[str], vendors: Mapping[str, bool], notice: str) -> Decision:
-    """Return a decision without times and subject, to find out what it grants."""
-    return Decision(granted=granted, vendors=vendors, decided_at=0, changed_at=0, notice=notice)
+def answer(
+    granted: frozenset[str], vendors: Mapping[str, bool], notice: str, *, subject: str = ""
+) -> Decision:
+    """Return a decision without times, to find out what it grants."""
+    return Decision(
+        granted=granted, vendors=vendors, decided_at=0, changed_at=0, notice=notice, subject=subject
+    )

@@ -36,6 +36,7 @@ from consentkit.manager.decision_plan import (
 )
 from consentkit.manager.delivery import Delivery
 from consentkit.manager.limits import DecisionCounts, TokenBucket
+from consentkit.manager.newest import answer
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.notices import Notice
 
@@ -158,10 +159,16 @@ class DecisionRecorder:
         newest = ledger.newest(subject) if ledger is not None else None
         if newest is not None:
             self._resolver.load_notices_unless_known(newest.notice, self._clock())
-        decision = self._resolver.decision_of(newest) if newest else None
-        if newest is None or decision is None or newest.status != ConsentStatus.GIVEN:
+        if newest is None or newest.status != ConsentStatus.GIVEN:
             return None
-        before = self._evaluator.evaluate(decision, self._clock())
+        decision = self._resolver.decision_of(newest)
+        if decision is not None:
+            before = self._evaluator.evaluate(decision, self._clock())
+        else:
+            # Under a notice that nobody here knows, only whose grant it is can be told.
+            before = self._evaluator.unverifiable(
+                answer(frozenset(), {}, self._evaluator.notice.digest, subject=subject)
+            )
         context = ChoiceContext(surface="api", choice="withdraw", language=newest.language)
         return self.withdraw(before, None, context)
 
@@ -294,7 +301,7 @@ class DecisionRecorder:
                 self._resolver.load_notices_unless_known(unknown.digest, self._clock())
 
     def _queue(self, plan: DecisionPlan, error: LedgerError) -> Outcome:
-        """Let a decision that allows less take effect although the ledger is out of reach; its record waits.
+        """Queue the record of a decision that allows less, and return its outcome, although the ledger is out of reach.
 
         Raises:
             LedgerError: the decision allows more, or no further record may wait; nothing was changed.
@@ -316,7 +323,7 @@ class DecisionRecorder:
         return replace(outcome, stored=False)
 
     def _counted(self, record: Record, plan: DecisionPlan) -> Outcome:
-        """Let an anonymous decision take effect that is counted and not recorded by itself."""
+        """Count an anonymous decision instead of recording it, and return its outcome."""
         self._count(record)
         return replace(plan.outcome, record=None)
 

@@ -354,3 +354,42 @@ def test_notices_are_stored_again_in_a_database_that_lost_its_tables(worker: Wor
     (record,) = here.ledger.records()
     assert here.ledger.notice(record.notice) == here.notice.content
     assert here.ledger.health()["store"] != before
+
+
+# A notice that nobody here knows
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_grant_whose_record_is_under_an_unknown_notice_can_be_withdrawn(
+    worker: Workers, clock: Clock, away: bool
+) -> None:
+    here, there = worker(), worker()
+    given = accept(here)
+    assert given.record is not None and there.ledger is not None and given.consent.decision is not None
+    unknown = replace(
+        given.record,
+        id="00000000-0000-4000-8000-000000000002",
+        event="changed",
+        notice="u" * 43,
+        changed_at=int(clock()) + 5,
+    )
+    there.ledger.append(unknown)
+    clock.advance(10)
+    assert seen(there, cookie_of(given)).granted == set()
+    if away:
+        there.ledger.close()
+    before = there.evaluator.unverifiable(given.consent.decision)
+    gone = there.withdraw(before, None, ChoiceContext())
+    assert gone.consent.status == "withdrawn" and gone.reference == subject_of(given)
+    assert gone.record is not None and gone.record.moment > unknown.moment
+    assert gone.stored is not away
+
+
+def test_customer_service_can_withdraw_a_grant_under_an_unknown_notice(worker: Workers, clock: Clock) -> None:
+    here = worker()
+    assert here.ledger is not None
+    here.ledger.append(a_record(notice="u" * 43, changed_at=int(clock())))
+    record = here.withdraw_subject("A" * 22)
+    assert record is not None and record.status == "withdrawn"
+    newest = here.newest("A" * 22)
+    assert newest is not None and newest.id == record.id and here.withdraw_subject("A" * 22) is None
