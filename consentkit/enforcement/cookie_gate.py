@@ -18,7 +18,6 @@ __all__ = ["Action", "Allows", "CookieGate", "Reason", "Verdict", "permitted"]
 
 Allows = Callable[[str, str | None], bool]
 """A function that returns whether a category is granted, by id: for one of its vendors, by id, or for the site (None)."""
-
 # Of Set-Cookie lines in one response. nginx buffers 4 KiB of all headers.
 DELETION_BYTES = 2048
 _NAMES_REMEMBERED = 2048
@@ -157,8 +156,7 @@ class CookieGate:
             now: seconds since the epoch.
             ends: end of the consent in seconds since the epoch; None if it has none.
         """
-        # A cookie without a name is sent back as its value, so `=_ga=1` counts as `_ga=1`.
-        name = value.lstrip(b"= \t").partition(b"=")[0]
+        name = _name_of(value)
         rule = self._rules.get(name) or self._rule(name)
         if LF in value or CR in value or NUL in value:
             return rule.broken
@@ -322,12 +320,20 @@ class CookieGate:
             return b""
 
         cleaned = _JOINED_COOKIE.sub(without_refused, value)
+        if refused:
+            # A name without a value may stand in front of the comma, and is a cookie of its own now.
+            rule = self._rule(_name_of(cleaned))
         verdict = rule.constant or self._verdict(cleaned, rule, allows, now, ends)
         if not refused or verdict.action is Action.DROP:
             return verdict
         return refused[0]._replace(
             action=Action.REWRITE, reason=Reason.JOINED, value=verdict.value or cleaned
         )
+
+
+def _name_of(value: bytes) -> bytes:
+    """Return the name of a Set-Cookie value. Browsers send a cookie without a name back as its value: `=_ga=1` as `_ga=1`."""
+    return value.lstrip(b"= \t").partition(b"=")[0]
 
 
 def _fitting(lines: Iterable[str]) -> tuple[list[str], bool]:
