@@ -140,10 +140,10 @@ class Spool:
         self._log(self._outage.count(waiting=1))
         return self._take(record, Waiting(record.at, len(text), *self._written(record, text)))
 
-    def pending(self) -> tuple[Record, ...]:
-        """Return the records that this process has to deliver, in the order in which they came."""
+    def pending(self, record_id: str | None = None) -> tuple[Record, ...]:
+        """Return the records that this process has to deliver, or the one with an id, in the order in which they came."""
         with self._changed:
-            waiting = self._waiting.items()
+            waiting = self._waiting.items(record_id)
         records = []
         for _, each in waiting:
             # A file that cannot be read now is logged when it is delivered.

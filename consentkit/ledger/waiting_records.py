@@ -55,8 +55,13 @@ class WaitingRecords:
         """When the oldest event happened, in seconds since the epoch; None without records."""
         return min((waiting.at for waiting in self._waiting.values()), default=None)
 
-    def items(self) -> list[tuple[str, Waiting]]:
-        """Return ids and records that can be delivered: those in memory, then those in files by their order."""
+    def items(self, record_id: str | None = None) -> list[tuple[str, Waiting]]:
+        """Return ids and records that can be delivered, or the one with an id.
+
+        Those in memory come first, then those in files by their order.
+        """
+        if record_id is not None:
+            return [(record_id, self._waiting[record_id])] if record_id in self._waiting else []
         return sorted(self._waiting.items(), key=lambda item: item[1].file or "")
 
     def reserve(self, record: Record, size: int) -> bool:

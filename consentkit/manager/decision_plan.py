@@ -70,6 +70,7 @@ class DecisionPlan:
         fresh: the pseudonym of a visitor who has none.
         imported: the other site's pseudonym, for a grant that a hand-off brought.
         loaded: digests of notices that the ledger was asked for.
+        waiting: the record of the same submission, which waits for the ledger in this process; None if it is new here.
         foreseen: the record of a visitor about whom the ledger holds nothing, so that it is known before asking.
         is_online: whether the plan was last worked out on what the ledger holds.
         recorded: what counts in the ledger for the visitor's pseudonym, apart from the plan's own record; None without records.
@@ -88,6 +89,7 @@ class DecisionPlan:
     imported: ImportedGrant | None = None
     loaded: set[str] = field(default_factory=set)
     is_online: bool = True
+    waiting: Record | None = None
     foreseen: Record | None = None
     recorded: Record | None = None
     outcome: Outcome = field(init=False)
@@ -120,13 +122,12 @@ class DecisionPlan:
             return Entries((self.foreseen,))
         tied = view.newest(subject) if subject else ()
         self.recorded = newest_of(tied, self._evaluator)
-        repeated = view.stored(self.record_id) if self.context.submission else None
+        repeated = (view.stored(self.record_id) or self.waiting) if self.context.submission else None
         own = repeated or next((record for record in tied if record.id == self.record_id), None)
         if own is not None:
-            self.outcome = self._repeated(own, view)
+            self.outcome = self._repeated(own, self._counting(own.subject, view))
             return Entries()
-        held = self.resolver.revocations.held.get(subject) if subject else None
-        newest = newest_of((*tied, held) if held is not None else tied, self._evaluator)
+        newest = self._counting(subject, view)
         current = self.before
         if subject:
             current = self._unproven() if newest is None else self._on(newest)
@@ -140,6 +141,15 @@ class DecisionPlan:
             self.outcome = replace(self.outcome, echoes=copies)
         links = self._links(self.imported, view) if self.imported is not None else ()
         return Entries((record, *copies) if record is not None else (), links)
+
+    def _counting(self, subject: str | None, view: View) -> Record | None:
+        """Return what counts for a pseudonym: its newest record in the ledger, with what only this process knows yet or still."""
+        if not subject:
+            return None
+        revocations = self.resolver.revocations
+        newest = revocations.recalled(subject, newest_of(view.newest(subject), self._evaluator))
+        held = revocations.held.get(subject)
+        return newest_of((record for record in (newest, held) if record is not None), self._evaluator)
 
     def _prepare_import(self, imported: ImportedGrant, view: View) -> None:
         """Check the visitor's newest records on other sites, and find the pseudonym that the visitor has here already.
@@ -167,6 +177,11 @@ class DecisionPlan:
         """Return the record of the decision by what this process knows, for a ledger that does not answer. Sets `outcome`."""
         decision = self.before.decision
         newest, self.is_online = None, False
+        if self.waiting is not None:
+            subject = self.waiting.subject or ""
+            newest, _ = self.resolver.revocations.newest(subject, self.waiting.changed_at, self.now)
+            self.outcome = self._repeated(self.waiting, newest)
+            return None
         if decision is not None and decision.subject:
             newest, _ = self.resolver.revocations.newest(decision.subject, decision.changed_at, self.now)
         return self._decide(self.before if newest is None else self._on(newest), newest)
@@ -274,16 +289,18 @@ class DecisionPlan:
         narrowed = bool(cookies) and bool(allowed_in(self.before) - allowed_in(current))
         return Outcome(consent=current, cookies=tuple(cookies), narrowed=narrowed)
 
-    def _repeated(self, own: Record, view: View) -> Outcome:
-        """Return the outcome of a submission that was recorded before: the same again, unless the visitor has decided since."""
+    def _repeated(self, own: Record, newest: Record | None) -> Outcome:
+        """Return the outcome of a submission that was recorded before: the same again, unless the visitor has decided since.
+
+        `newest` is what counts by now for the pseudonym of its record.
+        """
         decision = self.resolver.decision_of(own)
         if decision is None:
             return Outcome(consent=self.before)
         expected = self.transition(self.before)
         if expected is not None and replace(decision, kind=expected.kind).answers_as(expected):
             decision = replace(decision, kind=expected.kind)
-        newest = newest_of(view.newest(own.subject), self._evaluator) if own.subject else own
-        if newest is not None and newest.id != own.id:
+        if newest is not None and _answer_of(newest) != _answer_of(own):
             since = self.resolver.decision_of(newest)
             return Outcome(consent=self._evaluator.evaluate(since, self.now, gpc=self.before.gpc))
         return Outcome(
@@ -292,6 +309,10 @@ class DecisionPlan:
             cookies=tuple(self.cookie.set_cookie(decision)),
             narrowed=self.event == "withdrawn",
         )
+
+
+def _answer_of(record: Record) -> tuple[object, ...]:
+    return record.id, record.moment, record.categories, record.vendors
 
 
 def submission_id(submission: str, choice: Any) -> str:

@@ -91,6 +91,10 @@ class Delivery:
         self._hold([record])
         return True
 
+    def waiting(self, record_id: str) -> Record | None:
+        """Return the record with an id if it waits in this process."""
+        return next(iter(self._spool.pending(record_id)), None) if self._spool is not None else None
+
     def before_poll(self) -> None:
         """Look after the database's file, and take over the records of processes that have ended. Never raises."""
         try:

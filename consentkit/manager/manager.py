@@ -15,6 +15,7 @@ from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.delivery import Delivery
 from consentkit.manager.listeners import Listener, Listeners
 from consentkit.manager.newest import newest_of
+from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.options import (
     Origins,
     chosen_site,
@@ -26,7 +27,7 @@ from consentkit.manager.options import (
 )
 from consentkit.manager.recorder import DecisionRecorder
 from consentkit.manager.resolver import ConsentResolver
-from consentkit.manager.revocations import NoRevocations, RevocationCache
+from consentkit.manager.revocations import RevocationCache
 from consentkit.notices import Notice
 from consentkit.policy import Policy
 

@@ -231,6 +231,7 @@ class DecisionRecorder:
     ) -> Outcome:
         """Work a decision out and store its record, then return what the response has to carry."""
         repeatable = bool(context.submission)
+        record_id = submission_id(context.submission, answers) if repeatable else str(uuid.uuid4())
         plan = DecisionPlan(
             resolver=self._resolver,
             cookie=self._cookie,
@@ -239,7 +240,8 @@ class DecisionRecorder:
             transition=transition,
             context=context,
             event=event,
-            record_id=submission_id(context.submission, answers) if repeatable else str(uuid.uuid4()),
+            record_id=record_id,
+            waiting=self._delivery.waiting(record_id) if repeatable and self._delivery is not None else None,
             fresh=secrets.token_urlsafe(16),
             imported=imported,
         )

@@ -16,7 +16,8 @@ from consentkit.consent import (
 )
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
-from consentkit.manager.revocations import NoRevocations, RevocationCache
+from consentkit.manager.no_revocations import NoRevocations
+from consentkit.manager.revocations import RevocationCache
 from consentkit.notices import Notice
 
 __all__ = ["ConsentResolver"]

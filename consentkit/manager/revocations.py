@@ -20,8 +20,8 @@ query, so that a decision of this process never waits for the ledger here.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from consentkit._bounded_cache import BoundedCache
@@ -29,7 +29,7 @@ from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import ForkHooks, Ledger, Record
 from consentkit.manager.lookup_queue import Answer, LookUpQueue
 
-__all__ = ["NoRevocations", "RevocationCache"]
+__all__ = ["RevocationCache"]
 
 log = logging.getLogger("consentkit.revocation")
 
@@ -42,44 +42,6 @@ LONGEST_WAIT = 0.25
 _SUBJECTS_KEPT = 100_000
 _CHANGES_KEPT = 4096
 _NEVER = float("-inf")
-
-
-class NoRevocations:
-    """Stand in for a RevocationCache without a ledger: no record is known, and no look-up is ever due."""
-
-    known: Mapping[str, Entry] = MappingProxyType({})
-    held: Mapping[str, Record] = MappingProxyType({})
-    polled, due_at = _NEVER, float("inf")
-
-    def due(self, subject: str, now: float) -> bool:
-        """Return False, because there is nothing to ask."""
-        return False
-
-    def refresh(self, subject: str, now: float, wait: float | None = None) -> bool:
-        """Return True, because there is nothing to wait for."""
-        return True
-
-    def run(self, name: str, call: Callable[[], None], wait: float | None = None) -> bool:
-        """Return True, because there is nothing to wait for."""
-        return True
-
-    def hold(self, record: Record, now: float, *, stored: bool) -> None:
-        """Do nothing: without a ledger only the visitor's cookie changes."""
-
-    def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
-        """Return no record, and True, because there is no ledger with a newer one."""
-        return None, True
-
-    def seen(self, subject: str) -> bool:
-        """Return False, because no ledger has answered."""
-        return False
-
-    def health(self, now: float) -> dict[str, object]:
-        """Return the state of a cache that never asks."""
-        return {"state": "not asked yet", "last_poll": None, "pending": 0, "held": 0}
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class RevocationCache:
@@ -134,6 +96,8 @@ class RevocationCache:
         # the first place are never read.
         self._cursor: int | None = None
         self._cursor_epoch = self._generation = 0
+        # By subject, what counted in the ledger before it was replaced. A copy that was restored may lack it.
+        self._lost: BoundedCache[str, Record] = BoundedCache(_SUBJECTS_KEPT)
         # What polls last read about subjects that were not known.
         self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
         # Look-ups under way: their subjects, and records of these that arrived after the query began.
@@ -198,7 +162,7 @@ class RevocationCache:
                 for record in meanwhile:
                     found[record.subject or ""] += (record,)
                 for subject, records in found.items():
-                    newest = self._fold(records)
+                    newest = self.recalled(subject, self._fold(records))
                     old, _ = self.known.get(subject, (None, 0.0))
                     self._store(subject, old if newest is None else self._folded(newest, old), read_at)
         finally:
@@ -269,13 +233,16 @@ class RevocationCache:
         return self._cursor is not None and self._epoch() != self._cursor_epoch
 
     def _forget(self) -> None:
-        """Forget what another ledger said, except which subjects have ended, because they stay so."""
+        """Look all subjects up again, because another ledger answers. Those that have ended stay so."""
         with self._entry_lock:
             self._generation += 1
             self._cursor = None
             for subject, (record, _) in list(self.known.items()):
-                if record is None or not record.ends_subject:
-                    del self.known[subject]
+                if record is not None and record.ends_subject:
+                    continue
+                if record is not None:
+                    self._lost[subject] = record
+                del self.known[subject]
             self._passed.clear()
 
     # Records that arrive; all but `_learn` and `hold` need the lock
@@ -304,7 +271,8 @@ class RevocationCache:
                 self._store(subject, self._folded(record, entry[0]), entry[1])
             elif stored and self._cursor is not None and subject not in self.held:
                 # This process has just built the record on the newest one. Only a poll may have read a newer one since.
-                self.known[subject] = (self._folded(record, self._passed.get(subject)), now)
+                newest = self._folded(record, self._passed.get(subject))
+                self.known[subject] = (self.recalled(subject, newest), now)
             elif entry is None or entry[0] is None or not self._covers(entry[0], record):
                 self.held[subject] = self._folded(record, self.held.get(subject))
                 if entry is not None:
@@ -338,6 +306,22 @@ class RevocationCache:
 
     # What is known
 
+    def recalled(self, subject: str, newest: Record | None) -> Record | None:
+        """Return what counts for a subject, given its newest record in the ledger, which was perhaps restored from a backup.
+
+        A restored ledger lacks the last records. What they took back stays taken back as long as this process remembers it.
+        What they granted does not count without a record.
+        """
+        entry = self.known.get(subject)
+        old = entry[0] if entry is not None else self._lost.get(subject)
+        if old is None or old is newest:
+            return newest
+        if newest is None:
+            return old if old.ends_subject else None
+        if old.ends_subject or old.precedence < newest.precedence:
+            return self._folded(newest, old)
+        return self._fold((old, replace(newest, changed_at=old.changed_at, revision=old.revision)))
+
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
         """Return the record of a subject that counts, and whether it is fresh enough to rely on.
 
@@ -345,9 +329,9 @@ class RevocationCache:
         looked up means that the grant cannot be proved.
         """
         # In this order, because a record moves from `held` to `known`.
-        held = self.held.get(subject)
+        held, lost = self.held.get(subject), self._lost.get(subject)
         entry = self.known.get(subject)
-        record, checked = (None, _NEVER) if entry is None else (entry[0], max(entry[1], self.polled))
+        record, checked = (lost, _NEVER) if entry is None else (entry[0], max(entry[1], self.polled))
         if held is not None:
             record, changed_at = self._folded(held, record), max(changed_at, held.changed_at)
         if record is not None and record.ends_subject:

@@ -103,3 +103,76 @@ def test_full_answer_that_arrives_late_counts_as_it_was_given(world: World) -> N
     world.ask()
     assert first.grants(accepted.raw) == {"tracking", "~adhub"}
     assert len(world.records) == 3
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_retry_of_a_change_that_waits_brings_back_nothing(world: World, away: bool) -> None:
+    here = worker(world)
+    accepted = accepts(here)
+    world.now += 10
+    change = Submission("change", {"analytical": True, "~adhub": False}, "page", accepted)
+    here.connect("all")
+    changed = world.answer(here, accepted, change)
+    here.connect()
+    withdrawn = answers(here, changed, "withdraw_category", away=away, analytical=False)
+    here.connect("all" if away else "")
+    again = world.answer(here, accepted, change)
+    assert again is None or "analytical" not in again.allowed
+    here.connect()
+    world.ask()
+    assert withdrawn is not None
+    assert here.grants(withdrawn.raw) == {"social", "tracking", "~youtube"}
+
+
+def test_retry_of_a_change_that_waits_gets_the_same_cookie_again(world: World) -> None:
+    here = worker(world)
+    accepted = accepts(here)
+    change = Submission("change", {"tracking": False}, "page", accepted)
+    here.connect("all")
+    first, second = (world.answer(here, accepted, change) for _ in range(2))
+    assert first is not None
+    assert first == second
+    assert len(here.waiting()) == 1
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_process_that_saw_a_narrowing_keeps_to_it_after_the_ledger_was_restored(
+    world: World, asks: bool
+) -> None:
+    here = worker(world)
+    accepted = accepts(here)
+    world.keep_copy()
+    answers(here, accepted, "save", analytical=True)
+    here.request(accepted.raw)
+    world.restore_copy()
+    if asks:
+        world.ask()
+    assert here.grants(accepted.raw) == {"analytical", "~google-analytics"}
+    changed = answers(here, accepted, "change", analytical=True)
+    assert changed is None or changed.allowed == {"analytical", "~google-analytics"}
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_process_that_saw_a_withdrawal_ends_the_pseudonym_although_the_ledger_was_restored(
+    world: World, is_kept: bool
+) -> None:
+    here, other = worker(world), worker(world)
+    accepted = accepts(here)
+    if is_kept:
+        world.keep_copy()
+    answers(here, accepted, "withdraw")
+    world.restore_copy()
+    again = answers(here, accepted, "accept")
+    assert again is not None
+    assert again.subject != accepted.subject
+    assert other.grants(again.raw)
+    assert not here.grants(accepted.raw)
+
+
+def test_grant_whose_record_a_restored_ledger_lacks_does_not_count(world: World) -> None:
+    here = worker(world)
+    accepted = accepts(here)
+    here.request(accepted.raw)
+    world.restore_copy()
+    world.ask()
+    assert not here.grants(accepted.raw)

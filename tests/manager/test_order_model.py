@@ -34,8 +34,6 @@ from tests.support.postgres import Server
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
 """Examples on SQLite. On PostgreSQL a twentieth of them is played."""
-# Two tabs at once and restored ledgers still lead to sequences that nobody has understood, so only `make soak` has them.
-IS_SOAK = "EXAMPLES" in os.environ
 PARTS = 8
 STEPS = 12
 
@@ -86,7 +84,7 @@ class Order(RuleBasedStateMachine):
         self, skews: tuple[int, ...], shares: bool, loses: bool, answers: dict[str, bool], linked: bool
     ) -> None:
         """Begin with a visitor who answered on one site, and perhaps went on to the other."""
-        self.skews, self.shares, self.loses = skews, shares, loses and IS_SOAK
+        self.skews, self.shares, self.loses = skews, shares, loses
         first = Submission("accept" if len(answers) < 3 else "save", answers, "")
         self.keep(0, A, self.world.answer(self.worker(0), None, first), "now")
         if linked:
@@ -167,7 +165,6 @@ class Order(RuleBasedStateMachine):
     def answer_on_other_site(self, place: int, kind: str, answers: dict[str, bool], away: bool) -> None:
         self.answer(0, place, 0, kind, answers, False, away, "now")
 
-    @precondition(lambda self: IS_SOAK)
     @rule(
         kinds=st.tuples(*[st.sampled_from(["save", "change", "withdraw_category"])] * 2),
         first=answers,
@@ -179,6 +176,8 @@ class Order(RuleBasedStateMachine):
     ) -> None:
         """Answer twice with one cookie, at two workers, of which one may have no ledger for the moment."""
         self.answer(0, 0, 0, kinds[0], first, False, away != 1, "lost")
+        # The second answer builds on the first one if that is in the ledger.
+        self.nothing_comes_back()
         self.answer(0, 1, 0, kinds[1], second, False, away == 2, "now")
 
     @rule(visitor=visitors, place=places, which=number, arrival=st.sampled_from(ARRIVALS))

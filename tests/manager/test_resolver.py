@@ -12,8 +12,8 @@ from consentkit.consent.cookie import ConsentCookie
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus
 from consentkit.manager.choice import ChoiceContext, Outcome
+from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.resolver import ConsentResolver
-from consentkit.manager.revocations import NoRevocations
 from consentkit.notices.notice import Notice
 from tests.conftest import Clock
 from tests.support.drawn import decisions_under, policies

@@ -13,8 +13,9 @@ from consentkit import Ledger, Policy
 from consentkit.consent import Evaluator
 from consentkit.ledger import Record, queries
 from consentkit.manager.newest import newest_of
+from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.options import notices_of
-from consentkit.manager.revocations import NoRevocations, RevocationCache
+from consentkit.manager.revocations import RevocationCache
 from tests.conftest import Clock
 from tests.support.records import NOON, a_record, nobody_reads
 

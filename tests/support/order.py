@@ -108,6 +108,18 @@ class Cookie:
     answer: Answer | None = None
 
 
+def as_given(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed:
+    """Return what the latest answer about one pseudonym, or a cookie of it, allows as a whole; NOTHING if the pseudonym ended."""
+    known = list(answers)
+    steps = [(answer.moment, answer.allowed) for answer in known]
+    if cookie is not None:
+        steps.append((cookie.moment, cookie.allowed))
+    if not steps or any(answer.ends for answer in known):
+        return NOTHING
+    last = max(moment for moment, _ in steps)
+    return frozenset.intersection(*(allowed for moment, allowed in steps if moment == last))
+
+
 def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed | None:
     """Return what answers about one pseudonym leave on, and a cookie of it; None without any.
 
@@ -161,6 +173,17 @@ class Truth:
         """Add an answer."""
         if answer.subject:
             self.answers.setdefault(answer.subject, []).append(answer)
+
+    def has_ended(self, subject: str, records: Iterable[Record]) -> bool:
+        """Return whether an answer ended a pseudonym, or whether nothing is left by several that did not know of each other.
+
+        The process that delivers the last of these finds that out, and adds a record that ends the pseudonym.
+        """
+        about = self.about(subject)
+        ends = [record.moment for record in records if record.subject == subject and record.ends_subject]
+        return any(answer.ends for answer in about) or any(
+            left_by(answer for answer in about if answer.moment <= end) == NOTHING for end in ends
+        )
 
     def on_linked(self, subject: str) -> list[Answer]:
         """Return the answers about linked pseudonyms that the ledger took in after the link."""
@@ -258,8 +281,8 @@ class Worker:
         known: the answers that it cannot be ignorant of.
         elsewhere: by pseudonym, the same for answers about linked pseudonyms.
         seen: the pseudonyms that it has looked up, or decided about.
-        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. The
-            delivery finds out what was answered elsewhere meanwhile, and until then they count as they were given.
+        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. Only the
+            delivery finds out what was answered elsewhere meanwhile. Until then the latest answer counts as it was given.
     """
 
     world: "World"
@@ -396,7 +419,7 @@ class Worker:
             newer = [answer for answer in about if answer not in self.known and answer.moment > latest]
             ended = any(answer.ends for answer in known)
             assert not ended, f"an ended pseudonym grants {sorted(granted)}"
-            early = any(granted <= answer.allowed for answer in self.early.intersection(known))
+            early = bool(self.early.intersection(known)) and granted <= as_given(known, cookie)
             # A later record replaces a cookie. What else the cookie's own record takes back comes out once it is known.
             later = any(answer.moment > cookie.moment for answer in known) and granted <= (
                 left_by(known) or NOTHING
@@ -515,6 +538,8 @@ class World:
         if not worker.ledger.cut:
             known |= {answer for answer in self.truth.about(subject) if answer.stored_at is not None}
         base = left_by(known, sent) or NOTHING
+        if worker.early.intersection(known):
+            base |= as_given(known, sent)
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         try:
@@ -540,7 +565,7 @@ class World:
             and subject
             and cookie.subject != subject
         ):
-            ended = any(answer.ends for answer in self.truth.about(subject))
+            ended = self.truth.has_ended(subject, self.records)
             elsewhere = self.truth.taken_back(subject, self.truth.on_linked(subject)) == EVERYTHING
             assert ended or elsewhere, "a second pseudonym while the first is in force"
         return cookie
