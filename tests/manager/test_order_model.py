@@ -166,6 +166,18 @@ class Order(RuleBasedStateMachine):
         self.answer(0, place, 0, kind, answers, False, away, "now")
 
     @rule(
+        kind=st.sampled_from(["change", "withdraw", "withdraw_category"]), answers=answers, elsewhere=answers
+    )
+    def answer_on_both_sites(self, kind: str, answers: dict[str, bool], elsewhere: dict[str, bool]) -> None:
+        """Answer while the ledger is away, and fully on the other site before the first answer is delivered."""
+        self.answer(0, 0, 0, kind, answers, False, True, "now")
+        self.wait(2)
+        self.nothing_comes_back()
+        self.answer(0, 2, 0, "save", elsewhere, False, False, "now")
+        self.nothing_comes_back()
+        self.deliver(0)
+
+    @rule(
         kinds=st.tuples(*[st.sampled_from(["save", "change", "withdraw_category"])] * 2),
         first=answers,
         second=answers,

@@ -627,6 +627,8 @@ def test_without_a_ledger_nothing_is_asked_or_held(clock: Clock) -> None:
     assert not cache.due(SUBJECT, clock()) and not cache.seen(SUBJECT)
     assert cache.refresh(SUBJECT, clock()) and cache.run("notices", pytest.fail)
     assert cache.newest(SUBJECT, NOON, clock()) == (None, True)
+    record = given()
+    assert cache.recalled(SUBJECT, record) is record
     assert cache.health(clock()) == {"state": "not asked yet", "last_poll": None, "pending": 0, "held": 0}
     cache.close()
 

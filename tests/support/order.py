@@ -32,6 +32,8 @@ POLICY = a_policy("stride", "trailhead")
 VENDOR_CATEGORY = {vendor.id: vendor.category for vendor in POLICY.vendors}
 CATEGORIES = tuple(category.id for category in POLICY.consent_needed)
 SPOOL_THREAD = "consentkit-spool"
+MAX_STALE = 3600
+"""Seconds for which a grant counts that a process has never checked, by default."""
 NOTHING: frozenset[str] = frozenset()
 
 Allowed = frozenset[str]
@@ -412,6 +414,9 @@ class Worker:
             return
         truth = self.world.truth
         about = truth.about(cookie.subject)
+        is_checked = cookie.subject in self.seen or cookie.subject in self.ledger.read
+        last = max([cookie.moment, *(answer.moment for answer in about)])[0]
+        assert is_checked or self.clock() - last <= MAX_STALE, "a grant counts that was never checked"
         known = [answer for answer in about if answer in self.known]
         left = left_by(known, cookie) or NOTHING
         if not granted <= left:
