@@ -21,7 +21,7 @@ from consentkit.enforcement import is_within
 from consentkit.errors import ConfigurationError, MissingMiddlewareError
 from consentkit.handoff import handoff_address
 from consentkit.headers import own_path
-from consentkit.ui import figure
+from consentkit.ui import EMBED_KINDS, figure
 from consentkit.web import EmbedSigner, RequestConsent, head_of, manager_of
 
 __all__ = ["ConsentExtension", "embed", "group_link", "install", "link_to_group"]
@@ -70,7 +70,9 @@ class ConsentExtension(Extension):
 
 
 @pass_context
-def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: str | None = None) -> Markup:
+def consent_embed(
+    context: Context, vendor: str, url: str, *, title: str, link: str | None = None, kind: str = "content"
+) -> Markup:
     """Return the markup of a frame with a placeholder, which shows the vendor's content once it is allowed.
 
     Args:
@@ -79,16 +81,25 @@ def consent_embed(context: Context, vendor: str, url: str, *, title: str, link: 
         url: address of the content, within the vendor's frame origins.
         title: what the content is. It names the frame for screen readers, and is the text of the plain link below.
         link: where the plain link leads; None for `url`.
+        kind: what is embedded, for the words of the placeholder: `video`, `audio`, `map`, `post`, `comments` or `content`.
 
     Raises:
         UnknownVendorError: the policy has no such vendor.
-        ConfigurationError: the address is not within the vendor's frame origins.
+        ConfigurationError: the address is not within the vendor's frame origins, or there is no such kind.
         MissingMiddlewareError: the template's context has no consent.
     """
-    return embed(_consent_in(context), vendor, url, title=title, link=link)
+    return embed(_consent_in(context), vendor, url, title=title, link=link, kind=kind)
 
 
-def embed(consent: RequestConsent, vendor: str, url: str, *, title: str, link: str | None = None) -> Markup:
+def embed(
+    consent: RequestConsent,
+    vendor: str,
+    url: str,
+    *,
+    title: str,
+    link: str | None = None,
+    kind: str = "content",
+) -> Markup:
     """Return the markup of a frame with a placeholder, for pages that Jinja2 does not render.
 
     The arguments are those of `consent_embed`, after the consent that `get_consent` returns. The response does not depend on
@@ -96,18 +107,22 @@ def embed(consent: RequestConsent, vendor: str, url: str, *, title: str, link: s
 
     Raises:
         UnknownVendorError: the policy has no such vendor.
-        ConfigurationError: the address is not within the vendor's frame origins.
+        ConfigurationError: the address is not within the vendor's frame origins, or there is no such kind.
     """
     manager, head = manager_of(consent), head_of(consent)
     declared = manager.policy.vendor(vendor)
     if not is_within(url, declared.origins.frame):
         raise ConfigurationError(
-            f"consent_embed: {url!r} does not lie within the frame origins of vendor {vendor!r}: declare its origin under "
-            "`origins.frame` in the policy, or embed an address that lies there."
+            f"consent_embed: {url!r} is not within the frame origins of vendor {vendor!r}: declare its origin under "
+            "`origins.frame` in the policy, or embed another address."
+        )
+    if kind not in EMBED_KINDS:
+        raise ConfigurationError(
+            f"consent_embed: there is no kind {kind!r}: use one of {', '.join(EMBED_KINDS)}, or leave it out."
         )
     base = own_path(head.root_path, manager.prefix)
     signature = EmbedSigner(manager).sign(vendor, url)
-    return figure(vendor, url, title, signature=signature, base=base, page=head.target, link=link)
+    return figure(vendor, url, title, signature=signature, base=base, page=head.target, link=link, kind=kind)
 
 
 def _consent_in(context: Context) -> RequestConsent:

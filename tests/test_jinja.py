@@ -118,6 +118,13 @@ def test_the_address_that_an_embed_writes_loads_and_no_other_of_that_vendor(fron
     assert client.get(address.replace("embed%2Fabc", "embed%2Fabd")).status_code == 400
 
 
+def test_an_embed_may_tell_what_it_is_and_no_kind_that_the_placeholder_has_no_words_for(front: Front) -> None:
+    template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch", kind="%s") }}}}'
+    assert "&amp;kind=video" in answer(front, template % "video").text
+    with pytest.raises(ConfigurationError, match=r"no kind 'film': use one of video, audio, map"):
+        answer(front, template % "film")
+
+
 def test_an_embed_in_a_page_without_jinja_is_the_same_and_may_be_cached(front: Front) -> None:
     async def page(request: Request) -> Response:
         return Response(consentkit.jinja.embed(get_consent(request), "youtube", VIDEO, title="Stretch"))

@@ -1,4 +1,4 @@
-"""The sentences of the banner and the preference centre, each only when it is true, and the visitor's answers.
+"""The sentences of the banner and the settings page, each only when it is true, and what the visitor chose.
 
 Every sentence is `Markup`: texts from the policy are escaped, and have a `lang` of their own where they need it.
 """
@@ -9,57 +9,50 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from consentkit.consent import Consent, ConsentStatus
+from consentkit.policy import Duration
 from consentkit.ui.disclosure import Row
-from consentkit.ui.i18n import N_, Translator
+from consentkit.ui.i18n import N_, NN_, DurationForms, Translator
 from consentkit.ui.rendering import Rendering
 
 __all__ = [
     "FirstLayer",
+    "arrival_sentences",
     "combined_data_sentence",
-    "error_text",
     "first_layer",
+    "travel_sentence",
+    "validity_sentence",
     "visitor_status",
     "with_answers",
 ]
 
-_ERRORS = {
-    400: (
-        N_("This could not be read"),
-        N_("Something in the form is not as it should be. Nothing was changed."),
-    ),
-    403: (
-        N_("This was not accepted"),
-        N_("The request did not come from this site. Nothing was changed."),
-    ),
-    404: (N_("There is nothing here"), N_("This address leads nowhere.")),
-    405: (
-        N_("This address works differently"),
-        N_("The request was of the wrong kind. Nothing was changed."),
-    ),
-    409: (
-        N_("The page that you answered is out of date"),
-        N_(
-            "What we ask for has changed in the meantime. Nothing was changed: please look again and answer anew."
-        ),
-    ),
-    413: (N_("This was too long"), N_("The form is larger than it can be. Nothing was changed.")),
-    415: (
-        N_("This could not be read"),
-        N_("The form came in a format that we do not read. Nothing was changed."),
-    ),
-    503: (
-        N_("Your choice could not be saved"),
-        N_("It cannot be recorded at the moment, so nothing was accepted. Please try again later."),
-    ),
+_VALIDITY: DurationForms = {
+    # Translators: How long the site keeps to a visitor's choice before it asks again.
+    "year": NN_("Your choice lasts %(num)s year.", "Your choice lasts %(num)s years."),
+    "month": NN_("Your choice lasts %(num)s month.", "Your choice lasts %(num)s months."),
+    "day": NN_("Your choice lasts %(num)s day.", "Your choice lasts %(num)s days."),
 }
+# Translators: The length of time stands alone, such as "1 month, 10 days".
+_OTHER_VALIDITY = N_("How long your choice lasts: %(duration)s.")
 
 _STATUSES = {
-    ConsentStatus.UNKNOWN: N_("Your answer of %(date)s cannot be checked at the moment."),
-    ConsentStatus.REFUSED: N_("You rejected everything that needs your consent, on %(date)s."),
+    ConsentStatus.UNKNOWN: N_("Your choice of %(date)s can’t be checked at the moment."),
+    ConsentStatus.GIVEN: N_("You made your choice on %(date)s."),
+    ConsentStatus.REFUSED: N_("You rejected everything that needs your consent on %(date)s."),
     ConsentStatus.WITHDRAWN: N_("You withdrew your consent on %(date)s."),
-    ConsentStatus.EXPIRED: N_("Your answer of %(date)s has ended."),
-    ConsentStatus.INVALIDATED: N_("Since your answer of %(date)s, what we ask for has changed."),
+    ConsentStatus.EXPIRED: N_("Your choice of %(date)s has expired."),
+    ConsentStatus.INVALIDATED: N_("What we ask for has changed since your choice of %(date)s."),
 }
+
+_ARRIVALS = {
+    # Translators: After a link from a sister site. %(site)s is the name of that site.
+    ConsentStatus.REFUSED: N_("You rejected everything on %(site)s; we’ve applied that here."),
+    # Translators: After a link from a sister site. %(site)s is the name of that site.
+    ConsentStatus.WITHDRAWN: N_("You withdrew your consent on %(site)s; we’ve applied that here."),
+}
+# Translators: After a link from a sister site. %(site)s is the name of that site.
+_ACCEPTED_ALL = N_("You accepted everything on %(site)s; we’ve applied that here.")
+# Translators: After a link from a sister site. What was accepted and rejected follows in sentences of its own.
+_ARRIVED = N_("We’ve applied the choice you made on %(site)s here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +62,10 @@ class FirstLayer:
     Attributes:
         asks: the sentence that says who asks.
         categories: rows of the categories asked about.
-        sentences: what a visitor should know before answering.
-        news: what changed since the visitor's answer.
+        sentences: what a visitor should know before choosing.
+        news: what changed since the visitor's last choice.
         partial: whether the visitor is asked about some of the categories only.
-        sites: how many sites the answer covers.
+        sites: how many sites the policy covers.
     """
 
     asks: Markup
@@ -90,15 +83,17 @@ def first_layer(
     changes: tuple[Markup, ...],
     gpc: bool,
     ends: str | None,
+    travels: bool = False,
 ) -> FirstLayer:
     """Return the text of the banner for a visitor who is asked about these categories.
 
     Args:
         rendering: the notice in the visitor's language.
         asking: ids of the categories that the visitor is asked about now.
-        changes: sentences about what changed since the visitor's answer.
+        changes: sentences about what changed since the visitor's last choice.
         gpc: whether the browser sends Global Privacy Control.
-        ends: the day on which the visitor's earlier answer ends. An answer to some of the categories ends with it.
+        ends: the day on which the visitor's earlier choice expires. A choice about some of the categories expires with it.
+        travels: whether links to the other sites take a choice along.
     """
     policy, translator = rendering.policy, rendering.translator
     asked = set(asking)
@@ -107,23 +102,17 @@ def first_layer(
     vendors = [row for row in policy["vendors"] if row["category"] in asked]
     sentences = [
         *_profiling_sentences(vendors, translator),
-        *_site_sentences(categories, rendering),
+        *_site_sentences(categories, rendering, travels=travels),
         *(_gpc_sentences(categories, rendering) if gpc else ()),
     ]
     if partial and ends:
-        validity = translator.gettext_html("Your other answers stay; all of them end on %(date)s.", date=ends)
+        validity = translator.gettext_html("Your other choices stay as they are until %(date)s.", date=ends)
     else:
-        validity = translator.gettext_html(
-            "Your choice is valid for %(validity)s.", validity=policy["validity_words"]
-        )
-    withdrawal = translator.gettext_html(
-        "You can withdraw it at any time under “%(settings)s”.",
-        settings=translator.gettext("Cookie settings"),
-    )
+        validity = validity_sentence(rendering)
     return FirstLayer(
         asks=_asking_sentence(policy, vendors, translator),
         categories=categories,
-        sentences=(*sentences, validity, withdrawal),
+        sentences=(*sentences, validity, _withdrawal_sentence(translator)),
         news=changes,
         partial=partial,
         sites=len(policy["sites"]),
@@ -143,23 +132,50 @@ def _profiling_sentences(vendors: Iterable[Row], translator: Translator) -> list
     ]
 
 
-def _site_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Markup]:
-    """Return sentences about how many sites the answer covers, and which data the sites combine (REQUIREMENTS XS-01)."""
-    translator = rendering.translator
-    sites = len(rendering.policy["sites"])
-    if sites == 1:
-        return []
-    covers = translator.ngettext_html(
-        "Your choice counts for our site.", "Your choice counts for our %(num)s sites.", sites
+def validity_sentence(rendering: Rendering) -> Markup:
+    """Return a sentence about how long a choice lasts."""
+    validity = Duration.parse(rendering.policy["validity"])
+    return rendering.translator.duration_html(_VALIDITY, _OTHER_VALIDITY, validity)
+
+
+def _withdrawal_sentence(translator: Translator) -> Markup:
+    return translator.gettext_html(
+        # Translators: %(settings)s is the name of a link in the footer, "Cookie settings".
+        "You can withdraw your consent at any time under “%(settings)s”.",
+        settings=translator.pgettext("link and page", "Cookie settings"),
     )
+
+
+def travel_sentence(rendering: Rendering, *, travels: bool) -> Markup:
+    """Return a sentence about how a choice reaches the other sites, or that it does not; empty for a single site."""
+    translator = rendering.translator
+    if len(rendering.policy["sites"]) == 1:
+        return Markup()
+    if travels:
+        return translator.gettext_html("Your choice goes with you when you follow links between our sites.")
+    return translator.gettext_html("You choose on each of our sites separately.")
+
+
+def _site_sentences(categories: Iterable[Row], rendering: Rendering, *, travels: bool) -> list[Markup]:
+    """Return sentences about which data the sites combine, and how a choice reaches them (REQUIREMENTS XS-01)."""
+    if len(rendering.policy["sites"]) == 1:
+        return []
     combined = [rendering.owner_text(row["title"]) for row in categories if row["combines_across_sites"]]
-    if not combined:
-        return [covers]
-    purposes = translator.format_list(combined)
-    return [
-        covers,
-        translator.gettext_html("Data from all of them is combined for: %(purposes)s.", purposes=purposes),
-    ]
+    if travels:
+        reach = rendering.translator.gettext_html("Links between our sites pass on your choice.")
+    else:
+        reach = travel_sentence(rendering, travels=False)
+    return [*([_combination(combined, rendering)] if combined else ()), reach]
+
+
+def _combination(titles: Iterable[Markup], rendering: Rendering) -> Markup:
+    return rendering.translator.ngettext_html(
+        # Translators: %(purposes)s is a list of names in quotation marks, such as "Analytical" and "Tracking".
+        "For %(purposes)s we combine your data from our site.",
+        "For %(purposes)s we combine your data from our %(num)s sites.",
+        len(rendering.policy["sites"]),
+        purposes=rendering.translator.format_names(titles),
+    )
 
 
 def _asking_sentence(policy: Row, vendors: Sequence[Row], translator: Translator) -> Markup:
@@ -167,20 +183,24 @@ def _asking_sentence(policy: Row, vendors: Sequence[Row], translator: Translator
     outside = sum(row["outside_eea"] for row in vendors)
     if not vendors:
         return translator.gettext_html(
-            "%(controller)s wants to store and read data on this device:", controller=controller
+            # Translators: A list of purposes follows, each with its description ("to count visits").
+            "With your permission, %(controller)s stores and reads information on your device:",
+            controller=controller,
         )
     if not outside:
         return translator.ngettext_html(
-            "%(controller)s and %(num)s third party want to store and read data on this device:",
-            "%(controller)s and %(num)s third parties want to store and read data on this device:",
+            # Translators: A list of purposes follows, each with its description ("to count visits").
+            "With your permission, %(controller)s and %(num)s third party store and read information on your device:",
+            "With your permission, %(controller)s and %(num)s third parties store and read information on your device:",
             len(vendors),
             controller=controller,
         )
     return translator.ngettext_html(
-        "%(controller)s and %(num)s third party (%(outside)s outside the European Economic Area) "
-        "want to store and read data on this device:",
-        "%(controller)s and %(num)s third parties (%(outside)s outside the European Economic Area) "
-        "want to store and read data on this device:",
+        # Translators: A list of purposes follows, each with its description ("to count visits"). %(outside)s is a number.
+        "With your permission, %(controller)s and %(num)s third party (%(outside)s outside the European Economic Area) "
+        "store and read information on your device:",
+        "With your permission, %(controller)s and %(num)s third parties (%(outside)s outside the European Economic Area) "
+        "store and read information on your device:",
         len(vendors),
         controller=controller,
         outside=outside,
@@ -193,69 +213,94 @@ def _gpc_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Mark
         return []
     return [
         rendering.translator.gettext_html(
-            "Your browser sends Global Privacy Control; until you answer, we take that as a refusal of: %(purposes)s.",
-            purposes=rendering.translator.format_list(refused),
+            # Translators: %(purposes)s is a list of names in quotation marks, such as "Analytical" and "Tracking".
+            "Your browser sends a Global Privacy Control signal. Unless you choose otherwise, "
+            "we treat it as a no to %(purposes)s.",
+            purposes=rendering.translator.format_names(refused),
         )
     ]
 
 
 def combined_data_sentence(rendering: Rendering) -> Markup:
     """Return a sentence about data that sites combine, or do not (REQUIREMENTS XS-01); empty for a single site without any."""
-    translator = rendering.translator
     titles = [rendering.titles[category] for category in rendering.policy["combined"]]
     if titles:
-        return translator.gettext_html(
-            "Data from all our sites is combined for: %(purposes)s.", purposes=translator.format_list(titles)
-        )
+        return _combination(titles, rendering)
     if len(rendering.policy["sites"]) > 1:
-        return translator.gettext_html("Data from our sites is not combined.")
+        return rendering.translator.gettext_html("We don’t combine data from our sites.")
     return Markup()
 
 
 def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
-    """Return sentences about what the visitor answered, when, and until when the answer is valid."""
+    """Return sentences about what the visitor chose, when, and until when the choice lasts."""
     translator = rendering.translator
-    sentences = [_answer_sentence(consent, rendering)]
+    if not consent.decided_at:
+        sentences = [translator.gettext_html("You haven’t chosen yet.")]
+    else:
+        decided = translator.format_date(consent.decided_at)
+        sentences = [translator.gettext_html(_STATUSES[consent.status], date=decided)]
     if consent.status.decided:
-        refused = [rendering.owner_text(row["title"]) for row in _refused_categories(consent, rendering)]
-        refused += _exceptions(consent, rendering, allowed=False)
-        if refused:
-            vendors = translator.format_list(refused)
-            sentences.append(translator.gettext_html("Not accepted: %(vendors)s.", vendors=vendors))
+        sentences += _answers(consent, rendering)
         if consent.expires_at:
             ends = translator.format_date(consent.expires_at)
-            sentences.append(translator.gettext_html("This answer is valid until %(date)s.", date=ends))
-    else:
-        sentences.append(
-            translator.gettext_html("Nothing that needs your consent is stored or read until you accept it.")
+            sentences.append(translator.gettext_html("We’ll ask again after %(date)s.", date=ends))
+        return sentences
+    sentences.append(
+        translator.gettext_html(
+            "For now, nothing that needs your consent is stored on your device or read from it."
         )
-        if consent.gpc:
-            sentences += _gpc_sentences(rendering.policy["categories"], rendering)
+    )
+    if consent.gpc:
+        sentences += _gpc_sentences(rendering.policy["categories"], rendering)
     return sentences
 
 
-def _answer_sentence(consent: Consent, rendering: Rendering) -> Markup:
+def arrival_sentences(consent: Consent, site: str, rendering: Rendering) -> list[Markup]:
+    """Return sentences about a choice that came from another site, whose name is given."""
+    answers = _answers(consent, rendering)
+    sentence = _ARRIVALS.get(consent.status, _ARRIVED)
+    if consent.status is ConsentStatus.GIVEN and _has_accepted_all(consent, rendering):
+        sentence, answers = _ACCEPTED_ALL, []
+    return [rendering.translator.gettext_html(sentence, site=site), *answers]
+
+
+def _has_accepted_all(consent: Consent, rendering: Rendering) -> bool:
+    return all(consent.categories[row["id"]] for row in rendering.policy["categories"]) and not _exceptions(
+        consent, rendering, allowed=False
+    )
+
+
+def _answers(consent: Consent, rendering: Rendering) -> list[Markup]:
+    """Return what the visitor accepted and what the visitor rejected, if that is not all or nothing."""
     translator = rendering.translator
-    if not consent.decided_at:
-        return translator.gettext_html("You have not answered yet.")
-    decided = translator.format_date(consent.decided_at)
     if consent.status is not ConsentStatus.GIVEN:
-        return translator.gettext_html(_STATUSES[consent.status], date=decided)
+        return []
     accepted = [
         rendering.owner_text(row["title"])
         for row in rendering.policy["categories"]
         if row["id"] in consent.granted
     ]
     accepted += _exceptions(consent, rendering, allowed=True)
-    return translator.gettext_html(
-        "You accepted on %(date)s: %(purposes)s.", date=decided, purposes=translator.format_list(accepted)
-    )
+    rejected = [rendering.owner_text(row["title"]) for row in _refused_categories(consent, rendering)]
+    rejected += _exceptions(consent, rendering, allowed=False)
+    sentences = [
+        # Translators: %(names)s is a list of names of purposes and third parties, which stands alone.
+        translator.pgettext_html(
+            "your choice", "Accepted: %(names)s.", names=translator.format_list(accepted)
+        )
+    ]
+    if rejected:
+        sentences.append(
+            # Translators: %(names)s is a list of names of purposes and third parties, which stands alone.
+            translator.pgettext_html(
+                "your choice", "Rejected: %(names)s.", names=translator.format_list(rejected)
+            )
+        )
+    return sentences
 
 
 def _refused_categories(consent: Consent, rendering: Rendering) -> list[Row]:
     """Return the categories that the visitor refused while granting others."""
-    if consent.status is not ConsentStatus.GIVEN:
-        return []
     return [
         row
         for row in rendering.policy["categories"]
@@ -290,9 +335,3 @@ def with_answers(category: Row, rendering: Rendering, consent: Consent) -> Row:
         "vendors": vendors,
         "deviates": any(vendor["answer"] is not None for vendor in vendors),
     }
-
-
-def error_text(status: int, translator: Translator) -> tuple[str, str]:
-    """Return a title and a sentence for an HTTP status, for a visitor who pressed a button; not escaped."""
-    title, detail = _ERRORS.get(status, _ERRORS[400])
-    return translator.gettext(title), translator.gettext(detail)

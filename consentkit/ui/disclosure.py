@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from consentkit.notices import Notice
 from consentkit.policy import SAFEGUARDS, Category, Controller, Duration, Policy, Site, Tracker, Vendor
-from consentkit.ui.i18n import N_, Translator
+from consentkit.ui.i18n import N_, NP_, Translator
 
 __all__ = ["Disclosure", "Row", "web_address"]
 
@@ -15,76 +15,90 @@ Row = dict[str, Any]
 
 _LEGAL_BASES = {
     "strictly_necessary": N_(
-        "Needed for the service that you ask for; no consent is asked (article 5(3) of the ePrivacy Directive)"
+        "Strictly necessary for the service you asked for; no consent needed (article 5(3) of the ePrivacy Directive)"
     ),
     "exempt": N_(
-        "Exempt from consent; you can object (article 5(3) of the ePrivacy Directive and its national law)"
+        "Exempt from consent; you can object (article 5(3) of the ePrivacy Directive and national law)"
     ),
     "consent": N_("Your consent (article 6(1)(a) GDPR and article 5(3) of the ePrivacy Directive)"),
 }
 _KINDS = {
-    "cookie": N_("Cookie"),
-    "local_storage": N_("Local storage"),
-    "session_storage": N_("Session storage"),
-    "indexed_db": N_("Database in the browser"),
-    "cache_storage": N_("Cache storage"),
-    "pixel": N_("Tracking pixel"),
-    "url_decoration": N_("Mark in links"),
-    "fingerprint": N_("Fingerprint of the device"),
-    "script": N_("Script that reads the device"),
+    "cookie": NP_("kind of item", "Cookie"),
+    "local_storage": NP_("kind of item", "Local storage"),
+    "session_storage": NP_("kind of item", "Session storage"),
+    "indexed_db": NP_("kind of item", "Database in the browser"),
+    "cache_storage": NP_("kind of item", "Cache storage"),
+    "pixel": NP_("kind of item", "Tracking pixel"),
+    "url_decoration": NP_("kind of item", "Link parameter"),
+    "fingerprint": NP_("kind of item", "Device fingerprint"),
+    "script": NP_("kind of item", "Script that reads information from the device"),
 }
 _NECESSITIES = {
-    "session": N_("keeps your visit together"),
-    "auth": N_("keeps you logged in"),
-    "basket": N_("keeps your basket"),
-    "load_balancing": N_("spreads visitors over our servers"),
-    "security": N_("keeps the service safe"),
-    "consent_choice": N_("remembers your choice about cookies"),
-    "ui_preference_requested": N_("remembers a setting that you asked for"),
-    "media_playback": N_("plays what you asked for"),
+    "session": NP_("why an item is needed", "recognises you during your visit"),
+    "auth": NP_("why an item is needed", "keeps you logged in"),
+    "basket": NP_("why an item is needed", "remembers what is in your basket"),
+    "load_balancing": NP_("why an item is needed", "spreads the load across our servers"),
+    "security": NP_("why an item is needed", "keeps the service secure"),
+    "consent_choice": NP_("why an item is needed", "remembers your choice about cookies"),
+    "ui_preference_requested": NP_("why an item is needed", "remembers a setting you chose"),
+    "media_playback": NP_("why an item is needed", "plays what you asked for"),
 }
 _ROLES = {
-    "controller": N_("Decides for itself what it does with the data (controller)"),
-    "joint_controller": N_("Decides together with us what happens with the data (joint controller)"),
-    "processor": N_("Works with the data for us alone (processor)"),
+    "controller": NP_("role of a third party", "Decides itself how the data is used (controller)"),
+    "joint_controller": NP_(
+        "role of a third party", "Decides with us how the data is used (joint controller)"
+    ),
+    "processor": NP_("role of a third party", "Processes the data only on our behalf (processor)"),
 }
 _SAFEGUARDS = {
-    "none_required": N_("None needed within the European Economic Area"),
-    "adequacy": N_("Adequacy decision of the European Commission"),
-    "scc": N_("Standard contractual clauses of the European Commission"),
-    "scc_authority": N_("Standard contractual clauses of a supervisory authority"),
-    "bcr": N_("Binding corporate rules"),
-    "code_of_conduct": N_("Approved code of conduct"),
-    "certification": N_("Approved certification"),
-    "ad_hoc_clauses": N_("Contract that a supervisory authority approved"),
+    "none_required": NP_("transfer safeguard", "Not needed within the European Economic Area"),
+    "adequacy": NP_("transfer safeguard", "Adequacy decision of the European Commission"),
+    "scc": NP_("transfer safeguard", "Standard contractual clauses of the European Commission"),
+    "scc_authority": NP_("transfer safeguard", "Standard contractual clauses of a supervisory authority"),
+    "bcr": NP_("transfer safeguard", "Binding corporate rules"),
+    "code_of_conduct": NP_("transfer safeguard", "Approved code of conduct"),
+    "certification": NP_("transfer safeguard", "Approved certification"),
+    "ad_hoc_clauses": NP_("transfer safeguard", "Contract approved by a supervisory authority"),
 }
 _CONDITIONS = {
-    "dpf_certified": N_("certified under the EU-US Data Privacy Framework"),
-    "commercial_org": N_("a commercial organisation under the Canadian PIPEDA"),
+    "dpf_certified": NP_(
+        "condition of a transfer safeguard", "certified under the EU-US Data Privacy Framework"
+    ),
+    "commercial_org": NP_(
+        "condition of a transfer safeguard", "a commercial organisation under the Canadian PIPEDA"
+    ),
 }
+_ARTICLES = (
+    # Translators: Reference to a law, as lawyers write it in your language.
+    NP_("reference", "article %(article)s GDPR"),
+    # Translators: Reference to a law, as lawyers write it in your language.
+    NP_("reference", "article %(article)s(%(paragraph)s) GDPR"),
+    # Translators: Reference to a law, as lawyers write it in your language.
+    NP_("reference", "article %(article)s(%(paragraph)s)(%(point)s) GDPR"),
+)
 _DATA_KINDS = {
-    "Age": N_("age"),
-    "BrowserFingerprint": N_("fingerprint of the browser"),
-    "BrowsingBehaviour": N_("browsing behaviour"),
-    "BrowsingReferral": N_("the page that you came from"),
-    "Country": N_("country"),
-    "DeviceBased": N_("data about the device"),
-    "DeviceOperatingSystem": N_("operating system"),
-    "DeviceSoftware": N_("software of the device"),
-    "EmailAddress": N_("e-mail address"),
-    "Gender": N_("gender"),
-    "Identifier": N_("identifiers"),
-    "Interest": N_("interests"),
-    "IPAddress": N_("IP address"),
-    "Language": N_("language"),
-    "Location": N_("location"),
-    "Name": N_("name"),
-    "Preference": N_("preferences"),
-    "Profile": N_("profile"),
-    "Purchase": N_("purchases"),
-    "SocialMediaCommunication": N_("what you write on social media"),
-    "SocialMediaData": N_("data on social media"),
-    "UserAgent": N_("kind of browser"),
+    "Age": NP_("kind of data", "age"),
+    "BrowserFingerprint": NP_("kind of data", "browser fingerprint"),
+    "BrowsingBehaviour": NP_("kind of data", "browsing behaviour"),
+    "BrowsingReferral": NP_("kind of data", "the page you came from"),
+    "Country": NP_("kind of data", "country"),
+    "DeviceBased": NP_("kind of data", "information about the device"),
+    "DeviceOperatingSystem": NP_("kind of data", "operating system"),
+    "DeviceSoftware": NP_("kind of data", "software on the device"),
+    "EmailAddress": NP_("kind of data", "e-mail address"),
+    "Gender": NP_("kind of data", "gender"),
+    "Identifier": NP_("kind of data", "identifiers"),
+    "Interest": NP_("kind of data", "interests"),
+    "IPAddress": NP_("kind of data", "IP address"),
+    "Language": NP_("kind of data", "language"),
+    "Location": NP_("kind of data", "location"),
+    "Name": NP_("kind of data", "name"),
+    "Preference": NP_("kind of data", "preferences"),
+    "Profile": NP_("kind of data", "profile"),
+    "Purchase": NP_("kind of data", "purchases"),
+    "SocialMediaCommunication": NP_("kind of data", "what you write on social media"),
+    "SocialMediaData": NP_("kind of data", "data from social media"),
+    "UserAgent": NP_("kind of data", "browser type"),
 }
 """Terms of the Data Privacy Vocabulary in words. Any other term is split at its capitals."""
 
@@ -220,7 +234,7 @@ class Disclosure:
         return {
             "name": tracker.name,
             "kind": tracker.kind,
-            "kind_words": self._translator.gettext(_KINDS[tracker.kind]),
+            "kind_words": self._translator.pgettext("kind of item", _KINDS[tracker.kind]),
             "category": tracker.category,
             "vendor": tracker.vendor,
             "owner": vendor.name if vendor else self._policy.controller.name,
@@ -234,7 +248,7 @@ class Disclosure:
             "partitioned": tracker.partitioned,
             "necessity": tracker.necessity,
             "necessity_words": tracker.necessity
-            and self._translator.gettext(_NECESSITIES[tracker.necessity]),
+            and self._translator.pgettext("why an item is needed", _NECESSITIES[tracker.necessity]),
             "personal_data": tracker.personal_data,
         }
 
@@ -244,7 +258,7 @@ class Disclosure:
             "name": vendor.name,
             "legal_entity": vendor.legal_entity,
             "role": vendor.role,
-            "role_words": self._translator.gettext(_ROLES[vendor.role]),
+            "role_words": self._translator.pgettext("role of a third party", _ROLES[vendor.role]),
             "category": vendor.category,
             "country": vendor.country,
             "country_name": self._translator.country_name(vendor.country),
@@ -268,17 +282,29 @@ class Disclosure:
         ]
         return {
             "id": vendor.safeguard,
-            "words": self._translator.gettext(_SAFEGUARDS.get(vendor.safeguard, safeguard.label)),
+            "words": self._translator.pgettext(
+                "transfer safeguard", _SAFEGUARDS.get(vendor.safeguard, safeguard.label)
+            ),
             "articles": list(safeguard.articles),
+            "articles_words": [self._article_words(article) for article in safeguard.articles],
             "iri": safeguard.iri,
             "conditions": conditions,
-            "conditions_words": [self._translator.gettext(_CONDITIONS[name]) for name in conditions],
+            "conditions_words": [
+                self._translator.pgettext("condition of a transfer safeguard", _CONDITIONS[name])
+                for name in conditions
+            ],
             "copy": vendor.safeguard_copy,
         }
 
+    def _article_words(self, article: str) -> str:
+        """Return a reference to an article of the GDPR, such as `46(2)(c)`, in words."""
+        number, *parts = re.findall(r"\w+", article)
+        values = {"article": number, **dict(zip(("paragraph", "point"), parts, strict=False))}
+        return self._translator.pgettext("reference", _ARTICLES[len(parts)]) % values
+
     def _data_words(self, term: str) -> str:
         if term in _DATA_KINDS:
-            return self._translator.gettext(_DATA_KINDS[term])
+            return self._translator.pgettext("kind of data", _DATA_KINDS[term])
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", term).lower()
 
 

@@ -24,6 +24,7 @@ def figure(
     base: str,
     page: str | None,
     link: str | None = None,
+    kind: str = "content",
 ) -> Markup:
     """Return the figure that embeds a vendor's content.
 
@@ -35,9 +36,12 @@ def figure(
         base: path of the library's pages.
         page: path of the page with the figure, to return to after a decision; None if there is none to return to.
         link: address of the link; None for that of the content.
+        kind: what is embedded, one of `EMBED_KINDS`.
     """
     figure_id = f"consent-embed-{blake2s(f'{vendor} {url}'.encode(), digest_size=4).hexdigest()}"
     query = {"u": url, "s": signature} | ({"next": f"{page}#{figure_id}"} if page else {})
+    if kind != "content":
+        query["kind"] = kind
     return _FIGURE.format(
         id=figure_id, base=base, vendor=vendor, query=urlencode(query), title=title, link=link or url
     )

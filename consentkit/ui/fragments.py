@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from consentkit.consent import Consent, ConsentStatus
 from consentkit.headers import local_path, own_path
 from consentkit.policy import Policy, Site
-from consentkit.ui.banner_text import first_layer
+from consentkit.ui.banner_text import arrival_sentences, first_layer
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.rendering import Renderings
 
@@ -143,17 +143,19 @@ class Fragments:
         return self._with_path(html, view)
 
     def arrival(self, view: View, site: str) -> str:
-        """Return a line, which can be closed, that names the site from which the choice came (REQUIREMENTS XS-08).
+        """Return a line, which can be closed, about the choice that came from another site (REQUIREMENTS XS-08).
 
         Raises:
             UnknownSiteError: the policy lists no such site.
         """
         base = own_path(view.root_path, self._prefix)
-        return self._renderings.best_for(view.language).render(
+        rendering = self._renderings.best_for(view.language)
+        return rendering.render(
             "arrival.html",
             base=base,
             query=next_query(local_path(view.next, base)),
             site=self._policy.site(site),
+            sentences=arrival_sentences(view.consent, self._policy.site(site).name, rendering),
         )
 
     def _with_path(self, html: str, view: View) -> str:
@@ -170,7 +172,9 @@ class Fragments:
         ends: str | None,
     ) -> str:
         rendering = self._renderings[language]
-        first = first_layer(rendering, asking, changes=changes, gpc=gpc, ends=ends)
+        first = first_layer(
+            rendering, asking, changes=changes, gpc=gpc, ends=ends, travels=bool(self._partners)
+        )
         return rendering.render(
             "banner.html",
             base=base,

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from consentkit.errors import ConfigurationError
 from consentkit.policy import Duration
 
-__all__ = ["LOCALES", "N_", "Translator", "direction"]
+__all__ = ["LOCALES", "NN_", "NP_", "N_", "DurationForms", "Translator", "direction"]
 
 _DOMAIN = "consentkit"
 LOCALES = Path(__file__).parent / "locales"
@@ -39,9 +39,23 @@ _CLDR = {"en": "en_001"}
 """English without a country writes 22 November 2026, as most of its readers here do."""
 
 
+DurationForms = Mapping[Unit, tuple[str, str]]
+"""A sentence about a length of time: singular and plural, by the unit whose number the sentence contains."""
+
+
 def N_(text: str) -> str:
     """Mark a text for extraction into the catalogue, and return it unchanged; `Translator` translates it where it is used."""
     return text
+
+
+def NP_(context: str, text: str) -> str:
+    """Mark a text with a context for extraction, and return the text unchanged."""
+    return text
+
+
+def NN_(singular: str, plural: str) -> tuple[str, str]:
+    """Mark the forms of a text that depends on a number for extraction, and return both unchanged."""
+    return singular, plural
 
 
 def direction(language: str) -> Literal["ltr", "rtl"]:
@@ -77,9 +91,17 @@ class Translator:
         """Translate a text without placeholders; the result is not escaped."""
         return self._catalogue.gettext(text)
 
+    def pgettext(self, context: str, text: str, /) -> str:
+        """Translate a short text, whose context tells it from the same words elsewhere; the result is not escaped."""
+        return self._catalogue.pgettext(context, text)
+
     def gettext_html(self, text: str, /, **values: object) -> Markup:
         """Translate a text and replace each `%(name)s`; everything but values that are `Markup` is escaped."""
         return Markup(self.escaped_gettext(text)) % values  # noqa: S704 - escaped
+
+    def pgettext_html(self, context: str, text: str, /, **values: object) -> Markup:
+        """Translate a short text with a context, and replace its placeholders like `gettext_html`."""
+        return Markup(self.escaped_pgettext(context, text)) % values  # noqa: S704 - escaped
 
     def ngettext_html(self, singular: str, plural: str, number: int, /, **values: object) -> Markup:
         """Translate a text that depends on a number, `%(num)s`, and replace its placeholders like `gettext_html`."""
@@ -92,6 +114,50 @@ class Translator:
     def escaped_ngettext(self, singular: str, plural: str, number: int) -> str:
         """Translate a text that depends on a number and escape it, placeholders left in."""
         return str(escape(self._catalogue.ngettext(singular, plural, number)))
+
+    def escaped_pgettext(self, context: str, text: str) -> str:
+        """Translate a text with a context and escape it, placeholders left in."""
+        return str(escape(self._catalogue.pgettext(context, text)))
+
+    def escaped_npgettext(self, context: str, singular: str, plural: str, number: int) -> str:
+        """Translate a text with a context that depends on a number and escape it, placeholders left in."""
+        return str(escape(self._catalogue.npgettext(context, singular, plural, number)))
+
+    def duration_html(
+        self, forms: DurationForms, otherwise: str, duration: Duration, /, **values: object
+    ) -> Markup:
+        """Translate a sentence about a length of time, in the case that the sentence needs.
+
+        Args:
+            forms: the sentence for each unit, with the number as `%(num)s`.
+            otherwise: the sentence for any other length, with `%(duration)s` where the length stands alone.
+            duration: the length of time.
+            values: the other placeholders of the sentence.
+        """
+        parts = _split(duration)
+        amount, unit = parts[0]
+        if len(parts) == 1 and unit in forms:
+            return self.ngettext_html(*forms[unit], amount, **values)
+        return self.gettext_html(otherwise, duration=self.format_lifetime(duration), **values)
+
+    def longer_html(
+        self, forms: DurationForms, otherwise: str, old: Duration, new: Duration, /, **values: object
+    ) -> Markup:
+        """Translate a sentence about a length of time that has grown.
+
+        `forms` have the new number as `%(num)s` and the old number, of the same unit, as `%(old)s`. In `otherwise` both
+        lengths stand alone, as `%(duration)s` and `%(old)s`.
+        """
+        (before, *more_before), (after, *more_after) = _split(old), _split(new)
+        if not more_before and not more_after and before[1] == after[1] and after[1] in forms:
+            return self.ngettext_html(*forms[after[1]], after[0], old=before[0], **values)
+        words = {"old": self.format_lifetime(old), "duration": self.format_lifetime(new)}
+        return self.gettext_html(otherwise, **words, **values)
+
+    def format_names(self, names: Iterable[str]) -> Markup:
+        """Write a list of names in quotation marks, so that a sentence around them needs no other form of a name."""
+        # Translators: A name of a purpose or a third party in a sentence, in your language's quotation marks.
+        return self.format_list(self.pgettext_html("quoted name", "“%(name)s”", name=name) for name in names)
 
     def format_list(self, items: Iterable[str]) -> Markup:
         """Write a list ("a, b and c"); items that are not `Markup` are escaped."""
@@ -106,9 +172,10 @@ class Translator:
         return format_date(moment.date(), "long", self._locale)
 
     def format_lifetime(self, lifetime: Duration | str) -> str:
-        """Write how long a tracker is kept or an answer is valid; any value but a Duration stands for a session."""
+        """Write how long a tracker is kept or a choice lasts; any value but a Duration stands for a session."""
         if not isinstance(lifetime, Duration):
-            return self.gettext("until you close the browser")
+            # Translators: Stands alone in a table, under "Expires".
+            return self.gettext("when you close the browser")
         # Not format_unit, because that has no days in Dutch and no months in Portuguese (Babel 2.18).
         parts = [
             format_timedelta(

@@ -1,4 +1,4 @@
-"""The documents that visitors read: preference centre, cookie policy, sites, errors. All of them work without JavaScript.
+"""The documents that visitors read: settings page, cookie policy, sites, errors. All of them work without JavaScript.
 
 Forms post the fields of the HTTP contract: `choice`, `category.ID`, `vendor.ID`, and hidden `next`, `notice` (whole
 digest), `language` and `surface`.
@@ -18,12 +18,15 @@ from consentkit.policy import Policy
 from consentkit.ui.assets import shipped_assets
 from consentkit.ui.banner_text import (
     combined_data_sentence,
-    error_text,
+    travel_sentence,
+    validity_sentence,
     visitor_status,
     with_answers,
 )
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.disclosure import Row
+from consentkit.ui.embed_text import EmbedText, embed_text
+from consentkit.ui.error_text import error_text
 from consentkit.ui.fragments import Fragments, View, new_submission, next_query, stylesheet_link
 from consentkit.ui.rendering import Rendering, Renderings
 
@@ -103,7 +106,7 @@ class Pages:
     # Documents
 
     def preferences(self, view: View) -> str:
-        """Return the preference centre."""
+        """Return the settings page."""
         rendering = self._renderings.best_for(view.language)
         consent = view.consent
         return self._document(
@@ -112,7 +115,8 @@ class Pages:
             here="",
             state=visitor_status(consent, rendering),
             news=change_sentences(consent.changes, rendering),
-            validity=rendering.policy["validity_words"],
+            validity=validity_sentence(rendering),
+            travel=travel_sentence(rendering, travels=bool(self._partners)),
             categories=[with_answers(row, rendering, consent) for row in rendering.policy["categories"]],
         )
 
@@ -155,6 +159,11 @@ class Pages:
             purpose=rendering.titles[self._policy.category(category).id],
             vendor=self._policy.vendor(vendor).name if vendor else None,
         )
+
+    def embed_text(self, view: View, kind: str, vendor: Row) -> EmbedText:
+        """Return the words of a placeholder for content of a vendor, given as a row of the cookie policy."""
+        translator = self._renderings.best_for(view.language).translator
+        return embed_text(kind, vendor["name"], translator, profiling=vendor["profiling"])
 
     def render(self, template: str, view: View, /, **values: Any) -> str:
         """Render a template with the variables that all documents have."""
@@ -223,6 +232,8 @@ class Pages:
             "handoff": self._partners,
             "titles": rendering.titles,
             "combination": combined_data_sentence(rendering),
+            "validity": validity_sentence(rendering),
+            "travel": travel_sentence(rendering, travels=bool(self._partners)),
         }
 
     def _site_address(self, origin: str, view: View) -> str:

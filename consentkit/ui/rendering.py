@@ -136,7 +136,11 @@ def _environment(templates: Sequence[Path], translator: Translator) -> Environme
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
-        translator.escaped_gettext, translator.escaped_ngettext, newstyle=True
+        translator.escaped_gettext,
+        translator.escaped_ngettext,
+        newstyle=True,
+        pgettext=translator.escaped_pgettext,
+        npgettext=translator.escaped_npgettext,
     )
     return environment
 

@@ -21,33 +21,74 @@ def without(key: str, name: str) -> list[dict[str, Any]]:
 
 def test_a_new_vendor_is_one_sentence_that_covers_its_trackers() -> None:  # VA-05
     old = policy_of(vendors=without("vendors", "adhub"), trackers=without("trackers", "adhub"))
-    assert sentences(old, policy_of()) == ["A new third party for Tracking: AdHub Exchange, Singapore."]
+    assert sentences(old, policy_of()) == [
+        "There is a new third party for the purpose “Tracking”: AdHub Exchange (Singapore)."
+    ]
     assert sentences(old, policy_of(), "nl") == [
-        "Een nieuwe derde partij voor Tracking: AdHub Exchange, Singapore."
+        "Er is een nieuwe derde partij voor het doel “Tracking”: AdHub Exchange (Singapore)."
     ]
 
 
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"vendors": {"adhub": {"country": "IN"}}}, "AdHub Exchange is now in: India."),
-        ({"vendors": {"adhub": {"name": "AdHub"}}}, "A third party has another name: AdHub."),
-        ({"vendors": {"adhub": {"legal_entity": "X"}}}, "AdHub Exchange now belongs to another company."),
-        ({"vendors": {"adhub": {"role": "processor"}}}, "AdHub Exchange now has another role."),
-        ({"vendors": {"google_analytics": {"retention": "P2Y"}}}, "Google Analytics now keeps data longer."),
-        ({"vendors": {"adhub": {"data": ["Age"]}}}, "AdHub Exchange now receives other kinds of data."),
-        ({"trackers": {"_ga*": {"lifetime": "P2Y"}}}, "_ga* now stays longer on your device."),
-        ({"trackers": {"reading_list": {"third_party": True}}}, "reading-list now belongs to a third party."),
-        ({"trackers": {"reading_list": {"personal_data": True}}}, "reading-list now holds personal data."),
-        ({"trackers": {"_ga*": {"purpose": {"en": "x", "nl": "y"}}}}, "_ga* now has another purpose."),
-        ({"categories": {"social": {"title": {"en": "Fun", "nl": "y"}}}}, "A purpose has another name: Fun."),
+        (
+            {"vendors": {"adhub": {"country": "IN"}}},
+            "AdHub Exchange has moved to another country: India (before: Singapore).",
+        ),
+        ({"vendors": {"adhub": {"name": "AdHub"}}}, "A third party has a new name: AdHub."),
+        (
+            {"vendors": {"adhub": {"legal_entity": "X"}}},
+            "AdHub Exchange now belongs to another company: X (before: AdHub Pte Ltd).",
+        ),
+        (
+            {"vendors": {"adhub": {"role": "processor"}}},
+            "AdHub Exchange now has another role in how your data is used.",
+        ),
+        (
+            {"vendors": {"google_analytics": {"retention": "P15M"}}},
+            "Google Analytics now keeps data for 15 months (it was 14).",
+        ),
+        (
+            {"vendors": {"google_analytics": {"retention": "P2Y"}}},
+            "Google Analytics now keeps data longer: 2 years (before: 14 months).",
+        ),
+        (
+            {"vendors": {"google_analytics": {"retention": None}}},
+            "Google Analytics no longer states how long it keeps data.",
+        ),
+        ({"vendors": {"adhub": {"data": ["Age"]}}}, "AdHub Exchange now receives more kinds of data."),
+        (
+            {"trackers": {"_ga*": {"lifetime": "P14M"}}},
+            "The cookie “_ga*” is now kept for 14 months (it was 13).",
+        ),
+        (
+            {"trackers": {"_ga*": {"lifetime": "P2Y"}}},
+            "“_ga*” is now kept longer: 2 years (before: 13 months).",
+        ),
+        (
+            {"trackers": {"reading_list": {"third_party": True}}},
+            "“reading-list” now belongs to a third party.",
+        ),
+        (
+            {"trackers": {"reading_list": {"personal_data": True}}},
+            "“reading-list” now contains personal data.",
+        ),
+        (
+            {"trackers": {"_ga*": {"purpose": {"en": "x", "nl": "y"}}}},
+            "“_ga*” is now used for something else.",
+        ),
+        (
+            {"categories": {"social": {"title": {"en": "Fun", "nl": "y"}}}},
+            "A purpose has a new name: Fun.",
+        ),
         (
             {"categories": {"social": {"description": {"en": "x", "nl": "y"}}}},
-            "The purpose Social is described in other words.",
+            "The purpose “Social” is now described differently.",
         ),
         (
             {"categories": {"social": {"combines_across_sites": True}}},
-            "Data from all our sites is now combined for Social.",
+            "For the purpose “Social” we now combine your data from all our sites.",
         ),
     ],
 )
@@ -60,7 +101,10 @@ def test_every_incompatible_change_has_a_sentence(changed: dict[str, Any], sente
     ("field", "sentence"),
     [
         ("profiling", "AdHub Exchange may now build a profile of you."),
-        ("safeguard", "The data that AdHub Exchange receives outside Europe is protected in another way."),
+        (
+            "safeguard",
+            "The data that AdHub Exchange receives outside the European Economic Area is now protected in another way.",
+        ),
     ],
 )
 def test_new_profiling_and_another_safeguard_have_sentences(field: str, sentence: str) -> None:  # VA-05
@@ -72,8 +116,8 @@ def test_another_controller_has_sentences() -> None:  # VA-05
     controller = policy_of().controller.model_dump(mode="json", exclude_none=True)
     new = policy_of(controller=controller | {"name": "Other BV", "country": "BE"})
     assert sentences(policy_of(), new) == [
-        "The controller is now Other BV.",
-        "The controller Other BV is now in another country.",
+        "Other BV is now responsible for this site (before: Hardlopen Media BV).",
+        "Other BV has moved to another country: Belgium (before: Netherlands).",
     ]
 
 
@@ -83,7 +127,7 @@ def test_a_new_purpose_is_named_and_a_removed_one_is_not_mentioned() -> None:  #
         vendors=without("vendors", "youtube"),
         trackers=[row for row in rows("trackers") if row["category"] != "social"],
     )
-    assert "A new purpose: Social." in sentences(old, policy_of())
+    assert "There is a new purpose: Social." in sentences(old, policy_of())
     assert sentences(policy_of(), old) == []
 
 
@@ -96,6 +140,59 @@ def test_other_changes_have_a_general_sentence() -> None:
     ]
     assert list(change_sentences(changes, Renderings(policy, Notice.of(policy))["en"])) == [
         "The group of our sites has changed.",
-        "The purpose gone is described in other words.",
-        "gone is now in: US.",
+        "The purpose “gone” is now described differently.",
+        "gone has moved to another country: United States (before: Netherlands).",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "english", "dutch"),
+    [
+        (
+            "cookie",
+            "P1Y",
+            "P2Y",
+            "The cookie “visits” is now kept for 2 years (it was 1).",
+            "De cookie “visits” wordt nu 2 jaar bewaard (dat was 1).",
+        ),
+        (
+            "cookie",
+            "P12D",
+            "P13D",
+            "The cookie “visits” is now kept for 13 days (it was 12).",
+            "De cookie “visits” wordt nu 13 dagen bewaard (dat was 12).",
+        ),
+        (
+            "local_storage",
+            "P12M",
+            "P13M",
+            "“visits” is now kept longer: 13 months (before: 1 year).",
+            "“visits” wordt nu langer bewaard: 13 maanden (eerst: 1 jaar).",
+        ),
+        (
+            "cookie",
+            "P1M",
+            "P1M2D",
+            "“visits” is now kept longer: 1 month, 2 days (before: 1 month).",
+            "“visits” wordt nu langer bewaard: 1 maand en 2 dagen (eerst: 1 maand).",
+        ),
+        (
+            "cookie",
+            "session",
+            "P1D",
+            "“visits” now stays after you close the browser: 1 day.",
+            "“visits” blijft nu staan nadat je de browser sluit: 1 dag.",
+        ),
+    ],
+)
+def test_a_longer_lifetime_is_told_with_both_lengths(
+    kind: str, old: str, new: str, english: str, dutch: str
+) -> None:  # VA-05
+    before, after = (
+        policy_of(
+            trackers=rows("trackers", **{"_ga*": {"name": "visits", "kind": kind, "lifetime": lifetime}})
+        )
+        for lifetime in (old, new)
+    )
+    assert sentences(before, after) == [english]
+    assert sentences(before, after, "nl") == [dutch]

@@ -88,7 +88,7 @@ def test_every_kind_of_tracker_has_a_name(kind: str) -> None:  # LB-02
 
 def test_a_functional_tracker_has_its_necessity() -> None:  # LB-06
     told = row(policy_of(), "trackers", "session")
-    assert (told["necessity"], told["necessity_words"]) == ("session", "keeps your visit together")
+    assert (told["necessity"], told["necessity_words"]) == ("session", "recognises you during your visit")
     assert row(policy_of(), "trackers", "_ga*")["necessity_words"] is None
 
 
@@ -109,6 +109,7 @@ def test_a_transfer_has_its_safeguard_with_article_and_copy() -> None:  # TR-05
         "id": "scc",
         "words": "Standard contractual clauses of the European Commission",
         "articles": ["46(2)(c)"],
+        "articles_words": ["article 46(2)(c) GDPR"],
         "iri": "https://w3id.org/dpv/legal/eu/gdpr#A46-2-c",
         "conditions": [],
         "conditions_words": [],
@@ -137,7 +138,7 @@ def test_a_vendor_has_its_role_data_and_retention() -> None:  # IN-03, IN-04
     told = row(policy_of(), "vendors", "google-analytics")
     assert told["role"] == "processor"
     assert told["role_words"].endswith("(processor)")
-    assert told["data_words"] == ["IP address", "browsing behaviour", "data about the device"]
+    assert told["data_words"] == ["IP address", "browsing behaviour", "information about the device"]
     assert (told["retention"], told["retention_words"]) == ("P14M", "14 months")
     assert told["profiling"] is True
     assert row(policy_of(), "vendors", "youtube")["retention"] is None

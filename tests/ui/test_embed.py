@@ -20,6 +20,12 @@ def test_a_figure_loads_only_from_this_site_and_links_to_the_content() -> None:
     assert frame.get("allow") == "fullscreen; autoplay; encrypted-media; picture-in-picture"
 
 
+def test_a_figure_tells_the_frame_what_it_embeds() -> None:
+    html = figure("youtube", URL, "x", signature="S", base="/consent", page="/x", kind="video")
+    query = parse_qs(next(tree(html).iter("iframe")).get("src").partition("?")[2])
+    assert query["kind"] == ["video"] and list(query) == ["u", "s", "next", "kind"]
+
+
 def test_a_figure_may_link_elsewhere_and_have_no_page_to_return_to() -> None:
     html = figure("youtube", URL, "x", signature="S", base="/consent", page=None, link="https://youtu.be/a")
     (link,) = tree(html).iter("a")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from consentkit.config import load_policy
 from consentkit.consent.model import Consent
 from consentkit.errors import UnknownSiteError
 from consentkit.ui.fragments import NEXT, NEXT_QUERY, NEXT_QUOTED, SUBMISSION, fill_in, next_query
@@ -111,6 +112,40 @@ def test_the_first_layer_names_controller_purposes_and_withdrawal(
     assert tree(html).find("body/section").get("lang") == language
 
 
+@pytest.mark.parametrize(("language", "most"), [("en", 115), ("nl", 122)])
+def test_the_banner_of_the_example_is_short(language: str, most: int) -> None:  # UI-05
+    descriptions = {
+        "analytical": {
+            "en": "To count visits and see what is read",
+            "nl": "Om bezoeken te tellen en te zien wat er wordt gelezen",
+        },
+        "tracking": {
+            "en": "To build a profile of you, so that content and ads match your interests, "
+            "and to credit partners for sales",
+            "nl": "Om een profiel van je te maken, zodat inhoud en advertenties bij je passen, "
+            "en om verkopen met partners te verrekenen",
+        },
+        "social": {
+            "en": "To let you watch videos, share, like and comment",
+            "nl": "Om je video's te laten bekijken, delen, liken en reageren",
+        },
+    }
+    example = load_policy("examples/running_magazine/consent.toml")
+    policy = example.model_copy(
+        update={
+            "categories": tuple(
+                category.model_copy(
+                    update={"description": descriptions.get(category.id, category.description)}
+                )
+                for category in example.categories
+            )
+        }
+    )
+    html = pages(policy, handoff=["trailhead", "shoelab"]).banner(view(undecided(policy), language))
+    text = next(part for part in tree(html).iter("div") if part.get("class") == "cookie-consent-text")
+    assert len("".join(text.itertext()).split()) <= most
+
+
 def test_the_first_layer_links_to_the_policy_and_the_sites() -> None:  # IN-03, XS-01
     links = [link.get("href").split("?")[0] for link in tree(PAGES.banner(view(undecided()))).iter("a")]
     assert links == ["/consent", "/consent/policy", "/consent/sites"]
@@ -133,12 +168,12 @@ def test_asking_again_covers_only_the_changed_purposes_and_names_the_changes() -
     html = PAGES.banner(view(seen))
     text = words(html)
     assert (
-        "We ask you again, because this changed since your answer: AdHub Exchange may now build a profile"
+        "We’re asking again because this has changed since your last choice: AdHub Exchange may now build a profile"
         in text
     )
     assert "Tracking:" in text
     assert "Social:" not in text
-    assert "Your other answers stay; all of them end on 22 May 2027." in text
+    assert "Your other choices stay as they are until 22 May 2027." in text
     accept, reject = tree(html).iter("form")
     assert [fields(form)["choice"] for form in (accept, reject)] == [["change"], ["change"]]
     assert [fields(form)["category.tracking"] for form in (accept, reject)] == [["on"], ["off"]]
@@ -181,16 +216,19 @@ def test_the_banner_links_to_the_handoff_of_every_partner_site() -> None:
     links = {
         "".join(link.itertext()): link.get("href") for link in tree(made.banner(view(undecided()))).iter("a")
     }
-    address = urlsplit(links["I already chose on Trailhead"])
+    address = urlsplit(links["Use my choice from Trailhead"])
     assert address.path == "/consent/handoff/start"
     assert parse_qs(address.query) == {"iss": ["trailhead"], "next": ["/articles/stretching?page=2"]}
-    assert "through our links" in words(made.sites(view(undecided())))
-    assert "through our links" not in words(PAGES.sites(view(undecided())))
+    assert "follow links between our sites" in words(made.sites(view(undecided())))
+    assert "follow links between our sites" not in words(PAGES.sites(view(undecided())))
 
 
 def test_the_arrival_line_names_the_other_site_and_can_be_closed() -> None:  # XS-08, AX-08
     html = PAGES.arrival(view(decided(), "nl"), "trailhead")
-    assert words(html) == "Je keuze op Trailhead geldt hier ook. Cookie-instellingen Sluiten"
+    assert (
+        words(html)
+        == "Je hebt op Trailhead alles geaccepteerd; dat geldt nu ook hier. Cookie-instellingen Sluiten"
+    )
     (form,) = tree(html).iter("form")
     assert form.get("method") == "dialog"
     assert [element.get("role") for element in tree(html).iter("p")] == ["status"]

@@ -31,19 +31,21 @@ def catalogue(folder: Path, language: str, body: str, *, compiled: bool = False)
     return folder
 
 
-def messages(path: Path) -> dict[str, str]:
+def messages(path: Path) -> dict[tuple[str, str], str]:
+    """Return the translations by context and English text; plural forms are joined by NUL."""
     with path.open("rb") as lines:
-        found = {}
+        found: dict[tuple[str, str], str] = {}
         for message in read_po(lines):
             texts = (message.id, message.string)
-            ours, theirs = (one if isinstance(one, str) else "\0".join(one) for one in texts)
-            found[ours] = "" if message.fuzzy else theirs
-        return {ours: theirs for ours, theirs in found.items() if ours}
+            ours, theirs = (text if isinstance(text, str) else "\0".join(text) for text in texts)
+            if ours:
+                found[message.context or "", ours] = "" if message.fuzzy else theirs
+        return found
 
 
 def test_the_pot_file_has_exactly_the_messages_of_the_sources(tmp_path: Path) -> None:
     found = tmp_path / "found.pot"
-    keywords = ("-k", "gettext_html", "-k", "ngettext_html:1,2")
+    keywords = ("gettext_html", "ngettext_html:1,2", "pgettext_html:1c,2", "NP_:1c,2", "NN_:1,2")
     run(
         (
             sys.executable,
@@ -53,7 +55,7 @@ def test_the_pot_file_has_exactly_the_messages_of_the_sources(tmp_path: Path) ->
             "extract",
             "-F",
             "babel.cfg",
-            *keywords,
+            *(part for keyword in keywords for part in ("-k", keyword)),
             "-o",
             found,
             ".",
@@ -68,20 +70,38 @@ def test_the_pot_file_has_exactly_the_messages_of_the_sources(tmp_path: Path) ->
 def test_every_message_is_translated(path: Path) -> None:  # IN-07
     translated = messages(path)
     assert translated.keys() == messages(LOCALES / "consentkit.pot").keys()
-    assert [ours for ours, theirs in translated.items() if not all(theirs.split("\0"))] == []
+    assert [ours for (_, ours), theirs in translated.items() if not all(theirs.split("\0"))] == []
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
 def test_a_translation_has_the_placeholders_of_the_english_text(path: Path) -> None:
-    for ours, theirs in messages(path).items():
+    for (_, ours), theirs in messages(path).items():
         assert set(PLACEHOLDER.findall(theirs)) == set(PLACEHOLDER.findall(ours))
         for form in theirs.split("\0"):
             assert set(PLACEHOLDER.findall(form)) >= set(PLACEHOLDER.findall(ours.split("\0")[0]))
 
 
+def test_a_short_message_has_a_context_that_tells_where_it_stands() -> None:
+    assert [
+        text
+        for context, text in messages(LOCALES / "consentkit.pot")
+        if len(text.split("\0")[0].split()) <= 3 and not context
+    ] == []
+
+
+def test_every_length_of_time_in_a_sentence_is_one_number_with_plural_forms_or_stands_alone() -> None:
+    numbers = re.compile(r"\b(?:years?|months?|days?|hours?)\b")
+    for _, text in messages(LOCALES / "consentkit.pot"):
+        forms = text.split("\0")
+        if "%(duration)s" in text:
+            assert re.search(r": %\(duration\)s(?: \(before: %\(old\)s\))?\.$", text)
+        elif any(numbers.search(form) for form in forms):
+            assert len(forms) == 2 and all(form.count("%(num)s") == 1 for form in forms)
+
+
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
 def test_no_translation_equals_the_english_text(path: Path) -> None:  # IN-07
-    alike = {ours for ours, theirs in messages(path).items() if ours == theirs}
+    alike = {ours for (_, ours), theirs in messages(path).items() if ours == theirs}
     # Words that Dutch has taken over whole.
     assert alike <= {
         "Contact",
@@ -89,7 +109,7 @@ def test_no_translation_equals_the_english_text(path: Path) -> None:  # IN-07
         "Cookies",
         "Global Privacy Control",
         "Sites",
-        "article %(articles)s GDPR",
+        "“%(name)s”",
     }
 
 
@@ -97,7 +117,7 @@ def test_no_translation_equals_the_english_text(path: Path) -> None:  # IN-07
 def test_a_translation_ends_with_the_same_punctuation(path: Path) -> None:
     ends = [
         (ours, theirs)
-        for ours, theirs in messages(path).items()
+        for (_, ours), theirs in messages(path).items()
         if (ours[-1] in ".:?") != (theirs[-1] in ".:?")
     ]
     assert ends == []
@@ -111,9 +131,12 @@ def test_accept_and_reject_have_equally_long_labels_that_differ_in_the_verb(
     language: str, all_yes: str, all_no: str
 ) -> None:  # UI-02, UI-06
     words = Translator(language)
-    assert (words.gettext("Accept all"), words.gettext("Reject all")) == (all_yes, all_no)
+    assert (words.pgettext("button", "Accept all"), words.pgettext("button", "Reject all")) == (
+        all_yes,
+        all_no,
+    )
     for accept, reject in (("Accept", "Reject"), ("Accept all", "Reject all")):
-        yes, no = words.gettext(accept), words.gettext(reject)
+        yes, no = words.pgettext("button", accept), words.pgettext("button", reject)
         assert len(yes.split()) == len(no.split())
         assert 0.6 < len(no) / len(yes) < 1.6
         # The same words but for the verb, and both begin as a button does.
@@ -127,7 +150,8 @@ def test_the_shipped_catalogues_are_all_checked() -> None:
 
 @pytest.mark.parametrize("path", [*CATALOGUES, LOCALES / "consentkit.pot"], ids=lambda path: path.parts[-3])
 def test_no_text_persuades_or_claims_a_legitimate_interest(path: Path) -> None:  # UI-06, LB-07
-    text = "\n".join((*messages(path), *messages(path).values())).lower()
+    found = messages(path)
+    text = "\n".join((*(ours for _, ours in found), *found.values())).lower()
     banned = ("optimal", "better experience", "jammer", "sorry", "unfortunately", "helaas", "don't want")
     assert not [word for word in (*banned, "legitimate interest", "gerechtvaardigd belang") if word in text]
 
@@ -144,15 +168,28 @@ def test_no_text_persuades_or_claims_a_legitimate_interest(path: Path) -> None: 
 )
 def test_a_language_without_a_catalogue_falls_back_to_english(asked: str, language: str, reject: str) -> None:
     words = Translator(asked)
-    assert (words.language, words.gettext("Reject all")) == (language, reject)
+    assert (words.language, words.pgettext("button", "Reject all")) == (language, reject)
     assert words.direction == "ltr"
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_catalogue_of_the_site_comes_before_the_shipped_one(tmp_path: Path, compiled: bool) -> None:
-    folder = catalogue(tmp_path, "nl_BE", 'msgid "Yes"\nmsgstr "Jawel"\n', compiled=compiled)
+    body = 'msgctxt "third-party access"\nmsgid "Yes"\nmsgstr "Jawel"\n'
+    folder = catalogue(tmp_path, "nl_BE", body, compiled=compiled)
     words = Translator("nl-BE", (folder, LOCALES))
-    assert [words.gettext("Yes"), words.gettext("No")] == ["Jawel", "Nee"]
+    assert [words.pgettext("third-party access", text) for text in ("Yes", "No")] == ["Jawel", "Nee"]
+
+
+def test_a_text_with_a_context_is_translated_and_escaped(tmp_path: Path) -> None:  # HT-05
+    body = (
+        'msgctxt "button"\nmsgid "Back to %(site)s"\nmsgstr "<p>%(site)s"\n\n'
+        'msgctxt "link"\nmsgid "Our site"\nmsgid_plural "Our %(num)s sites"\nmsgstr[0] "<b>"\nmsgstr[1] "<i>%(num)s"\n'
+    )
+    words = Translator("de", (catalogue(tmp_path, "de", body),))
+    assert words.pgettext_html("button", "Back to %(site)s", site="<x>") == "&lt;p&gt;&lt;x&gt;"
+    assert words.pgettext("link", "Back to %(site)s") == "Back to %(site)s"
+    assert words.escaped_npgettext("link", "Our site", "Our %(num)s sites", 2) == "&lt;i&gt;%(num)s"
+    assert words.format_names(["<a>", "b"]) == "“&lt;a&gt;” und “b”"
 
 
 def test_arabic_is_written_from_right_to_left(tmp_path: Path) -> None:
@@ -215,7 +252,7 @@ def test_translations_and_values_are_escaped(tmp_path: Path) -> None:  # HT-05
         ("P1DT2H", "1 day, 2 hours", "1 dag en 2 uur"),
         ("PT30M", "30 minutes", "30 minuten"),
         ("PT1S", "1 second", "1 seconde"),
-        ("session", "until you close the browser", "tot je de browser sluit"),
+        ("session", "when you close the browser", "het sluiten van de browser"),
     ],
 )
 def test_durations_are_written_in_words(iso: str, english: str, dutch: str) -> None:  # IN-01

@@ -137,7 +137,7 @@ def test_preferences_have_forms_for_all_for_each_purpose_and_for_withdrawal(
 
 def test_the_visitors_status_is_a_status_message() -> None:  # AX-08
     (status,) = (e for e in tree(PAGES.preferences(view(decided()))).iter("div") if e.get("role") == "status")
-    assert "You accepted on 22 November 2026" in "".join(status.itertext())
+    assert "You made your choice on 22 November 2026" in "".join(status.itertext())
 
 
 def table(root: Any) -> list[list[str]]:
@@ -177,7 +177,7 @@ def test_the_cookie_policy_has_all_details_of_every_vendor(language: str) -> Non
         assert vendor["retention_words"] is None or vendor["retention_words"] in text
         assert all(words in text for words in vendor["data_words"])
         assert vendor["safeguard"]["words"] in text
-        assert vendor["safeguard"]["articles"][0] in text
+        assert vendor["safeguard"]["articles_words"][0] in text
         assert vendor["safeguard"]["copy"] is None or vendor["safeguard"]["copy"] in text
         outside = "buiten de Europese" if language == "nl" else "outside the European"
         assert outside in text
@@ -200,7 +200,7 @@ def test_the_cookie_policy_has_the_information_of_article_13() -> None:  # IN-05
         "access to your data",
         "complain to Autoriteit Persoonsgegevens",
         PAGES.notice.digest,
-        "Why it is needed: keeps your visit together",
+        "Why it is needed: recognises you during your visit",
     ):
         assert part in text, part
 
@@ -231,7 +231,7 @@ def test_the_cookie_policy_omits_empty_sections() -> None:
     assert "Data protection officer" not in text
     assert "Third parties" not in text
     assert "More about your rights" in text
-    assert "Nothing is stored or read on your device by name." in text
+    assert "No cookies or other items are listed for this purpose." in text
     assert "Combined" not in text
 
 
@@ -245,9 +245,9 @@ def test_a_vendor_within_the_eea_shows_no_safeguard() -> None:  # TR-01
         if s.get("id") == "vendor-adhub"
     )
     text = "".join(section.itertext())
-    assert "France, within the European Economic Area" in text
-    assert "Safeguard" not in text
-    assert "Builds no profile of you" in text
+    assert "France (in the European Economic Area)" in text
+    assert "Transfer safeguard" not in text
+    assert "Doesn’t build a profile of you." in text
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])
@@ -284,24 +284,23 @@ def test_joint_controllers_are_named_with_their_sites() -> None:  # XS-04
     group = {"id": "g", "name": {"en": "G", "nl": "G"}, "joint_controllers": True}
     policy = policy_of(group=group, sites=rows("sites", trailhead={"controller": other}))
     text = words(pages(policy).sites(view(undecided(policy))))
-    assert "Their controllers are responsible together." in text
+    assert "The controllers of these sites are jointly responsible." in text
     assert "Controller: Trail BV, Voorbeeldkade 1" in text
 
 
 def test_an_error_page_has_the_given_text_or_that_of_the_status() -> None:
-    assert "Your choice could not be saved" in words(PAGES.error(view(undecided()), 503))
+    assert "We couldn’t save your choice" in words(PAGES.error(view(undecided()), 503))
     text = words(PAGES.error(view(undecided(), "nl"), 400, "Oops <b>", "Because"))
     assert text.startswith("Terug naar Stride Oops <b> Because")
 
 
 def test_a_blocked_page_names_the_purpose_and_links_to_the_preferences() -> None:
     html = PAGES.needs_consent(view(undecided()), "social", "youtube")
-    assert (
-        "It comes from YouTube. You see it once you accept that third party, or the purpose “Social”."
-        in words(html)
-    )
+    assert "To see this, allow YouTube or the purpose “Social”." in words(html)
     assert 'href="/consent?next=/articles/stretching%3Fpage%3D2"' in html
-    assert "once you accept the purpose “Social”." in words(PAGES.needs_consent(view(undecided()), "social"))
+    assert "To see this, allow the purpose “Social”." in words(
+        PAGES.needs_consent(view(undecided()), "social")
+    )
     with pytest.raises(UnknownVendorError):
         PAGES.needs_consent(view(undecided()), "social", "nobody")
 

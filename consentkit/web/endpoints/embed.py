@@ -41,7 +41,7 @@ FRAMED_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 # The query fields of an embed, in the order in which redirects write them; other fields are ignored.
-_FIELDS = ("u", "s", "next", "t")
+_FIELDS = ("u", "s", "next", "kind", "t")
 
 
 class EmbedEndpoint:
@@ -67,6 +67,7 @@ class EmbedEndpoint:
         )
         pages, view = self._site.pages, exchange.view(back=query.get("next") or "/")
         rows = pages.policy_json(view.language)["vendors"]
+        row = next(row for row in rows if row["id"] == vendor.id)
         tag = self._site.script_tag.tag(
             pages.language(view.language),
             root_path=view.root_path,
@@ -76,7 +77,8 @@ class EmbedEndpoint:
         page = pages.render(
             "embed.html",
             view,
-            vendor=next(row for row in rows if row["id"] == vendor.id),
+            vendor=row,
+            text=pages.embed_text(view, query.get("kind", ""), row),
             address=query["u"],
             again=self._address(exchange, vendor, query),
             shown=is_shown,

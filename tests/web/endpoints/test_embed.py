@@ -40,7 +40,7 @@ def test_before_the_answer_there_is_a_placeholder_that_says_who_where_and_what(c
     assert answer.status_code == 200 and frames(answer.text) == []
     text = words(answer.text)
     assert "YouTube" in text and "outside the European Economic Area" in text
-    assert "store cookies" in text and "May build a profile of you" in text and "Google Ireland Ltd" in text
+    assert "store cookies" in text and "build a profile of you" in text and "Google Ireland Ltd" in text
     page = tree(answer.text)
     attributes = [(e.tag, str(n), v) for e in page.iter() for n, v in e.attrib.items()]
     assert [
@@ -54,6 +54,17 @@ def test_before_the_answer_there_is_a_placeholder_that_says_who_where_and_what(c
         and fields.items() >= {"vendor.youtube": "on", "surface": "embed"}.items()
     )
     assert fields["next"] == "/articles/x#here"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("&kind=video", "Play this video"), ("", "Show this content"), ("&kind=%3Cb%3E", "Show this content")],
+)
+def test_the_button_of_the_placeholder_fits_the_content(client: TestClient, kind: str, said: str) -> None:
+    page = tree(client.get(ADDRESS + kind).text)
+    once = next(page.iter("form"))
+    assert "".join(once.itertext()).strip() == said
+    assert once.get("action") == ADDRESS + kind
 
 
 def test_its_headers_let_only_our_own_pages_frame_it_and_nobody_keep_it(client: TestClient) -> None:
@@ -197,7 +208,11 @@ def test_outside_a_frame_of_this_site_everybody_gets_the_same_placeholder(
     assert frames(client.get(place, headers=FRAMED).text) == [VIDEO]
     assert frames(client.get(place).text) == [VIDEO], "a browser without fetch metadata"
     stranger = front.client().get(ADDRESS, headers=headers)
-    assert frames(stranger.text) == [] and "<script" not in stranger.text and "Load once" not in stranger.text
+    assert (
+        frames(stranger.text) == []
+        and "<script" not in stranger.text
+        and "Show this content" not in stranger.text
+    )
     assert frames(client.get(place, headers=headers).text) == []
     client.post("/consent/decision", json={"vendors": {"youtube": True}})
     assert frames(client.get(ADDRESS, headers=FRAMED).text) == [VIDEO]
