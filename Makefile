@@ -40,7 +40,7 @@ lint: $(VENV)/.dev ## Check style, types and the layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# What failed beside others on a busy machine is run once more by itself; what fails then has failed.
+# What failed next to other tests on a busy machine is run once more by itself; what fails then has failed.
 ALONE = { echo 'Once more, by themselves:'; $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none; }
 
 format: $(VENV)/.dev ## Rewrite the sources in the house's format

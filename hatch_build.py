@@ -14,7 +14,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 def compile_catalogues(package: Path) -> list[Path]:
-    """Write a `.mo` beside every `.po` under the package's `locales`, and return what was written."""
+    """Write a `.mo` next to every `.po` under the package's `locales`, and return what was written."""
     written = []
     for source in sorted(package.glob("locales/*/LC_MESSAGES/*.po")):
         with source.open("rb") as lines:

@@ -1,1 +1,1 @@
-"""What the library costs, side by side with what stands beside it: `python -m tests.benchmarks`."""
+"""What the library costs, next to the costs of alternatives: `python -m tests.benchmarks`."""

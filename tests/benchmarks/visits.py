@@ -167,7 +167,7 @@ class Visitor:
 
 
 def prepared(manager: ConsentManager, fresh: int) -> Cases:
-    """Prepare the cases by name, each a call that makes one visit; `fresh` visitors at the most whose token is new."""
+    """Prepare the cases by name, each a call that makes one visit; at most `fresh` visitors have a new token."""
     visitor = Visitor(manager)
     render = page()
     html = render()

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from consentkit.errors import ConfigurationError
 from consentkit.handoff.keys import PrivateKey, PublicKey, new_pair, public_half, sign_token, verify_token
 
-# Of no use anywhere else. Fixed, since test names are made of them.
+# Of no use anywhere else. Fixed, because test names are made of them.
 PRIVATE, PUBLIC = "mokyik1UVWz_rVvNDaXFQaOtewUtAYAUp3HgLTmg2Ng", "VGUJmJGJDCgNG_EFbNa7RYOmSE_DAO-gp_Jc7bAF6io"
 ANOTHER = "HgeDH-fo-Z3cqRxQ8yLKFzRqX1xfJhrNMaFiULfOeUU"
 CLAIMS = {"typ": "consent-handoff", "sub": "s" * 22, "iat": 1}

@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def quickstart(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[ModuleType]:
-    """Each of the examples, loaded anew in a directory of its own, where it finds its policy and leaves its ledger."""
+    """Each of the examples, loaded again in a directory of its own, where it finds its policy and leaves its ledger."""
     for name in ("consent.toml", "consent.lock"):
         (tmp_path / name).write_bytes((EXAMPLES / name).read_bytes())
     monkeypatch.chdir(tmp_path)

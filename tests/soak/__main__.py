@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=["merges", "outages", "flood", []], default=[])
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each outage")
-    parser.add_argument("--races", type=int, default=1000, help="rounds of PATCH beside DELETE")
+    parser.add_argument("--races", type=int, default=1000, help="rounds of PATCH next to DELETE")
     parser.add_argument("--seconds", type=float, default=600, help="length of each flood")
     parser.add_argument("--rate", type=int, default=1000, help="decisions a second of each flood")
     options = parser.parse_args(arguments)

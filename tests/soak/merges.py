@@ -1,4 +1,4 @@
-"""`PATCH` beside `DELETE`: a change that is sent at the same moment as a withdrawal never undoes it."""
+"""`PATCH` next to `DELETE`: a change that is sent at the same moment as a withdrawal never undoes it."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

@@ -83,7 +83,7 @@ class Server:
 def running_server(*, durable: bool = False) -> Iterator[Server]:
     """Run a server in a directory of its own until the block ends. A durable one flushes each commit to the disk."""
     # When the tests run as root the server runs as a user of its own, which has to get there: not under pytest's
-    # directories, which every run of pytest closes to others anew.
+    # directories, which every run of pytest closes to other users again.
     directory = Path(tempfile.mkdtemp(prefix="consentkit-postgres-"))
     try:
         with closing(Server(directory / "data", durable=durable)) as server:

@@ -1,4 +1,4 @@
-"""What a page leaves with beside its text: the site's Content-Security-Policy, and what the script is told."""
+"""What a page leaves with besides its text: the site's Content-Security-Policy, and what the script is told."""
 
 from collections.abc import Callable
 
