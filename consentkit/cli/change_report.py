@@ -42,8 +42,13 @@ def describe_change(change: Change, policy: Policy) -> str:
 
 
 def _label(change: Change, policy: Policy) -> str:
-    """Return the name of a vendor or a site with its id in brackets; the id alone if it has left the policy."""
+    """Return the name of a vendor or a site with its id in brackets, and a tracker with the vendor that it belongs to.
+
+    What has left the policy has its id alone.
+    """
     try:
+        if change.thing == "tracker" and change.vendor:
+            return f"{change.name} of {policy.vendor(change.vendor).name} ({change.vendor})"
         if change.thing == "vendor":
             return f"{policy.vendor(change.name).name} ({change.name})"
         if change.thing == "site":

@@ -52,6 +52,19 @@ _KNOWN_MISTAKES |= {
     "refusal_validity": _KNOWN_MISTAKES["validity_refused"],
 }
 _MISSING_REMEDIES = {
+    "purpose": "Say what the item is for.",
+    "title": "Write what the purpose is called.",
+    "description": 'Say what the purpose is for, such as "To count visits".',
+    "country": 'Write the two letters of ISO 3166-1, such as "NL".',
+    "jurisdiction": 'Write the two letters of ISO 3166-1, such as "NL".',
+    "policy_url": "Write the URL of the vendor's privacy policy.",
+    "lifetime": 'Write how long the item is kept, such as "P6M", or "session".',
+    "validity": 'Write how long a decision is valid, such as "P6M".',
+    "records_kept": 'Write how long records are kept after a decision has ended, such as "P24M".',
+    "languages": 'List the languages of the texts, such as ["en"].',
+    "origin": 'Write scheme and host, such as "https://www.example.org".',
+    "email": "Write the address for questions about data.",
+    "authority": "Write the name and the url of the supervisory authority.",
     "profiling": "Write profiling = true if the vendor may build a profile of visitors, else false.",
     "schema": "Begin the file with schema = 1.",
     "sites": "Add [[sites]] with id, name and origin for each site.",
@@ -134,7 +147,11 @@ def _explain_missing_key(path: KeyPath, model: type[BaseModel]) -> Finding:
     owner = _model_at(path[:-1], model)
     key = str(path[-1])
     described = next((field.description for name, field in _fields(owner) if name == key), None)
-    meaning = f"{described[0].lower()}{described[1:]}" if described else "it is required."
+    # An abbreviation such as "URL" keeps its capitals.
+    is_word = described is not None and not described[:2].isupper()
+    meaning = (
+        f"{described[0].lower()}{described[1:]}" if described and is_word else described or "it is required."
+    )
     return Finding(path, f"Missing key `{key}`.", _MISSING_REMEDIES.get(key) or f"Add it: {meaning}")
 
 

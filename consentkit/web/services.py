@@ -178,7 +178,7 @@ class SiteServices:
         self.observed_cookies.warn_once(
             "content-encoding",
             "%r is already compressed, so the banner cannot be inserted: "
-            "add the compressing middleware after ConsentMiddleware.",
+            "add the compressing middleware, such as GZipMiddleware, after ConsentMiddleware.",
             head.path,
         )
         return False

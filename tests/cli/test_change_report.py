@@ -7,6 +7,15 @@ from tests.support.policies import SECOND_SITE, add, policy, put
 POLICY = policy(SECOND_SITE, add("categories", id="social"), add("vendors", id="video", name="Video"))
 
 
+def test_the_tracker_of_a_vendor_is_named_with_the_vendor() -> None:
+    change = Change("social", "video", "tracker", "seen", "changed", "lifetime", "P12M", "P13M", True)
+    assert (
+        describe_change(change, POLICY) == "social: tracker seen of Video (video): kept for P13M (was P12M)."
+    )
+    gone = Change("social", "gone", "tracker", "seen", "changed", "lifetime", "P12M", "P13M", True)
+    assert describe_change(gone, POLICY) == "social: tracker seen: kept for P13M (was P12M)."
+
+
 def changed(
     thing: str,
     name: str,

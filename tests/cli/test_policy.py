@@ -91,7 +91,7 @@ def test_lock_says_who_will_be_asked_again(place: Path) -> None:
         "analytical: vendor added: Hotjar (hotjar), MT. Visitors who granted analytical will be asked again."
         in dry.output
     )
-    assert "tracking: tracker adhub_uid: kept for P180D (was P90D)." in dry.output
+    assert "tracking: tracker adhub_uid of AdHub Exchange (adhub): kept for P180D (was P90D)." in dry.output
     assert run("lock").exit_code == 0 and run("check").exit_code == 0
 
 

@@ -22,7 +22,12 @@ def findings(content: dict[str, Any]) -> list[Finding]:
 @pytest.mark.parametrize(
     ("change", "path", "message", "remedy"),
     [
-        (drop("validity"), ("validity",), "Missing key `validity`.", "Add it: how long a decision is valid"),
+        (
+            drop("validity"),
+            ("validity",),
+            "Missing key `validity`.",
+            'Write how long a decision is valid, such as "P6M".',
+        ),
         (
             drop("vendors", 0, "profiling"),
             ("vendors", 0, "profiling"),
