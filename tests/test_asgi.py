@@ -148,7 +148,7 @@ def test_decision_is_answered_with_503_at_once_when_too_many_wait(
     for path in ("/consent/decision", "/decide"):
         answer = client.post(path, json={"choice": "accept_all"})
         assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
-        assert answer.json()["detail"].startswith("Your choice cannot be recorded at the moment")
+        assert answer.json()["detail"].startswith("We couldn't save your choice")
         assert "set-cookie" not in answer.headers
     page = client.post("/consent/decision", data={"choice": "accept_all"}, headers=BROWSER)
     assert page.status_code == 503 and "<!doctype html>" in page.text.lower()

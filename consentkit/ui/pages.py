@@ -132,8 +132,11 @@ class Pages:
         rendering = self._renderings.best_for(view.language)
         return self._document("sites.html", view, here="/sites", **self._site_list(rendering, view))
 
-    def error(self, view: View, status: int, title: str = "", detail: str = "") -> str:
-        """Return the page for an HTTP error; `title` and `detail` replace the library's texts."""
+    def error(self, view: View, status: int, title: str = "", detail: str = "", *, reason: str = "") -> str:
+        """Return the page for an HTTP error.
+
+        `title` and `detail` replace the library's texts. `reason` is in English, for whoever helps the visitor.
+        """
         our_title, our_detail = error_text(status, self._renderings.best_for(view.language).translator)
         return self._document(
             "error.html",
@@ -142,6 +145,7 @@ class Pages:
             status=status,
             title=title or our_title,
             detail=detail or our_detail,
+            reason=reason,
         )
 
     def needs_consent(self, view: View, category: str, vendor: str | None = None) -> str:

@@ -30,7 +30,10 @@ MESSAGES = {
     "The form has too many fields.",
     "The form names a field twice.",
     "The form is not application/x-www-form-urlencoded in UTF-8.",
-    *(f"`{name}` is not what it has to be." for name in (*SubmittedChoice.model_fields, "body")),
+    *(
+        f"Something in the request was not valid: `{name}`."
+        for name in (*SubmittedChoice.model_fields, "body")
+    ),
 }
 
 

@@ -292,6 +292,9 @@ def test_an_error_page_has_the_given_text_or_that_of_the_status() -> None:
     assert "We couldn’t save your choice" in words(PAGES.error(view(undecided()), 503))
     text = words(PAGES.error(view(undecided(), "nl"), 400, "Oops <b>", "Because"))
     assert text.startswith("Terug naar Stride Oops <b> Because")
+    reasoned = PAGES.error(view(undecided(), "nl"), 400, reason="`choice` <b>")
+    assert "We konden je keuze niet opslaan" in words(reasoned)
+    assert '<span lang="en" dir="ltr">`choice` &lt;b&gt;</span>' in reasoned
 
 
 def test_a_blocked_page_names_the_purpose_and_links_to_the_preferences() -> None:

@@ -155,4 +155,4 @@ def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     sent_key = first["loc"][0] if first["loc"] else ""
     own_key = sent_key if sent_key in SubmittedChoice.model_fields else "body"
-    return f"`{own_key}` is not what it has to be."
+    return f"Something in the request was not valid: `{own_key}`."

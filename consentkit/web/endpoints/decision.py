@@ -56,12 +56,12 @@ class DecisionEndpoint:
             choose = self._choose(exchange, submitted, merge=submitted.choice == "change")
             return lambda: self._back_after(exchange, choose, submitted)
         if kind != JSON:
-            raise HTTPProblem(415, f"Send {JSON} or {FORM}.")
+            raise HTTPProblem(415, f"The body must be {JSON} or {FORM}.")
         return self._from_json(exchange, body, merge=False)
 
     def _change(self, exchange: Exchange, body: bytes | None) -> Answer:
         if media_type(exchange.head) != JSON:
-            raise HTTPProblem(415, f"Send {JSON}.")
+            raise HTTPProblem(415, f"The body must be {JSON}.")
         return self._from_json(exchange, body, merge=True)
 
     def _from_json(self, exchange: Exchange, body: bytes | None, *, merge: bool) -> Answer:
@@ -106,7 +106,7 @@ class DecisionEndpoint:
 
     def _withdraw_by_form(self, exchange: Exchange, body: bytes | None) -> Answer:
         if media_type(exchange.head) != FORM:
-            raise HTTPProblem(415, f"Send {FORM}.")
+            raise HTTPProblem(415, f"The body must be {FORM}.")
         content = required_body(body)
         submitted, category = parsed(lambda: read_form(content, withdrawal=True))
         choose = self._withdrawal(exchange, submitted, category)
@@ -166,6 +166,6 @@ def _applied(exchange: Exchange, choose: Choose) -> Outcome:
     except LedgerError:
         raise HTTPProblem(
             503,
-            "Your choice cannot be recorded at the moment, so nothing was changed.",
+            "We couldn't save your choice, so nothing was changed. Please try again later.",
             headers={"retry-after": "5"},
         ) from None

@@ -99,9 +99,9 @@ class EmbedEndpoint:
         vendor, query = self._requested(exchange)
         headers = exchange.head.headers
         if not (header_values(headers, b"sec-fetch-site") or header_values(headers, b"origin")):
-            raise HTTPProblem(403, "This is for the button on a page of this site, in a browser.")
+            raise HTTPProblem(403, "Only the button of a placeholder, in a browser, can load content once.")
         if required_body(body) and media_type(exchange.head) != FORM:
-            raise HTTPProblem(415, f"Send {FORM}.")
+            raise HTTPProblem(415, f"The body must be {FORM}.")
         query.pop("t", None)
         consent = exchange.consent
         if consent._current().vendors[vendor.id]:
@@ -115,7 +115,7 @@ class EmbedEndpoint:
             except LedgerError:
                 raise HTTPProblem(
                     503,
-                    "This cannot be recorded at the moment, so nothing was loaded.",
+                    "We couldn't record this, so nothing was loaded. Please try again later.",
                     headers={"retry-after": "5"},
                 ) from None
             query["t"] = self._signer.token(vendor.id, query["u"])
@@ -136,7 +136,7 @@ class EmbedEndpoint:
         name = exchange.head.path.rpartition("/")[2]
         vendor = next((vendor for vendor in self._manager.policy.vendors if vendor.id == name), None)
         if vendor is None or not vendor.origins.frame:
-            raise HTTPProblem(404, "No content of such a third party is embedded here.")
+            raise HTTPProblem(404, "The policy has no such third party with content to embed.")
         query = _query(exchange.head.query)
         if not is_within(query.get("u", ""), vendor.origins.frame):
             raise HTTPProblem(400, "`u` is not an address within this third party's frame origins.")

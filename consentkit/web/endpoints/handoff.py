@@ -60,7 +60,7 @@ class HandoffEndpoint:
         if not _STATE.fullmatch(state):
             raise HTTPProblem(400, "`st` is not the SHA-256 of a transaction.")
         if not _is_navigation(exchange.head):
-            raise HTTPProblem(403, "This address is for a visit, not to be embedded or fetched.")
+            raise HTTPProblem(403, "This address must be visited; it cannot be embedded or fetched.")
         consent = exchange.consent._current()
         return lambda: redirect(self._handoff.issue(consent, audience, state), _HEADERS)
 

@@ -88,13 +88,13 @@ class Endpoints:
 
     def busy(self, exchange: Exchange) -> Response:
         """Return the response to a decision that was refused at once, because too many wait for the ledger."""
-        detail = "Your choice cannot be recorded at the moment, so nothing was changed."
+        detail = "We couldn't save your choice, so nothing was changed. Please try again later."
         return self._refused(exchange, HTTPProblem(503, detail, headers={"retry-after": "5"}))
 
     def _refused(self, exchange: Exchange, problem: HTTPProblem) -> Response:
         if not wants_html(exchange.head):
             return self._finished(exchange, problem.response())
-        page = self._pages.error(exchange.view(back="/"), problem.status, "", problem.detail)
+        page = self._pages.error(exchange.view(back="/"), problem.status, reason=problem.detail)
         return self._finished(exchange, html(page, problem.status, {**problem.headers, **_NOT_STORED}))
 
     def _finished(self, exchange: Exchange, response: Response) -> Response:
@@ -122,9 +122,7 @@ class Endpoints:
             raise HTTPProblem(405, headers={"allow": ", ".join(allowed)})
         if method != "GET" and not proves_same_origin(head.headers, self._site.origins):
             site = self._manager.origins[self._manager.site][0]
-            raise HTTPProblem(
-                403, f"This request does not come from a page of this site, which is at {site}."
-            )
+            raise HTTPProblem(403, f"This request did not come from a page of this site, which is at {site}.")
         return methods[method]
 
     def _in_folder(self, path: str) -> Methods | None:
@@ -190,7 +188,7 @@ class Endpoints:
     def _notice_document(self, digest: str) -> Response:
         notice = self._notice_content(digest)
         if notice is None:
-            raise HTTPProblem(404, "No notice of that digest was published here.")
+            raise HTTPProblem(404, "No notice with this digest was published here.")
         return json_document(notice, headers=_FOR_EVER)
 
     def _asset(self, exchange: Exchange, body: bytes | None) -> Answer:
