@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 
 from consentkit.consent import Choice, Consent, ConsentStatus, Decision, signer, transitions
 from consentkit.errors import LedgerError
+from consentkit.handoff.chain import Chain, ChainPage, StepResult
 from consentkit.handoff.keys import PrivateKey, PublicKey, sign_token, verify_token
-from consentkit.handoff.token import HandoffRefusal, claims_of, read_claims
+from consentkit.handoff.token import HandoffRefusal, Step, claims_of, read_claims, read_step, step_claims
 from consentkit.handoff.transaction import Transaction, Transactions
 from consentkit.ledger import Record
 from consentkit.manager import ChoiceContext, ConsentManager, ImportedGrant, Outcome
@@ -70,17 +71,38 @@ class Handoff:
 
     # On the asking site
 
-    def begin(self, issuer: str, back: str, under_way: Sequence[Transaction] = ()) -> tuple[str, str]:
-        """Begin a transaction with another site, and return its address for the browser and the transaction cookie's value.
+    def begin(self, issuer: str, back: str, nonce: str = "") -> tuple[str, Transaction]:
+        """Begin a transaction with another site, and return its address for the browser and the transaction.
+
+        Args:
+            issuer: id of the site that is asked for the choice.
+            back: path of the page that the visitor arrives at.
+            nonce: of the step, if this is a step of the issuer's chain.
 
         Raises:
             HandoffRefusal: the issuer is not in the group, is this site, or has no key.
         """
         if issuer not in self.partners:
             raise HandoffRefusal("issuer")
-        transaction = self.transactions.begin(issuer, back)
-        query = urlencode({"aud": self._manager.site, "st": transaction.state})
-        return f"{self._address(issuer)}/issue?{query}", self.transactions.dumps((transaction, *under_way))
+        transaction = self.transactions.begin(issuer, back, nonce)
+        fields = {"aud": self._manager.site, "st": transaction.state} | ({"n": nonce} if nonce else {})
+        address = f"{self._address(issuer)}/issue?{urlencode(fields)}"
+        return address, transaction
+
+    def read_step(self, issuer: str, token: str) -> Step:
+        """Verify the token of a step that another site sent the browser here for.
+
+        Raises:
+            HandoffRefusal: the issuer is not in the group, is this site, or has no key, or the token is not for this site.
+        """
+        if issuer not in self.partners:
+            raise HandoffRefusal("issuer")
+        expected = self._sites(issuer, self._manager.site)
+        return read_step(token, self._public[issuer], expected, self._manager.clock())
+
+    def report_address(self, issuer: str, nonce: str, result: StepResult) -> str:
+        """Return the address that takes the browser back to the site of a chain, with what became of the choice here."""
+        return f"{self._address(issuer)}/done?{urlencode({'n': nonce, 'r': result.value})}"
 
     def transaction_of(self, token: str, under_way: Sequence[Transaction]) -> Transaction:
         """Return the transaction that a token belongs to, or the newest if it belongs to none.
@@ -113,7 +135,18 @@ class Handoff:
 
     def _parties(self, issuer: str, audience: str, state: str) -> dict[str, str]:
         """Return the claims that bind a token to two sites, their group and one transaction."""
-        return {"iss": issuer, "aud": audience, "grp": self._manager.group, "st": state}
+        return {**self._sites(issuer, audience), "st": state}
+
+    def _sites(self, issuer: str, audience: str) -> dict[str, str]:
+        return {"iss": issuer, "aud": audience, "grp": self._manager.group}
+
+    def result_of(self, outcome: Outcome, claims: Mapping[str, Any]) -> StepResult:
+        """Return what became of a choice that a step of a chain brought."""
+        held = outcome.consent.decision
+        is_here = (
+            held is not None and outcome.consent.status.decided and held.answers_as(self._decision(claims))
+        )
+        return StepResult.TAKEN if outcome.record is not None or is_here else StepResult.KEPT
 
     def take_over(self, before: Consent, claims: Mapping[str, Any], context: ChoiceContext) -> Outcome:
         """Mark the token as used, and record its choice if it is newer than the visitor's own; blocks for the ledger.
@@ -199,20 +232,57 @@ class Handoff:
 
     # On the issuing site
 
-    def issue(self, consent: Consent, audience: str, state: str) -> str:
+    @property
+    def can_issue(self) -> bool:
+        """Whether this site can carry a choice to other sites, for which it needs its private key."""
+        return self._private is not None
+
+    def begin_chain(self, page: ChainPage, back: str) -> Chain:
+        """Return a new chain to all other sites, which the visitor asks for now."""
+        manager = self._manager
+        others = [site.id for site in manager.policy.sites if site.id != manager.site]
+        return Chain.begin(others, page, back, int(manager.clock()))
+
+    def step_address(self, chain: Chain) -> str:
+        """Return the address that takes the browser to the site of the chain's step.
+
+        Raises:
+            HandoffRefusal: this site has no private key.
+        """
+        if self._private is None:
+            raise HandoffRefusal("no private key")
+        manager, audience = self._manager, chain.to_come[0]
+        claims = step_claims(self._sites(manager.site, audience), chain.nonce, int(manager.clock()))
+        query = urlencode({"iss": manager.site, "step": sign_token(claims, self._private)})
+        return f"{self._address(audience)}/start?{query}"
+
+    def issue(self, consent: Consent, audience: str, state: str, chain: Chain | None = None) -> str:
         """Return the address to send the browser back to, with a token if there is a choice; blocks for the ledger.
 
         The first time that a grant is carried to a site, the ledger gets a link from the visitor's pseudonym here to the one
         for that site, so that a withdrawal reaches both.
+
+        Args:
+            consent: the visitor's on this site.
+            audience: id of the site that asks.
+            state: of that site's transaction.
+            chain: the chain with a step to that site, if the visitor asked for the choice to count everywhere.
         """
         target = f"{self._address(audience)}/return"
         try:
-            return f"{target}?{urlencode({'t': self._token(consent, audience, state)})}"
+            token = self._token(consent, audience, state, chain.asked_at if chain else 0)
+            return f"{target}?{urlencode({'t': token})}"
         except (HandoffRefusal, LedgerError) as error:
-            self.count(error.reason if isinstance(error, HandoffRefusal) else "ledger")
-            return f"{target}?t="
+            return self.without_choice(
+                audience, error.reason if isinstance(error, HandoffRefusal) else "ledger"
+            )
 
-    def _token(self, consent: Consent, audience: str, state: str) -> str:
+    def without_choice(self, audience: str, reason: str) -> str:
+        """Return the address to send the browser back to without a choice, and count why."""
+        self.count(reason)
+        return f"{self._address(audience)}/return?t="
+
+    def _token(self, consent: Consent, audience: str, state: str, asked_at: int) -> str:
         manager = self._manager
         if self._private is None:
             raise HandoffRefusal("no private key")
@@ -220,6 +290,9 @@ class Handoff:
         decision = consent.decision
         if decision is None or not consent.status.decided:
             raise HandoffRefusal("no choice")
+        if asked_at > decision.changed_at:
+            # The visitor asked at that moment for this choice to count everywhere. Its validity still runs from `decided_at`.
+            decision = replace(decision, changed_at=asked_at, revision=0)
         now = int(manager.clock())
         disclosed = manager.evaluator.notices[decision.notice].category_ids
         parties = self._parties(manager.site, audience, state)

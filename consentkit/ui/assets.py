@@ -26,7 +26,10 @@ class Asset:
 
 @cache
 def shipped_assets() -> Mapping[str, Asset]:
-    """Return the style sheet and the script by their plain names, read once in a process."""
+    """Return the style sheet and the scripts by their plain names, read once in a process.
+
+    `carry.js` is a script of its own, because only one page loads it.
+    """
     folder = files("consentkit.ui")
     style_sheet = (folder / "static" / "consent.css").read_text("utf-8")
     modules = {
@@ -36,6 +39,7 @@ def shipped_assets() -> Mapping[str, Asset]:
     }
     return MappingProxyType(
         {
+            "carry.js": _asset("carry.js", join_modules({"main.js": modules.pop("carry.js")})),
             "consent.css": _asset("consent.css", _tightened(style_sheet)),
             "consent.js": _asset("consent.js", join_modules(modules)),
         }

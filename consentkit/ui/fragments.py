@@ -18,6 +18,7 @@ from consentkit.consent import Consent, ConsentStatus
 from consentkit.headers import local_path, own_path
 from consentkit.policy import Policy, Site
 from consentkit.ui.banner_text import arrival_sentences, first_layer
+from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.rendering import Renderings
 
@@ -40,13 +41,14 @@ class View:
     """One visitor on one page.
 
     `language` is any BCP 47 tag, `next` the path to return to, with root path and query, and `root_path` where the
-    application is mounted.
+    application is mounted. `carried` is how far a choice has come that the visitor uses on all sites; None if there is none.
     """
 
     language: str
     consent: Consent
     next: str = "/"
     root_path: str = ""
+    carried: CarriedChoice | None = None
 
 
 def _placeholder(name: str) -> Markup:

@@ -23,6 +23,7 @@ from consentkit.ui.banner_text import (
     visitor_status,
     with_answers,
 )
+from consentkit.ui.carry_text import CarriedChoice, carrying, visiting_sentence
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.disclosure import Row
 from consentkit.ui.embed_text import EmbedText, embed_text
@@ -45,6 +46,7 @@ class Pages:
         handoff: ids of the sites that a choice can be fetched from.
         handoff_address: returns the address that takes the choice along to another site, as
             `consentkit.handoff.handoff_address` does. Without it links lead to the sites themselves.
+        carries: whether visitors can use their choice on all sites with one button.
         templates: a folder with the site's own templates, each in place of the library's of that name.
         locales: a folder with the site's own catalogues, `LANGUAGE/LC_MESSAGES/consentkit.po` or `.mo`.
         stylesheets: addresses of the site's own style sheets for these documents, loaded after the library's.
@@ -60,6 +62,7 @@ class Pages:
         origins: Mapping[str, str] | None = None,
         handoff: Iterable[str] = (),
         handoff_address: Callable[..., str] = lambda address, **_: address,
+        carries: bool = False,
         templates: Path | None = None,
         locales: Path | None = None,
         stylesheets: Iterable[str] = (),
@@ -75,6 +78,7 @@ class Pages:
         self._prefix = prefix
         self._site = policy.site(site)
         self._handoff_address = handoff_address
+        self._carries = carries
         self._partners = [policy.site(partner) for partner in handoff]
         self._origins = {site.id: (origins or {}).get(site.id, site.origin) for site in policy.sites}
         self._stylesheets = tuple(stylesheets)
@@ -118,6 +122,7 @@ class Pages:
             validity=validity_sentence(rendering),
             travel=travel_sentence(rendering, travels=bool(self._partners)),
             categories=[with_answers(row, rendering, consent) for row in rendering.policy["categories"]],
+            carry=self._carry(rendering, view),
         )
 
     def policy(self, view: View) -> str:
@@ -130,7 +135,29 @@ class Pages:
     def sites(self, view: View) -> str:
         """Return the list of sites that one answer covers."""
         rendering = self._renderings.best_for(view.language)
-        return self._document("sites.html", view, here="/sites", **self._site_list(rendering, view))
+        return self._document(
+            "sites.html",
+            view,
+            here="/sites",
+            carry=self._carry(rendering, view),
+            **self._site_list(rendering, view),
+        )
+
+    def carry(self, view: View, state: CarriedChoice) -> str:
+        """Return the page from which the browser goes on to the next site, by itself unless that site has not answered.
+
+        Without JavaScript the browser goes on at once. The script first asks all sites whether they are there.
+        """
+        translator = self._renderings.best_for(view.language).translator
+        row = carrying(state, self._policy, translator, self._origins)
+        refresh = Markup('<meta http-equiv="refresh" content="0; url={}">').format(state.go_on)
+        if row["sites"]:
+            script = Markup('<script src="{}" defer></script>')
+            address = self.asset_url("carry.js", view.root_path)
+            head = Markup("<noscript>{}</noscript>\n{}").format(refresh, script.format(address))
+        else:
+            head = Markup("") if state.is_under_way else refresh
+        return self._document("carry.html", view, here="carry", more_head=head, carry=row)
 
     def error(self, view: View, status: int, title: str = "", detail: str = "", *, reason: str = "") -> str:
         """Return the page for an HTTP error.
@@ -208,7 +235,9 @@ class Pages:
             "assets": {name: _digest(asset.content) for name, asset in self._assets.items()},
         }
 
-    def _document(self, template: str, view: View, /, *, here: str, **values: Any) -> str:
+    def _document(
+        self, template: str, view: View, /, *, here: str, more_head: Markup | None = None, **values: Any
+    ) -> str:
         base = own_path(view.root_path, self._prefix)
         path = local_path(view.next, base)
         stylesheets = (self.asset_url("consent.css", view.root_path), *self._stylesheets)
@@ -221,11 +250,20 @@ class Pages:
             submission=new_submission(),
             site=self._site,
             sites=len(self._policy.sites),
-            head=Markup("\n").join(stylesheet_link(address) for address in stylesheets),
+            head=Markup("\n").join([*map(stylesheet_link, stylesheets), *([more_head] if more_head else [])]),
             granted=view.consent.status is ConsentStatus.GIVEN,
             here=here,
             **values,
         )
+
+    def _carry(self, rendering: Rendering, view: View) -> Row | None:
+        """Return what the pages with the button show; None if the visitor cannot use a choice on all sites."""
+        if not self._carries or not view.consent.status.decided:
+            return None
+        translator, state = rendering.translator, view.carried
+        others = [site.name for site in self._policy.sites if site.id != self._site.id]
+        row: Row = {"next": None, "sentences": [], "visits": visiting_sentence(others, translator)}
+        return row | (carrying(state, self._policy, translator, self._origins) if state else {})
 
     def _site_list(self, rendering: Rendering, view: View) -> dict[str, Any]:
         return {

@@ -55,9 +55,8 @@ class SiteServices:
         self.clock = manager.clock
         self.origins = frozenset(origin.encode() for origin in manager.origins[manager.site])
         self.arrival_cookie = manager.cookie.source
-        self.brief_attributes = (
-            f"; Path=/; SameSite=Lax; HttpOnly{'; Secure' if manager.cookie.secure else ''}"
-        )
+        secure = "; Secure" if manager.cookie.secure else ""
+        self.brief_attributes = f"; Path=/; SameSite=Lax; HttpOnly{secure}"
         self.gate = CookieGate(policy, own_names=manager.cookie.names, strict=manager.strict)
         self.set_cookie_filter = SetCookieFilter(self.gate)
         self.handoff = Handoff(manager) if len(policy.sites) > 1 and _has_keys(manager) else None
@@ -69,6 +68,7 @@ class SiteServices:
             origins={site: origins[0] for site, origins in manager.origins.items()},
             handoff=self.handoff.partners if self.handoff else (),
             handoff_address=handoff_address,
+            carries=self.handoff is not None and self.handoff.can_issue,
             templates=manager.templates,
             locales=manager.locales,
             stylesheets=manager.stylesheets,

@@ -44,9 +44,9 @@ def family(ledger: Ledger, clock: Clock) -> Iterator[Family]:
 def there(family: Family, site: str = "trailhead") -> tuple[Handoff, Transaction]:
     """Begin a transaction on a site with the first one."""
     handoff = Handoff(family[site].manager)
-    address, value = handoff.begin("stride", "/shoes")
+    address, transaction = handoff.begin("stride", "/shoes")
     assert address.startswith("https://stride.example/consent/handoff/issue?aud=")
-    return handoff, handoff.transactions.loads(value.encode())[0]
+    return handoff, transaction
 
 
 def claims_for(family: Family, transaction: Transaction, **changes: Any) -> dict[str, Any]:
@@ -521,8 +521,7 @@ def test_without_a_ledger_no_token_can_be_used_once(family: Family, clock: Clock
     options: dict[str, Any] = {"secret_key": KEY, "clock": clock, "ledger": None}
     here = ConsentManager(policy, site="trailhead", private_key=PAIRS["trailhead"][0], **options)
     handoff = Handoff(here)
-    _, value = handoff.begin("stride", "/")
-    transaction = handoff.transactions.loads(value.encode())[0]
+    _, transaction = handoff.begin("stride", "/")
     claims = handoff.accept(minted(claims_for(family, transaction)), transaction)
     with pytest.raises(HandoffRefusal, match="no ledger"):
         handoff.take_over(here.evaluator.undecided(), claims, ARRIVING)

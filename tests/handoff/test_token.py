@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentkit.handoff.keys import PrivateKey, PublicKey, new_pair
-from consentkit.handoff.token import HandoffRefusal, read_claims
+from consentkit.handoff.token import HandoffRefusal, Step, read_claims, read_step, step_claims
 
 PRIVATE, PUBLIC = new_pair()
 KEY = PublicKey.read(PUBLIC)
@@ -136,3 +136,64 @@ def test_whatever_a_claim_holds_it_is_read_or_refused(claim: str, value: object)
     except HandoffRefusal:
         return
     assert claims[claim] == value
+
+
+# Steps of a chain
+
+SITES = {name: NAMES[name] for name in ("iss", "aud", "grp")}
+STEP = step_claims(SITES, "n" * 22, NOW)
+
+
+def a_step(now: float = NOW, key: PrivateKey = SIGN, **changes: Any) -> Step:
+    claims = {name: value for name, value in (STEP | changes).items() if value is not GONE}
+    token = jwt.PyJWS().encode(json.dumps(claims).encode(), key.key, algorithm="EdDSA")
+    return read_step(token, KEY, SITES, now)
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "in_time"),
+    [
+        ({}, NOW, True),
+        ({}, NOW + 90, True),
+        ({}, NOW + 91, False),
+        ({}, NOW - 31, False),
+        ({"exp": NOW + 61}, NOW, False),
+        ({"exp": NOW + 10**9}, NOW + 600, False),
+    ],
+)
+def test_a_step_counts_for_a_minute_and_is_known_afterwards(
+    changes: dict[str, int], now: float, in_time: bool
+) -> None:
+    assert a_step(now, **changes) == Step("n" * 22, in_time)
+
+
+@pytest.mark.parametrize(
+    ("claim", "values"),
+    [
+        ("typ", [GONE, "consent-handoff", "", None]),
+        ("iss", [GONE, "shoelab", "trailhead", None]),
+        ("aud", [GONE, "shoelab", "stride", ["trailhead", "shoelab"]]),
+        ("grp", [GONE, "other", ""]),
+    ],
+)
+def test_a_step_is_for_one_site_of_one_group(claim: str, values: list[object]) -> None:
+    for value in values:
+        with pytest.raises(HandoffRefusal, match=rf"{claim}\Z"):
+            a_step(**{claim: value})
+
+
+@pytest.mark.parametrize(
+    ("claim", "values"),
+    [("nonce", TEXTS), ("iat", [GONE, None, "1", 1.5, True]), ("exp", [GONE, None, True])],
+)
+def test_claims_of_a_step_have_their_shape(claim: str, values: list[object]) -> None:
+    for value in values:
+        with pytest.raises(HandoffRefusal, match=r"claims\Z"):
+            a_step(**{claim: value})
+
+
+def test_a_token_of_one_kind_is_not_taken_for_the_other() -> None:
+    with pytest.raises(HandoffRefusal, match="signature"):
+        a_step(key=PrivateKey.read(*(lambda pair: (pair[0], PublicKey.read(pair[1])))(new_pair())))
+    with pytest.raises(HandoffRefusal, match="typ"):
+        read(typ="consent-step")

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consentkit import ConsentManager, Ledger
+from consentkit.handoff.chain import Chain, ChainPage, StepResult
 from consentkit.handoff.token import HandoffRefusal
 from consentkit.handoff.transaction import Transactions
 from tests.conftest import Clock
@@ -111,3 +112,38 @@ def test_however_long_the_pages_are_browsers_keep_the_cookie_and_the_newest_is_i
     assert len(f"__Host-consent-tx={value}") <= 4096
     kept = transactions.loads(value.encode())
     assert kept == tuple(begun[: len(kept)]) and 1 <= len(kept) <= 4
+
+
+def a_chain(clock: Clock, *sites: str) -> Chain:
+    return Chain.begin(sites or ("stride", "shoelab"), ChainPage.SITES, "/shoes", int(clock()))
+
+
+def test_a_chain_is_kept_next_to_the_transactions_for_ten_minutes_after_the_click(
+    transactions: Transactions, clock: Clock
+) -> None:
+    begun = a_chain(clock).step()
+    other = transactions.begin("stride", "/", "n" * 22)
+    value = transactions.dumps([begun, other]).encode()
+    assert transactions.under_way(value) == (begun, other) and transactions.loads(value) == (other,)
+    clock.advance(599)
+    later = begun.with_result(StepResult.TAKEN).step()
+    value = transactions.dumps([later]).encode()
+    clock.advance(1)
+    assert transactions.under_way(value) == (later,)
+    with pytest.raises(HandoffRefusal, match="transaction over"):
+        transactions.loads(value)
+    clock.advance(1)
+    assert transactions.under_way(value) == (), "a step prolongs nothing"
+    clock.advance(-700)
+    assert transactions.under_way(value) == ()
+
+
+def test_a_chain_over_other_sites_than_those_of_the_policy_is_dropped(
+    transactions: Transactions, clock: Clock
+) -> None:
+    begun = transactions.begin("stride", "/")
+    for sites in (("shoelab", "stride"), ("stride",), ("stride", "shoelab", "walk"), ("stride", "walk")):
+        value = transactions.dumps([a_chain(clock, *sites), begun]).encode()
+        assert transactions.under_way(value) == (begun,)
+    odd = transactions._signer.sign("W3sib3RoZXIiOjF9XQ")
+    assert transactions.under_way(odd) == ()

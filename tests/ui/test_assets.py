@@ -25,6 +25,8 @@ def test_asset_name_holds_the_digest_of_its_content() -> None:
 
 def test_script_is_the_joined_modules() -> None:
     modules = {path.name: path.read_text("utf-8") for path in (UI / "script").glob("*.js")}
+    alone = modules.pop("carry.js")
+    assert shipped_assets()["carry.js"].content.decode() == join_modules({"main.js": alone})
     assert shipped_assets()["consent.js"].content.decode() == join_modules(modules)
 
 

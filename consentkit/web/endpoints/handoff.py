@@ -1,23 +1,27 @@
 """The three addresses of the hand-off: `start` and `return` on the asking site, `issue` on the issuing site."""
 
 import re
+from collections.abc import Mapping, Sequence
 
-from consentkit.handoff import TRANSACTION_SECONDS, Handoff, HandoffRefusal, Transaction
-from consentkit.headers import RawHeaders, cookie_values, header_values, local_path, own_path
+from consentkit.handoff import Handoff, HandoffRefusal, StepResult, Transaction, UnderWay
+from consentkit.headers import RawHeaders, header_values, local_path, own_path
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import unique_fields, unrepeated_fields
+from consentkit.web.endpoints.transaction_cookie import TransactionCookie
 from consentkit.web.exchange import Exchange
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response, redirect
 from consentkit.web.services import SiteServices
 
-__all__ = ["HandoffEndpoint"]
+__all__ = ["HANDOFF_HEADERS", "HandoffEndpoint", "is_navigation"]
 
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}")
-_HEADERS = {"cache-control": "private, no-store", "referrer-policy": "no-referrer"}
+HANDOFF_HEADERS = {"cache-control": "private, no-store", "referrer-policy": "no-referrer"}
 ARRIVAL_SECONDS = 120
 """Seconds in which the next page may show from which site the choice came."""
+CHAIN_ARRIVAL_SECONDS = 30 * 86_400
+"""The same after a step of a chain, because the visitor comes here some other day."""
 
 
 class HandoffEndpoint:
@@ -27,7 +31,7 @@ class HandoffEndpoint:
         self._site = site
         self._manager = site.manager
         self._handoff = handoff
-        self._cookie = site.manager.cookie.transaction
+        self._cookie = TransactionCookie(site, handoff)
 
     def routes(self) -> dict[str, Methods]:
         """Return the endpoints by their address below the prefix."""
@@ -42,13 +46,35 @@ class HandoffEndpoint:
         query = unrepeated_fields(exchange.head.query)
         back = self._local(exchange, query.get("next"))
         try:
+            if "step" in query:
+                return self._start_step(exchange, query)
             if not _is_wanted(exchange.head.headers):
                 raise HandoffRefusal("no click")
-            address, value = self._handoff.begin(query.get("iss", ""), back, self._under_way(exchange))
+            return self._begun(exchange, query.get("iss", ""), back)
         except HandoffRefusal as refusal:
             self._handoff.count(f"start: {refusal.reason}")
-            return redirect(back, _HEADERS)
-        return self._with_transactions(redirect(address, _HEADERS), value)
+            return redirect(back, HANDOFF_HEADERS)
+
+    def _start_step(self, exchange: Exchange, query: Mapping[str, str]) -> Response:
+        """Begin a step of another site's chain. The click was made there, and that site's signature shows it.
+
+        Raises:
+            HandoffRefusal: the token of the step is not for this site, or this is no navigation of a visitor.
+        """
+        issuer = query.get("iss", "")
+        step = self._handoff.read_step(issuer, query["step"])
+        if not is_navigation(exchange.head):
+            raise HandoffRefusal("no navigation")
+        if not step.is_in_time:
+            self._handoff.count("start: time")
+            home = self._handoff.report_address(issuer, step.nonce, StepResult.REFUSED)
+            return redirect(home, HANDOFF_HEADERS)
+        return self._begun(exchange, issuer, self._local(exchange, "/"), step.nonce)
+
+    def _begun(self, exchange: Exchange, issuer: str, back: str, nonce: str = "") -> Response:
+        address, transaction = self._handoff.begin(issuer, back, nonce)
+        response = redirect(address, HANDOFF_HEADERS)
+        return self._cookie.added(response, (transaction, *self._cookie.under_way(exchange)))
 
     def _issue(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Return a step that redirects the browser to the asking site with the visitor's choice.
@@ -56,16 +82,20 @@ class HandoffEndpoint:
         Raises:
             HTTPProblem: the query is wrong (400), or the request is no navigation of a visitor (403).
         """
-        audience, state = self._issue_fields(exchange.head.query)
+        fields = self._issue_fields(exchange.head.query)
+        audience, state, nonce = fields["aud"], fields["st"], fields.get("n")
         if not _STATE.fullmatch(state):
             raise HTTPProblem(400, "`st` is not the SHA-256 of a transaction.")
-        if not _is_navigation(exchange.head):
+        if not is_navigation(exchange.head):
             raise HTTPProblem(403, "This address must be visited; it cannot be embedded or fetched.")
+        chain = self._cookie.chain(exchange) if nonce is not None else None
+        if nonce is not None and (chain is None or not chain.is_at(audience, nonce)):
+            return redirect(self._handoff.without_choice(audience, "no such step"), HANDOFF_HEADERS)
         consent = exchange.consent._current()
-        return lambda: redirect(self._handoff.issue(consent, audience, state), _HEADERS)
+        return lambda: redirect(self._handoff.issue(consent, audience, state, chain), HANDOFF_HEADERS)
 
-    def _issue_fields(self, query: bytes) -> tuple[str, str]:
-        """Return the audience and the state in a query.
+    def _issue_fields(self, query: bytes) -> Mapping[str, str]:
+        """Return the audience and the state in a query, and the nonce of a step if there is one.
 
         Raises:
             HTTPProblem: a field is missing, repeated or unknown, or no other site has this id (400).
@@ -75,73 +105,65 @@ class HandoffEndpoint:
         except ValueError:
             fields = {}
         others = {site.id for site in self._manager.policy.sites} - {self._manager.site}
-        if fields.keys() != {"aud", "st"} or fields["aud"] not in others:
+        if fields.keys() - {"n"} != {"aud", "st"} or fields["aud"] not in others:
             raise HTTPProblem(
                 400, "This address takes `aud`, another site of the group, and `st`, once each."
             )
-        return fields["aud"], fields["st"]
+        return fields
 
     def _return(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Return a step that takes over the choice, and redirects to the page that the visitor wanted."""
         return lambda: self._adopt(exchange)
 
     def _adopt(self, exchange: Exchange) -> Response:
-        handoff = self._handoff
-        back, others = "/", ""
-        under_way: tuple[Transaction, ...] = ()
+        handoff, front_page = self._handoff, self._local(exchange, "/")
+        under_way = self._cookie.under_way(exchange)
+        token = unrepeated_fields(exchange.head.query).get("t", "")
         try:
-            under_way = self._transactions(exchange)
-            token = unrepeated_fields(exchange.head.query).get("t", "")
-            transaction = handoff.transaction_of(token, under_way)
-            back = self._local(exchange, transaction.back)
-            others = handoff.transactions.dumps(other for other in under_way if other is not transaction)
+            transaction = handoff.transaction_of(token, self._cookie.transactions(exchange))
+        except HandoffRefusal as refusal:
+            return self._refused(exchange, refusal, front_page, under_way)
+        others = [entry for entry in under_way if entry != transaction]
+        try:
             claims = handoff.accept(token, transaction)
             context = exchange.consent._choice_context(choice="handoff")
             outcome = exchange.consent._apply(lambda before: handoff.take_over(before, claims, context))
+            result = handoff.result_of(outcome, claims)
         except HandoffRefusal as refusal:
-            handoff.count(f"return: {refusal.reason}")
             if refusal.reason == "st":
                 # The token is for another tab that started at the same moment, or for another browser. Transactions of this
                 # browser go on.
-                back, others = "/", handoff.transactions.dumps(under_way)
-            return self._finished(exchange, back, others)
-        response = self._finished(exchange, back, others)
+                return self._refused(exchange, refusal, front_page, under_way)
+            back = self._back(exchange, transaction, StepResult.REFUSED)
+            return self._refused(exchange, refusal, back, others)
+        response = self._finished(exchange, self._back(exchange, transaction, result), others)
         if outcome.record is not None:
-            site = self._site
-            arrived_from = f"{site.arrival_cookie}={transaction.issuer}{site.brief_attributes}"
-            response.add("set-cookie", f"{arrived_from}; Max-Age={ARRIVAL_SECONDS}")
+            self._add_arrival(response, transaction)
         return response
 
-    def _finished(self, exchange: Exchange, back: str, others: str) -> Response:
-        """Return a redirect to a page, which keeps the transactions of other tabs in the cookie."""
-        response = redirect(back, _HEADERS)
-        return self._with_transactions(response, others) if self._sent(exchange) else response
+    def _back(self, exchange: Exchange, transaction: Transaction, result: StepResult) -> str:
+        """Return where the visitor goes on: the page that was asked for, or the site of the chain."""
+        if transaction.nonce:
+            return self._handoff.report_address(transaction.issuer, transaction.nonce, result)
+        return self._local(exchange, transaction.back)
 
-    def _with_transactions(self, response: Response, value: str) -> Response:
-        """Return the response with the transaction cookie, which an empty value removes."""
-        age = TRANSACTION_SECONDS if value else 0
-        response.add("set-cookie", f"{self._cookie}={value}{self._site.brief_attributes}; Max-Age={age}")
-        return response
+    def _add_arrival(self, response: Response, transaction: Transaction) -> None:
+        """Add the cookie from which the next page says where the choice came from."""
+        seconds = CHAIN_ARRIVAL_SECONDS if transaction.nonce else ARRIVAL_SECONDS
+        site = self._site
+        arrived_from = f"{site.arrival_cookie}={transaction.issuer}{site.brief_attributes}"
+        response.add("set-cookie", f"{arrived_from}; Max-Age={seconds}")
 
-    def _sent(self, exchange: Exchange) -> list[bytes]:
-        return cookie_values(exchange.head.headers, self._cookie.encode())
+    def _refused(
+        self, exchange: Exchange, refusal: HandoffRefusal, back: str, others: Sequence[UnderWay]
+    ) -> Response:
+        self._handoff.count(f"return: {refusal.reason}")
+        return self._finished(exchange, back, others)
 
-    def _transactions(self, exchange: Exchange) -> tuple[Transaction, ...]:
-        """Return this browser's transactions, newest first.
-
-        Raises:
-            HandoffRefusal: the cookie is missing, repeated or not written by this site, or every transaction has ended.
-        """
-        sent = self._sent(exchange)
-        if len(sent) != 1:
-            raise HandoffRefusal("no transaction")
-        return self._handoff.transactions.loads(sent[0])
-
-    def _under_way(self, exchange: Exchange) -> tuple[Transaction, ...]:
-        try:
-            return self._transactions(exchange)
-        except HandoffRefusal:
-            return ()
+    def _finished(self, exchange: Exchange, back: str, others: Sequence[UnderWay]) -> Response:
+        """Return a redirect, with what other tabs have under way in the cookie."""
+        response = redirect(back, HANDOFF_HEADERS)
+        return self._cookie.added(response, others) if self._cookie.sent(exchange) else response
 
     def _local(self, exchange: Exchange, path: str | None) -> str:
         return local_path(path, own_path(exchange.head.root_path, self._manager.prefix))
@@ -160,7 +182,7 @@ def _is_wanted(headers: RawHeaders) -> bool:
     return b"AppleWebKit/" in agent and b"Chrome/" not in agent
 
 
-def _is_navigation(head: RequestHead) -> bool:
+def is_navigation(head: RequestHead) -> bool:
     """Return whether a request is a top-level navigation (Fetch Metadata), neither prefetched nor prerendered."""
     headers = head.headers
     destination = header_values(headers, b"sec-fetch-dest")

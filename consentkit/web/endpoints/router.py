@@ -1,6 +1,7 @@
 """The HTTP contract: which endpoint serves an address below the prefix, and which headers every response has."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from consentkit.headers import own_path, proves_same_origin
 from consentkit.signals import gpc_json
 from consentkit.web.endpoints.answer import Answer, Endpoint, Methods
 from consentkit.web.endpoints.body import wants_html
+from consentkit.web.endpoints.carry import CarryEndpoint
 from consentkit.web.endpoints.decision import DecisionEndpoint
 from consentkit.web.endpoints.embed import FRAMED_HEADERS, EmbedEndpoint
 from consentkit.web.endpoints.handoff import HandoffEndpoint
@@ -56,8 +58,10 @@ class Endpoints:
             **DecisionEndpoint(site).routes(),
         }
         self._embed = EmbedEndpoint(site)
+        self._carry: CarryEndpoint | None = None
         if site.handoff is not None:
-            self._routes |= HandoffEndpoint(site, site.handoff).routes()
+            self._carry = CarryEndpoint(site, site.handoff, _POLICY)
+            self._routes |= HandoffEndpoint(site, site.handoff).routes() | self._carry.routes()
 
     def respond(self, exchange: Exchange, body: bytes | None = b"") -> Answer:
         """Return the response to a request for one of the library's own addresses. Nothing that a visitor sends makes it raise.
@@ -137,17 +141,26 @@ class Endpoints:
     # Pages
 
     def _preferences(self, exchange: Exchange, body: bytes | None) -> Answer:
-        return self._page(exchange, self._pages.preferences)
+        return self._page_with_button(exchange, self._pages.preferences)
 
     def _policy(self, exchange: Exchange, body: bytes | None) -> Answer:
         return self._page(exchange, self._pages.policy)
 
     def _sites(self, exchange: Exchange, body: bytes | None) -> Answer:
-        return self._page(exchange, self._pages.sites)
+        return self._page_with_button(exchange, self._pages.sites)
 
     def _page(self, exchange: Exchange, render: Callable[..., str]) -> Response:
         exchange.consent._accessed = True
         return html(render(exchange.view(back=_next(exchange))))
+
+    def _page_with_button(self, exchange: Exchange, render: Callable[..., str]) -> Response:
+        """Return a page with the button that uses the choice on all sites, and with what became of the last click."""
+        if self._carry is None or not exchange.consent._current().status.decided:
+            return self._page(exchange, render)
+        exchange.consent._accessed = True
+        view = replace(exchange.view(back=_next(exchange)), carried=self._carry.state(exchange))
+        # Not stored, so that a browser that goes back to the page shows how far the choice has come.
+        return self._carry.forget_if_over(html(render(view), headers=_NOT_STORED), exchange)
 
     def _banner(self, exchange: Exchange, body: bytes | None) -> Answer:
         page = self._pages.banner(exchange.view(back=_next(exchange)))
