@@ -60,6 +60,15 @@ def test_the_status_line_says_which_sites_took_the_choice(carried: CarriedChoice
     assert status(carried) == said
 
 
+def test_in_dutch_the_verb_follows_the_number_of_sites() -> None:
+    assert status(state(trailhead="silent"), "nl") == "Trailhead gaf geen antwoord."
+    assert (
+        status(state(trailhead="silent", shoelab="silent"), "nl")
+        == "Trailhead en Shoelab gaven geen antwoord."
+    )
+    assert status(state(trailhead="taken"), "nl") == "Je keuze geldt nu ook op Trailhead."
+
+
 @pytest.mark.parametrize("page", ["preferences", "sites"])
 def test_the_button_posts_where_the_visitor_is_and_where_the_page_leads_back_to(page: str) -> None:
     html = getattr(PAGES, page)(view(decided()))
