@@ -10,11 +10,11 @@ BIN := $(VENV)/bin
 CATALOGUES := $(wildcard consentkit/ui/locales/*/LC_MESSAGES/*.po)
 BUILT_FROM := tools/install pyproject.toml hatch_build.py $(CATALOGUES)
 
-.PHONY: help demo bench fuzz test soak lint format docs lock clean install fresh dist
+.PHONY: help demo bench fuzz test soak lint format docs catalogues lock clean install fresh dist
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | while IFS= read -r line; do \
-	    printf '  make %-8s %s\n' "$${line%%:*}" "$${line##*## }"; done
+	    printf '  make %-10s %s\n' "$${line%%:*}" "$${line##*## }"; done
 
 demo: $(VENV)/.demo ## Serve the example magazine on http://localhost:8000 (PORT=8123: elsewhere)
 	@exec $(BIN)/python -m examples.running_magazine --port $(PORT)
@@ -50,6 +50,9 @@ format: $(VENV)/.dev ## Rewrite the sources in the house's format
 docs: $(VENV)/.dev ## Build the documentation into site/ (SERVE=1: and serve it on http://localhost:8001)
 	@$(BIN)/python tools/tables.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve --dev-addr localhost:8001,build --strict)
+
+catalogues: $(VENV)/.dev ## Extract the messages for visitors and update the catalogue of every language
+	@$(BIN)/python tools/catalogues.py $(addprefix --take ,$(TAKE))
 
 install: $(VENV)/.dev ## Install the library, editable, with all that development needs
 

@@ -84,7 +84,7 @@ def carrying(state: CarriedChoice, policy: Policy, translator: Translator, origi
         "go_on": state.go_on,
         "skip": f"{state.go_on}&skip={following}",
         "sites": " ".join(f"{site}={origins[site]}" for site in state.to_come) if is_new else "",
-        "asking": translator.gettext_html("Asking %(sites)s …", sites=asked),
+        "asking": translator.pgettext_html("progress", "Asking %(sites)s …", sites=asked),
     }
 
 

@@ -1,0 +1,106 @@
+"""Extract the messages for visitors from the sources, and update the catalogue of every language.
+
+    python tools/catalogues.py              run by `make catalogues`
+    python tools/catalogues.py --take FILE  also take translations from another catalogue, such as one of another branch
+
+A message without a translation, or with a fuzzy one, is listed, and the exit code is 1.
+"""
+
+import argparse
+import sys
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).parents[1]
+LOCALES = ROOT / "consentkit/ui/locales"
+WIDTH = 110
+# What the functions of `consentkit.ui.i18n` take, in Babel's notation: (position, "c") is the context.
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "npgettext": ((1, "c"), 2, 3),
+    "N_": None,
+    "gettext_html": None,
+    "ngettext_html": (1, 2),
+    "pgettext_html": ((1, "c"), 2),
+    "NP_": ((1, "c"), 2),
+    "NN_": (1, 2),
+}
+
+
+def extract() -> Catalog:
+    """Return all messages of the sources, sorted by their text."""
+    found = Catalog(fuzzy=False)
+    with (ROOT / "babel.cfg").open(encoding="utf-8") as lines:
+        methods, options = parse_mapping_cfg(lines)
+    for _, _, text, comments, context in extract_from_dir(
+        ROOT, methods, options, keywords=KEYWORDS, comment_tags=("Translators:",)
+    ):
+        found.add(text, None, auto_comments=comments, context=context)
+    return found
+
+
+def is_translated(message: Message) -> bool:
+    """Return whether a message has its translation in every plural form."""
+    forms = message.string if isinstance(message.string, tuple | list) else (message.string,)
+    return bool(forms) and all(forms) and not message.fuzzy
+
+
+def take(catalogue: Catalog, other: Catalog) -> None:
+    """Take the translations that a catalogue lacks from another one."""
+    for message in catalogue:
+        if not message.id or is_translated(message):
+            continue
+        theirs = other.get(message.id, message.context)
+        if theirs is not None and is_translated(theirs):
+            message.string = theirs.string
+            message.flags.discard("fuzzy")
+
+
+def write(catalogue: Catalog, path: Path) -> None:
+    """Write a catalogue below the heading that its file has: Babel would put dates and addresses there."""
+    heading, _, _ = path.read_text("utf-8").partition("\n\n")
+    body = BytesIO()
+    write_po(
+        body,
+        catalogue,
+        width=WIDTH,
+        no_location=True,
+        sort_output=True,
+        omit_header=True,
+        ignore_obsolete=True,
+    )
+    path.write_text(f"{heading}\n\n{body.getvalue().decode().strip()}\n", "utf-8")
+
+
+def main() -> int:
+    """Update the template and all catalogues, and return 1 if a translation is missing."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--take", type=Path, action="append", default=[], metavar="FILE")
+    others = [read_po(BytesIO(path.read_bytes())) for path in parser.parse_args().take]
+    template = extract()
+    write(template, LOCALES / "consentkit.pot")
+    missing = 0
+    for path in sorted(LOCALES.glob("*/LC_MESSAGES/*.po")):
+        language = path.parts[-3]
+        catalogue = read_po(BytesIO(path.read_bytes()), locale=language)
+        catalogue.update(template, no_fuzzy_matching=True)
+        for other in others:
+            take(catalogue, other)
+        write(catalogue, path)
+        for message in catalogue:
+            if message.id and not is_translated(message):
+                print(f"{language}: no translation of {message.id!r}", file=sys.stderr)
+                missing += 1
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
