@@ -182,8 +182,9 @@ def test_an_answer_goes_along_with_a_link_and_a_withdrawal_reaches_back(
     page.locator("#trailhead").click()
     expect(page).to_have_url(f"{group.origins['trailhead']}/shoes?size=42#size")
     expect(page.locator("#cookie-consent")).to_have_count(0)
+    chosen = "accepted" if answer == "accept" else "rejected"
     expect(page.locator(STATUS).get_by_role("status")).to_contain_text(
-        "Your choice on Stride counts here too."
+        f"You {chosen} everything on Stride; we’ve applied that here."
     )
     expected = ALL if answer == "accept" else ""
     assert granted(page, group, "trailhead") == granted(page, group, "stride") == expected

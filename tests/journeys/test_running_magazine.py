@@ -445,6 +445,8 @@ def test_the_command_serves_three_sites_that_hand_a_choice_over(tmp_path: Path) 
         for _ in range(3):
             way = get(way).headers["location"]
         page = get(origins["trailhead"][0] + way)
-        assert PLAYER in page.text and "Your choice on Stride counts here too." in page.text
+        assert (
+            PLAYER in page.text and "You accepted everything on Stride; we’ve applied that here." in page.text
+        )
         assert get(origins["shoelab"][0] + "/articles/grip-on-wet-paint").status_code == 200
     assert stat.S_IMODE((tmp_path / "trailhead-private-key").stat().st_mode) == 0o600
