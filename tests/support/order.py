@@ -138,10 +138,12 @@ def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed 
         steps.append((cookie.moment, cookie.allowed, is_full, on))
     left: Allowed | None = None
     for moment in sorted({step[0] for step in steps}):
+        tied = [step[1:] for step in steps if step[0] == moment]
+        # What one of them turned on, and the other one allows as well, is what both allow.
+        turned_on = NOTHING.union(*(on for _, _, on in tied))
         after = [
-            allowed if is_full or left is None else allowed & (left | on)
-            for at, allowed, is_full, on in steps
-            if at == moment
+            allowed if is_full or left is None else allowed & (left | turned_on)
+            for allowed, is_full, _ in tied
         ]
         left = frozenset.intersection(*after)
     return left
