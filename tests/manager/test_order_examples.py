@@ -143,7 +143,8 @@ def test_process_that_saw_a_narrowing_keeps_to_it_after_the_ledger_was_restored(
     accepted = accepts(here)
     world.keep_copy()
     answers(here, accepted, "save", analytical=True)
-    here.request(accepted.raw)
+    # A poll has read to the end of the ledger, so that the process notices that it was restored.
+    world.ask()
     world.restore_copy()
     if asks:
         world.ask()
