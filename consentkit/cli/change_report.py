@@ -9,12 +9,14 @@ from consentkit.policy import Policy
 
 __all__ = ["describe_change", "describe_changes"]
 
+_NOUNS = {"own_storage": "consentkit's own item"}
 _FIELDS = {
     ("vendor", "country"): "moved from {old} to {new}",
     ("vendor", "legal_entity"): "company changed from {old} to {new}",
     ("vendor", "name"): "name changed",
     ("vendor", "profiling"): "may build profiles: {new}",
     ("tracker", "lifetime"): "kept for {new} (was {old})",
+    ("own_storage", "lifetime"): "kept for {new} (was {old})",
     ("tracker", "purpose"): "purpose reworded",
     ("tracker", "third_party"): "on the vendor's own domain: {new}",
     ("category", "title"): "title reworded",
@@ -32,12 +34,13 @@ def describe_changes(changes: Iterable[Change], policy: Policy) -> list[str]:
 def describe_change(change: Change, policy: Policy) -> str:
     """Return a sentence about what changed, without who is asked again."""
     category = f"{change.category}: " if change.category and change.thing != "category" else ""
+    noun = _NOUNS.get(change.thing, change.thing)
     if change.verb in ("added", "removed"):
-        return f"{category}{change.thing} {change.verb}: {_label_with_facts(change, policy)}."
+        return f"{category}{noun} {change.verb}: {_label_with_facts(change, policy)}."
     pattern = _FIELDS.get((change.thing, change.field), "{field} changed from {old} to {new}")
     what = pattern.format(field=change.field, old=_shown(change.old), new=_shown(change.new))
     is_single = change.name == change.thing or change.thing == "policy"
-    thing = change.thing if is_single else f"{change.thing} {_label(change, policy)}"
+    thing = noun if is_single else f"{noun} {_label(change, policy)}"
     return f"{category}{thing}: {what}."
 
 
@@ -62,7 +65,7 @@ def _label_with_facts(change: Change, policy: Policy) -> str:
     row, label = change.new or change.old, _label(change, policy)
     if change.thing == "vendor":
         return f"{label}, {row['country']}"
-    if change.thing == "tracker":
+    if change.thing in ("tracker", "own_storage"):
         return f"{label}, {row['kind']}, {row['lifetime']}"
     if change.thing == "site":
         return f"{label}, {row['origin']}"

@@ -68,6 +68,11 @@ class _TrackerRow(_FactsRow):
     purpose: _TextHashes
 
 
+class _OwnStorageRow(_FactsRow):
+    name: str
+    kind: str
+
+
 class _Facts(_FactsRow):
     validity: str
     controller: dict[str, Any]
@@ -75,6 +80,7 @@ class _Facts(_FactsRow):
     categories: list[_CategoryRow]
     vendors: list[_VendorRow]
     trackers: list[_TrackerRow]
+    own_storage: list[_OwnStorageRow] = []
 
 
 class _NoticeEntry(_Entry):

@@ -14,7 +14,7 @@ from consentkit.consent.secret_keys import SecretKeys
 from consentkit.consent.token import TokenCodec, VerifiedToken
 from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, cookie_values, sends_gpc
-from consentkit.policy import LARGEST_COOKIE, CookiePrefix, cookie_names, cookie_sizes
+from consentkit.policy import LARGEST_COOKIE, CookiePrefix, OwnCookies, cookie_names, cookie_sizes
 
 __all__ = ["SKEW", "ConsentCookie"]
 
@@ -58,6 +58,7 @@ class ConsentCookie:
         self.secure = secure
         prefix: CookiePrefix = ("__Secure-" if domain else "__Host-") if secure else ""
         self._names = cookie_names(prefix)
+        self.own_cookies = OwnCookies(self._names, domain)
         self.name, self.companion = self._names.consent, self._names.companion
         self.transaction, self.source = self._names.transaction, self._names.source
         group = evaluator.policy.group.id if evaluator.policy.group else ""

@@ -4,7 +4,7 @@ A decision covers exactly what its notice disclosed. Visitors are asked again ab
 about a category whose disclosure shrank (GDPR 4(11); EDPB Guidelines 05/2020 section 5).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -128,10 +128,19 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "partitioned": None,
         "personal_data": _turned_on,
     },
+    # What the library stores itself follows from the version of the library, and never asks.
+    "own_storage": {
+        "name": None,
+        "kind": None,
+        "category": None,
+        "lifetime": None,
+        "necessity": None,
+        "holds": None,
+    },
 }
 
 
-_TABLES = ("controller", "group", "sites", "categories", "vendors", "trackers")
+_TABLES = ("controller", "group", "sites", "categories", "vendors", "trackers", "own_storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +204,15 @@ def compare(old: Notice, new: Notice) -> tuple[Change, ...]:
             *_compare_tables(
                 "tracker", before["trackers"], after["trackers"], ("category", "kind", "name", "vendor")
             ),
+            *_compare_own_storage(before.get("own_storage", []), after.get("own_storage", [])),
         )
     )
+
+
+def _compare_own_storage(old: list[Facts], new: list[Facts]) -> Iterator[Change]:
+    """Compare what the library stores itself, which asks nobody again, also if a later version adds a field."""
+    for change in _compare_tables("own_storage", old, new, ("kind", "name")):
+        yield replace(change, asks=False)
 
 
 def _policy_facts(facts: Facts) -> Facts:
@@ -270,7 +286,7 @@ def _row_change(verb: Verb, thing: str, old: Facts | None, new: Facts | None, *,
 
 def _label(thing: str, row: Facts) -> str:
     """Return the id of a row, or the name of a tracker."""
-    return str(row["name"] if thing == "tracker" else row.get("id", thing))
+    return str(row["name"] if thing in ("tracker", "own_storage") else row.get("id", thing))
 
 
 def coverage(old: Notice, new: Notice, site_id: str, origin: str) -> Coverage:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
-from consentkit.policy import Duration, Policy
+from consentkit.policy import Duration, Policy, own_storage
 
 __all__ = ["Facts", "Notice"]
 
@@ -92,12 +92,26 @@ class Notice:
 
 
 def _dump_content(policy: Policy) -> dict[str, Any]:
-    """Dump what is disclosed, without absent keys, so that an optional key of a later version changes no digest."""
+    """Dump what is disclosed, without absent keys, so that an optional key of a later version changes no digest.
+
+    `own_storage` is what the library stores itself, in codes: its words are the library's, and not part of the notice.
+    """
     content = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     for part, keys in _TECHNICAL.items():
         for row in [content] if part == "policy" else content[part]:
             for key in keys:
                 row.pop(key, None)
+    content["own_storage"] = [
+        {
+            "name": item.name,
+            "kind": item.kind,
+            **({"category": item.category} if item.category else {}),
+            "lifetime": str(item.lifetime),
+            "necessity": item.necessity,
+            "holds": list(item.holds),
+        }
+        for item in own_storage(policy)
+    ]
     return content
 
 

@@ -5,20 +5,31 @@ from consentkit.policy.field_types import Texts, escaped
 from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.json_schema import json_schema
 from consentkit.policy.models import Category, Controller, Site, Tracker, Vendor
-from consentkit.policy.own_cookies import LARGEST_COOKIE, CookiePrefix, cookie_names, cookie_sizes
+from consentkit.policy.own_cookies import (
+    LARGEST_COOKIE,
+    CookieNames,
+    CookiePrefix,
+    cookie_names,
+    cookie_sizes,
+)
+from consentkit.policy.own_storage import HANDOFF_LIFETIME, OwnCookies, OwnItem, own_storage
 from consentkit.policy.policy import Policy
 from consentkit.policy.transfers import SAFEGUARDS, TransferData
 from consentkit.policy.url_types import SiteOrigin, is_local
 
 __all__ = [
+    "HANDOFF_LIFETIME",
     "LARGEST_COOKIE",
     "SAFEGUARDS",
     "Category",
     "Controller",
+    "CookieNames",
     "CookiePrefix",
     "Duration",
     "Finding",
     "KeyPath",
+    "OwnCookies",
+    "OwnItem",
     "Policy",
     "Site",
     "SiteOrigin",
@@ -31,4 +42,5 @@ __all__ = [
     "escaped",
     "is_local",
     "json_schema",
+    "own_storage",
 ]

@@ -132,6 +132,11 @@ class Policy(Table):
         """The categories that are off until a visitor agrees: optional and not exempt."""
         return self._index.consent_needed
 
+    @property
+    def hands_off(self) -> bool:
+        """Whether a decision can be handed from one site to another: one of several sites has a key to sign it with."""
+        return len(self.sites) > 1 and any(site.public_key for site in self.sites)
+
     def vendors_of(self, category_id: str) -> tuple[Vendor, ...]:
         """Return a category's vendors, in the policy's order.
 

@@ -6,7 +6,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from consentkit.notices import Notice
-from consentkit.policy import SAFEGUARDS, Category, Controller, Duration, Policy, Site, Tracker, Vendor
+from consentkit.policy import (
+    SAFEGUARDS,
+    Category,
+    Controller,
+    Duration,
+    OwnCookies,
+    OwnItem,
+    Policy,
+    Site,
+    Tracker,
+    Vendor,
+    cookie_names,
+    own_storage,
+)
 from consentkit.ui.i18n import N_, NP_, Translator
 
 __all__ = ["Disclosure", "Row", "web_address"]
@@ -43,6 +56,30 @@ _NECESSITIES = {
     "ui_preference_requested": NP_("why an item is needed", "remembers a setting you chose"),
     "media_playback": NP_("why an item is needed", "plays what you asked for"),
 }
+_OWN_ITEMS = {
+    "consent": (
+        N_("Remembers your choice, signed so that nobody else can change it."),
+        N_(
+            "Your choice for each purpose and third party, when you made it, and the version of this page. While you "
+            "allow something, also a random number that leads to our record of your choice."
+        ),
+    ),
+    "companion": (
+        N_("Shows the pages of this site what you allow."),
+        N_("The purposes and third parties that you allow, and the version of this page."),
+    ),
+    "transaction": (
+        N_(
+            "Fetches your choice from another of our sites, when you ask for that or follow a link between them."
+        ),
+        N_("A random number, which site is asked, and the page that you return to."),
+    ),
+    "source": (
+        N_("Remembers which of our sites your choice came from, until a page has told you."),
+        N_("The name of that site."),
+    ),
+}
+"""What each item of the library is for, and what it holds, by `OwnItem.use`."""
 _ROLES = {
     "controller": NP_("role of a third party", "Decides itself how the data is used (controller)"),
     "joint_controller": NP_(
@@ -117,7 +154,8 @@ def web_address(text: str | None) -> str | None:
 class Disclosure:
     """One notice in one language.
 
-    `origins` replaces, by site id, the policy's origins where a site runs elsewhere, as in development.
+    `origins` replaces, by site id, the policy's origins where a site runs elsewhere, as in development. `own_cookies` has
+    the names and the domain of the library's cookies on this site.
     """
 
     def __init__(
@@ -127,12 +165,14 @@ class Disclosure:
         language: str,
         translator: Translator,
         origins: Mapping[str, str] | None = None,
+        own_cookies: OwnCookies | None = None,
     ) -> None:
         self._policy = policy
         self._notice = notice
         self._language = language
         self._translator = translator
         self._origins = origins or {}
+        self._own_cookies = own_cookies or OwnCookies(cookie_names("__Host-"))
 
     def policy(self) -> Row:
         """Return the cookie policy.
@@ -141,7 +181,8 @@ class Disclosure:
         `jurisdiction`, `controller`, `group`, `validity`, `records_kept` (ISO 8601, each with its words in
         `…_words`), `categories`, `trackers`, `vendors`, `sites` (lists of tables, in the order of the page) and
         `combined` (ids). Ids, codes and durations are the policy file's. `…_words`, `…_name`, titles and purposes
-        are for people, in `language` where there is a catalogue, otherwise in English. Keys may be added.
+        are for people, in `language` where there is a catalogue, otherwise in English. The library's own items come first
+        among the trackers; `holds` is what each of them holds, and null for others. Keys may be added.
         """
         policy = self._policy
         return self._heading() | {
@@ -152,9 +193,12 @@ class Disclosure:
             "records_kept_words": self._translator.format_lifetime(policy.records_kept),
             "categories": [self._category(category) for category in policy.categories],
             "trackers": [
-                self._tracker(tracker)
-                for category in policy.categories
-                for tracker in policy.trackers_of(category.id)
+                *(self._own_item(item) for item in own_storage(policy)),
+                *(
+                    self._tracker(tracker)
+                    for category in policy.categories
+                    for tracker in policy.trackers_of(category.id)
+                ),
             ],
             "vendors": [
                 self._vendor(vendor)
@@ -250,6 +294,30 @@ class Disclosure:
             "necessity_words": tracker.necessity
             and self._translator.pgettext("why an item is needed", _NECESSITIES[tracker.necessity]),
             "personal_data": tracker.personal_data,
+            "holds": None,
+        }
+
+    def _own_item(self, item: OwnItem) -> Row:
+        purpose, holds = _OWN_ITEMS[item.use]
+        return {
+            "name": getattr(self._own_cookies.names, item.use),
+            "kind": item.kind,
+            "kind_words": self._translator.pgettext("kind of item", _KINDS[item.kind]),
+            "category": item.category,
+            "vendor": None,
+            "owner": self._policy.controller.name,
+            "purpose": self._translator.gettext(purpose),
+            "lifetime": _as_written(item.lifetime),
+            "lifetime_words": self._translator.format_lifetime(item.lifetime),
+            "third_party": False,
+            "third_party_access": False,
+            "domain": self._own_cookies.domain_of(item),
+            "path": "/",
+            "partitioned": False,
+            "necessity": item.necessity,
+            "necessity_words": self._translator.pgettext("why an item is needed", _NECESSITIES[item.necessity]),
+            "personal_data": None,
+            "holds": self._translator.gettext(holds),
         }
 
     def _vendor(self, vendor: Vendor) -> Row:

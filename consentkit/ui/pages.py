@@ -14,7 +14,7 @@ from markupsafe import Markup
 from consentkit.consent import ConsentStatus
 from consentkit.headers import local_path, own_path
 from consentkit.notices import Notice
-from consentkit.policy import Policy
+from consentkit.policy import OwnCookies, Policy
 from consentkit.ui.assets import shipped_assets
 from consentkit.ui.banner_text import (
     combined_data_sentence,
@@ -43,6 +43,7 @@ class Pages:
         site: id of this site.
         prefix: where the library answers, without the root path.
         origins: where sites run, by id, in place of the policy's origins.
+        own_cookies: the names and the domain of the library's cookies on this site.
         handoff: ids of the sites that a choice can be fetched from.
         handoff_address: returns the address that takes the choice along to another site, as
             `consentkit.handoff.handoff_address` does. Without it links lead to the sites themselves.
@@ -60,6 +61,7 @@ class Pages:
         site: str,
         prefix: str = "/consent",
         origins: Mapping[str, str] | None = None,
+        own_cookies: OwnCookies | None = None,
         handoff: Iterable[str] = (),
         handoff_address: Callable[..., str] = lambda address, **_: address,
         carries: bool = False,
@@ -82,7 +84,14 @@ class Pages:
         self._partners = [policy.site(partner) for partner in handoff]
         self._origins = {site.id: (origins or {}).get(site.id, site.origin) for site in policy.sites}
         self._stylesheets = tuple(stylesheets)
-        self._renderings = Renderings(policy, notice, origins=origins, templates=templates, locales=locales)
+        self._renderings = Renderings(
+            policy,
+            notice,
+            origins=origins,
+            own_cookies=own_cookies,
+            templates=templates,
+            locales=locales,
+        )
         self._fragments = Fragments(policy, notice.digest, self._renderings, prefix, self._partners)
         self._assets = shipped_assets()
         self.assets: dict[str, tuple[str, bytes]] = {

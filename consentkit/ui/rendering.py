@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from consentkit.notices import Notice
-from consentkit.policy import Policy
+from consentkit.policy import OwnCookies, Policy
 from consentkit.ui.disclosure import Disclosure, web_address
 from consentkit.ui.i18n import LOCALES, Translator, direction
 
@@ -92,6 +92,7 @@ class Renderings:
         notice: Notice,
         *,
         origins: Mapping[str, str] | None = None,
+        own_cookies: OwnCookies | None = None,
         templates: Path | None = None,
         locales: Path | None = None,
     ) -> None:
@@ -105,7 +106,7 @@ class Renderings:
         self._by_language: dict[str, Rendering] = {}
         for language in policy.languages:
             translator = Translator(language, locale_folders)
-            disclosure = Disclosure(policy, notice, language, translator, origins)
+            disclosure = Disclosure(policy, notice, language, translator, origins, own_cookies)
             self._by_language[language] = Rendering(language, translator, disclosure, template_folders)
         self.best_for = lru_cache(maxsize=256)(self._find_best)
 

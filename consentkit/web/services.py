@@ -66,6 +66,7 @@ class SiteServices:
             site=manager.site,
             prefix=manager.prefix,
             origins={site: origins[0] for site, origins in manager.origins.items()},
+            own_cookies=manager.cookie.own_cookies,
             handoff=self.handoff.partners if self.handoff else (),
             handoff_address=handoff_address,
             carries=self.handoff is not None and self.handoff.can_issue,

@@ -3,12 +3,15 @@
 import os
 import secrets
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 from starlette.applications import Starlette
 
 from consentkit import ConsentManager, Ledger, Policy, load_policy
+from consentkit.config import LOCK, write_lock
 from consentkit.handoff import new_pair, public_half
+from consentkit.notices import add_notice_to_lock
 
 from .app import create_app
 from .magazine import CSP, HERE
@@ -61,8 +64,11 @@ def policy_with_keys(data: Path, public: dict[str, str]) -> Policy:
         text = text.replace(origin, f'{origin}public_key = "{key}"\n')
     path = data / "consent.toml"
     path.write_text(text, encoding="utf-8")
-    # Keys are not part of the notice, so the lock still matches.
-    shutil.copyfile(HERE / "consent.lock", data / "consent.lock")
+    lock = data / LOCK
+    shutil.copyfile(HERE / LOCK, lock)
+    # With keys the notice lists the cookies of the hand-off, which is another notice.
+    policy = load_policy(path)
+    write_lock(lock, add_notice_to_lock(policy, policy.lock, datetime.now(UTC).date())[0])
     return load_policy(path)
 
 

@@ -14,7 +14,7 @@ from consentkit.policy.policy import Policy
 from tests.support.drawn import policies, policy_pairs
 from tests.support.policies import GROUP, SECOND_SITE, add, data, drop, policy, put
 
-PINNED = "Y5u1IFuIkKQvoIJs-u4ylDbmMO6wGvquS4yOp5O3KU4"
+PINNED = "LKAIlsdoxLUgZzi-EAG_XFKI3ELeScSYv695Qp-3Pgc"
 HASHES = re.compile(r"[0-9a-f]{16}")
 
 

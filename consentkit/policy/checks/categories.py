@@ -18,15 +18,22 @@ _OTHERWISE_ASK = "Otherwise move it to a category that asks for consent."
 
 
 def category_has_one_basis(context: CheckContext) -> Iterator[Finding]:
-    """A category is strictly necessary, exempt, or asked about."""
+    """LB-09: a category is strictly necessary, exempt, or asked about; one is required, because the choice is stored."""
     for path, category in context.categories("required", "exempt"):
         if category.required and category.exempt:
             message = "A required category needs no exemption."
             remedy = "Keep `required` if it is strictly necessary, or `exempt` for analytics."
             yield Finding((*path, "exempt"), message, remedy)
-    if context.is_valid("categories") and all(
-        category.required for _, category in context.categories("required")
-    ):
+    required = [category.required for _, category in context.categories("required")]
+    if not context.is_valid("categories") or len(required) < len(context.policy.categories):
+        return
+    if not any(required):
+        message = (
+            "No category is required, but remembering the visitor's choice stores something on the device."
+        )
+        remedy = "Add a category with required = true; consentkit lists its own cookies there."
+        yield Finding(("categories",), message, remedy)
+    if all(required):
         message = "Every category is required: visitors are asked nothing."
         yield Finding(("categories",), message, "Check that each is strictly necessary.", warning=True)
 

@@ -90,10 +90,11 @@ def own_cookies_are_left_alone(context: CheckContext) -> Iterator[Finding]:
             continue
         own_name = next((name for name in ALL_COOKIE_NAMES if tracker.matches(name)), None)
         if own_name:
-            message = f"The name matches {own_name}, a cookie of consentkit, which discloses it itself."
-            yield Finding(
-                (*path, "name"), message, "Write a longer pattern, or give the cookie another name."
+            message = f"The name matches {own_name}, a cookie of consentkit, which lists it on the policy page itself."
+            remedy = (
+                "Remove the tracker if it is that cookie; otherwise write a longer pattern or another name."
             )
+            yield Finding((*path, "name"), message, remedy)
 
 
 def cookies_are_cookies(context: CheckContext) -> Iterator[Finding]:

@@ -1,0 +1,72 @@
+"""What this library itself stores on a visitor's device: its cookies, which every notice discloses (REQUIREMENTS LB-09).
+
+The script stores nothing. It reads the companion cookie and deletes declared items that are no longer allowed.
+"""
+
+from dataclasses import dataclass
+
+from consentkit.policy.duration import Duration
+from consentkit.policy.models import Necessity, TrackerKind
+from consentkit.policy.own_cookies import CookieNames, cookie_names
+from consentkit.policy.policy import Policy
+
+__all__ = ["HANDOFF_LIFETIME", "OwnCookies", "OwnItem", "own_storage"]
+
+HANDOFF_LIFETIME = Duration(seconds=120)
+"""How long the two cookies of a hand-off are kept."""
+
+_HOLDS = {
+    "consent": ("choice", "time", "notice", "pseudonym", "signature"),
+    "companion": ("choice", "notice"),
+    "transaction": ("random_number", "site", "path", "time", "signature"),
+    "source": ("site",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnItem:
+    """An item that the library stores.
+
+    Attributes:
+        use: what the item is for, as the field of `CookieNames`.
+        category: id of the required category that it is disclosed under; None if the policy has none.
+        holds: what it holds, in one word each.
+    """
+
+    use: str
+    category: str | None
+    lifetime: Duration
+    holds: tuple[str, ...]
+    kind: TrackerKind = "cookie"
+    necessity: Necessity = "consent_choice"
+
+    @property
+    def name(self) -> str:
+        """The name without the prefix, which is another one in development and on a shared domain."""
+        return str(getattr(cookie_names(""), self.use))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCookies:
+    """Under which names and on which domain one site sets the library's cookies.
+
+    Attributes:
+        names: the names with their prefix.
+        domain: the domain whose sub-domains share the decision, without a leading dot; None if each host has its own.
+    """
+
+    names: CookieNames
+    domain: str | None = None
+
+    def domain_of(self, item: OwnItem) -> str | None:
+        """Return the Domain of an item. The cookies of a hand-off never have one."""
+        return self.domain if item.use in ("consent", "companion") else None
+
+
+def own_storage(policy: Policy) -> tuple[OwnItem, ...]:
+    """Return what the library stores for a policy. The cookies of a hand-off are listed if one is possible."""
+    lifetimes = {"consent": policy.validity, "companion": policy.validity}
+    if policy.hands_off:
+        lifetimes |= {"transaction": HANDOFF_LIFETIME, "source": HANDOFF_LIFETIME}
+    category = next((category.id for category in policy.categories if category.required), None)
+    return tuple(OwnItem(use, category, lifetime, _HOLDS[use]) for use, lifetime in lifetimes.items())
