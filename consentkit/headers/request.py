@@ -149,7 +149,8 @@ def preferred_language(headers: RawHeaders, languages: Sequence[str]) -> str:
     """Return the language that Accept-Language prefers among `languages` (RFC 4647, lookup), or the first of them.
 
     A language range matches an equal tag, or a tag of which it is a prefix up to a hyphen, or the other way round: `nl-BE`
-    matches `nl`, and `pt` matches `pt-BR`. `*` matches all that no other range matches. The first 1 KiB is read.
+    matches `nl`, and `pt` matches `pt-BR`. `*` counts after all other ranges, and matches what none of them matches. The first
+    1 KiB is read.
     """
     field = b",".join(header_values(headers, b"accept-language"))
     return _negotiate(field[:LANGUAGE_BYTES_READ], tuple(languages)) if field else languages[0]
@@ -164,7 +165,8 @@ def _negotiate(field: bytes, languages: tuple[str, ...]) -> str:
             # Negative, so that sorting puts the highest quality first, and equal ones in the order of the field.
             ranges.append((-float(match[2] or 1), position, match[1].lower()))
     all_ranges = [language_range for _, _, language_range in ranges]
-    for quality, _, language_range in sorted(ranges):
+    # `*` is skipped where other ranges follow it, because it does not say which language is wanted (RFC 4647, 3.4).
+    for quality, _, language_range in sorted(ranges, key=lambda row: (row[2] == "*", row)):
         if language_range == "*":
             matching = [tag for tag in languages if not any(_matches(other, tag) for other in all_ranges)]
         else:
