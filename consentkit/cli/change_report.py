@@ -13,6 +13,7 @@ _NOUNS = {"own_storage": "consentkit's own item"}
 _FIELDS = {
     ("vendor", "country"): "moved from {old} to {new}",
     ("vendor", "legal_entity"): "company changed from {old} to {new}",
+    ("vendor", "joint_control"): "essence of the joint control changed",
     ("vendor", "name"): "name changed",
     ("vendor", "profiling"): "may build profiles: {new}",
     ("tracker", "lifetime"): "kept for {new} (was {old})",

@@ -24,6 +24,11 @@ def _differs(old: Any, new: Any) -> bool:
     return bool(old != new)
 
 
+def _other_controller(old: Any, new: Any) -> bool:
+    """Return whether a site's own controller is another company, or in another country."""
+    return any((old or {}).get(key) != (new or {}).get(key) for key in ("name", "country"))
+
+
 def _turned_on(old: Any, new: Any) -> bool:
     return bool(new) and not old
 
@@ -61,6 +66,8 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "jurisdiction": None,
         "records_kept": None,
         "adequacy_file": None,
+        "proof_basis": None,
+        "rights": None,
         "controller": None,  # see the tables below
         "group": None,
         "sites": None,
@@ -74,16 +81,17 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "address": None,
         "email": None,
         "dpo": None,
+        "privacy_policy": None,
         "rights_url": None,
         "authority": None,
     },
-    "group": {"id": _differs, "name": None, "joint_controllers": _turned_on},
+    "group": {"id": _differs, "name": None, "joint_controllers": _turned_on, "joint_control": None},
     "site": {
         "id": None,
         "name": None,
         "origin": None,  # another origin is another site: `Notice.covers_site`
         "public_key": None,
-        "controller": _differs,
+        "controller": _other_controller,
     },
     "category": {
         "id": None,
@@ -95,6 +103,7 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "honours_gpc": None,
         "dpv_purposes": _added,
         "retention": _longer,
+        "gdpr_basis": None,  # of categories about which visitors are not asked
     },
     "vendor": {
         "id": None,
@@ -111,6 +120,7 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "origins": None,
         "signal": None,
         "role": _differs,
+        "joint_control": None,
         "data": _added,
         "retention": _longer,
     },

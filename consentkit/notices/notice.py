@@ -27,7 +27,11 @@ _TECHNICAL = {
     "vendors": ("origins", "signal"),
     "trackers": ("path", "partitioned"),
 }
-_TEXTS = {"categories": ("title", "description"), "vendors": ("name",), "trackers": ("purpose",)}
+_TEXTS = {
+    "categories": ("title", "description"),
+    "vendors": ("name", "joint_control"),
+    "trackers": ("purpose",),
+}
 
 
 class Notice:
@@ -124,7 +128,9 @@ def _facts_of(content: Facts) -> dict[str, Any]:
     """Replace every text with its hashes by language; a vendor's name, which has no language, gets the language ""."""
     facts = dict(content)
     for part, keys in _TEXTS.items():
-        facts[part] = [row | {key: _hash_texts(row[key]) for key in keys} for row in content[part]]
+        facts[part] = [
+            row | {key: _hash_texts(row[key]) for key in keys if key in row} for row in content[part]
+        ]
     return facts
 
 

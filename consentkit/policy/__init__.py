@@ -4,7 +4,7 @@ from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import Texts, escaped
 from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.json_schema import json_schema
-from consentkit.policy.models import Category, Controller, Site, Tracker, Vendor
+from consentkit.policy.models import Category, Controller, Right, Site, Tracker, Vendor
 from consentkit.policy.own_cookies import (
     LARGEST_COOKIE,
     CookieNames,
@@ -31,6 +31,7 @@ __all__ = [
     "OwnCookies",
     "OwnItem",
     "Policy",
+    "Right",
     "Site",
     "SiteOrigin",
     "Texts",

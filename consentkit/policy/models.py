@@ -18,15 +18,28 @@ from consentkit.policy.field_types import (
     Texts,
 )
 from consentkit.policy.transfers import Country, SafeguardName
-from consentkit.policy.url_types import Domain, Email, Reference, SiteOrigin, Url, VendorOrigin
+from consentkit.policy.url_types import (
+    Domain,
+    Email,
+    Essence,
+    LocalizedUrl,
+    Reference,
+    SiteOrigin,
+    Url,
+    VendorConnection,
+    VendorOrigin,
+)
 
 __all__ = [
     "Authority",
     "Category",
     "Controller",
+    "GdprBasis",
     "Group",
     "Necessity",
     "Origins",
+    "ProofBasis",
+    "Right",
     "Role",
     "Site",
     "Table",
@@ -57,6 +70,9 @@ Necessity = Literal[
     "media_playback",
 ]
 Role = Literal["controller", "joint_controller", "processor"]
+GdprBasis = Literal["contract", "legal_obligation", "legitimate_interests"]
+ProofBasis = Literal["legal_obligation", "legitimate_interests"]
+Right = Literal["access", "rectification", "erasure", "restriction", "portability", "objection"]
 
 
 class Table(BaseModel):
@@ -87,6 +103,8 @@ class Controller(Table):
     """Address to which visitors write about their data."""
     dpo: Reference | None = None
     """Contact of the data protection officer, if there is one (GDPR 13(1)(b))."""
+    privacy_policy: LocalizedUrl | None = None
+    """Address of the privacy statement, or a table of addresses by language (GDPR 13)."""
     rights_url: Url | None = None
     """Page about the rights of visitors and how to exercise them."""
     authority: Authority
@@ -102,6 +120,8 @@ class Group(Table):
     """Name of the group, as visitors know it."""
     joint_controllers: bool = False
     """Whether the different controllers of the sites have an arrangement under GDPR 26."""
+    joint_control: Essence | None = None
+    """The essence of that arrangement by language, or the address where visitors can read it (GDPR 26(2))."""
 
 
 class Site(Table):
@@ -131,7 +151,7 @@ class Category(Table):
     title: Texts
     """Name of the category, on the buttons."""
     description: Texts
-    """What the category is for, in a sentence that begins with a verb."""
+    """What the category is for, as an item of a list: "To count visits."."""
     combines_across_sites: bool = False
     """Whether data of this category from all sites is combined."""
     honours_gpc: bool | None = None
@@ -140,15 +160,20 @@ class Category(Table):
     """Purposes as terms of the Data Privacy Vocabulary, for the records."""
     retention: Duration | None = None
     """How long we keep the data of this category (GDPR 13(2)(a)); at most 25 months if exempt."""
+    gdpr_basis: GdprBasis | None = None
+    """Ground in GDPR 6(1) without consent, in required and exempt categories only; by default `"legitimate_interests"`."""
 
 
 class Origins(Table):
-    """The origins of a vendor's content, for the directives of the Content-Security-Policy."""
+    """The origins of a vendor's content, for the directives of the Content-Security-Policy.
+
+    A path limits an origin: to one address, or to all below it if the path ends in a slash.
+    """
 
     script: Many[VendorOrigin] = ()
     """For script-src."""
-    connect: Many[VendorOrigin] = ()
-    """For connect-src."""
+    connect: Many[VendorConnection] = ()
+    """For connect-src; a WebSocket is `wss://`."""
     img: Many[VendorOrigin] = ()
     """For img-src."""
     frame: Many[VendorOrigin] = ()
@@ -194,6 +219,8 @@ class Vendor(Table):
     """Protocol that passes the consent to its script."""
     role: Role = "controller"
     """Role of the vendor in the processing."""
+    joint_control: Essence | None = None
+    """With a joint controller: the essence of the arrangement by language, or its address (GDPR 26(2))."""
     data: Many[DpvTerm] = ()
     """Kinds of personal data, as terms of the Data Privacy Vocabulary."""
     retention: Duration | None = None

@@ -7,14 +7,25 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, PrivateAttr
 
 from consentkit.errors import UnknownCategoryError, UnknownIdError, UnknownSiteError, UnknownVendorError
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import Language, Line, Many, SchemaVersion, Texts, normalize_language
-from consentkit.policy.models import Category, Controller, Group, Site, Table, Tracker, Vendor
+from consentkit.policy.models import (
+    Category,
+    Controller,
+    GdprBasis,
+    Group,
+    ProofBasis,
+    Right,
+    Site,
+    Table,
+    Tracker,
+    Vendor,
+)
 from consentkit.policy.transfers import Country, TransferData, shipped_transfer_data
 
 __all__ = ["Policy"]
@@ -51,6 +62,10 @@ class Policy(Table):
     """Country whose rules apply; so far the rules of the EEA for all."""
     records_kept: Duration
     """How long records are kept as proof after a decision has ended."""
+    proof_basis: ProofBasis | None = None
+    """Ground in GDPR 6(1) for keeping records; by default `"legal_obligation"`, because consent has to be proved (GDPR 7(1))."""
+    rights: Many[Right] | None = None
+    """Rights that visitors are told about (GDPR 13(2)(b)); by default all of them."""
     adequacy_file: Line | None = None
     """File in the policy's folder that replaces the shipped list of EEA countries and adequacy decisions."""
     controller: Controller
@@ -131,6 +146,22 @@ class Policy(Table):
     def consent_needed(self) -> tuple[Category, ...]:
         """The categories that are off until a visitor agrees: optional and not exempt."""
         return self._index.consent_needed
+
+    @property
+    def effective_rights(self) -> tuple[Right, ...]:
+        """The rights that visitors are told about."""
+        return get_args(Right) if self.rights is None else self.rights
+
+    @property
+    def effective_proof_basis(self) -> ProofBasis:
+        """The ground in the GDPR for keeping records of decisions."""
+        return self.proof_basis or "legal_obligation"
+
+    def gdpr_basis(self, category: Category) -> GdprBasis | Literal["consent"]:
+        """Return the ground in the GDPR for what a category does."""
+        if not category.required and not category.exempt:
+            return "consent"
+        return category.gdpr_basis or "legitimate_interests"
 
     @property
     def hands_off(self) -> bool:

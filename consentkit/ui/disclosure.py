@@ -14,13 +14,16 @@ from consentkit.policy import (
     OwnCookies,
     OwnItem,
     Policy,
+    Right,
     Site,
+    Texts,
     Tracker,
     Vendor,
     cookie_names,
     own_storage,
 )
 from consentkit.ui.i18n import N_, NP_, Translator
+from consentkit.ui.legal_words import EXEMPT_INTEREST, GDPR_BASES, OWN_ITEMS, PROOF_BASES, RIGHTS
 
 __all__ = ["Disclosure", "Row", "web_address"]
 
@@ -56,30 +59,6 @@ _NECESSITIES = {
     "ui_preference_requested": NP_("why an item is needed", "remembers a setting you chose"),
     "media_playback": NP_("why an item is needed", "plays what you asked for"),
 }
-_OWN_ITEMS = {
-    "consent": (
-        N_("Remembers your choice, signed so that nobody else can change it."),
-        N_(
-            "Your choice for each purpose and third party, when you made it, and the version of this page. While you "
-            "allow something, also a random number that leads to our record of your choice."
-        ),
-    ),
-    "companion": (
-        N_("Shows the pages of this site what you allow."),
-        N_("The purposes and third parties that you allow, and the version of this page."),
-    ),
-    "transaction": (
-        N_(
-            "Fetches your choice from another of our sites, when you ask for that or follow a link between them."
-        ),
-        N_("A random number, which site is asked, and the page that you return to."),
-    ),
-    "source": (
-        N_("Remembers which of our sites your choice came from, until a page has told you."),
-        N_("The name of that site."),
-    ),
-}
-"""What each item of the library is for, and what it holds, by `OwnItem.use`."""
 _ROLES = {
     "controller": NP_("role of a third party", "Decides itself how the data is used (controller)"),
     "joint_controller": NP_(
@@ -178,7 +157,7 @@ class Disclosure:
         """Return the cookie policy.
 
         The keys are `schema`, `language`, `languages`, `notice` (digest), `published` (ISO date or null),
-        `jurisdiction`, `controller`, `group`, `validity`, `records_kept` (ISO 8601, each with its words in
+        `jurisdiction`, `controller`, `group`, `rights`, `proof`, `validity`, `records_kept` (ISO 8601, each with its words in
         `…_words`), `categories`, `trackers`, `vendors`, `sites` (lists of tables, in the order of the page) and
         `combined` (ids). Ids, codes and durations are the policy file's. `…_words`, `…_name`, titles and purposes
         are for people, in `language` where there is a catalogue, otherwise in English. The library's own items come first
@@ -189,6 +168,8 @@ class Disclosure:
             "jurisdiction": policy.jurisdiction,
             "jurisdiction_name": self._translator.country_name(policy.jurisdiction),
             "controller": self._controller(policy.controller),
+            "rights": [self._right(right) for right in policy.effective_rights],
+            "proof": self._proof(),
             "records_kept": _as_written(policy.records_kept),
             "records_kept_words": self._translator.format_lifetime(policy.records_kept),
             "categories": [self._category(category) for category in policy.categories],
@@ -228,6 +209,7 @@ class Disclosure:
                 "id": group.id,
                 "name": self._text(group.name),
                 "joint_controllers": group.joint_controllers,
+                "joint_control": self._localized(group.joint_control),
             },
             "validity": _as_written(policy.validity),
             "validity_words": self._translator.format_lifetime(policy.validity),
@@ -246,8 +228,23 @@ class Disclosure:
             "country_name": self._translator.country_name(controller.country),
             "email": controller.email,
             "dpo": controller.dpo,
+            "privacy_policy": self._localized(controller.privacy_policy),
             "rights_url": controller.rights_url,
             "authority": {"name": controller.authority.name, "url": controller.authority.url},
+        }
+
+    def _localized(self, value: str | Texts | None) -> str | None:
+        return self._text(value) if isinstance(value, Texts) else value
+
+    def _right(self, right: Right) -> Row:
+        article, words = RIGHTS[right]
+        return {"id": right, "words": self._translator.gettext(words), "article": article}
+
+    def _proof(self) -> Row:
+        basis = self._policy.effective_proof_basis
+        return {
+            "gdpr_basis": basis,
+            "gdpr_basis_words": self._translator.gettext(PROOF_BASES[basis]),
         }
 
     def _site(self, site: Site) -> Row:
@@ -260,12 +257,19 @@ class Disclosure:
 
     def _category(self, category: Category) -> Row:
         basis = "strictly_necessary" if category.required else "exempt" if category.exempt else "consent"
+        gdpr_basis = self._policy.gdpr_basis(category)
+        is_exempt_interest = category.exempt and gdpr_basis == "legitimate_interests"
+        gdpr_words = EXEMPT_INTEREST if is_exempt_interest else GDPR_BASES[gdpr_basis]
         return {
             "id": category.id,
             "title": self._text(category.title),
             "description": self._text(category.description),
             "legal_basis": basis,
             "legal_basis_words": self._translator.gettext(_LEGAL_BASES[basis]),
+            "gdpr_basis": gdpr_basis,
+            "gdpr_basis_words": self._translator.gettext(gdpr_words),
+            "retention": category.retention and _as_written(category.retention),
+            "retention_words": category.retention and self._translator.format_lifetime(category.retention),
             "required": category.required,
             "exempt": category.exempt,
             "combines_across_sites": category.combines_across_sites,
@@ -298,7 +302,7 @@ class Disclosure:
         }
 
     def _own_item(self, item: OwnItem) -> Row:
-        purpose, holds = _OWN_ITEMS[item.use]
+        purpose, holds = OWN_ITEMS[item.use]
         return {
             "name": getattr(self._own_cookies.names, item.use),
             "kind": item.kind,
@@ -315,7 +319,9 @@ class Disclosure:
             "path": "/",
             "partitioned": False,
             "necessity": item.necessity,
-            "necessity_words": self._translator.pgettext("why an item is needed", _NECESSITIES[item.necessity]),
+            "necessity_words": self._translator.pgettext(
+                "why an item is needed", _NECESSITIES[item.necessity]
+            ),
             "personal_data": None,
             "holds": self._translator.gettext(holds),
         }
@@ -327,6 +333,7 @@ class Disclosure:
             "legal_entity": vendor.legal_entity,
             "role": vendor.role,
             "role_words": self._translator.pgettext("role of a third party", _ROLES[vendor.role]),
+            "joint_control": self._localized(vendor.joint_control),
             "category": vendor.category,
             "country": vendor.country,
             "country_name": self._translator.country_name(vendor.country),

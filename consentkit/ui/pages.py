@@ -50,6 +50,7 @@ class Pages:
         carries: whether visitors can use their choice on all sites with one button.
         templates: a folder with the site's own templates, each in place of the library's of that name.
         locales: a folder with the site's own catalogues, `LANGUAGE/LC_MESSAGES/consentkit.po` or `.mo`.
+        records: whether choices are recorded, which the cookie policy describes.
         stylesheets: addresses of the site's own style sheets for these documents, loaded after the library's.
     """
 
@@ -68,6 +69,7 @@ class Pages:
         templates: Path | None = None,
         locales: Path | None = None,
         stylesheets: Iterable[str] = (),
+        records: bool = True,
     ) -> None:
         """Prepare the texts of every language.
 
@@ -84,6 +86,7 @@ class Pages:
         self._partners = [policy.site(partner) for partner in handoff]
         self._origins = {site.id: (origins or {}).get(site.id, site.origin) for site in policy.sites}
         self._stylesheets = tuple(stylesheets)
+        self._records = records
         self._renderings = Renderings(
             policy,
             notice,
@@ -138,7 +141,12 @@ class Pages:
         """Return the cookie policy."""
         rendering = self._renderings.best_for(view.language)
         return self._document(
-            "policy.html", view, here="/policy", policy=rendering.policy, **self._site_list(rendering, view)
+            "policy.html",
+            view,
+            here="/policy",
+            policy=rendering.policy,
+            records=self._records,
+            **self._site_list(rendering, view),
         )
 
     def sites(self, view: View) -> str:

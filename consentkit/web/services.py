@@ -60,20 +60,7 @@ class SiteServices:
         self.gate = CookieGate(policy, own_names=manager.cookie.names, strict=manager.strict)
         self.set_cookie_filter = SetCookieFilter(self.gate)
         self.handoff = Handoff(manager) if len(policy.sites) > 1 and _has_keys(manager) else None
-        self.pages = Pages(
-            policy,
-            manager.notice,
-            site=manager.site,
-            prefix=manager.prefix,
-            origins={site: origins[0] for site, origins in manager.origins.items()},
-            own_cookies=manager.cookie.own_cookies,
-            handoff=self.handoff.partners if self.handoff else (),
-            handoff_address=handoff_address,
-            carries=self.handoff is not None and self.handoff.can_issue,
-            templates=manager.templates,
-            locales=manager.locales,
-            stylesheets=manager.stylesheets,
-        )
+        self.pages = _pages_of(manager, self.handoff)
         manager.recorder.store_renderings_from(self.pages.rendering)
         self.script_tag = ScriptTag(
             policy,
@@ -353,6 +340,24 @@ def _group_of_script(manager: ConsentManager) -> str:
     """Return the script's setting for links between sites: this site, the prefix, and the other sites' origins."""
     others = [origins[0] for site, origins in manager.origins.items() if site != manager.site]
     return " ".join((manager.site, manager.prefix, *others))
+
+
+def _pages_of(manager: ConsentManager, handoff: Handoff | None) -> Pages:
+    return Pages(
+        manager.policy,
+        manager.notice,
+        site=manager.site,
+        prefix=manager.prefix,
+        origins={site: origins[0] for site, origins in manager.origins.items()},
+        own_cookies=manager.cookie.own_cookies,
+        handoff=handoff.partners if handoff else (),
+        handoff_address=handoff_address,
+        carries=handoff is not None and handoff.can_issue,
+        templates=manager.templates,
+        locales=manager.locales,
+        stylesheets=manager.stylesheets,
+        records=manager.ledger is not None,
+    )
 
 
 def _has_keys(manager: ConsentManager) -> bool:

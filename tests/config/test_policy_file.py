@@ -45,6 +45,16 @@ def test_the_example_loads_with_its_warnings() -> None:
     assert isinstance(policy, PolicyFile) and isinstance(policy, Policy)
     assert policy.path == HERE / "consent.example.toml"
     assert [(warning.key, warning.line) for warning in policy.warnings] == [
+        ("controller.privacy_policy", 12),
+        ("controller.rights_url", 12),
+        ("categories[0].description.en", 40),
+        ("categories[0].description.nl", 40),
+        ("categories[1].description.en", 45),
+        ("categories[1].description.nl", 45),
+        ("categories[2].description.en", 52),
+        ("categories[2].description.nl", 52),
+        ("categories[3].description.en", 60),
+        ("categories[3].description.nl", 60),
         ("vendors[0].safeguard", 68),
         ("vendors[1]", 79),
         ("vendors[1].safeguard", 84),
@@ -60,7 +70,7 @@ def test_a_report_has_a_policy_or_its_problems(tmp_path: Path) -> None:
     faulty = tmp_path / "faulty.toml"
     faulty.write_text(EXAMPLE.replace('"P6M"', '"P14M"', 1), "utf-8")
     report = check_file(faulty, today=TODAY)
-    assert report.policy is None and len(report.problems) == 1 and len(report.warnings) == 3
+    assert report.policy is None and len(report.problems) == 1 and len(report.warnings) == 13
 
 
 OWN_LIST = """
@@ -247,7 +257,7 @@ def test_every_key_may_be_missing_or_of_another_type(folder: Path) -> None:
         'email = "privacy@media.example"',
         'authority = { name = "Autoriteit Persoonsgegevens", url = "https://autoriteitpersoonsgegevens.nl" }',
         'records_kept = "P24M"',
-        'description = { en = "Count visits.", nl = "Tellen bezoeken." }',
+        'description = { en = "To count visits.", nl = "Om bezoeken te tellen." }',
         'name = "Counter"',
         'country = "NL"\nprofiling = false',
         "profiling = false",

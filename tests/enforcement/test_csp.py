@@ -77,6 +77,21 @@ def test_each_directive_gains_the_origins_of_granted_vendors(policy: Policy) -> 
     ]
 
 
+def test_web_sockets_and_paths_of_a_vendor_are_opened(policy: Policy) -> None:
+    origins = {
+        "script": ("https://static.hotjar.example/c/hotjar-1.js",),
+        "connect": ("https://in.hotjar.example/api/", "wss://ws.hotjar.example"),
+    }
+    data = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data["vendors"][0]["origins"] = {kind: list(listed) for kind, listed in origins.items()}
+    changed = Policy.from_data(data)
+    opened = ContentSecurityPolicy("default-src 'self'", changed)
+    header = opened.header(frozenset({changed.vendors[0].id}), OWN)
+    for directive, kind in (("script-src", "script"), ("connect-src", "connect")):
+        (sources,) = (part.split() for part in header.split("; ") if part.startswith(f"{directive} "))
+        assert set(origins[kind]) <= set(sources)
+
+
 def test_the_cache_of_headers_is_bounded(policy: Policy) -> None:
     csp = ContentSecurityPolicy(STRICT, policy)
     assert csp.header(ALL, OWN) is csp.header(frozenset(sorted(ALL)), OWN)

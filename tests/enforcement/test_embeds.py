@@ -65,3 +65,28 @@ def test_an_address_within_leads_to_the_origin_for_every_parser(rest: str) -> No
         parts = urlsplit(address)
         assert (parts.scheme, parts.netloc) == ("https", "www.youtube-nocookie.com")
         assert address.isascii() and address.isprintable() and not set(address) & set(" \"'<>\\`")
+
+
+PATHS = ("https://video.example/embed/", "https://*.maps.example/one")
+
+
+@pytest.mark.parametrize(
+    ("address", "within"),
+    [
+        ("https://video.example/embed/", True),
+        ("https://video.example/embed/a/b?start=1#t", True),
+        ("https://a.maps.example/one?x", True),
+        ("https://a.maps.example/one", True),
+        ("https://video.example", False),
+        ("https://video.example/embed", False),
+        ("https://video.example/watch", False),
+        ("https://video.example/?/embed/", False),
+        ("https://video.example/embed/../watch", False),
+        ("https://video.example/embed/%2E./watch", False),
+        ("https://video.example/embed/..", False),
+        ("https://a.maps.example/one/two", False),
+        ("https://maps.example/one", False),
+    ],
+)
+def test_a_declared_path_limits_what_is_within(address: str, within: bool) -> None:
+    assert is_within(address, PATHS) is within

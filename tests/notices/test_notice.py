@@ -41,12 +41,17 @@ def test_the_digest_of_a_policy_is_the_same_in_every_version(policy: Policy) -> 
     "change",
     [
         put("categories", 1, title={"en": "Analytical.", "nl": "Analytisch"}),
-        put("categories", 1, description={"en": "Count visits!", "nl": "Tellen bezoeken."}),
+        put("categories", 1, description={"en": "To count visits!", "nl": "Om bezoeken te tellen."}),
         put("trackers", 0, purpose={"en": "Keeps you logged in", "nl": "Houdt je ingelogd."}),
         put("vendors", 0, name="Counter "),
         put("vendors", 0, retention="P1D"),
         put("trackers", 1, domain="stride.example"),
-        put("controller", dpo="dpo@media.example"),
+        put("controller", dpo="officer@media.example"),
+        put("controller", privacy_policy={"en": "https://media.example/p", "nl": "https://media.example/p"}),
+        put(rights=["access"]),
+        put(proof_basis="legal_obligation"),
+        put("categories", 0, gdpr_basis="contract"),
+        put("vendors", 0, joint_control={"en": "Ask either.", "nl": "Vraag het wie je wilt."}),
         put("categories", 1, retention="P1D"),
         put("sites", 0, name="Strides"),
         put(validity="P5M"),
@@ -116,7 +121,13 @@ def test_facts_have_hashes_by_language_instead_of_texts() -> None:
     assert all(map(HASHES.fullmatch, strings([category["title"], category["description"], vendor["name"]])))
     assert vendor["legal_entity"] == "Counter BV"
     facts = strings(notice.facts)
-    for text in ("Analytical", "Count visits.", "Counter", "Tells visits apart.", "Onderscheidt bezoeken."):
+    for text in (
+        "Analytical",
+        "To count visits.",
+        "Counter",
+        "Tells visits apart.",
+        "Onderscheidt bezoeken.",
+    ):
         assert text not in facts
         assert text in strings(notice.content)
 
@@ -136,9 +147,9 @@ def test_the_content_has_the_full_disclosure() -> None:  # IN-06
 def test_absent_keys_are_not_part_of_the_content() -> None:
     content = Notice.of(policy()).content
     assert content is not None
-    assert "dpo" not in content["controller"]
-    assert "group" not in content
-    assert not {"safeguard", "retention", "origins", "signal"} & set(content["vendors"][0])
+    assert not {"group", "rights", "proof_basis"} & set(content)
+    assert "gdpr_basis" not in content["categories"][0]
+    assert not {"safeguard", "retention", "origins", "signal", "joint_control"} & set(content["vendors"][0])
     assert None not in [value for row in content["trackers"] for value in row.values()]
 
 

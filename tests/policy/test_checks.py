@@ -1,7 +1,9 @@
+import inspect
 from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from consentkit.policy import checks
 from consentkit.policy.findings import Finding
@@ -11,6 +13,7 @@ from tests.support.policies import GROUP, SECOND_SITE, Change, add, data, drop, 
 
 TODAY = date(2026, 11, 22)
 KEY, OTHER_KEY = "A" * 43, "E" * 43
+NO_OFFICER = drop("controller", "dpo")
 EXEMPT = put("categories", 1, exempt=True, retention="P25M")
 PROCESSOR = put("vendors", 0, role="processor", retention="P25M")
 PHONE_BOOK = {"country": "US", "safeguard": "adequacy", "dpf_certified": True}
@@ -90,6 +93,48 @@ def test_a_lawful_policy_has_no_findings() -> None:
             "outlive the session",
         ),
         ([put("trackers", 1, kind="session_storage")], "trackers.1.lifetime", "end with the tab"),
+        # IN-05
+        ([drop("controller", "dpo")], "controller.dpo", "13(1)(b)"),
+        ([drop("controller", "privacy_policy")], "controller.privacy_policy", "GDPR 13"),
+        ([drop("controller", "rights_url")], "controller.rights_url", "13(2)(b)"),
+        (
+            [GROUP, SECOND_SITE, NO_OFFICER, put("sites", 1, controller=data(NO_OFFICER)["controller"])],
+            "sites.1.controller.dpo",
+            "13(1)(b)",
+        ),
+        ([put(rights=["access"])], "rights", "right of objection (GDPR 13(2)(b))"),
+        ([put("vendors", 0, role="joint_controller")], "vendors.0.joint_control", "26(2)"),
+        (
+            [put("vendors", 0, joint_control="https://media.example/joint")],
+            "vendors.0.joint_control",
+            "no joint controllers",
+        ),
+        (
+            [
+                GROUP,
+                SECOND_SITE,
+                put("group", joint_controllers=True),
+                put("sites", 1, controller={**data()["controller"], "name": "Other BV"}),
+            ],
+            "group.joint_control",
+            "26(2)",
+        ),
+        ([put("vendors", 0, role="processor")], "vendors.0.retention", "13(2)(a)"),
+        (
+            [drop("categories", 1, "retention"), add("trackers", name="seen")],
+            "categories.1.retention",
+            "13(2)(a)",
+        ),
+        (
+            [put("categories", 1, description={"en": "Count visits.", "nl": "Om te tellen."})],
+            "categories.1.description.en",
+            'does not begin with "To "',
+        ),
+        (
+            [put("categories", 0, description={"en": "To work.", "nl": "Laten de site werken."})],
+            "categories.0.description.nl",
+            'does not begin with "Om "',
+        ),
         # TR-01 to TR-04
         ([put("vendors", 0, safeguard="adequacy")], "vendors.0.safeguard", "in the EEA"),
         ([put("vendors", 0, **PHONE_BOOK)], "vendors.0.safeguard", "may be struck down"),
@@ -163,10 +208,8 @@ def test_a_lawful_variation_has_no_findings(changes: list[Change]) -> None:
 def test_different_controllers_may_have_an_arrangement() -> None:
     # XS-04
     other = data()["controller"] | {"name": "Other BV"}
-    assert (
-        messages(GROUP, SECOND_SITE, put("group", joint_controllers=True), put("sites", 1, controller=other))
-        == []
-    )
+    group = put("group", joint_controllers=True, joint_control="https://media.example/joint")
+    assert messages(GROUP, SECOND_SITE, group, put("sites", 1, controller=other)) == []
 
 
 def test_different_controllers_without_an_arrangement_are_refused() -> None:
@@ -302,3 +345,87 @@ def test_a_section_of_placeholders_causes_no_other_problem(section: str) -> None
         changes.append(put("trackers", 0, domain=".stride.example"))
     found = checks.run_checks(policy(*changes), today=TODAY, placeholder_paths=frozenset({(section,)}))
     assert [finding for finding in found if not finding.warning] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        drop("controller", "name"),
+        drop("controller", "address"),
+        drop("controller", "email"),
+        drop("controller", "dpo"),
+        drop("controller", "privacy_policy"),
+        drop("controller", "rights_url"),
+        drop("controller", "authority"),
+        drop("categories", 1, "description"),
+        drop("categories", 1, "retention"),
+        drop("trackers", 1, "purpose"),
+        drop("trackers", 1, "lifetime"),
+        drop("trackers", 1, "vendor"),
+        drop("vendors", 0, "country"),
+        drop("vendors", 0, "safeguard"),
+        drop("vendors", 0, "safeguard_copy"),
+        drop("vendors", 0, "profiling"),
+        drop("vendors", 0, "policy_url"),
+        drop("vendors", 0, "joint_control"),
+        drop("records_kept"),
+        *(drop("rights", number) for number in range(6)),
+    ],
+    ids=lambda change: "-".join(map(str, inspect.getclosurevars(change).nonlocals["path"])),
+)
+def test_every_item_of_article_13_is_missed_when_it_is_removed(change: Change) -> None:  # IN-05
+    complete = [
+        put("vendors", 0, country="SG", safeguard="scc", safeguard_copy="legal@counter.example"),
+        put("vendors", 0, role="joint_controller", joint_control="https://media.example/joint"),
+        put(rights=["access", "rectification", "erasure", "restriction", "portability", "objection"]),
+        add("trackers", name="seen"),
+    ]
+    assert messages(*complete) == []
+    try:
+        found: list[object] = list(findings(*complete, change))
+    except ValidationError as error:
+        found = list(error.errors())
+    assert found
+
+
+def test_a_ground_for_what_visitors_are_asked_about_is_refused() -> None:  # LB-07
+    (found,) = messages(put("categories", 1, gdpr_basis="legitimate_interests"))
+    assert found.startswith("problem: categories.1.gdpr_basis: ")
+    assert messages(put("categories", 0, gdpr_basis="contract")) == []
+    assert messages(EXEMPT, PROCESSOR, put("categories", 1, gdpr_basis="contract")) == []
+
+
+def test_the_remedy_for_a_long_lived_item_of_a_third_party_is_its_owners() -> None:  # VA-07
+    for theirs, remedy in ((False, "Shorten its lifetime."), (True, "Ask the vendor")):
+        change = put("trackers", 1, lifetime="P7M", third_party=theirs)
+        (found,) = findings(change)
+        assert found.warning and found.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("controller.privacy_policy", [put("controller", privacy_policy={"en": "https://media.example/p"})]),
+        (
+            "vendors.0.joint_control",
+            [put("vendors", 0, role="joint_controller", joint_control={"en": "Ask us."})],
+        ),
+        (
+            "sites.1.controller.privacy_policy",
+            [
+                GROUP,
+                SECOND_SITE,
+                put("group", joint_controllers=True, joint_control="https://media.example/joint"),
+                put(
+                    "sites",
+                    1,
+                    controller=data(
+                        put("controller", name="Other BV", privacy_policy={"en": "https://o.example"})
+                    )["controller"],
+                ),
+            ],
+        ),
+    ],
+)
+def test_an_address_or_text_by_language_has_every_language(path: str, changes: list[Change]) -> None:
+    assert messages(*changes) == [f"problem: {path}: The text is missing in: nl."]

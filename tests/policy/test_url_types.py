@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -5,12 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from consentkit.policy.field_types import Texts
 from consentkit.policy.url_types import (
     Domain,
     Email,
+    Essence,
+    LocalizedUrl,
     Reference,
     SiteOrigin,
     Url,
+    VendorConnection,
     VendorOrigin,
     host_of,
     is_local,
@@ -145,6 +150,19 @@ def test_a_site_has_an_origin_as_browsers_send_it(value: str, accepted: bool) ->
         ("https://cdn.vendor.example", True),
         ("https://*.vendor.example", True),
         ("https://*.vendor.example:8443", True),
+        ("https://cdn.vendor.example/js/", True),
+        ("https://cdn.vendor.example:8443/js/tag.js", True),
+        ("https://cdn.vendor.example/a%20b/~x", True),
+        ("wss://cdn.vendor.example", False),
+        ("ws://cdn.vendor.example", False),
+        ("https://cdn.vendor.example/", False),
+        ("https://cdn.vendor.example:443", False),
+        ("https://cdn.vendor.example:65536", False),
+        ("https://cdn.vendor.example/js?x=1", False),
+        ("https://cdn.vendor.example/js#x", False),
+        ("https://cdn.vendor.example/js;", False),
+        ("https://cdn.vendor.example/js,x", False),
+        ("https://cdn.vendor.example/j s", False),
         ("https://*", False),
         ("https://*.com", False),
         ("https://cdn.*.example", False),
@@ -199,6 +217,75 @@ def test_a_domain_is_lowercase_with_at_most_a_leading_dot(value: str, accepted: 
     assert accepts(Domain, value) is accepted
 
 
-def test_the_host_of_an_origin_has_no_port() -> None:
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        ("wss://ws.vendor.example", True),
+        ("wss://*.vendor.example:8443/live/", True),
+        ("https://in.vendor.example/api/", True),
+        ("ws://ws.vendor.example", False),
+        ("http://in.vendor.example", False),
+        ("wss://*", False),
+        ("wss://ws.vendor.example:443", False),
+    ],
+)
+def test_a_vendor_may_connect_over_an_encrypted_web_socket(value: str, accepted: bool) -> None:
+    assert accepts(VendorConnection, value) is accepted
+
+
+def test_a_web_socket_outside_connect_is_explained() -> None:
+    with pytest.raises(ValidationError, match="Only `connect` has WebSockets"):
+        TypeAdapter(VendorOrigin).validate_python("wss://ws.vendor.example")
+
+
+def test_the_host_of_an_origin_has_no_port_and_no_path() -> None:
+    assert (
+        host_of("wss://ws.vendor.example/live/")
+        == host_of("https://ws.vendor.example/x")
+        == "ws.vendor.example"
+    )
     assert host_of("https://stride.example:8443") == "stride.example"
     assert is_local("localhost") and is_local("a.localhost") and not is_local("localhost.example")
+
+
+LOCALIZED, ESSENCE = TypeAdapter(LocalizedUrl), TypeAdapter(Essence)
+
+
+@pytest.mark.parametrize("adapter", [LOCALIZED, ESSENCE])
+def test_an_address_may_differ_by_language(adapter: TypeAdapter[Any]) -> None:
+    assert adapter.validate_python("https://media.example/p") == "https://media.example/p"
+    table = {"en": "https://media.example/en", "nl": "https://media.example/nl"}
+    assert adapter.validate_python(table) == table
+    again = adapter.validate_python(adapter.validate_python(table))
+    assert isinstance(again, Texts)
+    assert json.loads(adapter.dump_json(again)) == table
+    assert json.loads(adapter.dump_json("https://media.example/p")) == "https://media.example/p"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "value", "message"),
+    [
+        (LOCALIZED, "http://media.example", "not https"),
+        (LOCALIZED, {"en": "http://media.example"}, "not https"),
+        (LOCALIZED, {"en": "Ask us."}, "not allowed in URLs"),
+        (LOCALIZED, {"english-language": "https://media.example"}, "language tag"),
+        (LOCALIZED, {}, "has no language"),
+        (LOCALIZED, {"en": 1}, "Expected a URL."),
+        (LOCALIZED, 1, "Expected a URL."),
+        (LOCALIZED, "media.example", "Expected a URL."),
+        (ESSENCE, "Ask us.", "Expected a URL or a text by language."),
+        (ESSENCE, {"en": " "}, "empty"),
+        (ESSENCE, ["Ask us."], "Expected a URL or a text by language."),
+    ],
+)
+def test_what_is_no_address_by_language_is_refused(
+    adapter: TypeAdapter[Any], value: object, message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message) as caught:
+        adapter.validate_python(value)
+    assert caught.value.errors()[0]["ctx"]["remedy"]
+
+
+def test_the_essence_of_an_arrangement_is_a_text_in_each_language() -> None:
+    essence = ESSENCE.validate_python({"en": "We show the ads. Criteo chooses them."})
+    assert essence == {"en": "We show the ads. Criteo chooses them."}

@@ -18,6 +18,9 @@ name = "Example Media BV"
 address = "Voorbeeldkade 1, 1011 AB Amsterdam"
 country = "NL"
 email = "privacy@media.example"
+dpo = "dpo@media.example"
+privacy_policy = "https://media.example/privacy"
+rights_url = "https://media.example/rights"
 authority = { name = "Autoriteit Persoonsgegevens", url = "https://autoriteitpersoonsgegevens.nl" }
 
 [[sites]]
@@ -29,12 +32,13 @@ origin = "https://stride.example"
 id = "functional"
 required = true
 title = { en = "Functional", nl = "Functioneel" }
-description = { en = "Make the site work.", nl = "Laten de site werken." }
+description = { en = "To make the site work.", nl = "Om de site te laten werken." }
 
 [[categories]]
 id = "analytical"
 title = { en = "Analytical", nl = "Analytisch" }
-description = { en = "Count visits.", nl = "Tellen bezoeken." }
+description = { en = "To count visits.", nl = "Om bezoeken te tellen." }
+retention = "P14M"
 
 [[vendors]]
 id = "counter"
@@ -107,7 +111,7 @@ def add(section: str, **row: Any) -> Change:
         "sites": {"name": "Trailhead", "origin": "https://trailhead.example"},
         "categories": {
             "title": {"en": "More", "nl": "Meer"},
-            "description": {"en": "Do more.", "nl": "Doen meer."},
+            "description": {"en": "To do more.", "nl": "Om meer te doen."},
         },
         "vendors": {
             "name": "Other",

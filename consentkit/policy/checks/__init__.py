@@ -6,7 +6,16 @@ the REQUIREMENTS row that the rule comes from, if any.
 
 from datetime import date
 
-from consentkit.policy.checks import categories, cookie_size, periods, references, sites, trackers, vendors
+from consentkit.policy.checks import (
+    categories,
+    cookie_size,
+    information,
+    periods,
+    references,
+    sites,
+    trackers,
+    vendors,
+)
 from consentkit.policy.checks.context import CheckContext
 from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.policy import Policy
@@ -19,6 +28,7 @@ _CHECKS = (
     *sites.CHECKS,
     *categories.CHECKS,
     *vendors.CHECKS,
+    *information.CHECKS,
     *trackers.CHECKS,
     *cookie_size.CHECKS,
 )

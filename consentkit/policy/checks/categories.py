@@ -13,6 +13,12 @@ _EXEMPTING_COUNTRIES = ("FR", "NL")
 """Countries whose law or regulator exempts a publisher's own analytics from consent (REQUIREMENTS A9)."""
 _LONGEST_EXEMPT_LIFETIME = Duration(months=13)
 _LONGEST_EXEMPT_RETENTION = Duration(months=25)
+_BEGINNINGS = {"en": "To", "nl": "Om"}
+"""How a description begins, by language; other languages are not checked."""
+_EXAMPLES = {
+    "To": "To count visits and see what is read",
+    "Om": "Om bezoeken te tellen en te zien wat er wordt gelezen",
+}
 _ASK = "Move it to a category that asks for consent."
 _OTHERWISE_ASK = "Otherwise move it to a category that asks for consent."
 
@@ -128,6 +134,17 @@ def gpc_is_honoured(context: CheckContext) -> Iterator[Finding]:
             yield Finding(key, message, "Remove the key: the signal is honoured by default.", warning=True)
 
 
+def descriptions_complete_a_list(context: CheckContext) -> Iterator[Finding]:
+    """A description reads well as an item of the banner's list and as a line of its own: "To count visits"."""
+    for path, category in context.categories("description"):
+        for language, text in category.description.items():
+            beginning = _BEGINNINGS.get(language.split("-")[0])
+            if beginning is not None and not text.startswith(f"{beginning} "):
+                message = f'The text does not begin with "{beginning} ".'
+                remedy = f'Write it as an item of a list: "{_EXAMPLES[beginning]}".'
+                yield Finding((*path, "description", language), message, remedy, warning=True)
+
+
 def category_is_used(context: CheckContext) -> Iterator[Finding]:
     """Visitors are not asked about a category without trackers and vendors."""
     used_ids = {tracker.category for _, tracker in context.trackers()}
@@ -143,5 +160,6 @@ CHECKS = (
     combining_needs_consent,
     exemption_applies,
     gpc_is_honoured,
+    descriptions_complete_a_list,
     category_is_used,
 )

@@ -63,6 +63,9 @@ def languages_are_listed_once(context: CheckContext) -> Iterator[Finding]:
 
 
 def _texts(context: CheckContext) -> Iterator[tuple[KeyPath, Texts]]:
+    for path, value in _localized(context):
+        if isinstance(value, Texts):
+            yield path, value
     if context.policy.group and context.is_valid("group"):
         yield ("group", "name"), context.policy.group.name
     for path, category in context.categories("title"):
@@ -71,6 +74,19 @@ def _texts(context: CheckContext) -> Iterator[tuple[KeyPath, Texts]]:
         yield (*path, "description"), category.description
     for path, tracker in context.trackers("purpose"):
         yield (*path, "purpose"), tracker.purpose
+
+
+def _localized(context: CheckContext) -> Iterator[tuple[KeyPath, str | Texts | None]]:
+    """Yield the values that are a URL or a table by language, and absent ones."""
+    if context.is_valid("controller", "privacy_policy"):
+        yield ("controller", "privacy_policy"), context.policy.controller.privacy_policy
+    for path, site in context.sites("controller"):
+        if site.controller is not None:
+            yield (*path, "controller", "privacy_policy"), site.controller.privacy_policy
+    if context.policy.group and context.is_valid("group", "joint_control"):
+        yield ("group", "joint_control"), context.policy.group.joint_control
+    for path, vendor in context.vendors("joint_control"):
+        yield (*path, "joint_control"), vendor.joint_control
 
 
 def texts_have_every_language(context: CheckContext) -> Iterator[Finding]:

@@ -161,7 +161,10 @@ def lifetimes_are_sensible(context: CheckContext) -> Iterator[Finding]:
             and tracker.lifetime.longer_than(context.policy.validity)
         ):
             message = f"The tracker outlives the consent, which ends after {context.policy.validity}."
-            yield Finding(key, message, "Shorten its lifetime.", warning=True)
+            remedy = "Shorten its lifetime."
+            if tracker.third_party:
+                remedy = "Ask the vendor for a shorter lifetime, or explain in `purpose` why the item is kept longer."
+            yield Finding(key, message, remedy, warning=True)
 
 
 def required_trackers_are_ours(context: CheckContext) -> Iterator[Finding]:

@@ -1,0 +1,56 @@
+"""The library's words for what article 13 GDPR asks for: legal grounds, rights, and the library's own items."""
+
+from collections.abc import Mapping
+
+from consentkit.policy import Right
+from consentkit.ui.i18n import N_
+
+__all__ = ["EXEMPT_INTEREST", "GDPR_BASES", "OWN_ITEMS", "PROOF_BASES", "RIGHTS"]
+
+GDPR_BASES: Mapping[str, str] = {
+    "consent": N_("Your consent (article 6(1)(a) GDPR)"),
+    "contract": N_("Our agreement with you (article 6(1)(b) GDPR)"),
+    "legal_obligation": N_("A legal obligation (article 6(1)(c) GDPR)"),
+    "legitimate_interests": N_("Our legitimate interest in a site that works (article 6(1)(f) GDPR)"),
+}
+EXEMPT_INTEREST = N_("Our legitimate interest in knowing how the site is used (article 6(1)(f) GDPR)")
+"""The interest of a category that is exempt from consent."""
+PROOF_BASES: Mapping[str, str] = {
+    "legal_obligation": N_("We have to be able to show that you consented (articles 6(1)(c) and 7(1) GDPR)"),
+    "legitimate_interests": N_(
+        "Our legitimate interest in being able to show that you consented (article 6(1)(f) GDPR)"
+    ),
+}
+RIGHTS: Mapping[Right, tuple[str, str]] = {
+    "access": ("15", N_("See what data we have about you, and get a copy of it (article 15 GDPR)")),
+    "rectification": ("16", N_("Have it corrected (article 16 GDPR)")),
+    "erasure": ("17", N_("Have it erased (article 17 GDPR)")),
+    "restriction": ("18", N_("Have its use restricted (article 18 GDPR)")),
+    "portability": ("20", N_("Take the data that you gave us elsewhere (article 20 GDPR)")),
+    "objection": ("21", N_("Object to what we do because of our legitimate interest (article 21 GDPR)")),
+}
+"""The article of each right, and what a visitor can do by it."""
+OWN_ITEMS: Mapping[str, tuple[str, str]] = {
+    "consent": (
+        N_("Remembers your choice, signed so that nobody else can change it."),
+        N_(
+            "Your choice for each purpose and third party, when you made it, and the version of this page. While you "
+            "allow something, also a random number that leads to our record of your choice."
+        ),
+    ),
+    "companion": (
+        N_("Shows the pages of this site what you allow."),
+        N_("The purposes and third parties that you allow, and the version of this page."),
+    ),
+    "transaction": (
+        N_(
+            "Fetches your choice from another of our sites, when you ask for that or follow a link between them."
+        ),
+        N_("A random number, which site is asked, and the page that you return to."),
+    ),
+    "source": (
+        N_("Remembers which of our sites your choice came from, until a page has told you."),
+        N_("The name of that site."),
+    ),
+}
+"""What each item of the library is for, and what it holds, by `OwnItem.use`."""
