@@ -60,7 +60,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 
 
 def render_policy(answers: Answers) -> str:
-    """Return a policy with a required, an analytical and a social category, and texts in one language."""
+    """Return a policy with one required category, three to ask about, and texts in one language."""
     translations = _TEXTS.get(answers.language.split("-")[0], _TEXTS["en"])
     values = {name: _quoted(getattr(answers, name)) for name, _ in QUESTIONS}
     texts = {name: f"{{ {_key(answers.language)} = {_quoted(text)} }}" for name, text in translations.items()}
@@ -69,25 +69,31 @@ def render_policy(answers: Answers) -> str:
 
 _TEXTS = {
     "en": {
-        "functional": "Necessary",
-        "functional_text": "To make the site work as you expect.",
-        "analytical": "Analytics",
-        "analytical_text": "To count visits and see what is read, so that we can improve the site.",
-        "social": "Media",
-        "social_text": "To let you watch videos from other sites.",
+        "necessary": "Necessary",
+        "necessary_text": "To keep you logged in and remember your choice about cookies.",
+        "analytics": "Analytics",
+        "analytics_text": "To count visits and see what is read, so that we can improve the site.",
+        "marketing": "Marketing",
+        "marketing_text": "To see which of our ads bring visitors.",
+        "media": "Media",
+        "media_text": "To show you videos from other sites.",
         "session": "Keeps you logged in.",
         "visits": "Tells visits apart.",
-        "video": "Remembers what you watched, and may be used to show you ads.",
+        "campaign": "Remembers which of our ads brought you here.",
+        "video": "Remembers what you watched, and may be used to show you advertisements.",
     },
     "nl": {
-        "functional": "Noodzakelijk",
-        "functional_text": "Om de site te laten werken zoals je verwacht.",
-        "analytical": "Statistieken",
-        "analytical_text": "Om bezoeken te tellen en te zien wat er wordt gelezen, zodat we de site kunnen verbeteren.",
-        "social": "Media",
-        "social_text": "Om je video's van andere sites te laten bekijken.",
+        "necessary": "Noodzakelijk",
+        "necessary_text": "Om je ingelogd te houden en je keuze over cookies te onthouden.",
+        "analytics": "Statistieken",
+        "analytics_text": "Om bezoeken te tellen en te zien wat er wordt gelezen, zodat we de site kunnen verbeteren.",
+        "marketing": "Marketing",
+        "marketing_text": "Om te zien welke van onze advertenties bezoekers opleveren.",
+        "media": "Media",
+        "media_text": "Om je video's van andere sites te laten zien.",
         "session": "Houdt je ingelogd.",
         "visits": "Onderscheidt bezoeken.",
+        "campaign": "Onthoudt via welke advertentie je hier kwam.",
         "video": "Onthoudt wat je bekeken hebt, en kan worden gebruikt om je advertenties te tonen.",
     },
 }

@@ -24,7 +24,7 @@ def test_a_first_policy_loads_in_any_language(tmp_path: Path, language: str) -> 
     (tmp_path / "consent.toml").write_text(render_policy(Answers(language=language)))
     policy = load_policy(tmp_path / "consent.toml")
     assert policy.languages == (language,)
-    assert [category.id for category in policy.consent_needed] == ["analytical", "social"]
+    assert [category.id for category in policy.consent_needed] == ["analytics", "marketing", "media"]
 
 
 def test_an_answer_cannot_break_out_of_its_string(tmp_path: Path) -> None:
