@@ -58,7 +58,7 @@ def take(catalogue: Catalog, other: Catalog) -> None:
     for message in catalogue:
         if not message.id or is_translated(message):
             continue
-        theirs = other.get(message.id, message.context)
+        theirs = other.get(message.id, message.context) or other.get(message.id)
         if theirs is not None and is_translated(theirs):
             message.string = theirs.string
             message.flags.discard("fuzzy")
