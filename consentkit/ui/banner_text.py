@@ -61,6 +61,7 @@ class FirstLayer:
 
     Attributes:
         asks: the sentence that says who asks.
+        always: the required categories, which are named although nobody is asked about them.
         categories: rows of the categories asked about.
         sentences: what a visitor should know before choosing.
         news: what changed since the visitor's last choice.
@@ -69,6 +70,7 @@ class FirstLayer:
     """
 
     asks: Markup
+    always: tuple[Row, ...]
     categories: tuple[Row, ...]
     sentences: tuple[Markup, ...]
     news: tuple[Markup, ...]
@@ -111,6 +113,7 @@ def first_layer(
         validity = validity_sentence(rendering)
     return FirstLayer(
         asks=_asking_sentence(policy, vendors, translator),
+        always=() if partial else tuple(row for row in policy["categories"] if row["required"]),
         categories=categories,
         sentences=(*sentences, validity, _withdrawal_sentence(translator)),
         news=changes,

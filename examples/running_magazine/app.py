@@ -54,6 +54,7 @@ def _routes() -> list[Route | Mount]:
         Route("/about", handlers.about),
         Route("/language", handlers.language, methods=["POST"]),
         Route("/your-data", handlers.your_data),
+        Route("/privacy", handlers.privacy),
         Route("/account/forget", handlers.forget, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
     ]

@@ -164,6 +164,11 @@ async def your_data(request: Request) -> Response:
     return magazine.page(request, "your-data.html", forgotten="forgotten" in request.query_params)
 
 
+async def privacy(request: Request) -> Response:
+    """Show the privacy statement."""
+    return Magazine.of(request).page(request, "privacy.html")
+
+
 async def forget(request: Request) -> Response:
     """Withdraw everything that was granted, in a handler."""
     await read_form(request, *Magazine.of(request).origins)

@@ -46,6 +46,7 @@ def test_the_controller_has_the_details_of_article_13() -> None:  # IN-05
         "country_name": "Netherlands",
         "email": "privacy@hardlopen-media.example",
         "dpo": "dpo@hardlopen-media.example",
+        "privacy_policy": None,
         "rights_url": None,
         "authority": {"name": "Autoriteit Persoonsgegevens", "url": "https://autoriteitpersoonsgegevens.nl"},
     }
@@ -164,7 +165,12 @@ def test_the_list_of_sites_is_a_part_of_the_policy() -> None:  # XS-01
         "https://trailhead.example",
     ]
     assert part["combined"] == ["analytical", "tracking"]
-    assert part["group"] == {"id": "hardlopen", "name": "Hardlopen Media sites", "joint_controllers": False}
+    assert part["group"] == {
+        "id": "hardlopen",
+        "name": "Hardlopen Media sites",
+        "joint_controllers": False,
+        "joint_control": None,
+    }
 
 
 def test_origins_replace_those_of_the_policy() -> None:

@@ -6,6 +6,7 @@ from consentkit.policy.checks.context import CheckContext
 from consentkit.policy.duration import Duration
 from consentkit.policy.findings import Finding, KeyPath
 from consentkit.policy.models import Category, Tracker, Vendor
+from consentkit.policy.own_storage import own_storage
 
 __all__ = ["CHECKS"]
 
@@ -149,6 +150,7 @@ def category_is_used(context: CheckContext) -> Iterator[Finding]:
     """Visitors are not asked about a category without trackers and vendors."""
     used_ids = {tracker.category for _, tracker in context.trackers()}
     used_ids |= {vendor.category for _, vendor in context.vendors()}
+    used_ids |= {item.category for item in own_storage(context.policy) if item.category is not None}
     for path, category in context.categories("id"):
         if category.id not in used_ids and context.is_valid("trackers") and context.is_valid("vendors"):
             message = "The category has no tracker and no vendor: there is nothing to agree to."

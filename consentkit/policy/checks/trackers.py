@@ -162,7 +162,7 @@ def lifetimes_are_sensible(context: CheckContext) -> Iterator[Finding]:
         ):
             message = f"The tracker outlives the consent, which ends after {context.policy.validity}."
             remedy = "Shorten its lifetime."
-            if tracker.third_party:
+            if tracker.vendor is not None:
                 remedy = "Ask the vendor for a shorter lifetime, or explain in `purpose` why the item is kept longer."
             yield Finding(key, message, remedy, warning=True)
 
