@@ -282,3 +282,11 @@ def test_the_arrival_line_says_which_choice_came_along(
     policy = policy_of()
     made = decision(policy, frozenset(granted), vendors, kind=kind)
     assert " ".join(arrival_sentences(consent(policy, made), "Trailhead", english(policy))) == said
+
+
+def test_the_first_layer_names_what_is_always_on_unless_only_news_is_asked() -> None:  # UI-04
+    policy = policy_of()
+    for asked, named in ((["analytical", "tracking", "social"], ["functional"]), (["social"], [])):
+        first = first_layer(english(policy), asked, changes=(), gpc=False, ends=None)
+        assert [row["id"] for row in first.always] == named
+        assert [row["id"] for row in first.categories] == asked
