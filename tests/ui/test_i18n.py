@@ -75,7 +75,7 @@ def test_a_short_message_has_a_context_that_tells_where_it_stands() -> None:
 
 
 def test_every_length_of_time_in_a_sentence_is_one_number_with_plural_forms_or_stands_alone() -> None:
-    numbers = re.compile(r"\b(?:years?|months?|days?|hours?)\b")
+    numbers = re.compile(r"(?:%\(\w+\)s|\d+) (?:years?|months?|days?|hours?)\b")
     for _, text in messages(LOCALES / "consentkit.pot"):
         forms = text.split("\0")
         if "%(duration)s" in text:
