@@ -31,9 +31,9 @@ _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#@:\[\]\\\s]+)(?::(?P<p
 # A host source of CSP Level 3, section 2.3.1; its path has nothing that would end the source or the directive.
 _SOURCE = re.compile(
     r"(?P<scheme>[a-z]+)://(?P<host>[^/?#@:\[\]\\\s]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
-    r"(?P<path>/[A-Za-z0-9._~!$&'()*+=:@%/-]*)?"
+    r"(?P<path>/[A-Za-z0-9+._~!$&'()=*:@%/-]*)?"
 )
-_PATH_FOR_EDITORS = r"(/[A-Za-z0-9._~!$&'()*+=:@%/-]+)?"
+_PATH_FOR_EDITORS = r"(/[A-Za-z0-9+._~!$&'()=*:@%/-]+)?"
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 

@@ -97,8 +97,7 @@ def first_layer(
         ends: the day on which the visitor's earlier choice expires. A choice about some of the categories expires with it.
         travels: whether links to the other sites take a choice along.
     """
-    policy, translator = rendering.policy, rendering.translator
-    asked = set(asking)
+    policy, translator, asked = rendering.policy, rendering.translator, set(asking)
     categories = tuple(row for row in policy["categories"] if row["id"] in asked)
     partial = len(categories) < sum(row["legal_basis"] == "consent" for row in policy["categories"])
     vendors = [row for row in policy["vendors"] if row["category"] in asked]
