@@ -195,7 +195,7 @@ def test_the_cookie_policy_has_the_information_of_article_13() -> None:  # IN-05
         "article 6(1)(a) GDPR",
         "article 5(3) of the ePrivacy Directive",
         "Your choice lasts 6 months.",
-        "withdraw or change it at any time under Cookie settings",
+        "change your choice or withdraw your consent at any time under Cookie settings",
         "get a copy of it (article 15 GDPR)",
         "Object to what we do because of our legitimate interest (article 21 GDPR)",
         "complain to Autoriteit Persoonsgegevens",
