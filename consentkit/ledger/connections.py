@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, Executable
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from consentkit.errors import ConfigurationError, LedgerUnavailableError
+from consentkit.ledger.driver import run
 from consentkit.ledger.engines import default_spool, in_memory, make_engine, supported
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.sqlite_file import FileCheck, file_id, is_damage, is_writable_file, set_write_ahead
@@ -32,14 +33,14 @@ _SETTINGS: Final = "consentkit settings"
 # Seconds that a server may exceed its own limit before the watchdog cuts the connection.
 _MARGIN: Final = 0.5
 _BEGIN: Final = {
-    "sqlite": ("BEGIN IMMEDIATE",),
+    "sqlite": "BEGIN IMMEDIATE",
     # PostgreSQL assigns `seq` at INSERT, not at COMMIT. Without the lock, a row with a lower `seq` could commit after
     # a reader has moved its cursor past it, and that reader would never see it. The lock ends with the transaction.
     "postgresql": (
         "BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}; "
         # A process that is stopped inside its transaction must not hold the lock for ever.
         "SET LOCAL idle_in_transaction_session_timeout = {idle}; "
-        "SET LOCAL synchronous_commit = on; SELECT pg_advisory_xact_lock({write_lock})",
+        "SET LOCAL synchronous_commit = on; SELECT pg_advisory_xact_lock({write_lock})"
     ),
 }
 
@@ -86,17 +87,19 @@ class Database:
             )
         self.lock_timeout = lock_timeout
         self._owns_engine = not isinstance(target, Engine)
-        engine = supported(target) if isinstance(target, Engine) else make_engine(target, lock_timeout)
         # AUTOCOMMIT: the driver begins no transaction by itself, because `_begin` needs its own kind of BEGIN.
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        engine = self._engine = (
+            supported(target).execution_options(isolation_level="AUTOCOMMIT")
+            if isinstance(target, Engine)
+            else make_engine(target, lock_timeout)
+        )
         self.dialect = engine.dialect.name
         self.default_spool = default_spool(engine)
         self.is_memory = self.dialect == "sqlite" and in_memory(engine.url)
         self._is_file = self.dialect == "sqlite" and not self.is_memory
         milliseconds = ceil(lock_timeout * 1000)
-        self._begin_statements = tuple(
-            statement.format(milliseconds=milliseconds, idle=2 * milliseconds, write_lock=_WRITE_LOCK)
-            for statement in _BEGIN[self.dialect]
+        self._begin_statement = _BEGIN[self.dialect].format(
+            milliseconds=milliseconds, idle=2 * milliseconds, write_lock=_WRITE_LOCK
         )
         self._path = ""
         self._file_id = file_id(self._path)
@@ -145,7 +148,7 @@ class Database:
                 self._make_ready(connection)
                 self._begin(connection)
             yield connection
-            connection.exec_driver_sql("COMMIT")
+            run(connection, "COMMIT")
 
     def check(self) -> None:
         """Check whether the database is still the same and, for a SQLite file, undamaged. Call this at every poll.
@@ -284,8 +287,10 @@ class Database:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={ceil(self.lock_timeout * 1000)}")
             connection.exec_driver_sql("PRAGMA synchronous=FULL")
             connection.info[_SETTINGS] = True
-        for statement in self._begin_statements:
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        if not connection.in_transaction():
+            # SQLAlchemy's own transaction, without which its `rollback` does nothing. In AUTOCOMMIT it sends no statement.
+            connection.begin()
+        run(connection, self._begin_statement)
 
     def _make_ready(self, connection: Connection) -> None:
         if not self._setup_lock.acquire(timeout=self.lock_timeout):

@@ -92,6 +92,7 @@ def _sqlite(url: URL, lock_timeout: float) -> Engine:
         poolclass=QueuePool,
         connect_args={"timeout": lock_timeout, "check_same_thread": False},
         hide_parameters=True,
+        isolation_level="AUTOCOMMIT",
         **options,
     )
     if by_path:

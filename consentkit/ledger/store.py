@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger.driver import run
 from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, InsertIgnore, schema, store
 
 __all__ = ["is_missing_table", "make_tables", "read_store_id"]
@@ -26,13 +27,12 @@ def is_missing_table(error: BaseException | None) -> bool:
 def read_store_id(connection: Connection) -> str | None:
     """Return the id of the database, or None if it has no tables."""
     try:
-        # As text, which SQLAlchemy does not have to compile: each write transaction runs it.
-        store_id: str | None = connection.exec_driver_sql(_SELECT_ID).scalar()
+        row = run(connection, _SELECT_ID).fetchone()
     except SQLAlchemyError as error:
         if is_missing_table(error):
             return None
         raise
-    return store_id
+    return row[0] if row is not None else None
 
 
 def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> bool:
@@ -52,7 +52,7 @@ def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> 
     # Another process may have been faster. There is never more than one id.
     if read_store_id(connection) is None:
         connection.execute(store.insert(), {"id": secrets.token_hex(16)})
-    connection.exec_driver_sql("COMMIT")
+    run(connection, "COMMIT")
     _check_version(connection)
     return True
 

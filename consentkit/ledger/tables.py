@@ -9,7 +9,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
-    Executable,
     Identity,
     Index,
     Integer,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy import column as column_of
 from sqlalchemy.schema import SchemaItem
 
+from consentkit.ledger.driver import run, run_many
 from consentkit.ledger.record import Record
 
 __all__ = [
@@ -162,33 +162,42 @@ class InsertIgnore:
     """The statement that inserts rows into a table and ignores rows whose key is stored already."""
 
     def __init__(self, table: Table, dialect: str) -> None:
+        self._columns = [column.name for column in table.columns if column.identity is None]
         self._as_json = dialect == "postgresql"
-        self._statement = _from_json(table) if self._as_json else _from_values(table)
+        self._statement = (
+            _from_json(table, self._columns) if self._as_json else _from_values(table, self._columns)
+        )
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         """Insert rows in their order and return how many were new."""
-        values: Any = {"rows": json.dumps(rows)} if self._as_json else rows
-        result = connection.execute(self._statement, values, execution_options={"preserve_rowcount": True})
-        return result.rowcount
+        inserted: int
+        if self._as_json:
+            inserted = run(connection, self._statement, {"rows": json.dumps(rows)}).rowcount
+        else:
+            values = [[row[column] for column in self._columns] for row in rows]
+            inserted = run_many(connection, self._statement, values).rowcount
+        return inserted
 
 
-def _from_values(table: Table) -> Executable:
-    from sqlalchemy.dialects.sqlite import insert
+def _from_values(table: Table, columns: list[str]) -> str:
+    from sqlalchemy.dialects import sqlite
 
-    return insert(table).on_conflict_do_nothing().inline()
+    statement = sqlite.insert(table).on_conflict_do_nothing()
+    return str(statement.compile(dialect=sqlite.dialect(), column_keys=columns))
 
 
-def _from_json(table: Table) -> Executable:
+def _from_json(table: Table, columns: list[str]) -> str:
     # All rows are one JSON argument of one statement.
-    from sqlalchemy.dialects.postgresql import JSON, insert
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.dialects.postgresql.psycopg import dialect
 
-    columns = [column for column in table.columns if column.identity is None]
-    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON)).table_valued(
-        *(column_of(column.name, column.type) for column in columns)
+    psycopg: Any = dialect
+    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON)).table_valued(
+        *(column_of(name, table.columns[name].type) for name in columns)
     )
     rows = select(*given.render_derived(name="given", with_types=True).columns)
-    names = [column.name for column in columns]
-    return insert(table).from_select(names, rows, include_defaults=False).on_conflict_do_nothing()
+    statement = postgresql.insert(table).from_select(columns, rows, include_defaults=False)
+    return str(statement.on_conflict_do_nothing().compile(dialect=psycopg()))
 
 
 _COLUMNS: Final[Mapping[str, str]] = {"site_group": "group"}

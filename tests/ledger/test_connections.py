@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import sqlalchemy
 from sqlalchemy import make_url
-from sqlalchemy.exc import OperationalError
 
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, sqlite_file
@@ -20,6 +19,7 @@ from consentkit.ledger.connections import Database
 from tests.conftest import Clock
 from tests.support.postgres import Server
 from tests.support.records import a_record, eventually
+from tests.support.statements import before_statements, watchable_engine
 
 PATIENT = 30
 
@@ -152,18 +152,18 @@ class TestTheStore:
         other.close()
 
     def test_whose_id_cannot_be_read_stores_nothing(self, tmp_path: Path) -> None:
-        engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'consent.db'}")
+        engine = watchable_engine(f"sqlite:///{tmp_path / 'consent.db'}")
         ledger = Ledger(engine)
         ledger.append(a_record())
+        refusals = [sqlite3.OperationalError("disk I/O error")]
 
-        @sqlalchemy.event.listens_for(engine, "before_cursor_execute")
-        def refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            if statement.startswith("SELECT consentkit_store"):
-                raise OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
+        def refuse(_connection: object, statement: str) -> None:
+            if statement.startswith("SELECT consentkit_store") and refusals:
+                raise refusals.pop()
 
+        before_statements(engine, refuse)
         with pytest.raises(LedgerUnavailableError, match="disk I/O error"):
             ledger.append(a_record())
-        sqlalchemy.event.remove(engine, "before_cursor_execute", refuse)
         assert len(list(ledger.records())) == 1
         ledger.close()
         engine.dispose()

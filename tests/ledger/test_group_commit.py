@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy
 from sqlalchemy import Engine
 
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, group_commit
 from tests.support.postgres import Server
 from tests.support.records import NOON, a_record, another_process_holds, eventually
+from tests.support.statements import before_statements, watchable_engine
 
 LONG = 30.0
 
@@ -19,9 +19,7 @@ LONG = 30.0
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "sqlite":
-        engine = sqlalchemy.create_engine(
-            f"sqlite:///{tmp_path / 'consent.db'}", connect_args={"timeout": LONG}
-        )
+        engine = watchable_engine(f"sqlite:///{tmp_path / 'consent.db'}", connect_args={"timeout": LONG})
     else:
         engine = postgresql_engine(request.getfixturevalue("postgres"))
     yield engine
@@ -29,7 +27,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def postgresql_engine(server: Server) -> Engine:
-    return sqlalchemy.create_engine(server.address().replace("postgresql:", "postgresql+psycopg:"))
+    return watchable_engine(server.address())
 
 
 class Door:
@@ -39,9 +37,9 @@ class Door:
         self.word = word
         self.reached = threading.Event()
         self.opened = threading.Event()
-        sqlalchemy.event.listen(engine, "before_cursor_execute", self._stop)
+        before_statements(engine, self._stop)
 
-    def _stop(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+    def _stop(self, _connection: object, statement: str) -> None:
         if statement.startswith(self.word):
             self.reached.set()
             assert self.opened.wait(LONG)
@@ -55,9 +53,9 @@ class Interference:
 
     def __init__(self, engine: Engine, word: str, act: Callable[[Any], None], times: int = 1) -> None:
         self.word, self.act, self.times = word, act, times
-        sqlalchemy.event.listen(engine, "before_cursor_execute", self._interfere)
+        before_statements(engine, self._interfere)
 
-    def _interfere(self, connection: Any, _cursor: object, statement: str, *_: object) -> None:
+    def _interfere(self, connection: Any, statement: str) -> None:
         if self.times and statement.startswith(self.word):
             self.times -= 1
             self.act(connection)
@@ -254,7 +252,7 @@ class TestBrokenConnections:
     @staticmethod
     def cut(engine: Engine) -> Callable[[Any], None]:
         def act(connection: Any) -> None:
-            pid = connection.connection.driver_connection.info.backend_pid
+            pid = connection.info.backend_pid
             with engine.connect() as other:
                 other.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 10000)")
 
