@@ -1,12 +1,16 @@
 """Decisions a second over HTTP: `POST /consent/decision` against an endpoint that a site would write by hand.
 
-The endpoint by hand does what the library promises and no more: it validates the JSON, inserts one row durably, signs a
-cookie and answers. Both run under uvicorn, a process each, and take turns. Every client is a new visitor each time. A ratio is
-the median over the rounds, each against its own round.
+The endpoint by hand does what any site needs and no more. It refuses requests from pages of other sites, because a decision
+must be the visitor's own. It reads the visitor's earlier cookie, because a change keeps the pseudonym. It validates the JSON and
+the ids in it, inserts one row durably through a pool of connections, signs a cookie, and forbids caches to keep the answer.
+
+Both run under uvicorn, a process each, and take turns. Every client is a new visitor each time. A ratio is the median over the
+rounds, each against its own round.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import statistics
@@ -21,8 +25,8 @@ from typing import Any
 
 import sqlalchemy
 import uvicorn
-from itsdangerous import Signer
-from pydantic import BaseModel, StrictBool
+from itsdangerous import BadSignature, Signer
+from pydantic import BaseModel, StrictBool, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -38,6 +42,9 @@ __all__ = ["CLIENTS", "LINES", "main"]
 
 CLIENTS = (1, 8, 64)
 LINES = {1: 1.0, 8: 1.0, 64: 2.0}
+ORIGIN = "http://localhost"
+CATEGORIES = frozenset({"analytical", "tracking", "social"})
+COLUMNS = ("id", "subject", "site", "notice", "language", "surface", "choice", "categories", "vendors")
 BODY = json.dumps({"choice": "accept_all"}).encode()
 
 
@@ -46,19 +53,18 @@ class HandWrittenChoice(BaseModel):
     categories: dict[str, StrictBool] | None = None
 
 
-def by_hand(url: str) -> Starlette:
-    """Return an application with an endpoint that stores one row a decision, each with a commit of its own."""
+def _table_by_hand(url: str) -> tuple[sqlalchemy.Engine, sqlalchemy.Table]:
+    """Return an engine whose commits are durable, and the table of decisions."""
     options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     engine = sqlalchemy.create_engine(
         url.replace("postgresql://", "postgresql+psycopg://"), pool_size=10, max_overflow=0, **options
     )
     metadata = sqlalchemy.MetaData()
-    names = ("id", "subject", "site", "notice", "language", "surface", "choice", "categories", "vendors")
     decisions = sqlalchemy.Table(
         "decisions",
         metadata,
         sqlalchemy.Column("seq", sqlalchemy.Integer, primary_key=True),
-        *(sqlalchemy.Column(name, sqlalchemy.Text, nullable=False) for name in names),
+        *(sqlalchemy.Column(name, sqlalchemy.Text, nullable=False) for name in COLUMNS),
         sqlalchemy.Column("decided_at", sqlalchemy.BigInteger, nullable=False),
         sqlalchemy.Index("decisions_subject", "subject"),
     )
@@ -70,25 +76,46 @@ def by_hand(url: str) -> Starlette:
             connection.execute("PRAGMA synchronous=FULL")
 
     metadata.create_all(engine)
+    return engine, decisions
+
+
+def by_hand(url: str) -> Starlette:
+    """Return an application with an endpoint that stores one row a decision, each with a commit of its own."""
+    engine, decisions = _table_by_hand(url)
     insert = decisions.insert().inline()
-    signer = Signer(KEY, salt="by hand", digest_method=__import__("hashlib").sha256)
+    signer = Signer(KEY, salt="by hand", digest_method=hashlib.sha256)
+
+    def earlier_subject(request: Request) -> str | None:
+        try:
+            return signer.unsign(request.cookies.get("consent", "")).decode().rpartition(".")[2]
+        except BadSignature:
+            return None
 
     def store(row: dict[str, Any]) -> None:
         with engine.begin() as connection:
             connection.execute(insert, row)
 
     async def decide(request: Request) -> Response:
-        choice = HandWrittenChoice.model_validate_json(await request.body())
-        categories = choice.categories or dict.fromkeys(("analytical", "tracking", "social"), True)
-        now, subject = int(time.time()), uuid.uuid4().hex
-        row = dict.fromkeys(names, "x" * 11) | {
+        headers = request.headers
+        if headers.get("origin", ORIGIN) != ORIGIN or headers.get("sec-fetch-site") == "cross-site":
+            return Response(status_code=403)
+        try:
+            choice = HandWrittenChoice.model_validate_json(await request.body())
+        except ValidationError:
+            return Response(status_code=400)
+        categories = choice.categories or dict.fromkeys(CATEGORIES, True)
+        if not categories.keys() <= CATEGORIES:
+            return Response(status_code=400)
+        now, subject = int(time.time()), earlier_subject(request) or uuid.uuid4().hex
+        row = dict.fromkeys(COLUMNS, "x" * 11) | {
             "id": str(uuid.uuid4()),
             "subject": subject,
             "categories": json.dumps(categories),
             "decided_at": now,
         }
         await run_in_threadpool(store, row)
-        response = JSONResponse({"status": "given", "categories": categories, "decided_at": now})
+        answer = {"status": "given", "categories": categories, "decided_at": now}
+        response = JSONResponse(answer, headers={"cache-control": "private, no-store"})
         token = signer.sign(f"1d.7.{now}.{subject}").decode()
         response.set_cookie("consent", token, max_age=15_552_000, httponly=True, samesite="lax")
         return response
@@ -104,7 +131,7 @@ def ours(url: str) -> Iterator[ConsentMiddleware]:
         secret_key=KEY,
         ledger=url,
         site="stride",
-        origins={"stride": "http://localhost"},
+        origins={"stride": ORIGIN},
     )
     try:
         yield ConsentMiddleware(Starlette(), manager)
