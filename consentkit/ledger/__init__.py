@@ -3,11 +3,12 @@
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.outage_log import OutageLog
-from consentkit.ledger.record import Record
+from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.spool import Spool, SpoolHealth
 from consentkit.ledger.view import Document, Entries, Plan, View, highest
 
 __all__ = [
+    "HOUR",
     "Document",
     "Entries",
     "ForkHooks",

@@ -9,7 +9,10 @@ from typing import Any, Self
 
 from consentkit.errors import InvalidDecisionError
 
-__all__ = ["Record"]
+__all__ = ["HOUR", "Record"]
+
+HOUR = 3600
+"""Seconds in an hour: the times of a record without a subject are multiples of it."""
 
 LONGEST_TEXT = 256
 LARGEST_INTEGER = 2**63 - 1
@@ -31,7 +34,8 @@ def _new_id() -> str:
 class Record:
     """One event of a consent: who (by pseudonym), what, when, how, and under which notice.
 
-    A record has no field for an IP address, a user agent or a referrer. Times are whole seconds since the epoch, UTC.
+    A record has no field for an IP address, a user agent or a referrer. Times are whole seconds since the epoch, UTC. The
+    manager cuts those of a record without a subject to the hour, so that they lead to no browser's cookie.
 
     Attributes:
         id: a version 4 UUID; appending the same record twice stores it once.

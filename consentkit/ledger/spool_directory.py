@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from consentkit.errors import ConfigurationError, InvalidDecisionError
 from consentkit.ledger import owner_lock
 from consentkit.ledger.owner_lock import OwnerLock
-from consentkit.ledger.record import Record
+from consentkit.ledger.record import HOUR, Record
 
 __all__ = ["SpoolDirectory", "SpoolFile"]
 
@@ -86,6 +86,9 @@ class SpoolDirectory:
             OSError: the directory cannot be created, or the file cannot be written.
         """
         with self._as_owner() as (owner, order):
+            if record.subject is None:
+                # The name must not show the moment that the record leaves out.
+                order -= order % (HOUR * 1_000_000_000)
             name = f"{order:020}-{owner}-{record.id}.json"
             draft = (self.path / name).with_suffix(".draft")
             try:
@@ -95,6 +98,8 @@ class SpoolDirectory:
                     file.write(text)
                     file.flush()
                     os.fsync(file.fileno())
+                if record.subject is None:
+                    os.utime(draft, (record.at, record.at))
                 draft.rename(self.path / name)
                 # The directory too, because after a power cut a file is only there if its entry was written.
                 _sync(self.path)

@@ -4,31 +4,23 @@ A choice rests on what the browser's cookie says and on what this process has he
 withdrawal meanwhile. So the choice is applied once more to what the ledger holds at the moment of writing.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
 
-from consentkit._version import __version__
 from consentkit.consent import Consent, ConsentCookie, ConsentStatus, Decision, Evaluator, transitions
-from consentkit.ledger import Entries, Record, View
+from consentkit.ledger import HOUR, Entries, Record, View
 from consentkit.manager.choice import ChoiceContext, Outcome
+from consentkit.manager.decision_record import Event, allowed_in, record_of
 from consentkit.manager.newest import newest_of
-from consentkit.manager.propagation import derived_id, echoes
+from consentkit.manager.propagation import echoes
 from consentkit.manager.resolver import ConsentResolver
 
 __all__ = [
     "DecisionPlan",
-    "Event",
     "ImportedGrant",
     "Transition",
     "UnknownRecordNoticeError",
-    "allowed_in",
-    "record_of",
-    "submission_id",
 ]
-
-Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported", "loaded_once"]
 
 Transition = Callable[[Consent], Decision | None]
 """Returns the decision that follows a consent; None if the choice changes nothing."""
@@ -300,6 +292,8 @@ class DecisionPlan:
         expected = self.transition(self.before)
         if expected is not None and replace(decision, kind=expected.kind).answers_as(expected):
             decision = replace(decision, kind=expected.kind)
+        if own.subject is None:
+            decision = self._timed(decision)
         if newest is not None and _answer_of(newest) != _answer_of(own):
             since = self.resolver.decision_of(newest)
             return Outcome(consent=self._evaluator.evaluate(since, self.now, gpc=self.before.gpc))
@@ -310,73 +304,16 @@ class DecisionPlan:
             narrowed=self.event == "withdrawn",
         )
 
+    def _timed(self, decision: Decision) -> Decision:
+        """Return the decision of a record without a pseudonym with a time for the cookie: now, within the record's hour.
+
+        The record has the hour only. A cookie with that time could lose to an older grant that a hand-off brings.
+        """
+        at = min(int(self.now), decision.changed_at + HOUR - 1)
+        before = self.before.decision
+        timed = replace(decision, decided_at=at, changed_at=at)
+        return transitions.following(timed, *([before.moment] if before is not None else []))
+
 
 def _answer_of(record: Record) -> tuple[object, ...]:
     return record.id, record.moment, record.categories, record.vendors
-
-
-def submission_id(submission: str, choice: Any) -> str:
-    """Return the record id of a submission: the same for the same choice in the same submission."""
-    return derived_id(json.dumps([submission, choice], sort_keys=True))
-
-
-def allowed_in(consent: Consent) -> set[str]:
-    """Return the ids of categories, and of vendors with a `~`, that a consent allows."""
-    categories = {category for category, allowed in consent.categories.items() if allowed}
-    return categories | {f"~{vendor}" for vendor, allowed in consent.vendors.items() if allowed}
-
-
-def record_of(
-    evaluator: Evaluator,
-    before: Consent,
-    after: Decision,
-    consent: Consent,
-    context: ChoiceContext,
-    *,
-    record_id: str,
-    subject: str,
-    event: Event | None,
-) -> Record:
-    """Return the record of a decision.
-
-    `subject` is the pseudonym that the record is about, empty if there is none. Without an `event`, the event follows from the
-    decisions before and after.
-    """
-    policy = evaluator.policy
-    notice = evaluator.notices[after.notice]
-    return Record(
-        id=record_id,
-        at=after.changed_at,
-        event=event or _event(evaluator, before, after),
-        status=consent.status.value if evaluator.grants(after) else _refusal(after).value,
-        subject=subject or None,
-        site=evaluator.site.id,
-        group=policy.group.id if policy.group else "",
-        notice=after.notice,
-        language=context.language or policy.languages[0],
-        surface=context.surface,
-        choice=context.choice,
-        categories={category: category in after.granted for category in notice.category_ids},
-        vendors=dict(after.vendors),
-        decided_at=after.decided_at,
-        changed_at=after.changed_at,
-        revision=after.revision,
-        expires_at=evaluator.expires(after),
-        gpc=context.gpc,
-        jurisdiction=policy.jurisdiction,
-        version=__version__,
-    )
-
-
-def _refusal(after: Decision) -> ConsentStatus:
-    return ConsentStatus.WITHDRAWN if after.kind == "withdrawn" else ConsentStatus.REFUSED
-
-
-def _event(evaluator: Evaluator, before: Consent, after: Decision) -> Event:
-    """Return the event in the words of the Data Privacy Vocabulary. Granting the same again later is a renewal."""
-    if not evaluator.grants(after):
-        return "refused"
-    old = before.decision
-    if before.status is not ConsentStatus.GIVEN or old is None:
-        return "given"
-    return "renewed" if old.answers_as(after) and after.decided_at > old.decided_at else "changed"

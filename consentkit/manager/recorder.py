@@ -18,6 +18,7 @@ from consentkit.consent import (
     ConsentStatus,
     Decision,
     Evaluator,
+    signer,
     transitions,
 )
 from consentkit.errors import LedgerError, LedgerUnavailableError, UnknownNoticeError
@@ -26,14 +27,11 @@ from consentkit.manager.breaker import Breaker
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_plan import (
     DecisionPlan,
-    Event,
     ImportedGrant,
     Transition,
     UnknownRecordNoticeError,
-    allowed_in,
-    record_of,
-    submission_id,
 )
+from consentkit.manager.decision_record import Event, allowed_in, record_of, submission_id
 from consentkit.manager.delivery import Delivery
 from consentkit.manager.limits import DecisionCounts, TokenBucket
 from consentkit.manager.newest import answer
@@ -67,6 +65,8 @@ class DecisionRecorder:
         self._cookie = cookie
         self._resolver = resolver
         self._clock = clock
+        # The oldest key, so that processes with and without a newer one give a repeated submission the same id.
+        self._id_key = signer(cookie.keys_oldest_first[:1], "consentkit.record.v1").derive_key()
         self._rendering: Callable[[str], dict[str, Any]] | None = None
         self._documents: BoundedCache[tuple[str, str], Document] = BoundedCache(64)
         self._anonymous = TokenBucket(rate=ANONYMOUS_RATE, burst=ANONYMOUS_BURST)
@@ -231,7 +231,9 @@ class DecisionRecorder:
     ) -> Outcome:
         """Work a decision out and store its record, then return what the response has to carry."""
         repeatable = bool(context.submission)
-        record_id = submission_id(context.submission, answers) if repeatable else str(uuid.uuid4())
+        record_id = (
+            submission_id(context.submission, answers, self._id_key) if repeatable else str(uuid.uuid4())
+        )
         plan = DecisionPlan(
             resolver=self._resolver,
             cookie=self._cookie,

@@ -1,0 +1,93 @@
+"""The record of a decision: what is stored about it, and what is left out so that refusals lead to nobody."""
+
+import hmac
+import json
+import uuid
+from typing import Any, Literal
+
+from consentkit._version import __version__
+from consentkit.consent import Consent, ConsentStatus, Decision, Evaluator
+from consentkit.ledger import HOUR, Record
+from consentkit.manager.choice import ChoiceContext
+
+__all__ = ["Event", "allowed_in", "record_of", "submission_id"]
+
+Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported", "loaded_once"]
+
+
+def submission_id(submission: str, choice: Any, key: bytes) -> str:
+    """Return the record id of a submission: the same for the same choice in the same submission.
+
+    Without the site's key, nobody who has the ledger and a browser can find the record of what the browser sent.
+    """
+    text = json.dumps([submission, choice], sort_keys=True)
+    digest = hmac.digest(key, text.encode(), "sha256")
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def allowed_in(consent: Consent) -> set[str]:
+    """Return the ids of categories, and of vendors with a `~`, that a consent allows."""
+    categories = {category for category, allowed in consent.categories.items() if allowed}
+    return categories | {f"~{vendor}" for vendor, allowed in consent.vendors.items() if allowed}
+
+
+def record_of(
+    evaluator: Evaluator,
+    before: Consent,
+    after: Decision,
+    consent: Consent,
+    context: ChoiceContext,
+    *,
+    record_id: str,
+    subject: str,
+    event: Event | None,
+) -> Record:
+    """Return the record of a decision.
+
+    `subject` is the pseudonym that the record is about, empty if there is none. Without an `event`, the event follows from the
+    decisions before and after.
+
+    A record without a pseudonym has the hour of the decision only, because the cookie has the second. The two could otherwise be
+    matched.
+    """
+    at, decided_at, revision = after.changed_at, after.decided_at, after.revision
+    if not subject:
+        at, decided_at, revision = at - at % HOUR, decided_at - decided_at % HOUR, 0
+    policy = evaluator.policy
+    notice = evaluator.notices[after.notice]
+    return Record(
+        id=record_id,
+        at=at,
+        event=event or _event(evaluator, before, after),
+        status=consent.status.value if evaluator.grants(after) else _refusal(after).value,
+        subject=subject or None,
+        site=evaluator.site.id,
+        group=policy.group.id if policy.group else "",
+        notice=after.notice,
+        language=context.language or policy.languages[0],
+        surface=context.surface,
+        choice=context.choice,
+        categories={category: category in after.granted for category in notice.category_ids},
+        vendors=dict(after.vendors),
+        decided_at=decided_at,
+        changed_at=at,
+        revision=revision,
+        expires_at=evaluator.end_of(after.notice, decided_at),
+        gpc=context.gpc,
+        jurisdiction=policy.jurisdiction,
+        version=__version__,
+    )
+
+
+def _refusal(after: Decision) -> ConsentStatus:
+    return ConsentStatus.WITHDRAWN if after.kind == "withdrawn" else ConsentStatus.REFUSED
+
+
+def _event(evaluator: Evaluator, before: Consent, after: Decision) -> Event:
+    """Return the event in the words of the Data Privacy Vocabulary. Granting the same again later is a renewal."""
+    if not evaluator.grants(after):
+        return "refused"
+    old = before.decision
+    if before.status is not ConsentStatus.GIVEN or old is None:
+        return "given"
+    return "renewed" if old.answers_as(after) and after.decided_at > old.decided_at else "changed"
