@@ -30,6 +30,10 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
+def _nothing() -> dict[str, list[str]]:
+    return {"categories": [], "vendors": []}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One event of a consent: who (by pseudonym), what, when, how, and under which notice.
@@ -40,7 +44,7 @@ class Record:
     Attributes:
         id: a version 4 UUID; appending the same record twice stores it once.
         at: when the event happened; it may have been stored later.
-        event: given, refused, changed, withdrawn, renewed, linked, imported or loaded_once.
+        event: given, refused, changed, withdrawn, renewed, imported or loaded_once.
         status: the status after the event, a value of ConsentStatus.
         subject: the pseudonym in the visitor's cookie; None if that cookie has none, as after a refusal.
         site: id of the site where it happened.
@@ -51,6 +55,9 @@ class Record:
         choice: accept_all, reject_all, save, change, withdraw, load_once, api or handoff.
         categories: for every optional category, whether it is granted.
         vendors: the same for vendors whose answer differs from their category's.
+        began: `{"categories": [...], "vendors": [...]}`, the ids of what this event allowed that was not allowed before. A vendor
+            is listed also if it follows its category.
+        ended: the same for what was granted before and is not any more.
         decided_at: when the validity began.
         changed_at: when the answer last changed; of two answers the later one wins.
         revision: how many changes of the same second came before.
@@ -77,6 +84,8 @@ class Record:
     choice: str
     categories: dict[str, bool]
     vendors: dict[str, bool]
+    began: dict[str, list[str]] = field(default_factory=_nothing)
+    ended: dict[str, list[str]] = field(default_factory=_nothing)
     decided_at: int
     changed_at: int
     revision: int = 0
@@ -95,6 +104,8 @@ class Record:
                 check_text(name, value)
             elif kind is dict:
                 _check_answers(name, value)
+            elif kind is list:
+                _check_ids(name, value)
             elif type(value) is not kind:
                 raise InvalidDecisionError(
                     f"A record's {name}: expected {kind.__name__}, found {type(value).__name__}."
@@ -151,6 +162,7 @@ _TYPES: Mapping[Any, tuple[type[Any], bool]] = {
     int: (int, False),
     bool: (bool, False),
     dict[str, bool]: (dict, False),
+    dict[str, list[str]]: (list, False),
     str | None: (str, True),
     int | None: (int, True),
 }
@@ -185,3 +197,15 @@ def _check_answers(name: str, value: object) -> None:
             raise InvalidDecisionError(
                 f"A record's {name}: expected True or False for {key!r}, found {answer!r}."
             )
+
+
+def _check_ids(name: str, value: object) -> None:
+    if not isinstance(value, dict) or value.keys() != {"categories", "vendors"}:
+        raise InvalidDecisionError(
+            f"A record's {name}: expected lists of categories and vendors, found {value!r}."
+        )
+    for listed in value.values():
+        if not isinstance(listed, list):
+            raise InvalidDecisionError(f"A record's {name}: expected list, found {type(listed).__name__}.")
+        for found in listed:
+            check_text(name, found)

@@ -43,7 +43,7 @@ __all__ = [
     "tokens",
 ]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 METADATA: Final = MetaData()
 
 # SQLite makes a column its 64-bit row id only if the type is spelt INTEGER.
@@ -87,6 +87,8 @@ records = _table(
     # JSON as text, because `jsonb` reorders keys, and what was stored must not change.
     _text("categories"),
     _text("vendors"),
+    _text("began"),
+    _text("ended"),
     Column("decided_at", BigInteger, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -220,6 +222,8 @@ def to_row(record: Record) -> dict[str, Any]:
         "choice": record.choice,
         "categories": json.dumps(record.categories, separators=(",", ":")),
         "vendors": json.dumps(record.vendors, separators=(",", ":")),
+        "began": json.dumps(record.began, separators=(",", ":")),
+        "ended": json.dumps(record.ended, separators=(",", ":")),
         "decided_at": record.decided_at,
         "changed_at": record.changed_at,
         "revision": record.revision,
@@ -239,6 +243,6 @@ def from_row(row: Sequence[Any]) -> Record:
     """
     values = dict(zip(_FIELDS, row, strict=False))
     del values["precedence"]
-    values["categories"] = json.loads(values["categories"])
-    values["vendors"] = json.loads(values["vendors"])
+    for name in ("categories", "vendors", "began", "ended"):
+        values[name] = json.loads(values[name])
     return Record(**values)

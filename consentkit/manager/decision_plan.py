@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from consentkit.consent import Consent, ConsentCookie, ConsentStatus, Decision, Evaluator, transitions
 from consentkit.ledger import HOUR, Entries, Record, View
 from consentkit.manager.choice import ChoiceContext, Outcome
-from consentkit.manager.decision_record import Event, allowed_in, record_of
+from consentkit.manager.decision_record import Event, record_of
+from consentkit.manager.difference import allowed_in
 from consentkit.manager.newest import newest_of
 from consentkit.manager.propagation import echoes
 from consentkit.manager.resolver import ConsentResolver

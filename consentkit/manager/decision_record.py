@@ -9,8 +9,9 @@ from consentkit._version import __version__
 from consentkit.consent import Consent, ConsentStatus, Decision, Evaluator
 from consentkit.ledger import HOUR, Record
 from consentkit.manager.choice import ChoiceContext
+from consentkit.manager.difference import allowed_by, allowed_in, as_lists, has_granted
 
-__all__ = ["Event", "allowed_in", "record_of", "submission_id"]
+__all__ = ["Event", "record_of", "submission_id"]
 
 Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported", "loaded_once"]
 
@@ -23,12 +24,6 @@ def submission_id(submission: str, choice: Any, key: bytes) -> str:
     text = json.dumps([submission, choice], sort_keys=True)
     digest = hmac.digest(key, text.encode(), "sha256")
     return str(uuid.UUID(bytes=digest[:16], version=4))
-
-
-def allowed_in(consent: Consent) -> set[str]:
-    """Return the ids of categories, and of vendors with a `~`, that a consent allows."""
-    categories = {category for category, allowed in consent.categories.items() if allowed}
-    return categories | {f"~{vendor}" for vendor, allowed in consent.vendors.items() if allowed}
 
 
 def record_of(
@@ -55,10 +50,12 @@ def record_of(
         at, decided_at, revision = at - at % HOUR, decided_at - decided_at % HOUR, 0
     policy = evaluator.policy
     notice = evaluator.notices[after.notice]
+    began = allowed_in(consent) - allowed_in(before)
+    ended = has_granted(evaluator, before) - allowed_in(consent) - allowed_by(after, notice)
     return Record(
         id=record_id,
         at=at,
-        event=event or _event(evaluator, before, after),
+        event=event or _event(evaluator, before, after, consent, began, ended),
         status=consent.status.value if evaluator.grants(after) else _refusal(after).value,
         subject=subject or None,
         site=evaluator.site.id,
@@ -69,6 +66,8 @@ def record_of(
         choice=context.choice,
         categories={category: category in after.granted for category in notice.category_ids},
         vendors=dict(after.vendors),
+        began=as_lists(began),
+        ended=as_lists(ended),
         decided_at=decided_at,
         changed_at=at,
         revision=revision,
@@ -83,11 +82,32 @@ def _refusal(after: Decision) -> ConsentStatus:
     return ConsentStatus.WITHDRAWN if after.kind == "withdrawn" else ConsentStatus.REFUSED
 
 
-def _event(evaluator: Evaluator, before: Consent, after: Decision) -> Event:
-    """Return the event in the words of the Data Privacy Vocabulary. Granting the same again later is a renewal."""
+def _event(
+    evaluator: Evaluator,
+    before: Consent,
+    after: Decision,
+    consent: Consent,
+    began: set[str],
+    ended: set[str],
+) -> Event:
+    """Return the event in the words of the Data Privacy Vocabulary. Granting the same again later is a renewal.
+
+    A choice that ends something that needs consent, and begins nothing, is a withdrawal. A grant that did not count before, and
+    about which the banner still asks, has not ended by the visitor's wish.
+    """
+    needing = set(evaluator.needing)
+    turned_off = _categories_of(ended & allowed_in(before), consent) & needing
+    turned_off |= _categories_of(ended, consent) & needing.difference(consent.asking)
     if not evaluator.grants(after):
-        return "refused"
+        return "withdrawn" if turned_off else "refused"
     old = before.decision
     if before.status is not ConsentStatus.GIVEN or old is None:
         return "given"
+    if turned_off and not _categories_of(began, consent) & needing:
+        return "withdrawn"
     return "renewed" if old.answers_as(after) and after.decided_at > old.decided_at else "changed"
+
+
+def _categories_of(ids: set[str], consent: Consent) -> set[str]:
+    """Return the categories among ids, and those of the vendors among them."""
+    return {consent.vendor_category.get(each[1:], "") if each.startswith("~") else each for each in ids}

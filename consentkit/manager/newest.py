@@ -12,7 +12,7 @@ from functools import reduce
 from consentkit.consent import Decision, Evaluator, transitions
 from consentkit.ledger import Record, highest
 
-__all__ = ["allowed_by_both", "newest_of"]
+__all__ = ["allowed_by_both", "answer", "answer_in", "newest_of"]
 
 
 def newest_of(records: Iterable[Record], evaluator: Evaluator) -> Record | None:
@@ -56,14 +56,14 @@ def allowed_by_both(
     Vendors follow their category in the notice of the first record. If that notice is not known here, no vendor is allowed
     apart from its category.
     """
-    answers = _answer_in(first), _answer_in(second)
+    answers = answer_in(first), answer_in(second)
     notice = evaluator.known(first.notice)
     if notice is None:
         return answers[0].granted & answers[1].granted, {}
     return transitions.allowed_by_both(*answers, notice, evaluator.known(second.notice) or notice)
 
 
-def _answer_in(record: Record) -> Decision:
+def answer_in(record: Record) -> Decision:
     """Return the answer that a record holds, without its times and its subject."""
     granted = frozenset(category for category, allowed in record.categories.items() if allowed)
     return answer(granted, record.vendors, record.notice)

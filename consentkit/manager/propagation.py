@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from consentkit.consent import ConsentStatus, Decision, Evaluator, transitions
 from consentkit.ledger import Entries, Ledger, Plan, Record, View
+from consentkit.manager.difference import as_lists, ended_by
 from consentkit.manager.newest import allowed_by_both, answer, newest_of
 
 __all__ = ["LinkedLedger", "echoes"]
@@ -152,21 +153,21 @@ def _narrowed(newest: Record, record: Record, limit: Record, evaluator: Evaluato
     if categories == newest.categories and vendors == newest.vendors:
         return None
     if _grants(evaluator, answer(granted, vendors, newest.notice)):
-        narrowed = replace(newest, event="changed")
+        narrowed = newest
     else:
         withdrawn = record.status == ConsentStatus.WITHDRAWN
         narrowed = replace(
             newest,
-            event=record.event,
             status=(ConsentStatus.WITHDRAWN if withdrawn else ConsentStatus.REFUSED).value,
             decided_at=record.decided_at,
             expires_at=record.expires_at,
         )
     changed_at, revision = transitions.moment_after(record.moment, newest.moment)
-    return replace(
+    narrowed = replace(
         narrowed,
         id=_echo_id(record, newest),
         at=record.at,
+        event="withdrawn",
         site=record.site,
         language=record.language,
         surface=record.surface,
@@ -177,8 +178,10 @@ def _narrowed(newest: Record, record: Record, limit: Record, evaluator: Evaluato
         revision=revision,
         gpc=record.gpc,
         version=record.version,
+        began=as_lists(()),
         seq=None,
     )
+    return replace(narrowed, ended=ended_by(newest, narrowed, evaluator))
 
 
 def _grants(evaluator: Evaluator, decision: Decision) -> bool:

@@ -31,8 +31,9 @@ from consentkit.manager.decision_plan import (
     Transition,
     UnknownRecordNoticeError,
 )
-from consentkit.manager.decision_record import Event, allowed_in, record_of, submission_id
+from consentkit.manager.decision_record import Event, record_of, submission_id
 from consentkit.manager.delivery import Delivery
+from consentkit.manager.difference import allowed_in
 from consentkit.manager.limits import DecisionCounts, TokenBucket
 from consentkit.manager.newest import answer
 from consentkit.manager.resolver import ConsentResolver

