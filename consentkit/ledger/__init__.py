@@ -6,6 +6,7 @@ from consentkit.ledger.outage_log import OutageLog
 from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.spool import Spool, SpoolHealth
 from consentkit.ledger.view import Document, Entries, Plan, View, highest
+from consentkit.ledger.words import SentWords
 
 __all__ = [
     "HOUR",
@@ -16,6 +17,7 @@ __all__ = [
     "OutageLog",
     "Plan",
     "Record",
+    "SentWords",
     "Spool",
     "SpoolHealth",
     "View",

@@ -1,6 +1,5 @@
 """The ledger: an append-only log of records, and the notices, renderings, links and tokens that go with them."""
 
-import hashlib
 import itertools
 import json
 import logging
@@ -18,6 +17,7 @@ from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.record import Record, check_text
 from consentkit.ledger.tables import AddCounts, InsertIgnore, to_row
 from consentkit.ledger.view import Document, Entries, Plan, list_of
+from consentkit.ledger.words import SentWords
 
 __all__ = ["Ledger", "document"]
 
@@ -161,23 +161,23 @@ class Ledger:
         )
         return [(digest, _readable_json(content)) for digest, content in rows]
 
-    def store_rendering(self, digest: str, language: str, parts: dict[str, Any]) -> None:
-        """Store what a notice was rendered with in a language: the library's texts, and hashes of templates and styles.
+    def store_renderings(self, renderings: Sequence[SentWords]) -> None:
+        """Store the words that were sent to visitors; those that are stored already stay as they are."""
+        rows = [words.to_row() for words in renderings]
+        if rows:
+            self._insert(tables.renderings, rows)
 
-        Another version of the library may render the same notice with other parts. Both are stored.
-        """
-        check_text("digest", digest)
-        check_text("language", language)
-        self._insert(tables.renderings, [_rendering_row(digest, language, parts)])
+    def rendering(self, rendering: str) -> SentWords | None:
+        """Return the words with an id, which a record has in `rendering`, or None."""
+        columns = tables.renderings.c
+        rows = self._database.read(select(*_WORDS).where(columns.id == rendering))
+        return SentWords(**rows[0]._mapping) if rows else None
 
-    def renderings(self, digest: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return languages and parts of the renderings of a notice, in the order in which they were stored."""
-        rows = self._database.read(
-            select(tables.renderings.c.language, tables.renderings.c.parts)
-            .where(tables.renderings.c.digest == digest)
-            .order_by(tables.renderings.c.seq)
-        )
-        return [(language, json.loads(parts)) for language, parts in rows]
+    def renderings(self, digest: str) -> list[SentWords]:
+        """Return the renderings of a notice, in the order in which they were stored."""
+        columns = tables.renderings.c
+        rows = self._database.read(select(*_WORDS).where(columns.notice == digest).order_by(columns.seq))
+        return [SentWords(**row._mapping) for row in rows]
 
     def use_once(self, token_id: str, expires_at: int) -> bool:
         """Return True the first time that a token is used, and False afterwards.
@@ -289,19 +289,11 @@ class Ledger:
             )
 
 
-def document(
-    digest: str, content: dict[str, Any], language: str = "", parts: dict[str, Any] | None = None
-) -> Document:
-    """Return a notice, and its rendering in a language, for plans whose records refer to it."""
+def document(digest: str, content: dict[str, Any], words: SentWords | None = None) -> Document:
+    """Return a notice, and the words of one of its renderings, for plans whose records refer to them."""
     check_text("digest", digest)
-    rendering = None if parts is None else _rendering_row(digest, language, parts)
-    return Document({"digest": digest, "content": json.dumps(content)}, rendering)
-
-
-def _rendering_row(digest: str, language: str, parts: dict[str, Any]) -> dict[str, Any]:
-    written = json.dumps(parts, sort_keys=True)
-    parts_digest = hashlib.sha256(written.encode()).hexdigest()
-    return {"digest": digest, "language": language, "parts_digest": parts_digest, "parts": written}
+    row = None if words is None else words.to_row()
+    return Document({"digest": digest, "content": json.dumps(content)}, row)
 
 
 def _readable_json(content: str) -> Any:
@@ -323,3 +315,4 @@ def _close(writer: GroupCommitWriter, database: Database) -> None:
 
 
 _INSERTABLE: Final = (tables.records, tables.notices, tables.renderings, tables.links, tables.tokens)
+_WORDS: Final = [column for column in tables.renderings.columns if column.name != "seq"]

@@ -52,6 +52,7 @@ class Record:
         notice: complete digest of the notice that was shown.
         language: BCP 47 tag of the language in which the notice was shown.
         surface: banner, preferences, policy, embed or api.
+        rendering: id of the words that were sent, see `Ledger.rendering`; empty if no words were shown, or none that are known.
         choice: accept_all, reject_all, save, change, withdraw, load_once, api or handoff.
         categories: for every optional category, whether it is granted.
         vendors: the same for vendors whose answer differs from their category's.
@@ -81,6 +82,7 @@ class Record:
     notice: str
     language: str
     surface: str
+    rendering: str = ""
     choice: str
     categories: dict[str, bool]
     vendors: dict[str, bool]

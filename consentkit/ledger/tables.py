@@ -83,6 +83,7 @@ records = _table(
     _text("notice"),
     _text("language"),
     _text("surface"),
+    _text("rendering"),
     _text("choice"),
     # JSON as text, because `jsonb` reorders keys, and what was stored must not change.
     _text("categories"),
@@ -105,11 +106,8 @@ notices = _table("notices", _seq(), Column("digest", Text, nullable=False, uniqu
 renderings = _table(
     "renderings",
     _seq(),
-    _text("digest"),
-    _text("language"),
-    _text("parts_digest"),
-    _text("parts"),
-    UniqueConstraint("digest", "language", "parts_digest"),
+    Column("id", Text, nullable=False, unique=True),
+    *(_text(name) for name in ("notice", "site", "language", "surface", "version", "html")),
 )
 
 links = _table(
@@ -219,6 +217,7 @@ def to_row(record: Record) -> dict[str, Any]:
         "notice": record.notice,
         "language": record.language,
         "surface": record.surface,
+        "rendering": record.rendering,
         "choice": record.choice,
         "categories": json.dumps(record.categories, separators=(",", ":")),
         "vendors": json.dumps(record.vendors, separators=(",", ":")),

@@ -51,7 +51,7 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A notice, and how it was rendered in one language, which are stored before the first record that refers to them.
+    """A notice, and the words of one of its renderings, which are stored before the first record that refers to them.
 
     Attributes:
         notice: row of the table of notices.

@@ -32,17 +32,14 @@ def rows_of(entries: Entries, statements: Statements) -> list[tuple[InsertIgnore
 def insert_documents(connection: Connection, documents: Sequence[Document], statements: Statements) -> None:
     """Insert notices and renderings, so that no record refers to words that the ledger does not have."""
     notices = {document.notice["digest"]: document.notice for document in documents}
-    renderings = {}
-    for document in documents:
-        if (rendering := document.rendering) is not None:
-            renderings[rendering["digest"], rendering["language"], rendering["parts_digest"]] = rendering
-    stored, shown = tables.notices.c.digest, tables.renderings.c
-    for (digest,) in connection.execute(select(stored).where(stored.in_(notices))):
-        del notices[digest]
-    key = select(shown.digest, shown.language, shown.parts_digest)
-    digests = {digest for digest, _, _ in renderings}
-    for found in connection.execute(key.where(shown.digest.in_(digests))) if renderings else ():
-        renderings.pop(tuple(found), None)
+    renderings = {
+        document.rendering["id"]: document.rendering
+        for document in documents
+        if document.rendering is not None
+    }
+    for key, missing in ((tables.notices.c.digest, notices), (tables.renderings.c.id, renderings)):
+        for (stored,) in connection.execute(select(key).where(key.in_(missing))) if missing else ():
+            del missing[stored]
     for table, missing in ((tables.notices, notices), (tables.renderings, renderings)):
         if missing:
             statements[table].run(connection, list(missing.values()))

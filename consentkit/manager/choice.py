@@ -20,6 +20,7 @@ class ChoiceContext:
         choice: accept_all, reject_all, save, change, withdraw, load_once, or api.
         language: language in which the notice was shown; the policy's first language if empty.
         notice: whole digest of the notice that was shown; None for the current one.
+        rendering: id of the words that the visitor saw, as the form sent it; empty if no words were shown.
         gpc: whether the request carried Global Privacy Control.
         submission: text that is the same only if a choice is sent again, so that it adds nothing: what is random in the
             rendering that it was sent from, and the cookie that came along. Empty if there is none.
@@ -29,6 +30,7 @@ class ChoiceContext:
     choice: str = "api"
     language: str = ""
     notice: str | None = None
+    rendering: str = ""
     gpc: bool = False
     submission: str = ""
 

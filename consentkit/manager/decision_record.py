@@ -37,17 +37,11 @@ def record_of(
     subject: str,
     event: Event | None,
 ) -> Record:
-    """Return the record of a decision.
+    """Return the record of a decision. Without an `event`, the event follows from the decisions before and after.
 
-    `subject` is the pseudonym that the record is about, empty if there is none. Without an `event`, the event follows from the
-    decisions before and after.
-
-    A record without a pseudonym has the hour of the decision only, because the cookie has the second. The two could otherwise be
-    matched.
+    `subject` is the pseudonym that the record is about, empty if there is none.
     """
-    at, decided_at, revision = after.changed_at, after.decided_at, after.revision
-    if not subject:
-        at, decided_at, revision = at - at % HOUR, decided_at - decided_at % HOUR, 0
+    at, decided_at, revision = _times(after) if subject else _hours(after)
     policy = evaluator.policy
     notice = evaluator.notices[after.notice]
     began = allowed_in(consent) - allowed_in(before)
@@ -63,6 +57,7 @@ def record_of(
         notice=after.notice,
         language=context.language or policy.languages[0],
         surface=context.surface,
+        rendering=context.rendering,
         choice=context.choice,
         categories={category: category in after.granted for category in notice.category_ids},
         vendors=dict(after.vendors),
@@ -76,6 +71,15 @@ def record_of(
         jurisdiction=policy.jurisdiction,
         version=__version__,
     )
+
+
+def _times(decision: Decision) -> tuple[int, int, int]:
+    return decision.changed_at, decision.decided_at, decision.revision
+
+
+def _hours(decision: Decision) -> tuple[int, int, int]:
+    """Return the times of a decision by the hour, because the cookie has the second, and the two could be matched."""
+    return decision.changed_at // HOUR * HOUR, decision.decided_at // HOUR * HOUR, 0
 
 
 def _refusal(after: Decision) -> ConsentStatus:

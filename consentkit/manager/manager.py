@@ -146,7 +146,7 @@ class ConsentManager:
                 max_stale=max_stale,
                 fold=lambda records: newest_of(records, evaluator),
                 clock=self.clock,
-                before_poll=self._delivery.before_poll,
+                before_poll=self._before_poll,
                 waiting_elsewhere=self._delivery.waiting_elsewhere,
                 is_writable=ledger.is_writable,
                 # The first use of a database is no change of databases.
@@ -163,6 +163,11 @@ class ConsentManager:
         self._close = weakref.finalize(
             self, _close, self.recorder, self._delivery, self.revocations, self._own_ledger
         )
+
+    def _before_poll(self) -> None:
+        if self._delivery is not None:
+            self._delivery.before_poll()
+        self.recorder.renderings.store_waiting()
 
     @property
     def notice(self) -> Notice:
@@ -268,6 +273,7 @@ def _close(
     ledger: Ledger | None,
 ) -> None:
     recorder.store_counts()
+    recorder.renderings.close()
     if delivery is not None:
         delivery.close()
     revocations.close()

@@ -36,6 +36,7 @@ from consentkit.manager.delivery import Delivery
 from consentkit.manager.difference import allowed_in
 from consentkit.manager.limits import DecisionCounts, TokenBucket
 from consentkit.manager.newest import answer
+from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.notices import Notice
 
@@ -68,18 +69,13 @@ class DecisionRecorder:
         self._clock = clock
         # The oldest key, so that processes with and without a newer one give a repeated submission the same id.
         self._id_key = signer(cookie.keys_oldest_first[:1], "consentkit.record.v1").derive_key()
-        self._rendering: Callable[[str], dict[str, Any]] | None = None
-        self._documents: BoundedCache[tuple[str, str], Document] = BoundedCache(64)
+        self.renderings = RenderingStore(resolver.ledger, evaluator.site.id)
+        self._documents: BoundedCache[tuple[str, str], Document] = BoundedCache(256)
         self._anonymous = TokenBucket(rate=ANONYMOUS_RATE, burst=ANONYMOUS_BURST)
         self._decisions = TokenBucket(rate=DECISION_RATE, burst=DECISION_BURST)
         self._counts = DecisionCounts()
         self._delivery = delivery
         self._breaker = Breaker()
-
-    def store_renderings_from(self, rendering: Callable[[str], dict[str, Any]]) -> None:
-        """Store `rendering(language)` with the first record in each language under the current notice."""
-        self._rendering = rendering
-        self._documents.clear()
 
     def shown(self, digest: str | None) -> Notice:
         """Return the notice that a choice was made under; the current one if the choice names none.
@@ -201,6 +197,7 @@ class DecisionRecorder:
             LedgerUnavailableError: the record cannot be stored, so the content must not be loaded.
         """
         evaluator, now = self._evaluator, int(self._clock())
+        context = self._with_rendering(context)
         loaded = transitions.replace(Choice(categories={}, vendors={vendor: True}), evaluator.notice, now)
         before = evaluator.undecided(gpc=context.gpc)
         record = record_of(
@@ -231,6 +228,7 @@ class DecisionRecorder:
         imported: ImportedGrant | None = None,
     ) -> Outcome:
         """Work a decision out and store its record, then return what the response has to carry."""
+        context = self._with_rendering(context)
         repeatable = bool(context.submission)
         record_id = (
             submission_id(context.submission, answers, self._id_key) if repeatable else str(uuid.uuid4())
@@ -354,18 +352,29 @@ class DecisionRecorder:
                 self._resolver.ledger.carry_out(plan)
 
     def _document(self, context: ChoiceContext) -> Document | None:
-        """Return the notice that a choice was made under, with its rendering in the visitor's language."""
+        """Return the notice that a choice was made under, with the words that this process sent."""
         notice = self._evaluator.notices[context.notice or self._evaluator.notice.digest]
-        language = context.language or self._evaluator.policy.languages[0]
         if notice.content is None:
             return None
-        known = self._documents.get((notice.digest, language))
+        key = notice.digest, context.rendering
+        known = self._documents.get(key)
         if known is None:
-            is_current = self._rendering is not None and notice.digest == self._evaluator.notice.digest
-            parts = self._rendering(language) if self._rendering is not None and is_current else None
-            known = document(notice.digest, dict(notice.content), language, parts)
-            self._documents.add((notice.digest, language), known)
+            known = document(notice.digest, dict(notice.content), self.renderings.sent(context.rendering))
+            self._documents.add(key, known)
         return known
+
+    def _with_rendering(self, context: ChoiceContext) -> ChoiceContext:
+        """Return the context, without the id of its rendering unless such words were sent. May ask the ledger; blocks."""
+        if not context.rendering:
+            return context
+        notice = context.notice or self._evaluator.notice.digest
+        language = context.language or self._evaluator.policy.languages[0]
+        try:
+            with self._breaker.attempt():
+                found = self.renderings.find(context.rendering, notice, language)
+        except LedgerError:
+            found = ""
+        return replace(context, rendering=found)
 
 
 def _leads_to_record(consent: Consent) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "validity_sentence",
     "visitor_status",
     "with_answers",
+    "without_answers",
 ]
 
 _VALIDITY: DurationForms = {
@@ -337,3 +338,9 @@ def with_answers(category: Row, rendering: Rendering, consent: Consent) -> Row:
         "vendors": vendors,
         "deviates": any(vendor["answer"] is not None for vendor in vendors),
     }
+
+
+def without_answers(category: Row) -> Row:
+    """Return a category from `with_answers` as a visitor sees it who has answered nothing."""
+    vendors = [vendor | {"answer": None} for vendor in category["vendors"]]
+    return category | {"answer": None, "vendors": vendors, "deviates": False}

@@ -21,6 +21,7 @@ from consentkit.ui.banner_text import arrival_sentences, first_layer
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.rendering import Renderings
+from consentkit.ui.rendering_ids import RenderingIds
 
 __all__ = [
     "NEXT",
@@ -101,16 +102,24 @@ class Fragments:
         renderings: that notice in each language.
         prefix: where the library answers, without the root path.
         partners: the sites that a choice can be fetched from.
+        ids: the ids of what is rendered, for forms.
     """
 
     def __init__(
-        self, policy: Policy, digest: str, renderings: Renderings, prefix: str, partners: Sequence[Site]
+        self,
+        policy: Policy,
+        digest: str,
+        renderings: Renderings,
+        prefix: str,
+        partners: Sequence[Site],
+        ids: RenderingIds,
     ) -> None:
         self._policy = policy
         self._digest = digest
         self._renderings = renderings
         self._prefix = prefix
         self._partners = partners
+        self._ids = ids
         self._cached_banner = lru_cache(maxsize=256)(self._render_banner)
         self._cached_settings = lru_cache(maxsize=256)(self._render_settings)
 
@@ -151,13 +160,17 @@ class Fragments:
             UnknownSiteError: the policy lists no such site.
         """
         base = own_path(view.root_path, self._prefix)
-        rendering = self._renderings.best_for(view.language)
+        rendering, origin = self._renderings.best_for(view.language), self._policy.site(site)
+        # For its effect: no form of this line carries the id, but its words are stored.
+        self._ids.id_of(
+            "arrival", "arrival.html", rendering.language, site, site=origin, sentences=["{answer}"]
+        )
         return rendering.render(
             "arrival.html",
             base=base,
             query=next_query(local_path(view.next, base)),
-            site=self._policy.site(site),
-            sentences=arrival_sentences(view.consent, self._policy.site(site).name, rendering),
+            site=origin,
+            sentences=arrival_sentences(view.consent, origin.name, rendering),
         )
 
     def _with_path(self, html: str, view: View) -> str:
@@ -174,8 +187,13 @@ class Fragments:
         ends: str | None,
     ) -> str:
         rendering = self._renderings[language]
-        first = first_layer(
-            rendering, asking, changes=changes, gpc=gpc, ends=ends, travels=bool(self._partners)
+        first, recorded = (
+            first_layer(rendering, asking, changes=changes, gpc=gpc, ends=day, travels=bool(self._partners))
+            for day in (ends, "{date}" if ends else None)
+        )
+        variant = (asking, changes, gpc, bool(ends))
+        rendering_id = self._ids.id_of(
+            "banner", "banner.html", language, variant, first=recorded, handoff=self._partners
         )
         return rendering.render(
             "banner.html",
@@ -185,6 +203,7 @@ class Fragments:
             query=NEXT_QUERY,
             notice=self._digest,
             submission=SUBMISSION,
+            rendering=rendering_id,
             first=first,
             handoff=self._partners,
         )
@@ -196,5 +215,6 @@ class Fragments:
             next=NEXT,
             notice=self._digest,
             submission=SUBMISSION,
+            rendering=self._ids.id_of("footer", "settings.html", language, granted, granted=granted),
             granted=granted,
         )

@@ -1,7 +1,7 @@
 """The documents that visitors read: settings page, cookie policy, sites, errors. All of them work without JavaScript.
 
 Forms post the fields of the HTTP contract: `choice`, `category.ID`, `vendor.ID`, and hidden `next`, `notice` (whole
-digest), `language` and `surface`.
+digest), `language`, `surface`, `rendering` and `submission`.
 """
 
 import hashlib
@@ -11,8 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from consentkit.consent import ConsentStatus
-from consentkit.headers import local_path, own_path
+from consentkit.headers import own_path
+from consentkit.ledger import SentWords
 from consentkit.notices import Notice
 from consentkit.policy import OwnCookies, Policy
 from consentkit.ui.assets import shipped_assets
@@ -22,14 +22,18 @@ from consentkit.ui.banner_text import (
     validity_sentence,
     visitor_status,
     with_answers,
+    without_answers,
 )
-from consentkit.ui.carry_text import CarriedChoice, carrying, visiting_sentence
+from consentkit.ui.carry_text import CarriedChoice, carrying
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.disclosure import Row
-from consentkit.ui.embed_text import EmbedText, embed_text
+from consentkit.ui.documents import Documents
+from consentkit.ui.embed_text import embed_text
 from consentkit.ui.error_text import error_text
-from consentkit.ui.fragments import Fragments, View, new_submission, next_query, stylesheet_link
+from consentkit.ui.fragments import Fragments, View, stylesheet_link
 from consentkit.ui.rendering import Rendering, Renderings
+from consentkit.ui.rendering_ids import RenderingIds
+from consentkit.ui.site_links import SiteLinks, without_state
 
 __all__ = ["Pages", "View"]
 
@@ -52,6 +56,7 @@ class Pages:
         locales: a folder with the site's own catalogues, `LANGUAGE/LC_MESSAGES/consentkit.po` or `.mo`.
         records: whether choices are recorded, which the cookie policy describes.
         stylesheets: addresses of the site's own style sheets for these documents, loaded after the library's.
+        sent: called with words that are rendered for the first time, and returns whether they will be stored.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Pages:
         locales: Path | None = None,
         stylesheets: Iterable[str] = (),
         records: bool = True,
+        sent: Callable[[SentWords], bool] = lambda words: True,
     ) -> None:
         """Prepare the texts of every language.
 
@@ -80,12 +86,15 @@ class Pages:
         self.notice = notice
         self._policy = policy
         self._prefix = prefix
-        self._site = policy.site(site)
-        self._handoff_address = handoff_address
-        self._carries = carries
-        self._partners = [policy.site(partner) for partner in handoff]
-        self._origins = {site.id: (origins or {}).get(site.id, site.origin) for site in policy.sites}
-        self._stylesheets = tuple(stylesheets)
+        self._links = SiteLinks(
+            policy,
+            site,
+            prefix=prefix,
+            origins=origins or {},
+            partners=handoff,
+            handoff_address=handoff_address,
+            carries=carries,
+        )
         self._records = records
         self._renderings = Renderings(
             policy,
@@ -95,11 +104,24 @@ class Pages:
             templates=templates,
             locales=locales,
         )
-        self._fragments = Fragments(policy, notice.digest, self._renderings, prefix, self._partners)
+        ids = RenderingIds(self._renderings, notice.digest, site, sent)
+        self._fragments = Fragments(
+            policy, notice.digest, self._renderings, prefix, self._links.partners, ids
+        )
         self._assets = shipped_assets()
         self.assets: dict[str, tuple[str, bytes]] = {
             asset.hashed_name: (asset.content_type, asset.content) for asset in self._assets.values()
         }
+        self._documents = Documents(
+            policy,
+            notice.digest,
+            site=site,
+            prefix=prefix,
+            renderings=self._renderings,
+            ids=ids,
+            own_stylesheet=f"assets/{self._assets['consent.css'].hashed_name}",
+            stylesheets=stylesheets,
+        )
 
     # Fragments
 
@@ -125,25 +147,37 @@ class Pages:
         """Return the settings page."""
         rendering = self._renderings.best_for(view.language)
         consent = view.consent
-        return self._document(
+        state, news = visitor_status(consent, rendering), change_sentences(consent.changes, rendering)
+        categories = [with_answers(row, rendering, consent) for row in rendering.policy["categories"]]
+        is_new, carry = consent.decision is None, self._links.button(rendering, view)
+        return self._documents.render_stored(
             "preferences.html",
             view,
             here="",
-            state=visitor_status(consent, rendering),
-            news=change_sentences(consent.changes, rendering),
+            surface="preferences",
+            variant=(news, tuple(state) if is_new else None, carry is not None),
+            recorded={
+                "state": state if is_new else ["{answer}"],
+                "categories": [without_answers(row) for row in categories],
+                "carry": without_state(carry),
+            },
+            state=state,
+            news=news,
             validity=validity_sentence(rendering),
-            travel=travel_sentence(rendering, travels=bool(self._partners)),
-            categories=[with_answers(row, rendering, consent) for row in rendering.policy["categories"]],
-            carry=self._carry(rendering, view),
+            travel=travel_sentence(rendering, travels=bool(self._links.partners)),
+            categories=categories,
+            carry=carry,
         )
 
     def policy(self, view: View) -> str:
         """Return the cookie policy."""
         rendering = self._renderings.best_for(view.language)
-        return self._document(
+        return self._documents.render_stored(
             "policy.html",
             view,
             here="/policy",
+            surface="policy",
+            variant=self._links.carries_choice(view),
             policy=rendering.policy,
             records=self._records,
             **self._site_list(rendering, view),
@@ -152,11 +186,15 @@ class Pages:
     def sites(self, view: View) -> str:
         """Return the list of sites that one answer covers."""
         rendering = self._renderings.best_for(view.language)
-        return self._document(
+        carry = self._links.button(rendering, view)
+        return self._documents.render_stored(
             "sites.html",
             view,
             here="/sites",
-            carry=self._carry(rendering, view),
+            surface="sites",
+            variant=(self._links.carries_choice(view), carry is not None),
+            recorded={"carry": without_state(carry)},
+            carry=carry,
             **self._site_list(rendering, view),
         )
 
@@ -166,7 +204,7 @@ class Pages:
         Without JavaScript the browser goes on at once. The script first asks all sites whether they are there.
         """
         translator = self._renderings.best_for(view.language).translator
-        row = carrying(state, self._policy, translator, self._origins)
+        row = carrying(state, self._policy, translator, self._links.origins)
         refresh = Markup('<meta http-equiv="refresh" content="0; url={}">').format(state.go_on)
         if row["sites"]:
             script = Markup('<script src="{}" defer></script>')
@@ -174,7 +212,7 @@ class Pages:
             head = Markup("<noscript>{}</noscript>\n{}").format(refresh, script.format(address))
         else:
             head = Markup("") if state.is_under_way else refresh
-        return self._document("carry.html", view, here="carry", more_head=head, carry=row)
+        return self._documents.render("carry.html", view, here="carry", more_head=head, carry=row)
 
     def error(self, view: View, status: int, title: str = "", detail: str = "", *, reason: str = "") -> str:
         """Return the page for an HTTP error.
@@ -182,10 +220,12 @@ class Pages:
         `title` and `detail` replace the library's texts. `reason` is in English, for whoever helps the visitor.
         """
         our_title, our_detail = error_text(status, self._renderings.best_for(view.language).translator)
-        return self._document(
+        return self._documents.render_stored(
             "error.html",
             view,
             here="error",
+            surface="error",
+            recorded={"status": "{status}", "title": "{title}", "detail": "{detail}", "reason": "{reason}"},
             status=status,
             title=title or our_title,
             detail=detail or our_detail,
@@ -200,22 +240,72 @@ class Pages:
             UnknownVendorError: the policy lists no such vendor.
         """
         rendering = self._renderings.best_for(view.language)
-        return self._document(
+        return self._documents.render_stored(
             "needs_consent.html",
             view,
             here="error",
+            surface="error",
+            variant=(category, vendor),
             purpose=rendering.titles[self._policy.category(category).id],
             vendor=self._policy.vendor(vendor).name if vendor else None,
         )
 
-    def embed_text(self, view: View, kind: str, vendor: Row) -> EmbedText:
-        """Return the words of a placeholder for content of a vendor, given as a row of the cookie policy."""
-        translator = self._renderings.best_for(view.language).translator
-        return embed_text(kind, vendor["name"], translator, profiling=vendor["profiling"])
+    def embed(
+        self,
+        view: View,
+        vendor: str,
+        *,
+        kind: str,
+        address: str,
+        again: Callable[[str], str],
+        shown: bool,
+        framed: bool,
+        script: Markup,
+    ) -> str:
+        """Return the page that is framed in place of a vendor's content: the vendor's frame, or the placeholder.
+
+        Args:
+            view: the visitor, and the page around the frame.
+            vendor: id of the vendor.
+            kind: what the content is, as in `EMBED_KINDS`; anything else counts as "content".
+            address: of the content.
+            again: returns the address of "load once" for the id of the placeholder's rendering.
+            shown: whether the vendor's frame is shown.
+            framed: whether the page is in a frame of this site.
+            script: tag of the library's script.
+        """
+        rendering = self._renderings.best_for(view.language)
+        row = next(row for row in rendering.policy["vendors"] if row["id"] == vendor)
+        text = embed_text(kind, row["name"], rendering.translator, profiling=row["profiling"])
+        stand_ins: dict[str, Any] = {
+            "address": "{address}",
+            "again": "{again}",
+            "script": Markup(),
+            "shown": False,
+        }
+        rendering_id = self._documents.words_id(
+            "embed",
+            "embed.html",
+            rendering.language,
+            (vendor, text, framed),
+            **(stand_ins | {"vendor": row, "text": text, "framed": framed}),
+        )
+        return self._documents.render(
+            "embed.html",
+            view,
+            rendering=rendering_id,
+            vendor=row,
+            text=text,
+            address=address,
+            again=again(rendering_id),
+            shown=shown,
+            framed=framed,
+            script=script,
+        )
 
     def render(self, template: str, view: View, /, **values: Any) -> str:
-        """Render a template with the variables that all documents have."""
-        return self._document(template, view, here="", **values)
+        """Render a template with the variables that all documents have; see `Documents.render`."""
+        return self._documents.render(template, view, **values)
 
     # JSON
 
@@ -235,8 +325,8 @@ class Pages:
         """Return the address of `consent.css` or another shipped file."""
         return f"{own_path(root_path, self._prefix)}/assets/{self._assets[name].hashed_name}"
 
-    def rendering(self, language: str) -> dict[str, Any]:
-        """Return what the ledger stores with the notice, as proof of what was on the screen.
+    def appearance(self, language: str) -> dict[str, Any]:
+        """Return what all pages in a language follow from, apart from the visitor.
 
         The result has the banner of a visitor who has not answered, the language of the library's texts in it, and SHA-256
         hashes of templates and assets.
@@ -252,55 +342,16 @@ class Pages:
             "assets": {name: _digest(asset.content) for name, asset in self._assets.items()},
         }
 
-    def _document(
-        self, template: str, view: View, /, *, here: str, more_head: Markup | None = None, **values: Any
-    ) -> str:
-        base = own_path(view.root_path, self._prefix)
-        path = local_path(view.next, base)
-        stylesheets = (self.asset_url("consent.css", view.root_path), *self._stylesheets)
-        return self._renderings.best_for(view.language).render(
-            template,
-            base=base,
-            next=path,
-            query=next_query(path),
-            notice=self.notice.digest,
-            submission=new_submission(),
-            site=self._site,
-            sites=len(self._policy.sites),
-            head=Markup("\n").join([*map(stylesheet_link, stylesheets), *([more_head] if more_head else [])]),
-            granted=view.consent.status is ConsentStatus.GIVEN,
-            here=here,
-            **values,
-        )
-
-    def _carry(self, rendering: Rendering, view: View) -> Row | None:
-        """Return what the pages with the button show; None if the visitor cannot use a choice on all sites."""
-        if not self._carries or not view.consent.status.decided:
-            return None
-        translator, state = rendering.translator, view.carried
-        others = [site.name for site in self._policy.sites if site.id != self._site.id]
-        row: Row = {"next": None, "sentences": [], "visits": visiting_sentence(others, translator)}
-        return row | (carrying(state, self._policy, translator, self._origins) if state else {})
-
     def _site_list(self, rendering: Rendering, view: View) -> dict[str, Any]:
         return {
             "overview": rendering.sites,
-            "leading": {
-                row["id"]: self._site_address(row["origin"], view) for row in rendering.sites["sites"]
-            },
-            "handoff": self._partners,
+            "leading": self._links.addresses(rendering.sites["sites"], view),
+            "handoff": self._links.partners,
             "titles": rendering.titles,
             "combination": combined_data_sentence(rendering),
             "validity": validity_sentence(rendering),
-            "travel": travel_sentence(rendering, travels=bool(self._partners)),
+            "travel": travel_sentence(rendering, travels=bool(self._links.partners)),
         }
-
-    def _site_address(self, origin: str, view: View) -> str:
-        """Return the address of a site, or the one that takes the visitor's choice along if there is a choice."""
-        if not self._partners or self._site.public_key is None or not view.consent.status.decided:
-            return origin
-        origins = {site: (address,) for site, address in self._origins.items()}
-        return self._handoff_address(origin, site=self._site.id, origins=origins, prefix=self._prefix)
 
 
 def _digest(content: bytes) -> str:

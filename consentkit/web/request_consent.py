@@ -317,6 +317,7 @@ class RequestConsent:
         surface: Surface = "api",
         language: str | None = None,
         notice: str | None = None,
+        rendering: str | None = None,
         submission: str | None = None,
     ) -> ChoiceContext:
         """Return the circumstances of a choice in this request, for its record."""
@@ -325,6 +326,7 @@ class RequestConsent:
             choice=choice,
             language=language or self._language(),
             notice=notice,
+            rendering=rendering or "",
             gpc=self._current().gpc,
             submission=f"{submission} {self._sent_cookies()!r}" if submission else "",
         )

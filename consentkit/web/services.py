@@ -61,7 +61,6 @@ class SiteServices:
         self.set_cookie_filter = SetCookieFilter(self.gate)
         self.handoff = Handoff(manager) if len(policy.sites) > 1 and _has_keys(manager) else None
         self.pages = _pages_of(manager, self.handoff)
-        manager.recorder.store_renderings_from(self.pages.rendering)
         self.script_tag = ScriptTag(
             policy,
             manager.cookie,
@@ -314,7 +313,7 @@ class SiteServices:
     def appearance(self) -> str:
         """A digest of what pages show to every visitor: policy, templates, version."""
         manager = self.manager
-        renderings = [self.pages.rendering(language) for language in manager.policy.languages]
+        renderings = [self.pages.appearance(language) for language in manager.policy.languages]
         texts = (manager.policy.model_dump_json(), json.dumps(renderings))
         parts = (__version__, manager.show_banner, manager.csp, *texts)
         return blake2s(repr(parts).encode(), digest_size=9).hexdigest()
@@ -357,6 +356,7 @@ def _pages_of(manager: ConsentManager, handoff: Handoff | None) -> Pages:
         locales=manager.locales,
         stylesheets=manager.stylesheets,
         records=manager.ledger is not None,
+        sent=manager.recorder.renderings.add,
     )
 
 

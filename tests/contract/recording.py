@@ -892,7 +892,8 @@ def ledger(policies: Policies, randomness: Randomness, folder: Path) -> Section:
         found |= _records(kept, "of the script")
         found["notices"] = [[digest, sorted(content)] for digest, content in kept.notices()]
         digest = world.manager.notice.digest
-        found["renderings"] = [[language, sorted(parts)] for language, parts in kept.renderings(digest)]
+        world.manager.recorder.renderings.close()
+        found["renderings"] = sorted([words.language, words.surface] for words in kept.renderings(digest))
     with contextlib.closing(sqlite3.connect(path)) as database:
         tables = database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
         found["tables"] = {name: " ".join(sql.split()) for name, sql in tables}

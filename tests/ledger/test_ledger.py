@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from consentkit.errors import ConfigurationError, InvalidDecisionError, LedgerError, LedgerUnavailableError
-from consentkit.ledger import Ledger, Record
+from consentkit.ledger import Ledger, Record, SentWords
 from consentkit.ledger.tables import METADATA
 from tests.support.postgres import Server
 from tests.support.records import NOON, a_record, another_process_holds, eventually
@@ -119,7 +119,7 @@ def test_the_ledger_has_no_method_that_changes_or_deletes_records() -> None:  # 
     assert public == {
         "add_counts", "append", "carry_out", "changes", "check", "close", "counts", "default_spool", "epoch", "health",
         "history", "is_in_memory", "is_writable", "link", "linked", "links", "lock_timeout", "newest", "newest_of",
-        "notice", "notices", "records", "renderings", "store_notice", "store_rendering", "use_once",
+        "notice", "notices", "records", "rendering", "renderings", "store_notice", "store_renderings", "use_once",
     }  # fmt: skip
 
 
@@ -208,15 +208,23 @@ class TestNotices:
             ledger.store_notice("d1", self.CONTENT)
 
     def test_keep_every_different_rendering(self, ledger: Ledger) -> None:
-        for words in ("old", "new", "old"):
-            ledger.store_rendering("d1", "nl", {"words": words})
-        ledger.store_rendering("d1", "en", {"words": "old"})
-        assert ledger.renderings("d1") == [
-            ("nl", {"words": "old"}),
-            ("nl", {"words": "new"}),
-            ("en", {"words": "old"}),
-        ]
-        assert ledger.renderings("d2") == []
+        def words(**changes: str) -> SentWords:
+            common = {"notice": "d1", "site": "stride", "language": "nl", "surface": "banner", "version": "1"}
+            return SentWords.of(**(common | {"html": "<p>Oude woorden\u00a0</p>"} | changes))
+
+        old, new, english = words(), words(html="<p>Nieuw</p>"), words(language="en")
+        assert len({each.id for each in (old, new, english)}) == 3 and len(old.id) == 16
+        ledger.store_renderings([])
+        ledger.store_renderings([old])
+        ledger.store_renderings([new, words(), english])
+        assert ledger.renderings("d1") == [old, new, english]
+        assert [ledger.rendering(each.id) for each in (old, new, english)] == [old, new, english]
+        assert ledger.renderings("d2") == [] and ledger.rendering("x" * 16) is None
+
+    @pytest.mark.parametrize("name", ["notice", "site", "language", "surface", "version", "html"])
+    def test_any_difference_between_renderings_is_another_id(self, name: str) -> None:
+        values = dict.fromkeys(("notice", "site", "language", "surface", "version", "html"), "a")
+        assert SentWords.of(**values).id != SentWords.of(**(values | {name: "b"})).id
 
 
 class TestTokens:

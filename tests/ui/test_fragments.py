@@ -60,8 +60,8 @@ def test_accept_and_reject_differ_in_name_only() -> None:  # UI-02
 def test_the_banner_posts_choice_notice_language_surface_and_return_path() -> None:  # UI-04, LB-09
     (form,) = tree(PAGES.banner(view(undecided(), "nl"))).iter("form")
     sent = fields(form)
-    (submission,) = sent.pop("submission")
-    assert len(submission) == 16
+    (submission,), (rendering,) = sent.pop("submission"), sent.pop("rendering")
+    assert len(submission) == len(rendering) == 16
     assert sent == {
         "next": ["/articles/stretching?page=2"],
         "notice": [PAGES.notice.digest],
@@ -235,7 +235,7 @@ def test_the_settings_link_comes_with_a_withdrawal_form_while_anything_is_grante
         assert len(found) == forms
         for form in found:
             assert (form.get("method"), form.get("action")) == ("post", "/consent/withdraw")
-            assert fields(form).keys() == {"next", "notice", "language", "surface", "submission"}
+            assert fields(form).keys() == {"next", "notice", "language", "surface", "rendering", "submission"}
 
 
 def test_the_head_links_the_hashed_style_sheet_with_the_nonce() -> None:  # HT-04

@@ -31,6 +31,8 @@ class SubmittedChoice(BaseModel):
     notice: Word | None = None
     language: Word | None = None
     surface: Surface = "api"
+    # Whatever its length: an id that is not known is left out of the record.
+    rendering: str | None = None
     submission: Word | None = None
     next: str | None = None
 
@@ -94,8 +96,8 @@ def _no_constant(name: str) -> Any:
 def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice, str | None]:
     """Read a choice from a form, and the category if the form withdraws a single category.
 
-    The fields are `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language`, `surface` and `submission`, each at most
-    once. A withdrawal has `category` instead of `choice` and the answers by id.
+    The fields are `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language`, `surface`, `rendering` and
+    `submission`, each at most once. A withdrawal has `category` instead of `choice` and the answers by id.
 
     Raises:
         InvalidDecisionError: the form is refused. The message has the reason, and nothing that was sent.
@@ -127,7 +129,7 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice
 
 
 def read_query(query: bytes) -> tuple[SubmittedChoice, str | None]:
-    """Read the query of a withdrawal: `category`, `notice`, `language`, `surface` and `submission`, each at most once.
+    """Read the query of a withdrawal: `category`, and the fields of a form that are not answers, each at most once.
 
     Raises:
         InvalidDecisionError: there is another field. A misspelt `category` would otherwise withdraw everything.
@@ -136,7 +138,7 @@ def read_query(query: bytes) -> tuple[SubmittedChoice, str | None]:
 
 
 _TABLES: Mapping[str, str] = {"category": "categories", "vendor": "vendors"}
-_PLAIN = frozenset({"choice", "next", "notice", "language", "surface", "submission"})
+_PLAIN = frozenset({"choice", "next", "notice", "language", "surface", "rendering", "submission"})
 
 
 def _fields(body: bytes) -> dict[str, str]:

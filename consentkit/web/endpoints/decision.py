@@ -78,6 +78,7 @@ class DecisionEndpoint:
             surface=submitted.surface,
             language=self._language(exchange, submitted),
             notice=submitted.notice,
+            rendering=submitted.rendering,
             submission=submitted.submission,
         )
 
@@ -119,6 +120,7 @@ class DecisionEndpoint:
             surface=submitted.surface,
             language=self._language(exchange, submitted),
             notice=submitted.notice,
+            rendering=submitted.rendering,
             submission=submitted.submission,
         )
         return lambda before: self._manager.withdraw(before, category, context)

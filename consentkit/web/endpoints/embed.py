@@ -41,7 +41,7 @@ FRAMED_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 # The query fields of an embed, in the order in which redirects write them; other fields are ignored.
-_FIELDS = ("u", "s", "next", "kind", "t")
+_FIELDS = ("u", "s", "next", "kind", "r", "t")
 
 
 class EmbedEndpoint:
@@ -66,21 +66,18 @@ class EmbedEndpoint:
             or self._signer.is_valid(query.get("t", ""), vendor.id, query["u"])
         )
         pages, view = self._site.pages, exchange.view(back=query.get("next") or "/")
-        rows = pages.policy_json(view.language)["vendors"]
-        row = next(row for row in rows if row["id"] == vendor.id)
         tag = self._site.script_tag.tag(
             pages.language(view.language),
             root_path=view.root_path,
             consent=view.consent,
             reload=f"{vendor.category}:{vendor.id}",
         )
-        page = pages.render(
-            "embed.html",
+        page = pages.embed(
             view,
-            vendor=row,
-            text=pages.embed_text(view, query.get("kind", ""), row),
+            vendor.id,
+            kind=query.get("kind", ""),
             address=query["u"],
-            again=self._address(exchange, vendor, query),
+            again=lambda rendering: self._address(exchange, vendor, query | {"r": rendering}),
             shown=is_shown,
             framed=is_framed,
             script=Markup(tag),  # noqa: S704 - escaped where it was written
@@ -103,11 +100,14 @@ class EmbedEndpoint:
         if required_body(body) and media_type(exchange.head) != FORM:
             raise HTTPProblem(415, f"The body must be {FORM}.")
         query.pop("t", None)
+        rendering = query.pop("r", "")
         consent = exchange.consent
         if consent._current().vendors[vendor.id]:
             return self._again(exchange, vendor, query)
         language = self._site.pages.language(consent._language())
-        context = consent._choice_context(choice="load_once", surface="embed", language=language)
+        context = consent._choice_context(
+            choice="load_once", surface="embed", language=language, rendering=rendering
+        )
 
         def record() -> Response:
             try:

@@ -190,7 +190,7 @@ def test_a_decision_is_recorded_as_it_came_about(front: Front, client: TestClien
     )
     assert (given.language, given.notice, given.site) == ("nl", NOTICE.digest, "stride")
     assert (refused.event, refused.choice, refused.surface, refused.language) == (
-        "refused",
+        "withdrawn",
         "reject_all",
         "api",
         "en",

@@ -1,0 +1,146 @@
+"""The frame that all documents share: style sheets, address bar of the library's pages, fields of the forms, stored words."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from consentkit.consent import ConsentStatus
+from consentkit.headers import local_path, own_path
+from consentkit.policy import Policy
+from consentkit.ui.fragments import View, new_submission, next_query, stylesheet_link
+from consentkit.ui.rendering import Renderings
+from consentkit.ui.rendering_ids import BASE, RenderingIds
+
+__all__ = ["Documents"]
+
+_NOTHING: Final = Markup("")
+
+
+class Documents:
+    """Renders the documents of one site with the variables that all of them have.
+
+    Args:
+        policy: what the owner declares.
+        digest: digest of the notice under which answers are recorded.
+        site: id of this site.
+        prefix: where the library answers, without the root path.
+        renderings: that notice in each language.
+        ids: the ids of the words that were sent.
+        own_stylesheet: address of the library's style sheet below the prefix.
+        stylesheets: addresses of the site's own style sheets.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        digest: str,
+        *,
+        site: str,
+        prefix: str,
+        renderings: Renderings,
+        ids: RenderingIds,
+        own_stylesheet: str,
+        stylesheets: Iterable[str],
+    ) -> None:
+        self._site = policy.site(site)
+        self._sites = len(policy.sites)
+        self._digest = digest
+        self._prefix = prefix
+        self._renderings = renderings
+        self._ids = ids
+        self._own_stylesheet = own_stylesheet
+        self._stylesheets = tuple(stylesheets)
+
+    def render(
+        self,
+        template: str,
+        view: View,
+        /,
+        *,
+        here: str = "",
+        rendering: str = "",
+        more_head: Markup = _NOTHING,
+        **values: Any,
+    ) -> str:
+        """Render a template with the variables that all documents have.
+
+        `rendering` is the id that its forms carry, and `more_head` comes after the style sheets.
+        """
+        base = own_path(view.root_path, self._prefix)
+        path = local_path(view.next, base)
+        granted = view.consent.status is ConsentStatus.GIVEN
+        return self._renderings.best_for(view.language).render(
+            template,
+            **self._shared(base, here=here, granted=granted, more_head=more_head),
+            base=base,
+            next=path,
+            query=next_query(path),
+            notice=self._digest,
+            submission=new_submission(),
+            rendering=rendering,
+            **values,
+        )
+
+    def render_stored(
+        self,
+        template: str,
+        view: View,
+        /,
+        *,
+        here: str,
+        surface: str,
+        variant: Hashable = None,
+        recorded: Mapping[str, Any] | None = None,
+        **values: Any,
+    ) -> str:
+        """Render a document whose words are stored.
+
+        Args:
+            template: name of the template.
+            view: the visitor, and the page to return to.
+            here: address of the document below the prefix.
+            surface: where it is shown, for the ledger.
+            variant: differs where the words differ, apart from `recorded`.
+            recorded: what the ledger gets in place of those values that belong to one visitor or request.
+            values: for the template.
+        """
+        granted = view.consent.status is ConsentStatus.GIVEN
+        language = self._renderings.best_for(view.language).language
+        rendering = self.words_id(
+            surface,
+            template,
+            language,
+            (granted, variant),
+            here=here,
+            granted=granted,
+            **(values | dict(recorded or {})),
+        )
+        return self.render(template, view, here=here, rendering=rendering, **values)
+
+    def words_id(
+        self,
+        surface: str,
+        template: str,
+        language: str,
+        variant: Hashable,
+        /,
+        *,
+        here: str = "",
+        granted: bool = False,
+        **values: Any,
+    ) -> str:
+        """Return the id of a document's words, without anything that belongs to one visitor or request; see `RenderingIds`."""
+        shared = self._shared(BASE, here=here, granted=granted)
+        return self._ids.id_of(surface, template, language, variant, **(shared | values))
+
+    def _shared(self, base: str, *, here: str, granted: bool, more_head: Markup = _NOTHING) -> dict[str, Any]:
+        """Return the values that visitors share. `base` is the path of the library's pages."""
+        own = f"{base}/{self._own_stylesheet}"
+        return {
+            "site": self._site,
+            "sites": self._sites,
+            "head": Markup("\n").join((*map(stylesheet_link, (own, *self._stylesheets)), more_head)).strip(),
+            "granted": granted,
+            "here": here,
+        }
