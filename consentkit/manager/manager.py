@@ -4,6 +4,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from consentkit.manager.options import (
     validated_seconds,
 )
 from consentkit.manager.recorder import DecisionRecorder
+from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.manager.revocations import RevocationCache
 from consentkit.notices import Notice
@@ -132,6 +134,7 @@ class ConsentManager:
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()
         self._delivery: Delivery | None = None
+        renderings = RenderingStore(self.ledger, self.site)
         if self.ledger is None:
             warnings.warn(
                 "ConsentManager has no ledger, so no consent can be proved to an authority: give a database URL.",
@@ -146,7 +149,7 @@ class ConsentManager:
                 max_stale=max_stale,
                 fold=lambda records: newest_of(records, evaluator),
                 clock=self.clock,
-                before_poll=self._before_poll,
+                before_poll=partial(_before_poll, self._delivery, renderings),
                 waiting_elsewhere=self._delivery.waiting_elsewhere,
                 is_writable=ledger.is_writable,
                 # The first use of a database is no change of databases.
@@ -157,17 +160,12 @@ class ConsentManager:
             self.evaluator, self.cookie, self.ledger, self.revocations, recheck=recheck
         )
         self.recorder = DecisionRecorder(
-            self.evaluator, self.cookie, self.resolver, self._delivery, clock=self.clock
+            self.evaluator, self.cookie, self.resolver, self._delivery, renderings, clock=self.clock
         )
         # At exit too, so that a process that is asked to end delivers what waits.
         self._close = weakref.finalize(
             self, _close, self.recorder, self._delivery, self.revocations, self._own_ledger
         )
-
-    def _before_poll(self) -> None:
-        if self._delivery is not None:
-            self._delivery.before_poll()
-        self.recorder.renderings.store_waiting()
 
     @property
     def notice(self) -> Notice:
@@ -264,6 +262,12 @@ class ConsentManager:
     def close(self) -> None:
         """Deliver the records that wait, and close what this manager opened. Runs at exit by itself."""
         self._close()
+
+
+def _before_poll(delivery: Delivery, renderings: RenderingStore) -> None:
+    # No method, because the thread that polls must not keep the manager alive.
+    delivery.before_poll()
+    renderings.store_waiting()
 
 
 def _close(

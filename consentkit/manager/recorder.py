@@ -59,6 +59,7 @@ class DecisionRecorder:
         cookie: ConsentCookie,
         resolver: ConsentResolver,
         delivery: Delivery | None,
+        renderings: RenderingStore,
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -69,7 +70,7 @@ class DecisionRecorder:
         self._clock = clock
         # The oldest key, so that processes with and without a newer one give a repeated submission the same id.
         self._id_key = signer(cookie.keys_oldest_first[:1], "consentkit.record.v1").derive_key()
-        self.renderings = RenderingStore(resolver.ledger, evaluator.site.id)
+        self.renderings = renderings
         self._documents: BoundedCache[tuple[str, str], Document] = BoundedCache(256)
         self._anonymous = TokenBucket(rate=ANONYMOUS_RATE, burst=ANONYMOUS_BURST)
         self._decisions = TokenBucket(rate=DECISION_RATE, burst=DECISION_BURST)

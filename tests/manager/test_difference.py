@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from consentkit import ConsentManager, Ledger, Policy
-from consentkit.consent import Choice, Consent, transitions
+from consentkit.consent import Choice, Consent, Decision, transitions
 from consentkit.ledger import Record
 from consentkit.manager import ImportedGrant
 from consentkit.manager.choice import ChoiceContext
+from consentkit.manager.difference import allowed_by
 from consentkit.manager.propagation import LinkedLedger
 from consentkit.notices import Notice
 from tests.conftest import Clock
@@ -179,6 +180,14 @@ def test_refusal_that_waits_for_the_ledger_lists_what_it_ends(
             "withdrawn",
             {"social", "~youtube"},
         )
+
+
+def test_answer_under_an_unknown_notice_allows_what_it_lists() -> None:
+    vendors = {"youtube": True, "adhub": False}
+    answer = Decision(
+        granted=frozenset({"social"}), vendors=vendors, decided_at=0, changed_at=0, notice="unknown"
+    )
+    assert allowed_by(answer, None) == {"social", "~youtube"}
 
 
 def test_content_loaded_once_begins_nothing(manager: ConsentManager) -> None:

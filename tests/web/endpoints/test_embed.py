@@ -47,8 +47,8 @@ def test_before_the_answer_there_is_a_placeholder_that_says_who_where_and_what(c
         (tag, name) for tag, name, value in attributes if "youtube-nocookie" in value and tag != "form"
     ] == [("a", "href")]
     once, always = page.iter("form")
-    assert once.get("action") == ADDRESS and once.get("method") == "post"
     fields = {field.get("name"): field.get("value") for field in always.iter("input")}
+    assert once.get("action") == f"{ADDRESS}&r={fields['rendering']}" and once.get("method") == "post"
     assert (
         always.get("target") == "_top"
         and fields.items() >= {"vendor.youtube": "on", "surface": "embed"}.items()
