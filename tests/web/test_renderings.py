@@ -134,6 +134,7 @@ def embed_address(front: Front, vendor: str = "youtube") -> str:
     return f"/consent/embed/{vendor}?{query}"
 
 
+# RC-01, IN-06
 def test_embed_leads_to_the_placeholder_also_when_it_is_loaded_once(front: Front) -> None:
     framed = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "same-origin"}
     with front.client() as client:

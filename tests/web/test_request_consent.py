@@ -95,7 +95,7 @@ def test_sync_code_decides_changes_and_withdraws(consent: RequestConsent, manage
     assert consent.status is ConsentStatus.WITHDRAWN
     assert [(record.event, record.subject, record.gpc, record.language) for record in told] == [
         ("given", reference, True, "nl"),
-        ("changed", reference, True, "nl"),
+        ("withdrawn", reference, True, "nl"),
         ("withdrawn", reference, True, "nl"),
     ]
 
