@@ -35,6 +35,11 @@ class Breaker:
         self._lock = threading.Lock()
         self._is_open = self._is_probing = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether decisions are refused, but for one at a time."""
+        return self._is_open
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Run a block that stores a decision.

@@ -7,6 +7,7 @@ ledger is out of reach: its record waits, on disk if there is a spool, and is de
 import secrets
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -370,12 +371,11 @@ class DecisionRecorder:
             return context
         notice = context.notice or self._evaluator.notice.digest
         language = context.language or self._evaluator.policy.languages[0]
-        try:
-            with self._breaker.attempt():
-                found = self.renderings.find(context.rendering, notice, language)
-        except LedgerError:
-            found = ""
-        return replace(context, rendering=found)
+        # While the ledger takes no decisions, nobody waits for it here either.
+        if self.renderings.must_look_up(context.rendering) and not self._breaker.is_open:
+            with suppress(LedgerError):
+                self.renderings.look_up(context.rendering)
+        return replace(context, rendering=self.renderings.find(context.rendering, notice, language))
 
 
 def _leads_to_record(consent: Consent) -> bool:

@@ -64,21 +64,25 @@ class RenderingStore:
         """Return the words with an id if this process has sent them."""
         return self._sent.get(rendering)
 
-    def find(self, rendering: str, notice: str, language: str) -> str:
-        """Return the id of words if they were sent on this site, under this notice and in this language, else an empty text.
+    def must_look_up(self, rendering: str) -> bool:
+        """Return whether only the ledger can tell if words with an id were sent."""
+        if self._ledger is None or not _ID.fullmatch(rendering):
+            return False
+        return rendering not in self._sent and rendering not in self._found
 
-        Words of other processes are looked up in the ledger. Blocks.
+    def look_up(self, rendering: str) -> None:
+        """Ask the ledger for the words with an id. Blocks.
 
         Raises:
-            LedgerUnavailableError: the ledger has to be asked and does not answer.
+            LedgerUnavailableError: the ledger does not answer.
         """
-        if not _ID.fullmatch(rendering):
-            return ""
+        words = self._ledger.rendering(rendering) if self._ledger is not None else None
+        if words is not None:
+            self._found.add(rendering, words)
+
+    def find(self, rendering: str, notice: str, language: str) -> str:
+        """Return the id of words that were sent on this site, under this notice and in this language, else an empty text."""
         words = self._sent.get(rendering) or self._found.get(rendering)
-        if words is None and self._ledger is not None:
-            words = self._ledger.rendering(rendering)
-            if words is not None:
-                self._found.add(rendering, words)
         if words is None or (words.notice, words.site, words.language) != (notice, self._site, language):
             return ""
         return rendering

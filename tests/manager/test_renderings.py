@@ -41,13 +41,16 @@ def test_words_found_in_the_ledger_are_looked_up_once(ledger: Ledger) -> None:
     words = some_words()
     ledger.store_renderings([words])
     store = RenderingStore(ledger, "stride")
-    assert store.find(words.id, "n", "en") == words.id
+    assert store.must_look_up(words.id) and store.find(words.id, "n", "en") == ""
+    store.look_up(words.id)
     ledger.close()
-    assert store.find(words.id, "n", "en") == words.id
+    assert not store.must_look_up(words.id) and store.find(words.id, "n", "en") == words.id
 
 
 def test_without_a_ledger_only_what_was_sent_is_known() -> None:
     store, words = RenderingStore(None, "stride"), some_words()
+    assert not store.must_look_up(words.id)
+    store.look_up(words.id)
     assert store.find(words.id, "n", "en") == ""
     assert store.add(words) and store.find(words.id, "n", "en") == words.id
     store.close()

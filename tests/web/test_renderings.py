@@ -307,11 +307,17 @@ def test_ledger_that_does_not_answer_leaves_out_an_id_of_another_process(clock: 
     with fronting(clock, ledger=Ledger(url)) as front:
         manager = front.manager
         everything = transitions.everything(manager.notice, allowed=True)
-        given = manager.decide(manager.evaluator.undecided(), everything, ChoiceContext())
+        given, other = (
+            manager.decide(manager.evaluator.undecided(), everything, ChoiceContext()) for _ in range(2)
+        )
         front.ledger.close()
         nothing = Choice(categories={}, vendors={})
         refused = manager.decide(given.consent, nothing, ChoiceContext(rendering="x" * 16))
         assert refused.record is not None and refused.record.rendering == "" and not refused.stored
+        # The ledger is not asked again while it takes no decisions.
+        assert manager.recorder._breaker.is_open
+        again = manager.decide(other.consent, nothing, ChoiceContext(rendering="y" * 16))
+        assert again.record is not None and again.record.rendering == "" and manager.recorder._breaker.is_open
 
 
 def test_random_template_fills_no_memory(
