@@ -164,7 +164,7 @@ def test_arrival_line_is_stored(front: Front) -> None:
     assert "/shoes" in pages.arrival(view, "trailhead")
     front.manager.recorder.renderings.close()
     stored = {found.surface: found for found in front.ledger.renderings(front.manager.notice.digest)}
-    assert "Trailhead" in stored["arrival"].html and "/shoes" not in stored["arrival"].html
+    assert "{answer}" in stored["arrival"].html and "/shoes" not in stored["arrival"].html
 
 
 # One notice, language, site and surface: what differs in words has another id.
