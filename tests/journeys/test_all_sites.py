@@ -3,10 +3,10 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -29,10 +29,11 @@ SCRIPTS = pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "
 
 @dataclass
 class Group:
-    """Where the sites are, and the file with the time that their processes share."""
+    """Where the sites are, the file with the time that their processes share, and the process of the second site."""
 
     origins: dict[str, str]
     time: Path
+    trailhead: ExitStack
     now: int = 1_795_953_600
 
     def advance(self, seconds: int = 2) -> None:
@@ -41,49 +42,46 @@ class Group:
         self.time.write_text(str(self.now))
 
 
-@contextmanager
-def a_group(folder: Path, *, absent: str = "") -> Iterator[Group]:
-    """Run two sites in one process and the third one in another. Nothing listens where the absent one would be."""
-    folder.mkdir(exist_ok=True)
-    first = free_port(3)
-    homes = {("stride", "shoelab"): first, ("trailhead",): first + 1}
-    ports = {site: port for sites, port in homes.items() for site in sites}
-    if absent:
-        ports[absent] = first + 2
-    group = Group({site: f"http://{site}.localhost:{ports[site]}" for site in IDS}, folder / "time")
-    group.advance()
+@pytest.fixture(scope="module")
+def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
+    """Two sites in one process, and the third one in another."""
+    folder = tmp_path_factory.mktemp("group")
+    first = free_port(2)
+    origins = {site: f"http://{site}.localhost:{first + (site == 'trailhead')}" for site in IDS}
     settings = {
-        "origins": group.origins,
+        "origins": origins,
         "pairs": {site: new_pair() for site in IDS},
-        "time": str(group.time),
+        "time": str(folder / "time"),
         "ledger": f"sqlite:///{folder / 'consent.db'}",
     }
     with ExitStack() as processes:
-        for sites, port in homes.items():
-            served = settings | {"served": sites}
-            program = [
-                "-m",
-                "uvicorn",
-                "tests.support.group_sites:app",
-                "--port",
-                str(port),
-                "--log-level",
-                "warning",
-            ]
-            processes.enter_context(running(program, port=port, environment={SETTINGS: json.dumps(served)}))
+        group = Group(origins, folder / "time", processes.enter_context(ExitStack()))
+        group.advance()
+        group.trailhead.enter_context(a_process(settings, first + 1, "trailhead"))
+        processes.enter_context(a_process(settings, first, "stride", "shoelab"))
         yield group
 
 
+def a_process(settings: dict[str, Any], port: int, *sites: str) -> AbstractContextManager[str]:
+    program = [
+        "-m",
+        "uvicorn",
+        "tests.support.group_sites:app",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
+    served = json.dumps(settings | {"served": sites})
+    return running(program, port=port, environment={SETTINGS: served})
+
+
+# The tests that use this one come last, because nothing starts the second process again.
 @pytest.fixture(scope="module")
-def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
-    with a_group(tmp_path_factory.mktemp("group")) as group:
-        yield group
-
-
-@pytest.fixture(scope="module")
-def without_trailhead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
-    with a_group(tmp_path_factory.mktemp("without"), absent="trailhead") as group:
-        yield group
+def without_trailhead(group: Group) -> Group:
+    """The group after the process of the second site has ended."""
+    group.trailhead.close()
+    return group
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +114,9 @@ def withdraw(page: "Page", group: Group, site: str) -> None:
 
 
 def carry(page: "Page", group: Group, site: str, path: str = "/consent") -> None:
-    """Press the button on a page of a site. Until then the browser asks no other site for anything."""
+    """Press the button on a page of a site."""
     group.advance()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{group.origins[site]}{path}", wait_until="networkidle")
-    assert asked and all(address.startswith(group.origins[site]) for address in asked)
+    page.goto(f"{group.origins[site]}{path}")
     page.get_by_role("button", name=BUTTON).click()
 
 
@@ -158,6 +153,31 @@ def test_a_choice_reaches_every_site_whatever_was_chosen_there(
     assert left == {"consent", "consent-state", "consent-from"}
     page.goto(f"{group.origins[others(site)[0]]}/")
     expect(page.locator(".cookie-consent-arrival")).to_contain_text(NAMES[site])
+
+
+@pytest.mark.parametrize("javascript", [True], ids=["scripts"])
+def test_the_button_in_the_dialog_ends_on_the_settings_page(
+    page: "Page", group: Group, javascript: bool
+) -> None:
+    choose(page, group, "stride", "reject")
+    group.advance()
+    page.locator(".cookie-consent-footer .cookie-consent-settings").click()
+    page.get_by_role("dialog").get_by_role("button", name=BUTTON).click()
+    expect(page.locator(STATE)).to_have_text("Your choice now also counts on Trailhead and Shoelab.")
+    expect(page).to_have_url(f"{group.origins['stride']}/consent")
+
+
+@SCRIPTS
+def test_before_the_click_the_browser_asks_no_other_site_for_anything(
+    page: "Page", group: Group, javascript: bool
+) -> None:
+    choose(page, group, "stride", "accept")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for path in ("/consent", "/consent/sites"):
+        page.goto(f"{group.origins['stride']}{path}", wait_until="networkidle")
+        expect(page.get_by_role("button", name=BUTTON)).to_be_visible()
+    assert asked and all(address.startswith(group.origins["stride"]) for address in asked)
 
 
 @SCRIPTS
@@ -197,18 +217,6 @@ def test_a_site_that_never_answers_is_waited_for_in_sight_and_then_left_out(
         carry(page, group, "stride", "/consent/sites")
         expect(page.get_by_role("status")).to_have_text("Asking Trailhead and Shoelab …")
         expect(page.locator(STATE)).to_have_text(
-            "Your choice now also counts on Shoelab. Trailhead did not answer."
+            "Your choice now also counts on Shoelab. Trailhead did not answer.", timeout=15_000
         )
     expect(page).to_have_url(f"{group.origins['stride']}/consent/sites")
-
-
-@pytest.mark.parametrize("javascript", [True], ids=["scripts"])
-def test_the_button_in_the_dialog_ends_on_the_settings_page(
-    page: "Page", group: Group, javascript: bool
-) -> None:
-    choose(page, group, "stride", "reject")
-    group.advance()
-    page.locator(".cookie-consent-footer .cookie-consent-settings").click()
-    page.get_by_role("dialog").get_by_role("button", name=BUTTON).click()
-    expect(page.locator(STATE)).to_have_text("Your choice now also counts on Trailhead and Shoelab.")
-    expect(page).to_have_url(f"{group.origins['stride']}/consent")

@@ -115,7 +115,9 @@ def test_the_page_first_asks_the_sites_with_the_script_and_goes_on_without_it() 
     assert section.get("data-next") == GO_ON
     assert f'<noscript><meta http-equiv="refresh" content="0; url={GO_ON}"></noscript>' in html
     assert PAGES.asset_url("carry.js") in html
-    assert "Go on to Trailhead" in words(html)
+    assert "Go on to Trailhead" in words(html) and "without" not in words(html)
+    (line,) = [e for e in section.iter("div") if e.get("role") == "status"]
+    assert [e.tag for e in line] == ["p"] and not line[0].text, "the script writes into it"
 
 
 def test_between_two_sites_the_page_goes_on_by_itself() -> None:

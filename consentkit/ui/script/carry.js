@@ -21,7 +21,7 @@ async function findSilent(site) {
 
 async function goOn() {
   const { sites = "", asking = "", next } = section.dataset;
-  /** @type {HTMLElement} */ (section.firstElementChild).textContent = asking;
+  /** @type {HTMLElement} */ (section.querySelector("p")).textContent = asking;
   const silent = await Promise.all(sites.split(" ").map(findSilent));
   location.replace(next + "&skip=" + silent.filter(Boolean));
 }
