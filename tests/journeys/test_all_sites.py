@@ -129,6 +129,7 @@ def others(site: str) -> list[str]:
     return [other for other in IDS if other != site]
 
 
+# XS-03, XS-07
 @SCRIPTS
 @pytest.mark.parametrize("site", IDS)
 @pytest.mark.parametrize("choice", ["accept", "reject", "withdraw"])

@@ -142,6 +142,7 @@ def test_each_step_is_a_whole_hand_off_with_its_own_transaction_and_nonce(browse
     assert nonces[0] != nonces[1] and place(second[0]) == "shoelab.example/consent/handoff/start"
 
 
+# XS-03, XS-05
 @pytest.mark.parametrize("others", ["before", "after"])
 @pytest.mark.parametrize("choice", ["accept", "reject", "withdraw"])
 @pytest.mark.parametrize("site", IDS)
