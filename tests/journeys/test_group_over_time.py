@@ -260,6 +260,29 @@ class GroupOverTime(RuleBasedStateMachine):
         self.trips.append(trip)
         self.begun[audience] = [trip, *self.under_way(audience)][:4]
 
+    @rule(site=sites)
+    def carry_to_all(self, site: str) -> None:
+        """Press the button for all sites: there the answer counts as changed now, and ends when it would have ended."""
+        known = self.answer(site)
+        self.browser.carry(site)
+        if known is None:
+            return
+        self.begun[site] = self.under_way(site)[:3]
+        for audience in IDS:
+            if audience != site:
+                self.carry_to(site, audience)
+
+    def carry_to(self, issuer: str, audience: str) -> None:
+        known = self.answer(issuer)
+        assert known is not None
+        handle = Answer(NOTHING, "", 0, -1) if known.granted else None
+        if handle is not None:
+            handle.join(known)
+        carried = known.copy()
+        carried.changed = max(self.now, known.changed)
+        self.begun[audience] = self.under_way(audience)[:3]
+        self.take_over(Trip(issuer, audience, None, "", self.now, carried, handle), carried, lost=False)
+
     def under_way(self, site: str) -> list[Trip]:
         """List what the browser has under way there, newest first."""
         return [trip for trip in self.begun[site] if self.now - trip.at <= 120]
@@ -290,7 +313,12 @@ class GroupOverTime(RuleBasedStateMachine):
     def take_over(self, trip: Trip, carried: Answer, *, lost: bool) -> None:
         """Merge what is brought with what is there."""
         site, local = trip.audience, self.answer(trip.audience)
-        if trip.handle is not None and local is not None and local.granted:
+        # What a linked site took back at that moment or later refuses the hand-off, which then links nothing.
+        linked = trip.handle.others() if trip.handle is not None else []
+        is_refused = any(
+            other.changed >= carried.changed and not carried.granted <= other.granted for other in linked
+        )
+        if trip.handle is not None and local is not None and local.granted and not is_refused:
             trip.handle.join(local)
         newer = local is None or (carried.changed, -len(carried.granted)) > (
             local.changed,
@@ -441,6 +469,36 @@ def what_is_brought_meets_what_is_newer_elsewhere(play: GroupOverTime) -> None:
     play.cross([A, B, C])
 
 
+def a_hand_off_that_is_refused_links_nothing(play: GroupOverTime) -> None:
+    play.decide_and_cross([C, B, A], lost=False, granted=OTHERS)
+    play.answer_two_sites_at_once([C, A, B], SOCIAL, SOCIAL)
+    play.change(A, "analytical", lost=False)
+    play.change(A, "social", lost=False)
+
+
+def a_choice_is_used_everywhere_over_newer_ones(play: GroupOverTime) -> None:
+    play.decide(A, SOCIAL, lost=False)
+    play.decide(B, ALL, lost=False)
+    play.decide(C, NOTHING, lost=False)
+    play.wait(1)
+    play.carry_to_all(A)
+    play.wait(100 * 86_400)
+    play.withdraw(B, lost=False)
+    play.carry_to_all(C)
+    play.wait(90 * 86_400)
+
+
+def a_refusal_is_used_everywhere_and_links_are_under_way(play: GroupOverTime) -> None:
+    play.decide(A, ALL, lost=False)
+    play.cross([A, B, C])
+    play.decide(C, NOTHING, lost=False)
+    play.set_out([A, C, B])
+    play.set_out([B, A, C])
+    play.carry_to_all(C)
+    play.arrive(0, lost=False)
+    play.arrive(0, lost=False)
+
+
 # XS-03, XS-05, XS-06, WD-05
 @pytest.mark.parametrize(
     "story",
@@ -454,6 +512,9 @@ def what_is_brought_meets_what_is_newer_elsewhere(play: GroupOverTime) -> None:
         an_old_answer_was_changed_last,
         a_refusal_is_repeated_where_it_came_from_another_site,
         what_is_brought_meets_what_is_newer_elsewhere,
+        a_hand_off_that_is_refused_links_nothing,
+        a_choice_is_used_everywhere_over_newer_ones,
+        a_refusal_is_used_everywhere_and_links_are_under_way,
     ],
 )
 def test_what_chance_seldom_plays_comes_out_as_the_model_says(

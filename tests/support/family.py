@@ -1,6 +1,7 @@
 """Three sites of one publisher over one ledger, and a browser that goes from one to another as told."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -173,6 +174,17 @@ class Browser:
     def cross(self, issuer: str, audience: str, back: str = "/shoes") -> httpx2.Response:
         """Carry the choice over, all three steps."""
         return self.follow(self.issue(issuer, audience, back))
+
+    def carry(self, site: str) -> httpx2.Response:
+        """Press the button that uses the choice on all sites, go the whole way, and return the page where it ends."""
+        answer = self.send(site, "POST", "/consent/handoff/carry", data={"page": ""})
+        while "location" in answer.headers:
+            location = answer.headers["location"]
+            answer = self.follow(answer) if urlsplit(location).hostname else self.get(site, location)
+            onward = re.search(r'content="0; url=([^"]*)"', answer.text)
+            if onward is not None:
+                answer = self.get(site, onward[1])
+        return answer
 
 
 def token_of(response: httpx2.Response) -> str:
