@@ -114,6 +114,7 @@ class ContentSecurityPolicy:
                         'Write a scheme and a host, such as "https://www.example.com".'
                     )
             self._origins[vendor.id] = by_directive
+        self._blocked: BoundedCache[str, frozenset[str]] = BoundedCache(_HEADERS_REMEMBERED)
         self._headers: BoundedCache[tuple[frozenset[str], OwnSources, bool], str] = BoundedCache(
             _HEADERS_REMEMBERED
         )
@@ -161,6 +162,18 @@ class ContentSecurityPolicy:
                     vendor_origins.setdefault(directive, []).extend(origins)
         return ",".join(_open(policy, ours, vendor_origins, nonce_source) for policy in text.split(","))
 
+    def blocked_vendors(self, value: str) -> frozenset[str]:
+        """Return the ids of vendors of which a Content-Security-Policy value blocks an origin that they declare."""
+        blocked = self._blocked.get(value)
+        if blocked is None:
+            blocked = self._blocked[value] = frozenset(
+                vendor_id
+                for text in value.split(",")
+                for vendor_id, by_directive in self._origins.items()
+                if _blocks_any(text.split(";"), by_directive)
+            )
+        return blocked
+
     def _directives_for(self, own: OwnSources) -> dict[str, tuple[str, ...]]:
         """Return the sources that the library's own parts need, by directive."""
         return {
@@ -185,8 +198,7 @@ def _open(
     if not index_of:
         return text
     for directive in dict.fromkeys((*own, *vendor_origins)):
-        names = (directive, *_FALLBACKS.get(directive, ()))
-        index = next((index_of[name] for name in names if name in index_of), None)
+        index = _effective_index(directive, index_of)
         if index is None:
             continue
         sources = _words(parts[index])[1:]
@@ -248,6 +260,24 @@ def _directive_indexes(parts: Sequence[str]) -> dict[str, int]:
         if words:
             index_of.setdefault(words[0].lower(), index)
     return index_of
+
+
+def _blocks_any(parts: Sequence[str], origins_of: Mapping[str, Iterable[str]]) -> bool:
+    """Return whether the directives of one policy block an origin; `origins_of` has the origins by directive."""
+    index_of = _directive_indexes(parts)
+    for directive, origins in origins_of.items():
+        index = _effective_index(directive, index_of)
+        if index is not None:
+            sources = _words(parts[index])[1:]
+            if _with_sources(sources, origins) != sources:
+                return True
+    return False
+
+
+def _effective_index(directive: str, index_of: Mapping[str, int]) -> int | None:
+    """Return the index of the directive that browsers use for another one; None if nothing restricts it."""
+    names = (directive, *_FALLBACKS.get(directive, ()))
+    return next((index_of[name] for name in names if name in index_of), None)
 
 
 def _with_sources(sources: list[str], more: Iterable[str]) -> list[str]:

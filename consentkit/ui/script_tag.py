@@ -78,7 +78,8 @@ class ScriptTag:
             root_path: where the application is mounted.
             nonce: nonce of the page's Content-Security-Policy.
             consent: the visitor's consent. Without it the tag is the same for everybody.
-            reload: `category:vendor` for which the page must be loaded again when permission changes; empty for any.
+            reload: each `category:vendor` for which the page must be loaded again when its permission changes, separated by
+                spaces; empty for any change, and None for no change.
             dropped: cookies that were not set, for the console.
         """
         visitor = self._public if consent is None else self._visitor_attributes(consent)

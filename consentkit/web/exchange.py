@@ -235,8 +235,9 @@ class Exchange:
         if public and depends and not consent._changed:
             site.warn_of_public(self.head.path)
         shareable = public and not depends
-        if is_html and site.csp is not None and status != 304 and not self.is_own:
-            headers = site.open_csp(site.csp, headers, self.head.root_path, None if shareable else consent)
+        policy = site.page_policy
+        if is_html and policy.is_set and status != 304 and not self.is_own:
+            headers = policy.open(headers, self.head.root_path, None if shareable else consent)
             depends = not shareable
         if has_markup:
             headers = framed_by_own_site_alone(headers)
@@ -253,8 +254,8 @@ class Exchange:
         elif depends or tagged:
             vary = site.vary_page if is_html or tagged or self.is_own else site.vary
             headers, _ = caching.depends_on_visitor(headers, vary, self.page_state)
-        if status == 304 and (tagged or site.csp is not None):
-            headers = caching.without_policies(headers, with_nonces_alone=site.csp is None)
+        if status == 304 and (tagged or policy.is_set):
+            headers = caching.without_policies(headers, with_nonces_alone=not policy.is_set)
         if consent._narrowed:
             headers.append((b"clear-site-data", CLEARED))
         return headers

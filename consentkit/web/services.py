@@ -1,30 +1,26 @@
-"""Services that all exchanges of one site share: pages, cookie gate, Content-Security-Policy, hand-off."""
+"""Services that all exchanges of one site share: pages, their policies, cookie gate, hand-off."""
 
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from hashlib import blake2s
-from urllib.parse import quote
 
-from consentkit._bounded_cache import BoundedCache
 from consentkit._version import __version__
 from consentkit.consent import Consent, VerifiedToken
 from consentkit.enforcement import (
-    ContentSecurityPolicy,
     CookieGate,
     CookieHeaderCache,
     ObservedCookies,
-    OwnSources,
     SetCookieFilter,
     Verdict,
-    nonce_of,
 )
 from consentkit.handoff import Handoff, handoff_address
-from consentkit.headers import RawHeaders, caching, cookie_values, is_complete_html, is_encoded
+from consentkit.headers import RawHeaders, cookie_values, is_complete_html, is_encoded
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, revocations
 from consentkit.ui import Pages, ScriptTag, View
+from consentkit.web.page_policy import PagePolicy
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
 
@@ -32,8 +28,6 @@ __all__ = ["GPC_PATH", "SiteServices"]
 
 GPC_PATH = "/.well-known/gpc.json"
 
-_POLICIES = frozenset({b"content-security-policy", b"content-security-policy-report-only"})
-_ROOT_PATHS_REMEMBERED = 16
 SETTINGS_CLASS = b"cookie-consent-settings"
 
 
@@ -42,6 +36,7 @@ class SiteServices:
 
     Attributes:
         pages: the banner and the documents under the prefix.
+        page_policy: the Content-Security-Policy of pages.
         handoff: this site's part in hand-offs; None if the policy has no keys for hand-offs.
         arrival_cookie: name of the cookie with the site that a choice came from, which the next page shows once.
         brief_attributes: attributes of the arrival cookie and the transaction cookie, without Max-Age.
@@ -68,7 +63,7 @@ class SiteServices:
             asks=manager.show_banner,
             group=_group_of_script(manager) if self.handoff and manager.private_key else "",
         )
-        self.csp = ContentSecurityPolicy(manager.csp, policy) if manager.csp is not None else None
+        self.page_policy = PagePolicy(manager, self.pages)
         self.observed_cookies = ObservedCookies(manager.observed)
         honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)
         self.vary = b"Cookie, Sec-GPC" if honours_gpc else b"Cookie"
@@ -79,8 +74,6 @@ class SiteServices:
         self._verified = manager.cookie.verified
         self._resolver = manager.resolver
         self._own_beginnings = (manager.prefix, GPC_PATH)
-        self._own_sources: BoundedCache[str, OwnSources] = BoundedCache(_ROOT_PATHS_REMEMBERED)
-        self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
 
     # Requests
 
@@ -205,15 +198,13 @@ class SiteServices:
             dropped: verdicts on cookies that were dropped, which the script shows to developers.
         """
         pages = self.pages
-        policies = caching.values(headers, b"content-security-policy")
-        nonce = self._nonce_of_our_tags(policies, consent)
-        reloads = consent is not None and (self.csp is not None or consent._accessed)
+        nonce = self.page_policy.nonce(headers, consent)
         tag = self.script_tag.tag(
             pages.language(view.language),
             root_path=view.root_path,
             nonce=nonce,
             consent=view.consent if consent else None,
-            reload="" if reloads else None,
+            reload=self._reload(view, headers, consent),
             dropped=_described(dropped) if self.manager.debug else (),
         )
         shows_banner = consent is not None and self.manager.show_banner
@@ -224,54 +215,13 @@ class SiteServices:
             unless_class=SETTINGS_CLASS,
         )
 
-    def _nonce_of_our_tags(self, policies: Sequence[bytes], consent: RequestConsent | None) -> str | None:
-        """Return the nonce of the response's own policies, or of the site's policy if the response has none."""
-        if policies or consent is None or self.csp is None or not self.csp.takes_nonce:
-            return nonce_of(policies)
-        return consent.nonce
-
-    def open_csp(
-        self,
-        csp: ContentSecurityPolicy,
-        headers: list[tuple[bytes, bytes]],
-        root_path: str,
-        consent: RequestConsent | None,
-    ) -> list[tuple[bytes, bytes]]:
-        """Return the headers with a Content-Security-Policy that allows the granted vendors.
-
-        The response's own policy is extended, or the site's policy is added if the response has none. A page that is the same
-        for every visitor has no `consent`: its policy allows all vendors, and only the script holds them back.
-        """
-        vendors = consent._current().vendors if consent else dict.fromkeys(self._all_vendors, True)
-        granted = frozenset(vendor for vendor, allowed in vendors.items() if allowed)
-        own = self._own_sources.get(root_path) or self._own_sources_below(root_path)
-        policies = caching.values(headers, b"content-security-policy")
-        nonce = self._nonce_of_our_tags(policies, consent)
-        opened = [
-            (name, csp.merge_into(value, granted, own, nonce) if name.lower() in _POLICIES else value)
-            for name, value in headers
-        ]
-        if not policies:
-            opened.append((b"content-security-policy", csp.header(granted, own, nonce).encode()))
-        return opened
-
-    def _own_sources_below(self, root_path: str) -> OwnSources:
-        """Return the addresses of the library's own parts for an application that is mounted at a path."""
-        # In a source, a semicolon or a comma would end it. Browsers decode its path before they compare.
-        root = quote(root_path)
-        prefix, origins = self.manager.prefix, self.manager.origins[self.manager.site]
-
-        def at(path: str) -> tuple[str, ...]:
-            return tuple(f"{origin}{root}{path}" for origin in origins)
-
-        own = self._own_sources[root_path] = OwnSources(
-            script=at(self.pages.asset_url("consent.js")),
-            style=at(self.pages.asset_url("consent.css")),
-            requests=(*at(prefix), *at(f"{prefix}/")),
-            forms=at(f"{prefix}/"),
-            embeds=at(f"{prefix}/embed/"),
-        )
-        return own
+    def _reload(self, view: View, headers: RawHeaders, consent: RequestConsent | None) -> str | None:
+        """Return the tag's `reload`: after which changes the page must be loaded again."""
+        if consent is None:
+            return None
+        if consent._accessed:
+            return ""
+        return " ".join(self.page_policy.blocked_vendors(headers, view.root_path, consent)) or None
 
     def arrival(self, view: View, headers: RawHeaders) -> bytes:
         """Return markup that says from which site the choice came; empty unless a hand-off just brought a choice."""

@@ -409,6 +409,60 @@ def test_page_that_reads_the_consent_reloads_after_a_grant_but_not_after_a_refus
     assert page.evaluate("window.mark") is None and state(page) == "social"
 
 
+@pytest.mark.parametrize("reads", [{}, {"reads": "1"}], ids=["unread", "read"])
+@pytest.mark.parametrize("csp", [None, "default-src 'self'"], ids=["no policy", "policy"])
+def test_each_gate_runs_once_after_one_accept(
+    make_site: Callable[..., Site], page: "Page", csp: str | None, reads: dict[str, str]
+) -> None:
+    site = make_site(csp=csp)
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(site.base)))
+    page.on("console", lambda message: said.append(message.text))
+    address = site.put(
+        gate(data_src="/js/first")
+        + "</script>"
+        + gate("tracking", data_vendor="adhub", data_src="/js/second")
+        + "</script><template data-category=social><script src='/js/third'></script></template>",
+        **reads,
+    )
+    page.goto(address)
+    page.evaluate("window.mark = 1")
+    if csp or reads:
+        with page.expect_navigation():
+            page.click("#cookie-consent-accept-all")
+    else:
+        page.click("#cookie-consent-accept-all")
+    until(page, "window.log?.length == 3")
+    page.wait_for_load_state("networkidle")
+    assert (page.evaluate("window.mark") is None) == bool(csp or reads)
+    assert sorted(one for one in asked if one.startswith("/js/")) == [
+        "/js/first",
+        "/js/second",
+        "/js/third",
+    ]
+    assert said == []
+
+
+def test_grant_that_the_policy_of_the_page_does_not_block_needs_no_reload(
+    make_site: Callable[..., Site], page: "Page"
+) -> None:
+    site = make_site(csp="default-src 'self'")
+    page.goto(site.put(gate("social", data_src="/js/ours") + "</script>"))
+    page.evaluate("window.mark = 1")
+    page.evaluate("consentkit.decide({categories: {social: true}, vendors: {youtube: false}})")
+    until(page, "window.log?.length == 1")
+    assert page.evaluate("window.mark") == 1
+    with page.expect_navigation():
+        page.evaluate("void consentkit.change({vendors: {youtube: true}})")
+    until(page, "window.log?.length == 1")
+    page.evaluate("window.mark = 1")
+    # The policy of the page stays wide enough, so that only what has run makes a reload necessary.
+    page.evaluate("consentkit.change({vendors: {youtube: false}})")
+    page.evaluate("consentkit.change({vendors: {youtube: true}})")
+    assert page.evaluate("window.mark") == 1
+
+
 def test_reload_after_a_decision_does_not_call_back_a_visitor_who_is_leaving(
     site: Site, page: "Page"
 ) -> None:

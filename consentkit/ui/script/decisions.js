@@ -5,7 +5,7 @@ import { closePreferences } from "./dialog.js";
 import { hasRunWithdrawn, openGates } from "./gates.js";
 import { signalGoogle } from "./google.js";
 import { deleteLeftovers } from "./leftovers.js";
-import { reloadPage, renderedState } from "./reload.js";
+import { reloadPage, renderedState, retirePage } from "./reload.js";
 import { request } from "./server.js";
 import { followState, hasNewDecision } from "./state.js";
 
@@ -60,13 +60,16 @@ export function synchronize() {
 async function followDecision(decision, state) {
   const stateBefore = renderedState();
   followState(state);
+  const mustReload = hasRunWithdrawn() || stateBefore != renderedState();
+  // At once, because every change of the page opens gates.
+  if (mustReload) retirePage();
   signalGoogle("update");
   document.dispatchEvent(new CustomEvent("consentchange", { detail: decision }));
   if (!decision.needs_asking) removeBanner();
   closePreferences();
   const answers = [decision.categories, decision.vendors].flatMap(Object.values);
   if (!answers.every(Boolean)) await deleteLeftovers().catch(console.warn);
-  if (hasRunWithdrawn() || stateBefore != renderedState()) return reloadPage();
+  if (mustReload) return reloadPage();
   openGates();
   if (decision.needs_asking) await showBanner();
   await refreshFooter();

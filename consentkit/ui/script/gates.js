@@ -1,5 +1,6 @@
 // @ts-check
 // Gates: scripts and templates in the page that wait until their category, or their vendor, is allowed.
+import { isRetired } from "./reload.js";
 import { nonce } from "./script_tag.js";
 import { allows } from "./state.js";
 import { trustedTypesPolicy } from "./trusted_types.js";
@@ -18,15 +19,15 @@ export function hasRunWithdrawn() {
   return openedGates.some(({ category, vendor }) => !allows(category, vendor));
 }
 
-/** Open every gate that is allowed, one after another in the order of the page. */
+/** Open every gate that is allowed, one after another in the order of the page, unless the page will be loaded again. */
 export async function openGates() {
   if (isOpening) return;
   isOpening = true;
-  for (let gate; gate = findAllowedGate();) {
+  for (let gate; !isRetired && (gate = findAllowedGate());) {
     await yieldToBrowser();
     const { category, vendor } = gate.dataset;
-    // The visitor may have withdrawn, or the page removed the gate, during the pause.
-    if (!gate.isConnected || !allows(category, vendor)) continue;
+    // During the pause the visitor may have decided, or the page removed the gate.
+    if (isRetired || !gate.isConnected || !allows(category, vendor)) continue;
     openedGates.push({ category, vendor });
     try {
       await (gate instanceof HTMLTemplateElement ? insertTemplate(gate) : runScript(gate));

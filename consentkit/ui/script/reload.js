@@ -7,9 +7,16 @@ import { allowsSource, grantedItems } from "./state.js";
 const LEAVING = 5e3;
 let leftAt = 0;
 
-/** Return the part of the state that only the server can render, or false for a page that depends on none. */
+/** Whether the page will be loaded again, so that nothing more may run in it. */
+export let isRetired = false;
+
+export function retirePage() {
+  isRetired = true;
+}
+
+/** Return the part of the state that only the server can render. It is the same text on a page that depends on none. */
 export function renderedState() {
-  return tag.reload ? allowsSource(tag.reload) : tag.reload == "" && "" + grantedItems();
+  return "" + (tag.reload ? tag.reload.split(" ").map(allowsSource) : tag.reload == "" && grantedItems());
 }
 
 /**
@@ -17,6 +24,7 @@ export function renderedState() {
  * because the other page could not be loaded, reload then.
  */
 export function reloadPage() {
+  retirePage();
   setTimeout(() => location.reload(), Date.now() - leftAt < LEAVING ? LEAVING : 0);
 }
 

@@ -25,7 +25,10 @@ interface TagData {
   readonly clear?: string;
   /** This site, the prefix, and the origins of the group's other sites, separated by spaces. */
   readonly group?: string;
-  /** Present if only the server can render the page for another state: `category:vendor`, or empty for any change. */
+  /**
+   * Present if only the server can render the page for another state: each `category:vendor` that it depends on, separated
+   * by spaces, or empty for any change.
+   */
   readonly reload?: string;
   /** Cookies that were dropped, for the console. */
   readonly debug?: string;
