@@ -45,6 +45,10 @@ class ScriptTag:
             and not tracker.third_party
             and not policy.category(tracker.category).required
         ]
+        known = [
+            *(category.id for category in policy.categories),
+            *(f"{vendor.category}:{vendor.id}" for vendor in policy.vendors),
+        ]
         required = " ".join(category.id for category in policy.categories if category.required)
         default, with_gpc = (
             cookie.companion_value(cookie.evaluator.undecided(gpc=gpc)) for gpc in (False, True)
@@ -54,6 +58,7 @@ class ScriptTag:
             default=default,
             gpc=with_gpc if with_gpc != default else None,
             notice=cookie.evaluator.notice.digest,
+            policy=" ".join(known),
             required=required,
             google=google_sources(policy) or None,
             group=group or None,

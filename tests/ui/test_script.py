@@ -233,6 +233,50 @@ def test_async_and_failing_scripts_do_not_delay_later_ones(site: Site, page: "Pa
     assert log(page) == ["last", "slow"]
 
 
+def test_gate_that_the_policy_does_not_list_stays_shut_and_is_reported_once(site: Site, page: "Page") -> None:
+    unlisted = {
+        "analytical:google-analytic": gate(data_vendor="google-analytic", data_src="/js/misspelt"),
+        "analytical:youtube": gate(data_vendor="youtube", data_src="/js/other-category"),
+        "analytical:": gate(data_vendor="", data_src="/js/empty"),
+        "analytic": gate("analytic", data_src="/js/category"),
+    }
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(
+        site.put("</script>".join([*unlisted.values(), *unlisted.values(), gate(data_src="/js/listed"), ""]))
+    )
+    accept(page)
+    until(page, "window.log?.length == 1")
+    assert log(page) == ["listed"]
+    assert sorted(said) == sorted(
+        f"consentkit: not in the policy, so not allowed: {name}" for name in unlisted
+    )
+    assert page.evaluate("consentkit.allows('analytical', 'google-analytic')") is False
+
+
+def test_script_that_waits_may_have_src_and_attributes_with_or_without_data(site: Site, page: "Page") -> None:
+    held = {"data_async": "", "data_crossorigin": "anonymous", "data_referrerpolicy": "origin"}
+    plain = {"async": "", "crossorigin": "anonymous", "referrerpolicy": "origin"}
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(
+        site.put(
+            gate(src="/js/plain", id="plain", **plain)
+            + "</script>"
+            + gate(data_src="/js/held", id="held", **held)
+            + "</script>"
+        )
+    )
+    page.evaluate("consentkit.ready")
+    assert not any("/js/" in address for address in asked)
+    accept(page)
+    until(page, "window.log?.length == 2")
+    assert sorted(log(page)) == ["held", "plain"]
+    seen = "one => [one.async, one.crossOrigin, one.referrerPolicy]"
+    for script in ("#plain", "#held"):
+        assert page.locator(script).evaluate(seen) == [True, "anonymous", "origin"]
+
+
 def test_gated_scripts_added_later_wait_for_consent_too(site: Site, page: "Page") -> None:
     page.goto(site.put(""))
     late = gate(data_src="/js/late") + "</script>"

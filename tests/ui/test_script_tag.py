@@ -27,6 +27,9 @@ def test_a_private_page_has_the_visitors_state() -> None:
     known = attributes(policy, consent(policy, decision(policy, vendors={"youtube": False})))
     assert known["data-state"].startswith("analytical.tracking.social.~youtube._")
     assert known["data-cookie"] == "__Host-consent-state" and known["data-required"] == "functional"
+    assert known["data-policy"] == (
+        "functional analytical tracking social analytical:google-analytics social:youtube tracking:adhub"
+    )
     assert known["data-google"] == "analytical:google-analytics,tracking"
     assert not known.keys() & {"data-banner", "data-reload", "data-debug"}
     public = attributes(policy)

@@ -8,6 +8,8 @@ import { trustedTypesPolicy } from "./trusted_types.js";
 const GATES = 'script[type="text/plain"][data-category],template[data-category]';
 // In an attribute, the beginning of a tag shows that markup was injected in front of it, to take its nonce.
 const SWALLOWED_TAG = /<(script|style|template)/i;
+// Attributes that HTML does not allow on a script without `src`, which a gate therefore has with `data-` in front.
+const HELD_ATTRIBUTE = /^data-(async|crossorigin|integrity|referrerpolicy)$/;
 
 /** @type {{ category?: string, vendor?: string }[]} */
 const openedGates = [];
@@ -71,10 +73,11 @@ function yieldToBrowser() {
 function runScript(gate) {
   const script = document.createElement("script");
   for (const { name, value } of gate.attributes)
-    if (!/^((data-)?(type|src)|nonce)$/.test(name)) script.setAttribute(name, value);
-  const { type = "", src } = gate.dataset;
+    if (!/^((data-)?(type|src)|nonce)$/.test(name)) script.setAttribute(name.replace(HELD_ATTRIBUTE, "$1"), value);
+  const { type = "" } = gate.dataset;
+  const src = gate.dataset.src || gate.getAttribute("src");
   script.type = type;
-  script.async = gate.hasAttribute("async");
+  script.async = script.hasAttribute("async");
   script.nonce = nonce || gate.nonce;
   if (src) script.src = trustedTypesPolicy.createScriptURL(src);
   else script.text = trustedTypesPolicy.createScript(gate.text);

@@ -52,12 +52,21 @@ export function followState(state) {
   followedCompanion = readCompanion();
 }
 
+/** @type {Set<string>} */
+const reportedNames = new Set();
+
 /**
- * Check whether a category is allowed, or a vendor of it.
+ * Check whether a category is allowed, or a vendor of it. What the policy does not list is not allowed.
  * @param {string} [category]
  * @param {string | null} [vendor]
  */
 export function allows(category = "", vendor) {
+  const name = category + (vendor == null ? "" : ":" + vendor);
+  if (!tag.policy.split(" ").includes(name)) {
+    if (!reportedNames.has(name)) console.warn("consentkit: not in the policy, so not allowed:", name);
+    reportedNames.add(name);
+    return false;
+  }
   const vendorDiffers = !!vendor && stateItems.includes("~" + vendor);
   return tag.required.split(" ").includes(category) || stateItems.includes(category) != vendorDiffers;
 }

@@ -15,6 +15,8 @@ interface TagData {
   readonly notice: string;
   /** Language of the page. */
   readonly language: string;
+  /** Every `category` of the policy and every `category:vendor`, separated by spaces. */
+  readonly policy: string;
   /** Categories that are always on, separated by spaces. */
   readonly required: string;
   /** What the signals of Google Consent Mode follow from; signals/google.py writes it. */
