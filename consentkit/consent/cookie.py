@@ -60,7 +60,7 @@ class ConsentCookie:
         self._names = cookie_names(prefix)
         self.own_cookies = OwnCookies(self._names, domain)
         self.name, self.companion = self._names.consent, self._names.companion
-        self.transaction, self.source = self._names.transaction, self._names.source
+        self.transaction, self.confirmation = self._names.transaction, self._names.confirmation
         group = evaluator.policy.group.id if evaluator.policy.group else ""
         self.salt = f"consentkit.cookie.v1|{group}|{domain or evaluator.site.id}"
         self._codec = TokenCodec(evaluator, keys, self.salt)

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from consentkit.policy import TRANSACTION_LIFETIME
+
 __all__ = ["CHAIN_SECONDS", "Chain", "ChainPage", "StepResult"]
 
-CHAIN_SECONDS = 600
+CHAIN_SECONDS = TRANSACTION_LIFETIME.seconds
 """Seconds after the click in which the steps of a chain can be made. Nothing prolongs them."""
 
 

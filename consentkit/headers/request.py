@@ -16,6 +16,7 @@ __all__ = [
     "cookie_values",
     "first_cookies",
     "header_values",
+    "is_visit",
     "local_path",
     "own_path",
     "preferred_language",
@@ -95,6 +96,16 @@ def sends_gpc(headers: RawHeaders) -> bool:
                 if part.strip(b" \t") == b"1":
                     return True
     return False
+
+
+def is_visit(headers: RawHeaders) -> bool:
+    """Return whether a visitor reads the response in a window, as far as the browser says so (Fetch Metadata).
+
+    Frames, fetched parts, and pages that are loaded in advance are no visits.
+    """
+    return header_values(headers, b"sec-fetch-dest") in ([], [b"document"]) and not any(
+        header_values(headers, name) for name in (b"sec-purpose", b"purpose", b"x-moz")
+    )
 
 
 def proves_same_origin(headers: RawHeaders, origins: Collection[bytes]) -> bool:

@@ -12,15 +12,24 @@ from consentkit.policy.own_cookies import (
     cookie_names,
     cookie_sizes,
 )
-from consentkit.policy.own_storage import HANDOFF_LIFETIME, OwnCookies, OwnItem, own_storage
+from consentkit.policy.own_storage import (
+    CONFIRMATION_LIFETIME,
+    STEP_LIFETIME,
+    TRANSACTION_LIFETIME,
+    OwnCookies,
+    OwnItem,
+    own_storage,
+)
 from consentkit.policy.policy import Policy
 from consentkit.policy.transfers import SAFEGUARDS, TransferData
 from consentkit.policy.url_types import SiteOrigin, is_local
 
 __all__ = [
-    "HANDOFF_LIFETIME",
+    "CONFIRMATION_LIFETIME",
     "LARGEST_COOKIE",
     "SAFEGUARDS",
+    "STEP_LIFETIME",
+    "TRANSACTION_LIFETIME",
     "Category",
     "Controller",
     "CookieNames",

@@ -32,8 +32,8 @@ class CookieNames(NamedTuple):
     """What the decision allows, for scripts."""
     transaction: str
     """A hand-off that is under way."""
-    source: str
-    """The site that a hand-off brought the decision from, until a page has announced it to the visitor."""
+    confirmation: str
+    """A code of what the visitor just did, until a page has confirmed it; it holds no identifier."""
 
 
 def cookie_names(prefix: CookiePrefix) -> CookieNames:

@@ -10,16 +10,27 @@ from consentkit.policy.models import Necessity, TrackerKind
 from consentkit.policy.own_cookies import CookieNames, cookie_names
 from consentkit.policy.policy import Policy
 
-__all__ = ["HANDOFF_LIFETIME", "OwnCookies", "OwnItem", "own_storage"]
+__all__ = [
+    "CONFIRMATION_LIFETIME",
+    "STEP_LIFETIME",
+    "TRANSACTION_LIFETIME",
+    "OwnCookies",
+    "OwnItem",
+    "own_storage",
+]
 
-HANDOFF_LIFETIME = Duration(seconds=120)
-"""How long the two cookies of a hand-off are kept."""
+CONFIRMATION_LIFETIME = Duration(seconds=120)
+"""How long the cookie is kept from which the next page confirms what a visitor did."""
+STEP_LIFETIME = Duration(days=30)
+"""The same after a choice was used on all sites, because the visitor comes to the other sites some other day."""
+TRANSACTION_LIFETIME = Duration(seconds=600)
+"""How long the cookie of hand-offs is kept at most: as long as a choice may take to all sites."""
 
 _HOLDS = {
     "consent": ("choice", "time", "notice", "pseudonym", "signature"),
     "companion": ("choice", "notice"),
     "transaction": ("random_number", "site", "path", "time", "signature"),
-    "source": ("site",),
+    "confirmation": ("event",),
 }
 
 
@@ -59,14 +70,15 @@ class OwnCookies:
     domain: str | None = None
 
     def domain_of(self, item: OwnItem) -> str | None:
-        """Return the Domain of an item. The cookies of a hand-off never have one."""
+        """Return the Domain of an item. Short-lived cookies never have one."""
         return self.domain if item.use in ("consent", "companion") else None
 
 
 def own_storage(policy: Policy) -> tuple[OwnItem, ...]:
-    """Return what the library stores for a policy. The cookies of a hand-off are listed if one is possible."""
+    """Return what the library stores for a policy. The cookie of hand-offs is listed if one is possible."""
     lifetimes = {"consent": policy.validity, "companion": policy.validity}
     if policy.hands_off:
-        lifetimes |= {"transaction": HANDOFF_LIFETIME, "source": HANDOFF_LIFETIME}
+        lifetimes["transaction"] = TRANSACTION_LIFETIME
+    lifetimes["confirmation"] = STEP_LIFETIME if policy.hands_off else CONFIRMATION_LIFETIME
     category = next((category.id for category in policy.categories if category.required), None)
     return tuple(OwnItem(use, category, lifetime, _HOLDS[use]) for use, lifetime in lifetimes.items())

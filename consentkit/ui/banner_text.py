@@ -16,6 +16,7 @@ from consentkit.ui.rendering import Rendering
 
 __all__ = [
     "FirstLayer",
+    "answer_sentences",
     "arrival_sentences",
     "combined_data_sentence",
     "first_layer",
@@ -243,7 +244,7 @@ def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
         decided = translator.format_date(consent.decided_at)
         sentences = [translator.gettext_html(_STATUSES[consent.status], date=decided)]
     if consent.status.decided:
-        sentences += _answers(consent, rendering)
+        sentences += answer_sentences(consent, rendering)
         if consent.expires_at:
             ends = translator.format_date(consent.expires_at)
             sentences.append(translator.gettext_html("We’ll ask again after %(date)s.", date=ends))
@@ -260,7 +261,7 @@ def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
 
 def arrival_sentences(consent: Consent, site: str, rendering: Rendering) -> list[Markup]:
     """Return sentences about a choice that came from another site, whose name is given."""
-    answers = _answers(consent, rendering)
+    answers = answer_sentences(consent, rendering)
     sentence = _ARRIVALS.get(consent.status, _ARRIVED)
     if consent.status is ConsentStatus.GIVEN and _has_accepted_all(consent, rendering):
         sentence, answers = _ACCEPTED_ALL, []
@@ -273,7 +274,7 @@ def _has_accepted_all(consent: Consent, rendering: Rendering) -> bool:
     )
 
 
-def _answers(consent: Consent, rendering: Rendering) -> list[Markup]:
+def answer_sentences(consent: Consent, rendering: Rendering) -> list[Markup]:
     """Return what the visitor accepted and what the visitor rejected, if that is not all or nothing."""
     translator = rendering.translator
     if consent.status is not ConsentStatus.GIVEN:

@@ -1,4 +1,4 @@
-"""The fragments that are inserted into a page of the site: style sheet, banner, settings link, arrival line.
+"""The fragments that are inserted into a page of the site: style sheet, banner, settings link, confirmation.
 
 Banner and settings link are rendered once and sent to many visitors. The path that a visitor returns to is different on
 every page, and the text that marks a repeated submission on every response. The rendered HTML therefore holds placeholders
@@ -17,9 +17,10 @@ from markupsafe import Markup, escape
 from consentkit.consent import Consent, ConsentStatus
 from consentkit.headers import local_path, own_path
 from consentkit.policy import Policy, Site
-from consentkit.ui.banner_text import arrival_sentences, first_layer
+from consentkit.ui.banner_text import first_layer
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.change_text import change_sentences
+from consentkit.ui.confirmation import Confirmation, confirmation_sentences
 from consentkit.ui.rendering import Renderings
 from consentkit.ui.rendering_ids import RenderingIds
 
@@ -153,24 +154,26 @@ class Fragments:
         html = self._cached_settings(language, own_path(view.root_path, self._prefix), granted)
         return self._with_path(html, view)
 
-    def arrival(self, view: View, site: str) -> str:
-        """Return a line, which can be closed, about the choice that came from another site (REQUIREMENTS XS-08).
-
-        Raises:
-            UnknownSiteError: the policy lists no such site.
-        """
+    def confirmation(self, view: View, confirmation: Confirmation) -> str:
+        """Return a line, which can be closed, that confirms in words what the visitor did (REQUIREMENTS XS-08)."""
         base = own_path(view.root_path, self._prefix)
-        rendering, origin = self._renderings.best_for(view.language), self._policy.site(site)
+        rendering = self._renderings.best_for(view.language)
+        stays = bool(confirmation.parties)
         # For its effect: no form of this line carries the id, but its words are stored.
         self._ids.id_of(
-            "arrival", "arrival.html", rendering.language, site, site=origin, sentences=["{answer}"]
+            "confirmation",
+            "confirmation.html",
+            rendering.language,
+            stays,
+            sentences=["{answer}"],
+            stays=stays,
         )
         return rendering.render(
-            "arrival.html",
+            "confirmation.html",
             base=base,
             query=next_query(local_path(view.next, base)),
-            site=origin,
-            sentences=arrival_sentences(view.consent, origin.name, rendering),
+            sentences=confirmation_sentences(confirmation, view.consent, rendering),
+            stays=stays,
         )
 
     def _with_path(self, html: str, view: View) -> str:

@@ -48,9 +48,9 @@ OWN_ITEMS: Mapping[str, tuple[str, str]] = {
         ),
         N_("A random number, which site is asked, and the page that you return to."),
     ),
-    "source": (
-        N_("Remembers which of our sites your choice came from, until a page has told you."),
-        N_("The name of that site."),
+    "confirmation": (
+        N_("Remembers what you just chose, until a page has confirmed it."),
+        N_("What happened, such as “rejected”, and for which of our sites or third parties."),
     ),
 }
 """What each item of the library is for, and what it holds, by `OwnItem.use`."""

@@ -26,6 +26,7 @@ from consentkit.ui.banner_text import (
 )
 from consentkit.ui.carry_text import CarriedChoice, carrying
 from consentkit.ui.change_text import change_sentences
+from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.disclosure import Row
 from consentkit.ui.documents import Documents
 from consentkit.ui.embed_text import embed_text
@@ -137,9 +138,9 @@ class Pages:
         """Return the settings link; see `Fragments.settings`."""
         return self._fragments.settings(view)
 
-    def arrival(self, view: View, site: str) -> str:
-        """Return the line about a choice that came from another site; see `Fragments.arrival`."""
-        return self._fragments.arrival(view, site)
+    def confirmation(self, view: View, confirmation: Confirmation) -> str:
+        """Return the line that confirms a choice; see `Fragments.confirmation`."""
+        return self._fragments.confirmation(view, confirmation)
 
     # Documents
 

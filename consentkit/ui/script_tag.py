@@ -91,7 +91,7 @@ class ScriptTag:
         page = _attributes(language=language, reload=reload, debug=", ".join(dropped) or None)
         attribute = f' nonce="{escape(nonce)}"' if nonce else ""
         src = escape(own_path(root_path, self._src))
-        return f'<script src="{src}"{self._common}{visitor}{page}{attribute}></script>'
+        return f'<script src="{src}"{self._common}{visitor}{page}{attribute} defer></script>'
 
     def _visitor_attributes(self, consent: Consent) -> str:
         state = self._cookie.companion_value(consent)

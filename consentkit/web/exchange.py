@@ -110,6 +110,8 @@ class Exchange:
 
     def _visible_tags(self, name: bytes, value: bytes) -> bytes:
         """Return a conditional header with entity tags as the application made them, without those of another consent."""
+        if name == b"if-none-match" and self.site.has_confirmation(self.head):
+            return b""
         if b"~ck." not in value:
             return value
         if name == b"if-none-match":
@@ -208,14 +210,14 @@ class Exchange:
         consent = self.consent
         is_shared = caching.is_public(headers) and not self._is_personal
         view = self.view(is_shared=is_shared)
-        arrival = b"" if is_shared else self.site.arrival(view, self.head.headers)
+        confirmation = b"" if is_shared else self.site.confirmation(view, self.head)
         had_nonce = consent._has_nonce
         inserter = self.site.inserter(
-            view, headers, None if is_shared else consent, arrival=arrival, dropped=self._dropped
+            view, headers, None if is_shared else consent, confirmation=confirmation, dropped=self._dropped
         )
         # The page stays the same for every visitor if only our markup uses the nonce.
         self._nonce_is_ours = consent._has_nonce and not had_nonce
-        return HeldPage(headers, inserter, arrival=arrival)
+        return HeldPage(headers, inserter, confirmation=confirmation)
 
     def _finish_headers(
         self, status: int, headers: Headers, *, is_page: bool, is_html: bool, has_markup: bool = False
@@ -246,8 +248,8 @@ class Exchange:
             name == b"if-none-match" and b"~ck." in value for name, value in self.head.headers
         )
         set_cookies = self._cookies_to_set(is_document=is_page and not shareable)
-        if has_markup and self._page is not None and self._page.arrival:
-            set_cookies.append(site.forget_arrival())
+        if has_markup and self._page is not None and self._page.confirmation:
+            set_cookies.append(site.forget_confirmation())
         if set_cookies:
             headers = caching.never_stored(headers)
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]

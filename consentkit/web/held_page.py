@@ -17,14 +17,14 @@ class HeldPage:
     Attributes:
         headers: the application's, without the cookies that are not allowed.
         is_held: whether the headers still wait.
-        arrival: markup that says from which site the visitor's choice came; empty on most pages.
+        confirmation: markup that confirms what the visitor just did; empty on most pages.
     """
 
-    __slots__ = ("_early", "_inserter", "arrival", "headers", "is_held")
+    __slots__ = ("_early", "_inserter", "confirmation", "headers", "is_held")
 
-    def __init__(self, headers: Headers, inserter: Inserter, *, arrival: bytes) -> None:
+    def __init__(self, headers: Headers, inserter: Inserter, *, confirmation: bytes) -> None:
         self.headers = headers
-        self.arrival = arrival
+        self.confirmation = confirmation
         self.is_held = True
         self._inserter = inserter
         self._early = b""

@@ -16,18 +16,22 @@ from consentkit.enforcement import (
     Verdict,
 )
 from consentkit.handoff import Handoff, handoff_address
-from consentkit.headers import RawHeaders, cookie_values, is_complete_html, is_encoded
+from consentkit.headers import RawHeaders, cookie_values, is_complete_html, is_encoded, is_visit
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, revocations
-from consentkit.ui import Pages, ScriptTag, View
+from consentkit.policy import CONFIRMATION_LIFETIME
+from consentkit.ui import Confirmation, Pages, ScriptTag, View
 from consentkit.web.page_policy import PagePolicy
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
+from consentkit.web.response import Response
 
 __all__ = ["GPC_PATH", "SiteServices"]
 
 GPC_PATH = "/.well-known/gpc.json"
 
+CONFIRMATION_SECONDS = CONFIRMATION_LIFETIME.seconds
+"""Seconds in which the next page may confirm what the visitor did."""
 SETTINGS_CLASS = b"cookie-consent-settings"
 
 
@@ -38,8 +42,8 @@ class SiteServices:
         pages: the banner and the documents under the prefix.
         page_policy: the Content-Security-Policy of pages.
         handoff: this site's part in hand-offs; None if the policy has no keys for hand-offs.
-        arrival_cookie: name of the cookie with the site that a choice came from, which the next page shows once.
-        brief_attributes: attributes of the arrival cookie and the transaction cookie, without Max-Age.
+        confirmation_cookie: name of the cookie with what the visitor just did, which the next page confirms once.
+        brief_attributes: attributes of the transaction cookie, without Max-Age.
         vary: value of Vary for a response that depends on the consent.
         vary_page: value of Vary for a page, which may depend on the language too.
     """
@@ -49,8 +53,10 @@ class SiteServices:
         self.manager = manager
         self.clock = manager.clock
         self.origins = frozenset(origin.encode() for origin in manager.origins[manager.site])
-        self.arrival_cookie = manager.cookie.source
+        self.confirmation_cookie = manager.cookie.confirmation
         secure = "; Secure" if manager.cookie.secure else ""
+        # The script writes this cookie too, before it reloads a page.
+        self._readable_attributes = f"; Path=/; SameSite=Lax{secure}"
         self.brief_attributes = f"; Path=/; SameSite=Lax; HttpOnly{secure}"
         self.gate = CookieGate(policy, own_names=manager.cookie.names, strict=manager.strict)
         self.set_cookie_filter = SetCookieFilter(self.gate)
@@ -73,6 +79,7 @@ class SiteServices:
         self._spans = self._cookie_headers.spans
         self._verified = manager.cookie.verified
         self._resolver = manager.resolver
+        self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
         self._own_beginnings = (manager.prefix, GPC_PATH)
 
     # Requests
@@ -183,7 +190,7 @@ class SiteServices:
         headers: RawHeaders,
         consent: RequestConsent | None,
         *,
-        arrival: bytes,
+        confirmation: bytes,
         dropped: Sequence[Verdict],
     ) -> Inserter:
         """Return an Inserter with our markup for a page.
@@ -194,7 +201,7 @@ class SiteServices:
             view: the visitor and page, for templates.
             headers: of the response.
             consent: the visitor's; None for a page that is the same for every visitor.
-            arrival: markup that says from which site the choice came; may be empty.
+            confirmation: markup that confirms what the visitor just did; may be empty.
             dropped: verdicts on cookies that were dropped, which the script shows to developers.
         """
         pages = self.pages
@@ -210,7 +217,7 @@ class SiteServices:
         shows_banner = consent is not None and self.manager.show_banner
         return Inserter(
             (tag + pages.head(view, nonce)).encode(),
-            arrival + (pages.banner(view).encode() if shows_banner else b""),
+            confirmation + (pages.banner(view).encode() if shows_banner else b""),
             pages.settings(view).encode(),
             unless_class=SETTINGS_CLASS,
         )
@@ -223,22 +230,41 @@ class SiteServices:
             return ""
         return " ".join(self.page_policy.blocked_vendors(headers, view.root_path, consent)) or None
 
-    def arrival(self, view: View, headers: RawHeaders) -> bytes:
-        """Return markup that says from which site the choice came; empty unless a hand-off just brought a choice."""
-        site = self._arrived_from(headers) if view.consent.status.decided else None
-        return self.pages.arrival(view, site).encode() if site else b""
+    def confirmation(self, view: View, head: RequestHead) -> bytes:
+        """Return markup that confirms what the visitor just did; empty unless the request's cookie has it.
 
-    def _arrived_from(self, headers: RawHeaders) -> str | None:
-        """Return the site in the arrival cookie; None if choices cannot be fetched from such a site."""
-        if self.handoff is None:
-            return None
-        sent = cookie_values(headers, self.arrival_cookie.encode())
-        site = sent[0].decode("latin-1") if len(sent) == 1 else ""
-        return site if site in self.handoff.partners else None
+        Nobody reads a page that is fetched, framed or loaded in advance, so the cookie stays for the next page.
+        """
+        if not self.has_confirmation(head):
+            return b""
+        (code,) = cookie_values(head.headers, self.confirmation_cookie.encode())
+        return self.confirmation_of(view, code.decode("latin-1")).encode()
 
-    def forget_arrival(self) -> str:
-        """Return the Set-Cookie value that removes the arrival cookie."""
-        return f"{self.arrival_cookie}={self.brief_attributes}; Max-Age=0"
+    def confirmation_of(self, view: View, code: str) -> str:
+        """Return markup that confirms the outcome with a code; empty if the visitor can have had no such outcome."""
+        sites = self.handoff.partners if self.handoff else ()
+        confirmation = Confirmation.of_code(code, vendors=self._all_vendors, sites=sites)
+        if confirmation is None or (confirmation.is_of_decision and not view.consent.status.decided):
+            return ""
+        return self.pages.confirmation(view, confirmation)
+
+    def has_confirmation(self, head: RequestHead) -> bool:
+        """Return whether the response to a request confirms what the visitor just did, if it is a page."""
+        sent = cookie_values(head.headers, self.confirmation_cookie.encode())
+        return len(sent) == 1 and is_visit(head.headers)
+
+    def confirm(
+        self, response: Response, confirmation: Confirmation, *, seconds: int = CONFIRMATION_SECONDS
+    ) -> Response:
+        """Add the cookie from which a page confirms, within some seconds, what the visitor did."""
+        value = f"{self.confirmation_cookie}={confirmation.code}{self._readable_attributes}"
+        response.add("set-cookie", f"{value}; Max-Age={seconds}")
+        response.add_missing(((b"cache-control", b"private, no-store"),))
+        return response
+
+    def forget_confirmation(self) -> str:
+        """Return the Set-Cookie value that removes the cookie of a confirmation."""
+        return f"{self.confirmation_cookie}={self._readable_attributes}; Max-Age=0"
 
     def page_state(self, consent: Consent, language: str) -> bytes:
         """Return a digest of what a visitor's pages show, for entity tags; equal digests mean equal pages.

@@ -1,4 +1,4 @@
-"""The pages of the sister sites, and what has no address of its own: dialog, placeholder, arrival line, forms."""
+"""The pages of the sister sites, and what has no address of its own: dialog, placeholder, confirmation, forms."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +62,7 @@ def _check_at_every_width(page: "Page", what: str, language: str) -> None:
 
 # AX-01, AX-05, AX-06, IN-07
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_dialog_placeholder_forms_and_arrival_line_fit_and_are_accessible(
+def test_dialog_placeholder_forms_and_confirmation_fit_and_are_accessible(
     sites: dict[str, str], new_page: NewPage, language: str
 ) -> None:
     page = open_as_visitor(new_page, sites["stride"], language, "undecided")
@@ -97,8 +97,8 @@ def test_dialog_placeholder_forms_and_arrival_line_fit_and_are_accessible(
         _check_at_every_width(page, "comment" if text == said else "comment refused", language)
     go_to(page, sites["trailhead"] + "/", language)
     page.locator("a[href*='handoff/start?iss=stride']").first.click()
-    page.locator(".cookie-consent-arrival").wait_for()
-    _check_at_every_width(page, "arrival", language)
+    page.locator(".site-privacy-status dialog").wait_for()
+    _check_at_every_width(page, "confirmation", language)
 
 
 def test_git_ignores_the_pictures() -> None:

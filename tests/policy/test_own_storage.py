@@ -4,13 +4,19 @@ from typing import Any
 
 import pytest
 
-from consentkit.handoff.transaction import TRANSACTION_SECONDS
+from consentkit.handoff import CHAIN_SECONDS, TRANSACTION_SECONDS
 from consentkit.notices.changes import compare
 from consentkit.notices.notice import Notice
 from consentkit.policy.duration import Duration
 from consentkit.policy.own_cookies import CookieNames
-from consentkit.policy.own_storage import HANDOFF_LIFETIME, own_storage
-from consentkit.web.endpoints.handoff import ARRIVAL_SECONDS
+from consentkit.policy.own_storage import (
+    CONFIRMATION_LIFETIME,
+    STEP_LIFETIME,
+    TRANSACTION_LIFETIME,
+    own_storage,
+)
+from consentkit.web.endpoints.handoff import CHAIN_CONFIRMATION_SECONDS
+from consentkit.web.services import CONFIRMATION_SECONDS
 from tests.conftest import Clock
 from tests.support import family
 from tests.support.front import Front, fronting, set_cookies
@@ -23,9 +29,9 @@ KEY = put("sites", 0, public_key="A" * 43)
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        ([], ["consent", "consent-state"]),
-        ([KEY], ["consent", "consent-state"]),
-        ([GROUP, SECOND_SITE], ["consent", "consent-state"]),
+        ([], ["consent", "consent-state", "consent-from"]),
+        ([KEY], ["consent", "consent-state", "consent-from"]),
+        ([GROUP, SECOND_SITE], ["consent", "consent-state", "consent-from"]),
         ([GROUP, SECOND_SITE, KEY], ["consent", "consent-state", "consent-tx", "consent-from"]),
     ],
     ids=["one site", "one site with a key", "no keys", "hand-off"],
@@ -41,17 +47,26 @@ def test_the_library_lists_what_it_stores_itself(changes: list[Change], names: l
 def test_every_cookie_of_the_library_is_listed_where_a_hand_off_is_possible() -> None:  # LB-09, IN-01
     items = own_storage(policy(GROUP, SECOND_SITE, KEY, put(validity="P5M")))
     assert [item.use for item in items] == list(CookieNames._fields)
-    assert [item.lifetime for item in items] == [*[Duration(months=5)] * 2, *[HANDOFF_LIFETIME] * 2]
-    assert HANDOFF_LIFETIME == Duration(seconds=TRANSACTION_SECONDS) == Duration(seconds=ARRIVAL_SECONDS)
+    assert [item.lifetime for item in items] == [
+        *[Duration(months=5)] * 2,
+        TRANSACTION_LIFETIME,
+        STEP_LIFETIME,
+    ]
+    assert TRANSACTION_LIFETIME.seconds == max(CHAIN_SECONDS, TRANSACTION_SECONDS)
+    assert STEP_LIFETIME.days * 86_400 == CHAIN_CONFIRMATION_SECONDS
+    assert own_storage(policy())[-1].lifetime == CONFIRMATION_LIFETIME
+    assert CONFIRMATION_LIFETIME.seconds == CONFIRMATION_SECONDS
     assert all(item.holds for item in items)
 
 
-def test_the_script_stores_nothing() -> None:  # LB-09
+def test_the_script_stores_nothing_but_what_the_next_page_confirms() -> None:  # LB-09
     source = "".join(path.read_text("utf-8") for path in sorted(SCRIPT.glob("*.js")))
     assert not re.search(
         r"setItem|indexedDB\.open|caches\.open|cookieStore\??\.set|Storage\[|Storage\.\w+ =[^=]", source
     )
-    assert all("Max-Age=0" in written for written in re.findall(r"document\.cookie = (`.*)", source))
+    written = [text for text in re.findall(r"document\.cookie = (`.*)", source) if "Max-Age=0" not in text]
+    assert len(written) == 1 and written[0].startswith("`${COOKIE}=${outcome};")
+    assert 'COOKIE = ' in source
 
 
 def test_a_policy_without_a_required_category_is_still_listed_in_the_notice() -> None:

@@ -12,6 +12,7 @@ from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
+from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.pages import Pages, View
 
 EXAMPLE_FILE = Path(__file__).parents[1] / "consent.example.toml"
@@ -88,7 +89,7 @@ def every_page(made: Pages, seen: View) -> dict[str, str]:
     return {
         "banner": made.banner(seen),
         "settings": made.settings(seen),
-        "arrival": made.arrival(seen, "trailhead"),
+        "confirmation": made.confirmation(seen, Confirmation(event="brought", about="trailhead")),
         "head": made.head(seen, "n0nce"),
         "error": made.error(seen, 409),
         "needs": made.needs_consent(seen, "social", "youtube"),

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from consentkit.config import load_policy
 from consentkit.consent.model import Consent
-from consentkit.errors import UnknownSiteError
+from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.fragments import NEXT, NEXT_QUERY, NEXT_QUOTED, SUBMISSION, fill_in, next_query
 from tests.support.told import (
     POLICY,
@@ -205,17 +205,14 @@ def test_the_banner_links_to_the_handoff_of_every_partner_site() -> None:
     assert "follow links between our sites" not in words(PAGES.sites(view(undecided())))
 
 
-def test_the_arrival_line_names_the_other_site_and_can_be_closed() -> None:  # XS-08, AX-08
-    html = PAGES.arrival(view(decided(), "nl"), "trailhead")
-    assert (
-        words(html)
-        == "Je hebt op Trailhead alles geaccepteerd; dat geldt nu ook hier. Cookie-instellingen Sluiten"
+def test_the_confirmation_of_a_hand_off_names_the_other_site_and_can_be_closed() -> None:  # XS-08, AX-08
+    html = PAGES.confirmation(view(decided()), Confirmation(event="brought", about="trailhead"))
+    assert words(html) == (
+        "You accepted everything on Trailhead; we’ve applied that here. Cookie settings Close"
     )
     (form,) = tree(html).iter("form")
     assert form.get("method") == "dialog"
-    assert [element.get("role") for element in tree(html).iter("p")] == ["status"]
-    with pytest.raises(UnknownSiteError):
-        PAGES.arrival(view(decided()), "nowhere")
+    assert [element.get("role") for element in tree(html).iter("div")] == ["status"]
 
 
 # Settings link and head

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consentkit.consent.model import Consent
+from consentkit.ui.confirmation import Confirmation
 from tests.support.told import OPTIONAL, consent, decision, pages, policy_of, rows, view
 from tests.support.walking import open_details, violations
 
@@ -19,6 +20,7 @@ POLICY = policy_of(
 PAGES = pages(POLICY)
 UNDECIDED = consent(POLICY, gpc=True)
 GIVEN = consent(POLICY, decision(POLICY, OPTIONAL, {"youtube": False}))
+BROUGHT = Confirmation(event="brought", about="trailhead")
 OLD = policy_of(vendors=rows("vendors", adhub={"profiling": False}))
 AGAIN = consent(policy_of(), decision(OLD), earlier=(OLD,))
 ADDRESS = "http://stride.test/"
@@ -44,8 +46,8 @@ def article(seen: Consent, language: str = "en") -> str:
 STATES: dict[str, Callable[[str], str]] = {
     "banner": lambda language: article(UNDECIDED, language),
     "banner again": lambda language: article(AGAIN, language),
-    "arrival": lambda language: article(GIVEN, language).replace(
-        "<body>", f"<body>{PAGES.arrival(view(GIVEN, language), 'trailhead')}"
+    "confirmation": lambda language: article(GIVEN, language).replace(
+        "<body>", f"<body>{PAGES.confirmation(view(GIVEN, language), BROUGHT)}"
     ),
     "article": lambda language: article(GIVEN, language),
     "preferences undecided": lambda language: PAGES.preferences(view(UNDECIDED, language)),

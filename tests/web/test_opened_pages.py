@@ -184,22 +184,6 @@ def test_the_script_is_told_when_only_the_server_can_follow(make_front: Make) ->
     assert "data-reload" not in script(plain.get("/page"))
     assert script(plain.get("/reads"))["data-reload"] == ""
 
-    def blocked(own: str | None = None, csp: str = STRICT, **categories: bool) -> str | None:
-        front = make_front(csp=csp)
-        client = front.client(page(**{"Content-Security-Policy": own}) if own else page())
-        if categories:
-            front.cookie(client, **categories)
-        return script(client.get("/page")).get("data-reload")
-
-    assert blocked() == "analytical:google-analytics social:youtube tracking:adhub"
-    assert blocked(analytical=True) == "social:youtube tracking:adhub"
-    assert blocked(analytical=True, social=True, tracking=True) is None
-    # What counts is the policy that the page is sent with, and what it blocks of a vendor's origins.
-    assert blocked("default-src 'self' https:") is None
-    assert blocked("frame-src 'self'") == "social:youtube tracking:adhub"
-    assert blocked("frame-src 'self', default-src *") == "social:youtube tracking:adhub"
-    assert blocked("base-uri 'none'") is None
-
 
 # What is dropped is seen while developing, and only then
 def test_dropped_cookies_are_told_to_the_script_in_debug(make_front: Make) -> None:

@@ -1,5 +1,6 @@
 // @ts-check
 // The banner and the links at the end of the page, as the server renders them.
+import { showConfirmation } from "./confirmation.js";
 import { tag } from "./script_tag.js";
 import { fetchFragment } from "./server.js";
 
@@ -13,7 +14,17 @@ export function removeBanner() {
   document.getElementById("cookie-consent")?.remove();
 }
 
-/** Replace the settings link; after a grant it comes with a button that withdraws everything. */
-export async function refreshFooter() {
-  document.querySelector(".cookie-consent-footer")?.replaceWith(await fetchFragment("/settings"));
+/**
+ * Replace the settings link, which comes with a button that withdraws everything after a grant, and confirm an outcome.
+ * @param {string | null} [outcome]
+ */
+export async function refreshFooter(outcome) {
+  const footer = document.querySelector(".cookie-consent-footer");
+  if (!footer && !outcome) return;
+  const fragment = await fetchFragment("/settings", outcome ? "&outcome=" + outcome : "");
+  const hadFocus = footer?.contains(document.activeElement);
+  showConfirmation(fragment);
+  const fresh = /** @type {HTMLElement} */ (fragment.querySelector(".cookie-consent-footer"));
+  footer?.replaceWith(fresh);
+  if (hadFocus) fresh.querySelector("a")?.focus();
 }

@@ -23,10 +23,7 @@ export async function openPreferences(opener = document.activeElement) {
   const dialog = openDialog = buildDialog(html);
   dialog.onclose = () => {
     dialog.remove();
-    // The link that opened it may have been replaced by then.
-    /** @type {HTMLElement | null} */
-    const focused = opener?.isConnected ? /** @type {HTMLElement} */ (opener) : document.querySelector(LINKS);
-    focused?.focus();
+    if (opener?.isConnected) /** @type {HTMLElement} */ (opener).focus();
   };
   document.body.append(dialog);
   dialog.showModal();

@@ -24,8 +24,10 @@ export function signalGoogle(command) {
 
 export function startGoogle() {
   if (!tag.google) return;
-  window.dataLayer ||= [];
+  // What the page queued before comes after the default.
+  const queued = (window.dataLayer ||= []).splice(0);
   // Google reads only entries that are `arguments` objects, and ignores arrays.
   window.gtag ||= function () { window.dataLayer.push(arguments); };
   signalGoogle("default");
+  window.dataLayer.push(...queued);
 }

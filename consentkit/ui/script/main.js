@@ -1,7 +1,8 @@
 // @ts-check
 // The entry of the script, and its API for pages. The script runs what the visitor allows and nothing else, and avoids
 // reloads. Forms and links work without it. ui/script_modules.py joins the modules into one script.
-import { showBanner } from "./banner.js";
+import { refreshFooter, showBanner } from "./banner.js";
+import { isWindow, prepareConfirmation, takeOutcome } from "./confirmation.js";
 import { requestDecision, withdraw } from "./decisions.js";
 import { openPreferences } from "./dialog.js";
 import "./forms.js";
@@ -13,13 +14,16 @@ import { tag } from "./script_tag.js";
 import { allows, currentState, hasForeignGrant, isOutdated, isUndecided } from "./state.js";
 import "./synchronization.js";
 
-/** Open gates and delete leftovers once the page is parsed and shown. A prerendered page runs nothing. */
+/** Open gates and delete leftovers once the page is shown. A prerendered page runs nothing. */
 async function start() {
-  if (document.readyState == "loading") await new Promise(resolve => addEventListener("DOMContentLoaded", resolve));
   if (document.prerendering) await new Promise(resolve => document.addEventListener("prerenderingchange", resolve));
+  if (isWindow) prepareConfirmation();
   if (hasForeignGrant || isOutdated) await requestDecision("GET");
   else if (isUndecided()) showBanner();
   openGates();
+  // The server confirms in every other page.
+  const outcome = isWindow && tag.state == null && takeOutcome();
+  if (outcome) refreshFooter(outcome);
   new MutationObserver(openGates).observe(document, { childList: true, subtree: true });
   if ("clear" in tag && await hasStoredItems()) await deleteLeftovers();
 }

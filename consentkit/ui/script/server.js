@@ -20,8 +20,9 @@ export async function request(path, options) {
 /**
  * Fetch a part of a page, ready to be inserted.
  * @param {string} path
+ * @param {string} [query]
  */
-export async function fetchFragment(path) {
-  const response = await request(path + returnQuery);
+export async function fetchFragment(path, query = "") {
+  const response = await request(path + returnQuery + query);
   return document.createRange().createContextualFragment(trustedTypesPolicy.createHTML(await response.text()));
 }

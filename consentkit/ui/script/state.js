@@ -5,12 +5,11 @@
 //   _0a1b2c3d4e5 the beginning of the notice's digest
 //   -            nothing is granted
 //   ~            nothing is answered
-import { tag } from "./script_tag.js";
+import { readCookie, tag } from "./script_tag.js";
 
 /** Return the value of the companion cookie, or an empty string without one. */
 export function readCompanion() {
-  const prefix = tag.cookie + "=";
-  return document.cookie.split("; ").find(cookie => cookie.startsWith(prefix))?.slice(prefix.length) || "";
+  return readCookie(tag.cookie);
 }
 
 /** The companion cookie that the page follows. */

@@ -8,8 +8,9 @@ function reloadIfOutdated() {
   if (hasNewDecision()) reloadPage();
 }
 
-decisionChannel.onmessage = synchronize;
-window.cookieStore?.addEventListener("change", synchronize);
+// A page has the focus while one of its frames has it, and no other window has it then.
+decisionChannel.onmessage = ({ data }) => synchronize(document.hasFocus() && data);
+window.cookieStore?.addEventListener("change", () => synchronize());
 document.addEventListener("prerenderingchange", reloadIfOutdated);
 addEventListener("pageshow", event => {
   if (!event.persisted) return;

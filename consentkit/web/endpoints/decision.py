@@ -7,6 +7,7 @@ from consentkit.consent import Choice, Consent, transitions
 from consentkit.errors import InvalidDecisionError, LedgerError, UnknownIdError, UnknownNoticeError
 from consentkit.headers import local_path, own_path
 from consentkit.manager import Outcome
+from consentkit.ui import Confirmation
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.body import FORM, JSON, media_type, parsed, required_body
 from consentkit.web.endpoints.choice import SubmittedChoice, read_form, read_json, read_query
@@ -23,6 +24,7 @@ class DecisionEndpoint:
     """Responds at `decision` and `withdraw`: to JSON with JSON, to a form with a redirect to the page it came from."""
 
     def __init__(self, site: SiteServices) -> None:
+        self._site = site
         self._manager = site.manager
         self._pages = site.pages
 
@@ -68,7 +70,7 @@ class DecisionEndpoint:
         content = required_body(body)
         submitted = parsed(lambda: read_json(content, merge=merge))
         choose = self._choose(exchange, submitted, merge=merge)
-        return lambda: self._document(_applied(exchange, choose).consent)
+        return lambda: self._done(exchange, choose, submitted)
 
     def _choose(self, exchange: Exchange, submitted: SubmittedChoice, *, merge: bool) -> Choose:
         """Return a function that records a submitted choice."""
@@ -99,11 +101,7 @@ class DecisionEndpoint:
         submitted, category = parsed(lambda: read_query(exchange.head.query))
         choose = self._withdrawal(exchange, submitted, category)
 
-        def withdraw() -> Response:
-            outcome = _applied(exchange, choose)
-            return self._document(outcome.consent, reference=outcome.reference)
-
-        return withdraw
+        return lambda: self._done(exchange, choose, submitted, is_withdrawal=True)
 
     def _withdraw_by_form(self, exchange: Exchange, body: bytes | None) -> Answer:
         if media_type(exchange.head) != FORM:
@@ -111,7 +109,7 @@ class DecisionEndpoint:
         content = required_body(body)
         submitted, category = parsed(lambda: read_form(content, withdrawal=True))
         choose = self._withdrawal(exchange, submitted, category)
-        return lambda: self._back_after(exchange, choose, submitted)
+        return lambda: self._back_after(exchange, choose, submitted, is_withdrawal=True)
 
     def _withdrawal(self, exchange: Exchange, submitted: SubmittedChoice, category: str | None) -> Choose:
         """Return a function that records a withdrawal."""
@@ -128,9 +126,31 @@ class DecisionEndpoint:
     def _language(self, exchange: Exchange, submitted: SubmittedChoice) -> str:
         return self._pages.language(submitted.language or exchange.consent._language())
 
-    def _back_after(self, exchange: Exchange, choose: Choose, submitted: SubmittedChoice) -> Response:
-        _applied(exchange, choose)
-        return redirect(local_path(submitted.next, own_path(exchange.head.root_path, self._manager.prefix)))
+    def _done(
+        self, exchange: Exchange, choose: Choose, submitted: SubmittedChoice, *, is_withdrawal: bool = False
+    ) -> Response:
+        """Record a choice, and return it as JSON with the code from which the script confirms it."""
+        outcome, confirmation = self._apply(exchange, choose, submitted, is_withdrawal=is_withdrawal)
+        reference = {"reference": outcome.reference} if is_withdrawal else {}
+        response = self._document(outcome.consent, **reference)
+        response.add("consent-outcome", confirmation.code)
+        return response
+
+    def _back_after(
+        self, exchange: Exchange, choose: Choose, submitted: SubmittedChoice, *, is_withdrawal: bool = False
+    ) -> Response:
+        """Record a choice, and redirect to the page that it came from, which confirms it."""
+        _, confirmation = self._apply(exchange, choose, submitted, is_withdrawal=is_withdrawal)
+        back = local_path(submitted.next, own_path(exchange.head.root_path, self._manager.prefix))
+        return self._site.confirm(redirect(back), confirmation)
+
+    def _apply(
+        self, exchange: Exchange, choose: Choose, submitted: SubmittedChoice, *, is_withdrawal: bool
+    ) -> tuple[Outcome, Confirmation]:
+        before = exchange.consent._current()
+        outcome = _applied(exchange, choose)
+        choice = "withdraw" if is_withdrawal else "always" if submitted.surface == "embed" else "answer"
+        return outcome, Confirmation.of_choice(choice, before, outcome.consent, self._manager.policy)
 
 
 def decision_json(consent: Consent) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from consentkit.handoff import Handoff, HandoffRefusal, StepResult, Transaction, UnderWay
 from consentkit.headers import RawHeaders, header_values, local_path, own_path
+from consentkit.policy import STEP_LIFETIME
+from consentkit.ui import Confirmation
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import unique_fields, unrepeated_fields
@@ -18,10 +20,8 @@ __all__ = ["HANDOFF_HEADERS", "HandoffEndpoint", "is_navigation"]
 
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 HANDOFF_HEADERS = {"cache-control": "private, no-store", "referrer-policy": "no-referrer"}
-ARRIVAL_SECONDS = 120
-"""Seconds in which the next page may show from which site the choice came."""
-CHAIN_ARRIVAL_SECONDS = 30 * 86_400
-"""The same after a step of a chain, because the visitor comes here some other day."""
+CHAIN_CONFIRMATION_SECONDS = STEP_LIFETIME.days * 86_400
+"""Seconds in which a page may confirm a step of a chain, because the visitor comes here some other day."""
 
 
 class HandoffEndpoint:
@@ -135,11 +135,15 @@ class HandoffEndpoint:
                 # browser go on.
                 return self._refused(exchange, refusal, front_page, under_way)
             back = self._back(exchange, transaction, StepResult.REFUSED)
-            return self._refused(exchange, refusal, back, others)
+            response = self._refused(exchange, refusal, back, others)
+            return response if transaction.nonce else self._confirm_failure(response, transaction, refusal)
         response = self._finished(exchange, self._back(exchange, transaction, result), others)
-        if outcome.record is not None:
-            self._add_arrival(response, transaction)
-        return response
+        if outcome.record is None:
+            return response
+        confirmation = Confirmation(event="brought", about=transaction.issuer)
+        if transaction.nonce:
+            return self._site.confirm(response, confirmation, seconds=CHAIN_CONFIRMATION_SECONDS)
+        return self._site.confirm(response, confirmation)
 
     def _back(self, exchange: Exchange, transaction: Transaction, result: StepResult) -> str:
         """Return where the visitor goes on: the page that was asked for, or the site of the chain."""
@@ -147,12 +151,14 @@ class HandoffEndpoint:
             return self._handoff.report_address(transaction.issuer, transaction.nonce, result)
         return self._local(exchange, transaction.back)
 
-    def _add_arrival(self, response: Response, transaction: Transaction) -> None:
-        """Add the cookie from which the next page says where the choice came from."""
-        seconds = CHAIN_ARRIVAL_SECONDS if transaction.nonce else ARRIVAL_SECONDS
-        site = self._site
-        arrived_from = f"{site.arrival_cookie}={transaction.issuer}{site.brief_attributes}"
-        response.add("set-cookie", f"{arrived_from}; Max-Age={seconds}")
+    def _confirm_failure(
+        self, response: Response, transaction: Transaction, refusal: HandoffRefusal
+    ) -> Response:
+        """Add the cookie from which the next page says that no choice came along."""
+        is_absent = refusal.reason == "no choice there"
+        return self._site.confirm(
+            response, Confirmation(event="absent" if is_absent else "failed", about=transaction.issuer)
+        )
 
     def _refused(
         self, exchange: Exchange, refusal: HandoffRefusal, back: str, others: Sequence[UnderWay]

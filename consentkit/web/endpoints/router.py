@@ -167,7 +167,10 @@ class Endpoints:
         return html(page, headers=_NOT_STORED) if page else no_content(_NOT_STORED)
 
     def _settings(self, exchange: Exchange, body: bytes | None) -> Answer:
-        return html(self._pages.settings(exchange.view(back=_next(exchange))), headers=_NOT_STORED)
+        view = exchange.view(back=_next(exchange))
+        code = unrepeated_fields(exchange.head.query).get("outcome", "")
+        fragments = self._pages.settings(view) + self._site.confirmation_of(view, code)
+        return html(fragments, headers=_NOT_STORED)
 
     def _policy_json(self, exchange: Exchange, body: bytes | None) -> Answer:
         return self._overview(exchange, self._pages.policy_json)

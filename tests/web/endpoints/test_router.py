@@ -40,6 +40,7 @@ from tests.support.told import rows, tree, words
 MakeFront = Callable[..., Front]
 NOTICE = Notice.of(a_policy())
 DECISION = "/consent/decision"
+CONFIRMATION, BRIEF = "__Host-consent-from", "; Path=/; SameSite=Lax; Secure; Max-Age=120"
 WITHDRAW = "/consent/withdraw"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
@@ -384,7 +385,7 @@ def test_where_nothing_is_granted_a_withdrawal_changes_nothing(
         assert said(client.delete(DECISION)) == told | {"reference": None}
     form = client.post(WITHDRAW, data={"category": "tracking", "next": "/a"})
     assert (form.status_code, form.headers["location"]) == (303, "/a")
-    assert set_cookies(answer) + set_cookies(form) == []
+    assert set_cookies(answer) == [] and set_cookies(form) == [f"{CONFIRMATION}=unchanged{BRIEF}"]
     assert "clear-site-data" not in answer.headers
     assert front.records() == records
     assert said(client.get(DECISION)) == told
@@ -507,8 +508,9 @@ def test_same_choice_within_an_hour_is_not_recorded_again(
     again = client.post(DECISION, json={"choice": choice})
     assert (said(again), set_cookies(again)) == (told, [])
     form = client.post(DECISION, data={"choice": choice})
-    assert (form.status_code, set_cookies(form)) == (303, [])
-    assert form.headers["cache-control"] == "private, no-cache"
+    event = "accepted" if choice == "accept_all" else "rejected"
+    assert (form.status_code, set_cookies(form)) == (303, [f"{CONFIRMATION}={event}{BRIEF}"])
+    assert form.headers["cache-control"] == "private, no-store"
     assert len(front.records()) == 1
 
 
