@@ -297,7 +297,7 @@ def test_background_tasks_run_and_know_the_consent(front: Front) -> None:
 
     client = front.client(reports)
     front.cookie(client, analytical=True)
-    assert "cookie-consent-settings" in client.get("/reports").text
+    assert "site-privacy-settings" in client.get("/reports").text
     assert seen == [True, "finished"]
     assert len(front.records()) == 1
 
@@ -622,7 +622,7 @@ def test_the_start_waits_for_the_first_bytes_and_no_longer(front: Front) -> None
     ] * 4
     first, second, _, last = answer.chunks
     assert b'id="cookie-consent"' in first and second == b"<main>"
-    assert b"cookie-consent-settings" in last
+    assert b"site-privacy-settings" in last
     assert answer.values(b"content-length") == []
 
 
@@ -653,7 +653,7 @@ def test_inner_middleware_of_the_same_manager_does_nothing(front: Front) -> None
     client = front.client(app=app)
     page = client.get("/inner/")
     assert page.text.count('id="cookie-consent"') == 1
-    assert page.text.count("cookie-consent-settings") == 1
+    assert page.text.count("site-privacy-settings") == 1
     front.cookie(client, analytical=True)
     assert set_cookies(client.get("/inner/")) == ["_ga=1"]
 
@@ -968,7 +968,7 @@ def test_a_stream_flows_chunk_by_chunk(served: tuple[str, Gates], browser: httpx
         assert b'id="cookie-consent"' in first and b"<main>" not in first
         gates.go_on.set()
         rest = b"".join(chunks)
-    assert rest.startswith(b"<main>") and b"cookie-consent-settings" in rest
+    assert rest.startswith(b"<main>") and b"site-privacy-settings" in rest
     assert answer.headers["transfer-encoding"] == "chunked"
 
 
@@ -1015,7 +1015,7 @@ def test_ten_mebibytes_pass_in_both_directions(browser: httpx2.Client) -> None:
     assert browser.post("/measure", content=b"x" * 10 * MIB).json() == {"size": 10 * MIB}
     page = browser.get("/large").text
     assert len(page) > len(LARGE) > 10 * MIB
-    assert page.count('id="cookie-consent"') == page.count("cookie-consent-settings") == 1
+    assert page.count('id="cookie-consent"') == page.count("site-privacy-settings") == 1
 
 
 # HT-06

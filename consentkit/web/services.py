@@ -32,7 +32,7 @@ GPC_PATH = "/.well-known/gpc.json"
 
 CONFIRMATION_SECONDS = CONFIRMATION_LIFETIME.seconds
 """Seconds in which the next page may confirm what the visitor did."""
-SETTINGS_CLASS = b"cookie-consent-settings"
+SETTINGS_CLASS = b"site-privacy-settings"
 
 
 class SiteServices:

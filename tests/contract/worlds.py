@@ -254,7 +254,7 @@ PLAIN = (
 WITH_PARTS = (
     "<!doctype html><html><head><title>x</title><script nonce=abc>1</script></head><body class='a'>"
     '<script type="text/plain" data-category="analytical" data-src="https://x.example/x.js"></script>'
-    '<a class="cookie-consent-settings" href="/consent">Mine</a></body></html>'
+    '<a class="site-privacy-settings" href="/consent">Mine</a></body></html>'
 )
 COMMENTED = "<!-- <body> -->" + PLAIN.replace("<main>", "<!-- </body> --><main title='</body>'>")
 HTML = ("content-type", "text/html; charset=utf-8")

@@ -194,30 +194,30 @@ def test_reading_ends_after_the_last_piece_that_is_not_empty() -> None:
 @pytest.mark.parametrize(
     ("body", "own"),
     [
-        ("<a class='cookie-consent-settings' href=/consent>x</a>", True),
-        ('<p>x</p>\n<a href=/ CLASS = "x cookie-consent-settings\ty">x</a>', True),
-        ("<a class=cookie-consent-settings>x</a>", True),
-        ("<p class=first class=cookie-consent-settings>", False),
-        ("<a class='cookie-consent-settings-link'>x</a>", False),
+        ("<a class='site-privacy-settings' href=/consent>x</a>", True),
+        ('<p>x</p>\n<a href=/ CLASS = "x site-privacy-settings\ty">x</a>', True),
+        ("<a class=site-privacy-settings>x</a>", True),
+        ("<p class=first class=site-privacy-settings>", False),
+        ("<a class='site-privacy-settings-link'>x</a>", False),
         ("<a class='Cookie-Consent-Settings'>x</a>", False),
-        ("<a title='cookie-consent-settings'>x</a>", False),
-        ("cookie-consent-settings", False),
-        ("<!-- <a class='cookie-consent-settings'> -->", False),
-        ("<script>'<a class=cookie-consent-settings>'</script>", False),
-        ("</a class=cookie-consent-settings>", False),
-        ("<template><a class=cookie-consent-settings></a></template>", False),
-        ("<a x='" + "x" * LIMIT + "' class=cookie-consent-settings>", False),
-        ("<p></p></body><a class=cookie-consent-settings>x</a>", False),
+        ("<a title='site-privacy-settings'>x</a>", False),
+        ("site-privacy-settings", False),
+        ("<!-- <a class='site-privacy-settings'> -->", False),
+        ("<script>'<a class=site-privacy-settings>'</script>", False),
+        ("</a class=site-privacy-settings>", False),
+        ("<template><a class=site-privacy-settings></a></template>", False),
+        ("<a x='" + "x" * LIMIT + "' class=site-privacy-settings>", False),
+        ("<p></p></body><a class=site-privacy-settings>x</a>", False),
     ],
 )
 @pytest.mark.parametrize("opening", ["<!doctype html>", "<!doctype html><body>"])
 def test_the_last_piece_is_left_out_if_an_element_has_the_class(opening: str, body: str, own: bool) -> None:
     document = f"{opening}{body}</html>".encode()
-    found = inserted(document, unless_class=b"cookie-consent-settings")
+    found = inserted(document, unless_class=b"site-privacy-settings")
     assert START in found
     assert (END not in found) is own
     cuts = list(range(min(len(document), 100)))
-    assert in_chunks(document, cuts, (HEAD, START, END), unless_class=b"cookie-consent-settings") == found
+    assert in_chunks(document, cuts, (HEAD, START, END), unless_class=b"site-privacy-settings") == found
 
 
 def test_the_body_may_carry_the_class_itself() -> None:

@@ -192,9 +192,9 @@ def test_each_answer_permits_its_vendors_and_storage_until_it_is_withdrawn(
     assert {one["name"] for one in page.context.cookies(world.base)} - OWN == COOKIES[state]
     assert _undeclared(world, page, allowed, categories) == []
     if not allowed:
-        assert page.locator(".cookie-consent-withdraw").count() == 0
+        assert page.locator(".site-privacy-withdraw").count() == 0
         return
-    button = page.locator(".cookie-consent-withdraw button")
+    button = page.locator(".site-privacy-withdraw button")
     button.focus()
     with page.expect_navigation():
         page.keyboard.press("Enter")
@@ -223,7 +223,7 @@ def test_without_javascript_placeholders_load_only_the_chosen_embed(world: World
     page.frame_locator("iframe").first.locator("form[target=_top] button").press("Enter")
     page.wait_for_url("**/articles/hamstrings#consent-embed-*")
     assert _visit(world, page) == {"youtube"}
-    page.locator(".cookie-consent-withdraw button").press("Enter")
+    page.locator(".site-privacy-withdraw button").press("Enter")
     page.wait_for_load_state("networkidle")
     assert _visit(world, page) == set()
 
@@ -299,7 +299,7 @@ def test_pages_with_embeds_are_accessible_in_every_state(
     page.locator("iframe").first.scroll_into_view_if_needed()
     page.wait_for_load_state("networkidle")
     assert violations(page, without=without) == [], "banner and placeholder"
-    page.locator("a.cookie-consent-settings").press("Enter")
+    page.locator("a.site-privacy-settings").press("Enter")
     expect(page.locator("dialog")).to_be_visible()
     assert violations(page, without=without) == [], "dialog"
     with page.expect_navigation():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 BANNER = 'id="cookie-consent"'
-LINK = 'class="cookie-consent-settings"'
+LINK = 'class="site-privacy-settings"'
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_every_page_has_banner_and_settings_link_and_sets_no_cookie(site: Site) 
         assert "set-cookie" not in page.headers, path
         assert "cookie-consent-accept-all" in page.text, path
         assert "cookie-consent-reject-all" in page.text, path
-        assert page.text.count('class="cookie-consent-settings"') == 1, path
+        assert page.text.count('class="site-privacy-settings"') == 1, path
 
 
 # LB-01, LB-10
@@ -370,7 +370,7 @@ def test_the_command_serves_and_answers_survive_a_restart(tmp_path: Path) -> Non
             assert answer.json()["status"] == "given"
         with running(command, port=port, cwd=HERE.parent.parent) as base:
             assert client.get(f"{base}/consent/decision").json()["status"] == "given"
-            assert "cookie-consent-withdraw" in client.get(base + HAMSTRINGS).text
+            assert "site-privacy-withdraw" in client.get(base + HAMSTRINGS).text
     assert (tmp_path / "data" / "consent.db").exists()
 
 

@@ -219,7 +219,7 @@ def test_the_confirmation_of_a_hand_off_names_the_other_site_and_can_be_closed()
 
 
 def test_the_settings_link_comes_with_a_withdrawal_form_while_anything_is_granted() -> None:  # WD-01, WD-02
-    link = '<a class="cookie-consent-settings" href="/consent">Cookie settings</a>'
+    link = '<a class="site-privacy-settings" href="/consent">Cookie settings</a>'
     for seen, forms in (
         (undecided(), 0),
         (decided(set()), 0),

@@ -163,7 +163,7 @@ def test_the_buttons_stay_visible_while_the_text_scrolls(show: Show) -> None:  #
 def test_no_focused_link_is_covered_by_the_banner(show: Show, width: int, height: int) -> None:  # AX-03
     page = show(article(UNDECIDED), width=width, height=height)
     hidden = page.evaluate(
-        """() => [...document.querySelectorAll("main a, .cookie-consent-settings")].filter(link => {
+        """() => [...document.querySelectorAll("main a, .site-privacy-settings")].filter(link => {
             link.focus();
             const box = link.getBoundingClientRect(), top = document.querySelector("#cookie-consent").getBoundingClientRect().top;
             return box.top >= top - 1;
@@ -171,7 +171,7 @@ def test_no_focused_link_is_covered_by_the_banner(show: Show, width: int, height
     )
     assert hidden == []
     page.evaluate("scrollTo(0, 1e6)")
-    settings = page.locator(".cookie-consent-settings").bounding_box()
+    settings = page.locator(".site-privacy-settings").bounding_box()
     banner = page.locator("#cookie-consent").bounding_box()
     assert settings and banner and settings["y"] + settings["height"] <= banner["y"]
 

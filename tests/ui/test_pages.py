@@ -312,7 +312,7 @@ def test_every_document_offers_withdrawal_once() -> None:  # WD-02
     seen = view(decided())
     for name in ("policy", "sites"):
         html = getattr(PAGES, name)(seen)
-        assert 'class="cookie-consent-settings"' in html
+        assert 'class="site-privacy-settings"' in html
         assert html.count("/consent/withdraw") == 1
         assert '"policy"' in html
     assert PAGES.preferences(seen).count("/consent/withdraw") == 1

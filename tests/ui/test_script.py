@@ -339,11 +339,11 @@ def test_decision_is_returned_and_dispatched_as_an_event(site: Site, page: "Page
     page.evaluate("document.addEventListener('consentchange', event => window.told = event.detail)")
     given = page.evaluate("consentkit.decide('accept_all')")
     assert given["status"] == "given" == page.evaluate("told.status")
-    assert page.locator(".cookie-consent-withdraw").count() == 1
+    assert page.locator(".site-privacy-withdraw").count() == 1
     withdrawn = page.evaluate("consentkit.withdraw('tracking')")
     assert withdrawn["status"] == "given" and withdrawn["categories"]["tracking"] is False
     assert page.evaluate("consentkit.withdraw()")["reference"]
-    assert page.locator(".cookie-consent-withdraw").count() == 0
+    assert page.locator(".site-privacy-withdraw").count() == 0
     refused = page.evaluate("consentkit.change({categories: {nonsense: true}}).catch(error => error.message)")
     assert refused == "consentkit: 400"
     assert [record.surface for record in site.manager.ledger.records()][-3:] == ["api"] * 3  # type: ignore[union-attr]
@@ -357,7 +357,7 @@ def test_preference_centre_is_a_modal_dialog_and_decides_nothing_until_saved(
     page.goto(address)
     posted: list[str] = []
     page.on("request", lambda request: request.method != "GET" and posted.append(request.url))
-    opener = page.locator("a.cookie-consent-settings")
+    opener = page.locator("a.site-privacy-settings")
     opener.focus()
     page.keyboard.press("Enter")
     dialog = page.locator("dialog")
@@ -425,7 +425,7 @@ def test_stored_items_are_deleted_with_their_consent_and_others_kept(
     assert page.evaluate(STORED_NOW) == EVERYTHING
     if how == "withdraws":
         with page.expect_navigation():
-            page.locator(".cookie-consent-withdraw button").dispatch_event("click")
+            page.locator(".site-privacy-withdraw button").dispatch_event("click")
         assert log(page) == []
     else:
         page.context.clear_cookies(name="consent")
@@ -636,7 +636,7 @@ def test_other_tabs_follow_a_decision(site: Site, page: "Page") -> None:
     expect(other.locator("#cookie-consent")).to_have_count(0)
     until(other, "window.log?.length == 1")
     with other.expect_navigation():
-        page.locator(".cookie-consent-withdraw button").dispatch_event("click")
+        page.locator(".site-privacy-withdraw button").dispatch_event("click")
     until(other, "consentkit.state == '-'")
     assert log(other) == []
 
@@ -677,7 +677,7 @@ def test_strict_csp_lets_gated_scripts_run_and_no_scripts_without_the_nonce(
         page.click("#cookie-consent-accept-all")
     until(page, "window.log?.length == 4")
     assert log(page) == ["own", "tag", "inline", "cloned"]
-    page.locator("a.cookie-consent-settings").focus()
+    page.locator("a.site-privacy-settings").focus()
     page.keyboard.press("Enter")
     expect(page.locator("dialog")).to_be_visible()
     with page.expect_navigation():
@@ -777,7 +777,7 @@ def test_policy_that_allows_nothing_is_opened_for_our_parts_and_no_other_file_of
     with page.expect_navigation(url=address):
         page.click("#cookie-consent-accept-all")
     expect(page.locator("#cookie-consent")).to_have_count(0)
-    page.click("a.cookie-consent-settings")
+    page.click("a.site-privacy-settings")
     expect(page.locator("dialog" if javascript else ".consent-page main")).to_be_visible()
 
 

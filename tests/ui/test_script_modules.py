@@ -1,7 +1,6 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +8,12 @@ import pytest
 
 import consentkit
 from consentkit.ui.script_modules import ModuleError, join_modules
+from tests.support.npm import node_modules
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SCRIPT = Path(consentkit.__file__).parent / "ui/script"
-ROOT = SCRIPT.parents[2]
 SOURCES = {path.name: path.read_text("utf-8") for path in SCRIPT.glob("*.js")}
 # What pages load as one script, and the script that one page loads alone.
 SCRIPTS = (
@@ -38,13 +37,7 @@ console.log(JSON.stringify(sources.map(source => {
 
 @pytest.fixture(scope="module")
 def typescript() -> Path:
-    printed = subprocess.run(
-        [ROOT / "tools/typescript", Path(sys.prefix) / "typescript"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return Path(printed.stdout.strip())
+    return node_modules() / "typescript/bin/tsc"
 
 
 def test_modules_pass_the_strict_type_check(typescript: Path) -> None:

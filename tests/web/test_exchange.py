@@ -605,7 +605,7 @@ def test_a_document_gets_a_banner_first_and_a_settings_link_last(front: Front) -
     assert page.find("head/link").get("href") == front.shared.pages.asset_url("consent.css")
     assert page.find("head")[-1].tag == "title"
     assert body[0].get("id") == "cookie-consent"
-    assert body[-1].find("a[@class='cookie-consent-settings']").get("href") == "/consent"
+    assert body[-1].find("a[@class='site-privacy-settings']").get("href") == "/consent"
     assert {field.get("value") for field in body.iter("input") if field.get("name") == "next"} == {
         "/stretching?page=2"
     }
@@ -621,7 +621,7 @@ def test_who_has_answered_is_not_asked_and_can_withdraw_at_one_click(
 ) -> None:
     answer = passed(front, sent=[cookie(front, **granted)])
     assert b'id="cookie-consent"' not in answer.body
-    assert b"cookie-consent-settings" in answer.body
+    assert b"site-privacy-settings" in answer.body
     assert (b'action="/consent/withdraw"' in answer.body) is withdrawable
     assert answer.caching[0] == [b"private, no-cache"]
 
@@ -634,12 +634,12 @@ def test_our_parts_speak_the_visitors_language(front: Front) -> None:
 
 def test_the_banner_can_be_left_to_the_site(make_front: MakeFront) -> None:
     answer = passed(make_front(banner=False))
-    assert b'id="cookie-consent"' not in answer.body and b"cookie-consent-settings" in answer.body
+    assert b'id="cookie-consent"' not in answer.body and b"site-privacy-settings" in answer.body
 
 
 def test_a_site_that_places_the_settings_itself_gets_no_other(front: Front) -> None:
-    page = PAGE.replace(b"<h1>", b'<a class="cookie-consent-settings" href="/consent">Cookies</a><h1>')
-    assert passed(front, body=page).body.count(b"cookie-consent-settings") == 1
+    page = PAGE.replace(b"<h1>", b'<a class="site-privacy-settings" href="/consent">Cookies</a><h1>')
+    assert passed(front, body=page).body.count(b"site-privacy-settings") == 1
 
 
 @pytest.mark.parametrize(

@@ -197,9 +197,9 @@ def test_dropped_cookies_are_told_to_the_script_in_debug(make_front: Make) -> No
 
 def test_the_settings_can_be_fetched_alone(make_front: Make) -> None:
     client = make_front().client()
-    assert "cookie-consent-withdraw" not in client.get("/consent/settings").text
+    assert "site-privacy-withdraw" not in client.get("/consent/settings").text
     client.post("/consent/decision", json={"choice": "accept_all"})
     answer = client.get("/consent/settings?next=/here")
-    assert 'value="/here"' in answer.text and "cookie-consent-withdraw" in answer.text
+    assert 'value="/here"' in answer.text and "site-privacy-withdraw" in answer.text
     assert answer.headers["cache-control"] == "private, no-store"
     assert client.get("/consent/decision").headers["consent-state"].startswith("analytical.tracking.social._")

@@ -4,14 +4,27 @@ import { showConfirmation } from "./confirmation.js";
 import { tag } from "./script_tag.js";
 import { fetchFragment } from "./server.js";
 
+// The page leaves as much space at its end as the banner takes, which is none where a filter of the browser hides it.
+const bannerSize = new ResizeObserver(() => document.documentElement.style.setProperty("--consent-space",
+  findBanner()?.offsetHeight + "px"));
+
+function findBanner() {
+  return document.getElementById("cookie-consent");
+}
+
 /** Fetch the banner for a public page, which cannot have it in its shared bytes. */
 export async function showBanner() {
-  if ("banner" in tag && !document.getElementById("cookie-consent"))
-    document.body.prepend(await fetchFragment("/banner"));
+  if ("banner" in tag && !findBanner()) document.body.prepend(await fetchFragment("/banner"));
+  measureBanner();
+}
+
+export function measureBanner() {
+  const banner = findBanner();
+  if (banner) bannerSize.observe(banner);
 }
 
 export function removeBanner() {
-  document.getElementById("cookie-consent")?.remove();
+  findBanner()?.remove();
 }
 
 /**
@@ -19,12 +32,12 @@ export function removeBanner() {
  * @param {string | null} [outcome]
  */
 export async function refreshFooter(outcome) {
-  const footer = document.querySelector(".cookie-consent-footer");
+  const footer = document.querySelector(".site-privacy");
   if (!footer && !outcome) return;
   const fragment = await fetchFragment("/settings", outcome ? "&outcome=" + outcome : "");
   const hadFocus = footer?.contains(document.activeElement);
   showConfirmation(fragment);
-  const fresh = /** @type {HTMLElement} */ (fragment.querySelector(".cookie-consent-footer"));
+  const fresh = /** @type {HTMLElement} */ (fragment.querySelector(".site-privacy"));
   footer?.replaceWith(fresh);
   if (hadFocus) fresh.querySelector("a")?.focus();
 }

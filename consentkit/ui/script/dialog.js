@@ -4,7 +4,7 @@ import { baseUrl } from "./script_tag.js";
 import { request, returnQuery } from "./server.js";
 import { trustedTypesPolicy } from "./trusted_types.js";
 
-const LINKS = "a.cookie-consent-settings,a.cookie-consent-manage";
+const LINKS = "a.site-privacy-settings,a.cookie-consent-manage";
 
 /** @type {HTMLDialogElement | undefined} */
 let openDialog;

@@ -1,7 +1,7 @@
 // @ts-check
 // The entry of the script, and its API for pages. The script runs what the visitor allows and nothing else, and avoids
 // reloads. Forms and links work without it. ui/script_modules.py joins the modules into one script.
-import { refreshFooter, showBanner } from "./banner.js";
+import { measureBanner, refreshFooter, showBanner } from "./banner.js";
 import { isWindow, prepareConfirmation, takeOutcome } from "./confirmation.js";
 import { requestDecision, withdraw } from "./decisions.js";
 import { openPreferences } from "./dialog.js";
@@ -18,6 +18,7 @@ import "./synchronization.js";
 async function start() {
   if (document.prerendering) await new Promise(resolve => document.addEventListener("prerenderingchange", resolve));
   if (isWindow) prepareConfirmation();
+  measureBanner();
   if (hasForeignGrant || isOutdated) await requestDecision("GET");
   else if (isUndecided()) showBanner();
   openGates();

@@ -859,7 +859,7 @@ def test_the_settings_link_can_be_had_alone(front: Front, client: TestClient) ->
         answer = client.get("/consent/settings", params={"next": "/videos"})
         assert answer.headers["cache-control"] == "private, no-store"
         settings = tree(answer.text)
-        assert settings.find(".//a[@class='cookie-consent-settings']").get("href") == "/consent"
+        assert settings.find(".//a[@class='site-privacy-settings']").get("href") == "/consent"
         assert {field.get("value") for field in settings.findall(".//input[@name='next']")} == (
             {"/videos"} if granted else set()
         )
