@@ -6,6 +6,10 @@ __all__ = ["html_and_cookies", "is_complete_html", "is_encoded"]
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+_METHODS_OF_PAGES = frozenset({"GET", "HEAD", "POST"})
+# No content, reset content, partial content (RFC 9110 section 15.3).
+_WITHOUT_A_PAGE = frozenset({204, 205, 206})
+
 
 def html_and_cookies(headers: Headers) -> tuple[bool, bool]:
     """Return whether a response's headers announce HTML, and whether they set cookies."""
@@ -32,8 +36,11 @@ def is_encoded(headers: Headers) -> bool:
 
 
 def is_complete_html(method: str, status: int, headers: Headers) -> bool:
-    """Return whether a response is a complete HTML page in UTF-8, and neither a range nor an attachment."""
-    if status != 200 or method not in ("GET", "HEAD"):
+    """Return whether a response is a complete HTML page in UTF-8 that people look at, also an error or after a form.
+
+    A redirect, a range and an attachment are none.
+    """
+    if method not in _METHODS_OF_PAGES or 300 <= status < 400 or status in _WITHOUT_A_PAGE:
         return False
     for header_name, value in headers:
         name = header_name.lower()

@@ -75,6 +75,7 @@ class ScriptTag:
         consent: Consent | None = None,
         reload: str | None = None,
         dropped: Iterable[str] = (),
+        after_form: bool = False,
     ) -> str:
         """Return the tag.
 
@@ -86,9 +87,15 @@ class ScriptTag:
             reload: each `category:vendor` for which the page must be loaded again when its permission changes, separated by
                 spaces; empty for any change, and None for no change.
             dropped: cookies that were not set, for the console.
+            after_form: whether the page answers a form, which must not be sent again.
         """
         visitor = self._public if consent is None else self._visitor_attributes(consent)
-        page = _attributes(language=language, reload=reload, debug=", ".join(dropped) or None)
+        page = _attributes(
+            language=language,
+            reload=reload,
+            debug=", ".join(dropped) or None,
+            form="" if after_form else None,
+        )
         attribute = f' nonce="{escape(nonce)}"' if nonce else ""
         src = escape(own_path(root_path, self._src))
         return f'<script src="{src}"{self._common}{visitor}{page}{attribute} defer></script>'

@@ -159,8 +159,8 @@ class Exchange:
     def _start_document(self, status: int, headers: Headers, *, is_html: bool) -> Headers | None:
         """Do what `start` does, for HTML, for responses to a decision, for 304 and for the library's own responses."""
         if is_html and not self.is_own and self.site.is_complete_html(self.head, status, headers):
-            if self.head.method == "GET":
-                self._page = self._hold(headers)
+            if self.head.method != "HEAD":
+                self._page = self._hold(status, headers)
                 return None
             self.passes = True
             headers = caching.without_body_fields(headers)
@@ -190,7 +190,7 @@ class Exchange:
             return None
         self._page = None
         self.passes = True
-        return self._finish_headers(200, page.headers, is_page=False, is_html=True)
+        return self._finish_headers(page.status, page.headers, is_page=False, is_html=True)
 
     def _release(self, page: HeldPage, length: int | None) -> Headers:
         """Return the headers that waited, now that the first bytes have shown whether this is a whole document.
@@ -201,11 +201,11 @@ class Exchange:
         if not page.is_document:
             self._page = None
             self.passes = True
-            return self._finish_headers(200, page.headers, is_page=False, is_html=True)
+            return self._finish_headers(page.status, page.headers, is_page=False, is_html=True)
         headers = page.headers_with_markup(length)
-        return self._finish_headers(200, headers, is_page=True, is_html=True, has_markup=True)
+        return self._finish_headers(page.status, headers, is_page=True, is_html=True, has_markup=True)
 
-    def _hold(self, headers: Headers) -> HeldPage:
+    def _hold(self, status: int, headers: Headers) -> HeldPage:
         """Return a page whose headers wait for its first bytes, with the markup that will be inserted."""
         consent = self.consent
         is_shared = caching.is_public(headers) and not self._is_personal
@@ -213,11 +213,16 @@ class Exchange:
         confirmation = b"" if is_shared else self.site.confirmation(view, self.head)
         had_nonce = consent._has_nonce
         inserter = self.site.inserter(
-            view, headers, None if is_shared else consent, confirmation=confirmation, dropped=self._dropped
+            view,
+            headers,
+            None if is_shared else consent,
+            confirmation=confirmation,
+            after_form=self.head.method == "POST",
+            dropped=self._dropped,
         )
         # The page stays the same for every visitor if only our markup uses the nonce.
         self._nonce_is_ours = consent._has_nonce and not had_nonce
-        return HeldPage(headers, inserter, confirmation=confirmation)
+        return HeldPage(status, headers, inserter, confirmation=confirmation)
 
     def _finish_headers(
         self, status: int, headers: Headers, *, is_page: bool, is_html: bool, has_markup: bool = False

@@ -15,14 +15,16 @@ class HeldPage:
     """A page from the start of the application's response until its last byte.
 
     Attributes:
+        status: of the response.
         headers: the application's, without the cookies that are not allowed.
         is_held: whether the headers still wait.
         confirmation: markup that confirms what the visitor just did; empty on most pages.
     """
 
-    __slots__ = ("_early", "_inserter", "confirmation", "headers", "is_held")
+    __slots__ = ("_early", "_inserter", "confirmation", "headers", "is_held", "status")
 
-    def __init__(self, headers: Headers, inserter: Inserter, *, confirmation: bytes) -> None:
+    def __init__(self, status: int, headers: Headers, inserter: Inserter, *, confirmation: bytes) -> None:
+        self.status = status
         self.headers = headers
         self.confirmation = confirmation
         self.is_held = True

@@ -191,6 +191,7 @@ class SiteServices:
         consent: RequestConsent | None,
         *,
         confirmation: bytes,
+        after_form: bool,
         dropped: Sequence[Verdict],
     ) -> Inserter:
         """Return an Inserter with our markup for a page.
@@ -202,6 +203,7 @@ class SiteServices:
             headers: of the response.
             consent: the visitor's; None for a page that is the same for every visitor.
             confirmation: markup that confirms what the visitor just did; may be empty.
+            after_form: whether the page answers a form.
             dropped: verdicts on cookies that were dropped, which the script shows to developers.
         """
         pages = self.pages
@@ -213,6 +215,7 @@ class SiteServices:
             consent=view.consent if consent else None,
             reload=self._reload(view, headers, consent),
             dropped=_described(dropped) if self.manager.debug else (),
+            after_form=after_form,
         )
         shows_banner = consent is not None and self.manager.show_banner
         return Inserter(

@@ -7,18 +7,33 @@ from consentkit.headers.content import is_complete_html, is_encoded
 HTML = (b"content-type", b"text/html; charset=utf-8")
 
 
+PAGES = [
+    ("GET", 200),
+    ("HEAD", 200),
+    ("POST", 200),
+    ("POST", 422),
+    ("GET", 201),
+    ("GET", 403),
+    ("GET", 404),
+    ("GET", 500),
+]
+OTHERS = [
+    ("", 200),
+    ("PUT", 200),
+    ("OPTIONS", 200),
+    ("GET", 204),
+    ("GET", 205),
+    ("GET", 206),
+    ("GET", 302),
+    ("GET", 304),
+]
+
+
 @pytest.mark.parametrize(
     ("method", "status", "complete"),
-    [
-        ("GET", 200, True),
-        ("HEAD", 200, True),
-        ("POST", 200, False),
-        ("", 200, False),
-        ("GET", 206, False),
-        ("GET", 404, False),
-    ],
+    [*((*page, True) for page in PAGES), *((*other, False) for other in OTHERS)],
 )
-def test_only_a_successful_get_or_head_of_html_counts_as_a_complete_page(
+def test_what_people_look_at_counts_as_a_page_whatever_its_status(
     method: str, status: int, complete: bool
 ) -> None:
     assert is_complete_html(method, status, [HTML]) is complete

@@ -73,6 +73,7 @@ class Site:
     base: str
     manager: ConsentManager
     pages: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    methods: list[str] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
 
     def put(self, body: str, *, head: str = "", **headers: str) -> str:
@@ -86,6 +87,7 @@ class Site:
 
 def _app(site: Site) -> Starlette:
     async def page(request: Request) -> Response:
+        site.methods.append(request.method)
         html, headers = site.pages.get(request.url.path) or ("<!doctype html><title>-</title>", {})
         if "reads" in headers:
             get_consent(request).allows("social")
@@ -105,7 +107,9 @@ def _app(site: Site) -> Starlette:
         body = f"window.log = (window.log || []).concat({json.dumps(name)});"
         return Response(body, media_type="text/javascript")
 
-    return Starlette(routes=[Route("/js/{name}", script), Route("/{path:path}", page)])
+    return Starlette(
+        routes=[Route("/js/{name}", script), Route("/{path:path}", page, methods=["GET", "POST"])]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -505,6 +509,16 @@ def test_grant_that_the_policy_of_the_page_does_not_block_needs_no_reload(
     page.evaluate("consentkit.change({vendors: {youtube: false}})")
     page.evaluate("consentkit.change({vendors: {youtube: true}})")
     assert page.evaluate("window.mark") == 1
+
+
+def test_page_that_answers_a_form_is_requested_again_without_the_form(site: Site, page: "Page") -> None:
+    page.goto(site.put('<form method="post"><button>Send</button></form>', reads="1"))
+    with page.expect_navigation():
+        page.click("main button")
+    with page.expect_navigation():
+        page.click("#cookie-consent-accept-all")
+    expect(page.locator("#cookie-consent")).to_have_count(0)
+    assert [method for method in site.methods if method == "POST"] == ["POST"]
 
 
 def test_reload_after_a_decision_does_not_call_back_a_visitor_who_is_leaving(

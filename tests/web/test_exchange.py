@@ -133,7 +133,7 @@ def also(header: tuple[bytes, bytes], *names: str) -> tuple[bytes, bytes]:
         ([(b"set-cookie", b"other=1")], b"", 200),
         ([(b"set-cookie", b"session=1"), (b"set-cookie", b"_ga=; Max-Age=0")], b"", 200),
         ([HTML, (b"etag", b'"1"')], b"not found", 404),
-        ([HTML], PAGE, 500),
+        ([HTML], PAGE, 302),
     ],
 )
 @pytest.mark.parametrize("granted", [None, {}, EVERYTHING])
@@ -645,8 +645,8 @@ def test_a_site_that_places_the_settings_itself_gets_no_other(front: Front) -> N
 @pytest.mark.parametrize(
     ("method", "status", "headers"),
     [
-        ("POST", 200, []),
-        ("GET", 404, []),
+        ("PUT", 200, []),
+        ("GET", 303, []),
         ("GET", 206, [(b"content-range", b"bytes 0-9/10")]),
         ("GET", 200, [(b"content-range", b"bytes 0-9/10")]),
         ("GET", 200, [(b"content-disposition", b"attachment")]),
@@ -659,6 +659,20 @@ def test_response_that_is_not_a_whole_document_gets_no_markup(
     given = [HTML, (b"content-length", b"%d" % len(PAGE)), *headers]
     answer = passed(front, given, method=method, status=status)
     assert (answer.headers, answer.body) == (given, PAGE)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("status", [200, 201, 401, 404, 422, 500, 503])
+def test_page_of_any_status_gets_the_markup_and_stays_the_same_otherwise(
+    front: Front, method: str, status: int
+) -> None:
+    answer = passed(front, method=method, status=status)
+    for markup in (b"/consent/assets/consent.", b'id="cookie-consent"', b"site-privacy-settings"):
+        assert markup in answer.body
+    assert (b" data-form " in answer.body or b' data-form=""' in answer.body) == (method == "POST")
+    before, after = PAGE.split(b"<h1>")
+    assert answer.body.startswith(before[:20]) and answer.body.endswith(after[-14:])
+    assert after[: after.index(b"</body>")] in answer.body
 
 
 # A shared cache keeps one answer for all, so a header of one request must not decide what all others get.
@@ -678,7 +692,7 @@ def test_no_header_of_the_request_decides_what_is_a_document(
     asked = passed(front, given, body, method=method, sent=of_htmx)
     assert asked.headers == plain.headers
     assert without_submissions(asked.body) == without_submissions(plain.body)
-    assert (b"/consent/assets/" in asked.body) == (body == PAGE and method == "GET")
+    assert (b"/consent/assets/" in asked.body) == (body == PAGE and method != "HEAD")
     assert asked.values(b"content-security-policy")
 
 
@@ -759,7 +773,7 @@ def test_page_that_says_who_may_frame_it_keeps_its_own_rule(
 
 
 def test_response_without_our_markup_may_be_framed_as_before(front: Front) -> None:
-    for headers, body, status in (([JSON], b"{}", 200), ([HTML], b"<p>one", 200), ([HTML], PAGE, 404)):
+    for headers, body, status in (([JSON], b"{}", 200), ([HTML], b"<p>one", 200), ([HTML], PAGE, 302)):
         assert passed(front, headers, body, status=status).headers == headers
 
 
@@ -842,7 +856,7 @@ def test_response_that_is_not_html_gets_no_content_security_policy(guarded: Fron
         (PAGE, 200, [(b"content-disposition", b"attachment")]),
         (PAGE, 206, [(b"content-range", b"bytes 0-9/10")]),
         (b"<p>gone", 404, []),
-        (PAGE, 500, []),
+        (PAGE, 302, []),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -5,7 +5,7 @@ HTML = (b"content-type", b"text/html")
 
 
 def held(*headers: tuple[bytes, bytes]) -> HeldPage:
-    return HeldPage([HTML, *headers], Inserter(b"<HEAD>", b"<FIRST>", b"<LAST>"), confirmation=b"")
+    return HeldPage(200, [HTML, *headers], Inserter(b"<HEAD>", b"<FIRST>", b"<LAST>"), confirmation=b"")
 
 
 def test_a_page_waits_until_its_first_bytes_tell_whether_it_is_a_document() -> None:

@@ -25,7 +25,13 @@ export function renderedState() {
  */
 export function reloadPage() {
   retirePage();
-  setTimeout(() => location.reload(), Date.now() - leftAt < LEAVING ? LEAVING : 0);
+  setTimeout(loadAgain, Date.now() - leftAt < LEAVING ? LEAVING : 0);
+}
+
+/** Request the page again. To reload the answer to a form would send the form again. */
+export function loadAgain() {
+  if ("form" in tag) location.replace(location.pathname + location.search);
+  else location.reload();
 }
 
 /** Reload without delay from now on, because the visitor is not leaving. */

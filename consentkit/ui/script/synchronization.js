@@ -1,7 +1,7 @@
 // @ts-check
 // Pages that do not show the latest decision: in another tab, in a frame, from the history, or prerendered.
 import { decisionChannel, synchronize } from "./decisions.js";
-import { stayOnPage, reloadPage } from "./reload.js";
+import { loadAgain, reloadPage, stayOnPage } from "./reload.js";
 import { followState, hasNewDecision, isOutdated } from "./state.js";
 
 function reloadIfOutdated() {
@@ -22,5 +22,5 @@ addEventListener("pageshow", event => {
 const navigationEntry = performance.getEntriesByType("navigation")[0];
 if (isOutdated && /** @type {any} */ (navigationEntry)?.type == "back_forward") {
   followState("-");
-  location.reload();
+  loadAgain();
 }

@@ -32,6 +32,8 @@ interface TagData {
    * by spaces, or empty for any change.
    */
   readonly reload?: string;
+  /** Present if the page answers a form, which must not be sent again. */
+  readonly form?: string;
   /** Cookies that were dropped, for the console. */
   readonly debug?: string;
 }
