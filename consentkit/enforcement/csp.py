@@ -203,7 +203,9 @@ def _open(
             continue
         sources = _words(parts[index])[1:]
         ours = () if _allows_own(directive, sources, nonce_source) else own.get(directive, ())
-        opened = _with_sources(sources, (*ours, *vendor_origins.get(directive, ())))
+        opened = _with_sources(
+            sources, (*ours, *_effective(directive, sources, vendor_origins.get(directive, ())))
+        )
         if opened == sources:
             continue
         written = " ".join((directive, *opened))
@@ -269,9 +271,18 @@ def _blocks_any(parts: Sequence[str], origins_of: Mapping[str, Iterable[str]]) -
         index = _effective_index(directive, index_of)
         if index is not None:
             sources = _words(parts[index])[1:]
-            if _with_sources(sources, origins) != sources:
+            if _with_sources(sources, _effective(directive, sources, origins)) != sources:
                 return True
     return False
+
+
+def _effective(directive: str, sources: Iterable[str], origins: Iterable[str]) -> Iterable[str]:
+    """Return the vendors' origins that browsers heed in a source list: none for scripts next to `'strict-dynamic'`.
+
+    There a vendor's script runs because the library's script, which has the nonce, adds it (CSP Level 3, section 8.2).
+    """
+    is_script = directive in _DIRECTIVES_OF["script"]
+    return () if is_script and any(source.lower() == "'strict-dynamic'" for source in sources) else origins
 
 
 def _effective_index(directive: str, index_of: Mapping[str, int]) -> int | None:
@@ -286,8 +297,7 @@ def _with_sources(sources: list[str], more: Iterable[str]) -> list[str]:
     if "*" in present:
         return sources
     added = [source for source in dict.fromkeys(more) if not present & {source.lower(), _origin(source)}]
-    if "https:" in present:
-        added = [source for source in added if not source.startswith("https:")]
+    added = [source for source in added if f"{source.partition('://')[0]}:" not in present]
     return [source for source in sources if source.lower() != "'none'"] + added if added else sources
 
 

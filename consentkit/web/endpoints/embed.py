@@ -29,7 +29,7 @@ from consentkit.web.services import SiteServices
 __all__ = ["FRAMED_HEADERS", "EmbedEndpoint"]
 
 _POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
 FRAMED_HEADERS = (

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from consentkit.headers import own_path, proves_same_origin
+from consentkit.headers import header_values, own_path, proves_same_origin
 from consentkit.signals import gpc_json
 from consentkit.web.endpoints.answer import Answer, Endpoint, Methods
 from consentkit.web.endpoints.body import wants_html
@@ -22,7 +22,7 @@ from consentkit.web.services import GPC_PATH, SiteServices
 __all__ = ["Endpoints", "refusal"]
 
 _POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _SAFE_HEADERS = (
@@ -125,9 +125,21 @@ class Endpoints:
             allowed = [*methods, *(["HEAD"] if "GET" in methods else [])]
             raise HTTPProblem(405, headers={"allow": ", ".join(allowed)})
         if method != "GET" and not proves_same_origin(head.headers, self._site.origins):
-            site = self._manager.origins[self._manager.site][0]
-            raise HTTPProblem(403, f"This request did not come from a page of this site, which is at {site}.")
+            raise self._foreign(exchange)
         return methods[method]
+
+    def _foreign(self, exchange: Exchange) -> HTTPProblem:
+        """Return the refusal of a request from another origin, and log the remedy once."""
+        site = self._manager.origins[self._manager.site][0]
+        sent = b", ".join(header_values(exchange.head.headers, b"origin")).decode("latin-1")
+        self._site.observed_cookies.warn_once(
+            "foreign origin",
+            "A choice from %.100r was refused, because this site is at %s. If visitors reach the site there too, add that origin "
+            "to ConsentManager(origins=...).",
+            sent,
+            site,
+        )
+        return HTTPProblem(403, f"This request does not come from a page of this site, which is at {site}.")
 
     def _in_folder(self, path: str) -> Methods | None:
         folder, _, name = path[1:].partition("/")
