@@ -138,3 +138,13 @@ def test_an_embed_knows_where_the_application_is_mounted(front: Front) -> None:
     template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch") }}}}'
     frame = next(tree(answer(front, template, root_path="/app").text).iter("iframe"))
     assert frame.get("src").startswith("/app/consent/embed/youtube?")
+
+
+def test_an_embed_knows_where_the_application_is_mounted_from_the_consent_alone(front: Front) -> None:
+    template = environment().from_string(f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch") }}}}')
+
+    async def page(request: Request) -> Response:
+        return Response(template.render(consent=get_consent(request)))
+
+    found = front.client(page, root_path="/app").get("/app/page").text
+    assert next(tree(found).iter("iframe")).get("src").startswith("/app/consent/embed/youtube?")

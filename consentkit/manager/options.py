@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
@@ -26,6 +26,7 @@ log = logging.getLogger("consentkit.cookie")
 Origins = Mapping[str, str | Sequence[str]]
 
 _ORIGIN: TypeAdapter[str] = TypeAdapter(SiteOrigin)
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
@@ -87,6 +88,8 @@ def chosen_site(policy: Policy, site: str | None) -> str:
 def site_origins(policy: Policy, origins: Origins) -> dict[str, tuple[str, ...]]:
     """Return every site's origins, the canonical one first: those given, else the policy's.
 
+    A site that is given an origin on this machine also has the machine's other names, on the same port.
+
     Raises:
         UnknownSiteError: the policy has no such site.
         ConfigurationError: a value is not an origin, or is http on another host than localhost.
@@ -98,8 +101,18 @@ def site_origins(policy: Policy, origins: Origins) -> dict[str, tuple[str, ...]]
             raise ConfigurationError(
                 f"origins[{site!r}] is empty: give at least one origin, or leave the site out."
             )
-        by_site[policy.site(site).id] = tuple(_validated_origin(site, origin) for origin in listed)
+        validated = [_validated_origin(site, origin) for origin in listed]
+        by_site[policy.site(site).id] = tuple(dict.fromkeys((*validated, *_loopback_names(validated))))
     return by_site
+
+
+def _loopback_names(origins: Iterable[str]) -> Iterator[str]:
+    """Yield the other names of this machine for origins on it, because servers print one and people type another."""
+    for origin in origins:
+        for known in _LOOPBACK:
+            before, name, port = origin.partition(f"://{known}")
+            if name and (not port or port.startswith(":")):
+                yield from (f"{before}://{other}{port}" for other in _LOOPBACK)
 
 
 def _validated_origin(site: str, origin: str) -> str:

@@ -42,7 +42,12 @@ def test_site_may_be_left_out_only_if_the_policy_has_one(policy: Policy) -> None
 def test_given_origins_replace_those_of_the_policy(policy: Policy) -> None:
     origins = site_origins(policy, {"stride": ["http://stride.localhost:8000", "http://localhost:8000"]})
     assert origins == {
-        "stride": ("http://stride.localhost:8000", "http://localhost:8000"),
+        "stride": (
+            "http://stride.localhost:8000",
+            "http://localhost:8000",
+            "http://127.0.0.1:8000",
+            "http://[::1]:8000",
+        ),
         "trailhead": ("https://trailhead.example",),
     }
     assert site_origins(policy, {"stride": "https://test.stride.example"})["stride"] == (

@@ -1147,3 +1147,39 @@ def test_expiry_follows_the_managers_clock(front: Front, clock: Clock) -> None:
     with front.client() as client:
         clock.set(datetime(2027, 8, 31, 12, tzinfo=UTC))
         assert said(client.post(DECISION, json=ACCEPT))["expires_at"] == "2028-02-29T12:00:00Z"
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+@pytest.mark.parametrize("name", LOOPBACK)
+@pytest.mark.parametrize("given", LOOPBACK[:1])
+def test_names_of_this_machine_on_one_port_are_one_site(
+    make_front: Callable[..., Front], given: str, name: str
+) -> None:
+    front = make_front(origins={"stride": f"http://{given}:8000"})
+    client = front.client(base_url=f"http://{name}:8000")
+    sent = {"origin": f"http://{name}:8000", "sec-fetch-site": "same-origin"}
+    assert client.post(DECISION, json=ACCEPT, headers=sent).status_code == 200
+    for other in (f"http://{name}:8001", f"http://{name}.evil.example:8000", f"https://{name}:8000"):
+        assert client.post(DECISION, json=ACCEPT, headers=sent | {"origin": other}).status_code == 403
+
+
+def test_refused_origin_is_logged_once_with_the_remedy(
+    front: Front, client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for origin in ("http://192.168.0.7:8000", "https://other.example"):
+        refused = client.post(DECISION, json=ACCEPT, headers={"origin": origin})
+        assert refused.status_code == 403
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        "A choice from 'http://192.168.0.7:8000' was refused, because this site is at https://stride.example. If visitors "
+        "reach the site there too, add that origin to ConsentManager(origins=...)."
+    )
+
+
+def test_our_pages_name_an_icon_that_their_policy_allows(client: TestClient) -> None:
+    for path in ("/consent", "/consent/policy", "/consent/sites", "/consent/nothing"):
+        page = client.get(path, headers={"accept": "text/html"})
+        assert '<link rel="icon" href="data:,">' in page.text
+        assert "img-src 'self' data:;" in page.headers["content-security-policy"]
