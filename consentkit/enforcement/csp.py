@@ -5,8 +5,9 @@ the sources of the directive that browsers use in its place (CSP Level 3, sectio
 is restricted and nothing is added. Nonces, hashes, `'strict-dynamic'`, reporting and unknown directives stay unchanged.
 
 The banner must work under the owner's policy, because nobody could answer without it. So the directives that would block
-the library's script, style sheet, requests, forms or embeds gain the addresses of exactly these (`OwnSources`). Nothing is
-added next to `'self'`, or to the nonce that the tags carry. A `trusted-types` list gets the name of the script's policy.
+the library's script, style, requests, forms or embeds gain the sources of exactly these (`OwnSources`). Nothing is added next
+to the nonce that the tags carry, and next to `'self'` only the hash of the inline rules. A `trusted-types` list gets the name
+of the script's policy.
 """
 
 import logging
@@ -202,7 +203,7 @@ def _open(
         if index is None:
             continue
         sources = _words(parts[index])[1:]
-        ours = () if _allows_own(directive, sources, nonce_source) else own.get(directive, ())
+        ours = _missing_own(directive, sources, nonce_source, own.get(directive, ()))
         opened = _with_sources(
             sources, (*ours, *_effective(directive, sources, vendor_origins.get(directive, ())))
         )
@@ -217,15 +218,25 @@ def _open(
     return ";".join(parts)
 
 
-def _allows_own(directive: str, sources: Iterable[str], nonce_source: str | None) -> bool:
-    """Return whether a source list allows the library's own parts already, as the site's own or by their nonce."""
+def _missing_own(
+    directive: str, sources: Sequence[str], nonce_source: str | None, own: Iterable[str]
+) -> Iterable[str]:
+    """Return the sources of the library's own parts that a source list lacks.
+
+    The nonce allows all of them, `'self'` all but the hash of the inline rules. The hash is left out next to
+    `'unsafe-inline'`, which browsers would ignore because of it.
+    """
     # A list of names has no keyword 'self'.
     if directive == "trusted-types":
-        return False
-    return any(
-        source.lower() == "'self'" or (directive in _NONCE_DIRECTIVES and _same_nonce(source, nonce_source))
-        for source in sources
-    )
+        return own
+    if directive in _NONCE_DIRECTIVES and any(_same_nonce(source, nonce_source) for source in sources):
+        return ()
+    lowered = [source.lower() for source in sources]
+    if "'self'" in lowered:
+        own = [source for source in own if source.startswith("'sha256-")]
+    if "'unsafe-inline'" in lowered and not any(source.startswith(("'sha", "'nonce-")) for source in lowered):
+        own = [source for source in own if not source.startswith("'sha256-")]
+    return own
 
 
 def _same_nonce(source: str, nonce_source: str | None) -> bool:

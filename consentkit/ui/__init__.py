@@ -1,5 +1,6 @@
 """The user interface for visitors: banner, settings page, policy pages, script."""
 
+from consentkit.ui.assets import inline_style
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.embed import figure
@@ -8,4 +9,13 @@ from consentkit.ui.fragments import View
 from consentkit.ui.pages import Pages
 from consentkit.ui.script_tag import ScriptTag
 
-__all__ = ["EMBED_KINDS", "CarriedChoice", "Confirmation", "Pages", "ScriptTag", "View", "figure"]
+__all__ = [
+    "EMBED_KINDS",
+    "CarriedChoice",
+    "Confirmation",
+    "Pages",
+    "ScriptTag",
+    "View",
+    "figure",
+    "inline_style",
+]

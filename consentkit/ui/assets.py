@@ -1,5 +1,6 @@
 """The files that pages load. Their names change with their content, so that browsers may cache them for good."""
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from types import MappingProxyType
 
 from consentkit.ui.script_modules import join_modules
 
-__all__ = ["Asset", "shipped_assets"]
+__all__ = ["Asset", "inline_style", "shipped_assets"]
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
@@ -31,7 +32,7 @@ def shipped_assets() -> Mapping[str, Asset]:
     `carry.js` is a script of its own, because only one page loads it.
     """
     folder = files("consentkit.ui")
-    style_sheet = (folder / "static" / "consent.css").read_text("utf-8")
+    style_sheet = _rules("banner.css") + _rules("consent.css")
     modules = {
         path.name: path.read_text("utf-8")
         for path in (folder / "script").iterdir()
@@ -40,10 +41,26 @@ def shipped_assets() -> Mapping[str, Asset]:
     return MappingProxyType(
         {
             "carry.js": _asset("carry.js", join_modules({"main.js": modules.pop("carry.js")})),
-            "consent.css": _asset("consent.css", _tightened(style_sheet)),
+            "consent.css": _asset("consent.css", style_sheet),
             "consent.js": _asset("consent.js", join_modules(modules)),
         }
     )
+
+
+@cache
+def inline_style() -> tuple[str, str]:
+    """Return the rules for what stands in the site's own pages, and their hash as a source of a Content-Security-Policy.
+
+    They are part of the page, so that it is painted as soon as it arrives. Their hash is the same for everybody, so that it
+    serves pages in shared caches too, where a nonce cannot.
+    """
+    rules = _rules("banner.css")
+    digest = base64.b64encode(hashlib.sha256(rules.encode()).digest()).decode()
+    return rules, f"'sha256-{digest}'"
+
+
+def _rules(name: str) -> str:
+    return _tightened((files("consentkit.ui") / "static" / name).read_text("utf-8"))
 
 
 def _asset(name: str, text: str) -> Asset:

@@ -15,7 +15,7 @@ from consentkit.headers import own_path
 from consentkit.ledger import SentWords
 from consentkit.notices import Notice
 from consentkit.policy import OwnCookies, Policy
-from consentkit.ui.assets import shipped_assets
+from consentkit.ui.assets import inline_style, shipped_assets
 from consentkit.ui.banner_text import (
     combined_data_sentence,
     travel_sentence,
@@ -126,9 +126,18 @@ class Pages:
 
     # Fragments
 
-    def head(self, view: View, nonce: str | None = None) -> str:
-        """Return the style sheet's link, with the nonce of the page's Content-Security-Policy if it has one."""
-        return str(stylesheet_link(self.asset_url("consent.css", view.root_path), nonce))
+    def head(self, view: View, nonce: str | None = None, *, is_linked: bool = False) -> str:
+        """Return the rules for what is inserted into a page, inline or as a link to the style sheet.
+
+        Args:
+            view: the visitor and page.
+            nonce: of the page's Content-Security-Policy, if it has one.
+            is_linked: whether the page's policy may forbid inline rules, and cannot be changed.
+        """
+        if is_linked:
+            return str(stylesheet_link(self.asset_url("consent.css", view.root_path), nonce))
+        attribute = Markup(' nonce="{}"').format(nonce) if nonce else ""
+        return f"<style{attribute}>{inline_style()[0]}</style>"
 
     def banner(self, view: View) -> str:
         """Return the banner; see `Fragments.banner`."""

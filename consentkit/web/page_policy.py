@@ -6,7 +6,7 @@ from consentkit._bounded_cache import BoundedCache
 from consentkit.enforcement import ContentSecurityPolicy, OwnSources, nonce_of
 from consentkit.headers import RawHeaders, caching
 from consentkit.manager import ConsentManager
-from consentkit.ui import Pages
+from consentkit.ui import Pages, inline_style
 from consentkit.web.request_consent import RequestConsent
 
 __all__ = ["PagePolicy"]
@@ -46,6 +46,10 @@ class PagePolicy:
         if policies or consent is None or self._csp is None or not self._csp.takes_nonce:
             return nonce_of(policies)
         return consent.nonce
+
+    def is_fixed(self, headers: RawHeaders) -> bool:
+        """Return whether a response has a policy that is not changed, and so may forbid inline rules."""
+        return self._csp is None and bool(caching.values(headers, b"content-security-policy"))
 
     def open(
         self, headers: list[tuple[bytes, bytes]], root_path: str, consent: RequestConsent | None
@@ -101,7 +105,7 @@ class PagePolicy:
 
         own = self._own_sources[root_path] = OwnSources(
             script=at(self._pages.asset_url("consent.js")),
-            style=at(self._pages.asset_url("consent.css")),
+            style=(*at(self._pages.asset_url("consent.css")), inline_style()[1]),
             requests=(*at(prefix), *at(f"{prefix}/")),
             forms=at(f"{prefix}/"),
             embeds=at(f"{prefix}/embed/"),

@@ -219,7 +219,7 @@ class SiteServices:
         )
         shows_banner = consent is not None and self.manager.show_banner
         return Inserter(
-            (tag + pages.head(view, nonce)).encode(),
+            (tag + pages.head(view, nonce, is_linked=self.page_policy.is_fixed(headers))).encode(),
             confirmation + (pages.banner(view).encode() if shows_banner else b""),
             pages.settings(view).encode(),
             unless_class=SETTINGS_CLASS,

@@ -184,7 +184,7 @@ def test_every_template_and_custom_property_is_documented() -> None:
     page = (DOCS / "how-to/styling.md").read_text("utf-8")
     for template in (ROOT / "consentkit/ui/templates").iterdir():
         assert f"`{template.name}`" in page, template.name
-    style = (ROOT / "consentkit/ui/static/consent.css").read_text("utf-8")
+    style = "".join(path.read_text("utf-8") for path in (ROOT / "consentkit/ui/static").glob("*.css"))
     assert set(re.findall(r"var\((--consent-[a-z]+)", style)) == set(re.findall(r"(--consent-[a-z]+):", page))
 
 

@@ -323,6 +323,35 @@ def test_a_judge_of_policies_finds_nothing_grave_with_or_without_consent(policy:
         assert json.loads(found.stdout) == []
 
 
+HASH = "'sha256-AAAA='"
+
+
+@pytest.mark.parametrize(
+    ("owner", "opened"),
+    [
+        ("style-src 'self'", f"style-src 'self' {HASH}"),
+        ("default-src 'self'", f"style-src 'self' {HASH}"),
+        ("style-src 'none'", f"style-src {OWN.style[0]} {HASH}"),
+        ("style-src 'nonce-x'", "style-src 'nonce-x'"),
+        ("style-src 'self' 'nonce-y'", f"style-src 'self' 'nonce-y' {HASH}"),
+        # Next to a hash browsers ignore 'unsafe-inline', which the site's own rules may need.
+        ("style-src 'self' 'unsafe-inline'", "style-src 'self' 'unsafe-inline'"),
+        (
+            "style-src 'unsafe-inline' 'sha256-B='",
+            f"style-src 'unsafe-inline' 'sha256-B=' {OWN.style[0]} {HASH}",
+        ),
+        ("style-src 'unsafe-inline'", f"style-src 'unsafe-inline' {OWN.style[0]}"),
+        ("style-src-elem 'self'", f"style-src-elem 'self' {HASH}"),
+    ],
+)
+def test_inline_rules_are_allowed_by_the_nonce_or_by_their_hash(
+    policy: Policy, owner: str, opened: str
+) -> None:
+    own = OWN._replace(style=(*OWN.style, HASH))
+    header = ContentSecurityPolicy("img-src *", policy).merge_into(owner.encode(), NONE, own, "x").decode()
+    assert opened in header.split("; ")
+
+
 @pytest.mark.parametrize("nonce", ["", "a b", "a'; script-src *", "a\r\nx: y", "é", "a===", "="])
 def test_a_nonce_that_is_not_base64_raises(policy: Policy, nonce: str) -> None:
     with pytest.raises(ValueError, match="nonce"):

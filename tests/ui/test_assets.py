@@ -1,12 +1,14 @@
+import base64
 import hashlib
 import re
 from pathlib import Path
 
+import brotli
 import pytest
 import tinycss2
 
 import consentkit
-from consentkit.ui.assets import shipped_assets
+from consentkit.ui.assets import inline_style, shipped_assets
 from consentkit.ui.script_modules import join_modules
 
 UI = Path(consentkit.__file__).parent / "ui"
@@ -30,8 +32,16 @@ def test_script_is_the_joined_modules() -> None:
     assert shipped_assets()["consent.js"].content.decode() == join_modules(modules)
 
 
+def test_inline_rules_are_the_first_of_the_style_sheet_and_small() -> None:
+    rules, source = inline_style()
+    assert css().startswith(rules) and "</" not in rules
+    digest = base64.b64encode(hashlib.sha256(rules.encode()).digest()).decode()
+    assert source == f"'sha256-{digest}'"
+    assert len(brotli.compress(rules.encode())) <= 1280
+
+
 def test_style_sheet_has_the_rules_of_its_source_without_comments() -> None:
-    source = (UI / "static/consent.css").read_text("utf-8")
+    source = "".join((UI / "static" / name).read_text("utf-8") for name in ("banner.css", "consent.css"))
     served, written = (
         [
             node.serialize()

@@ -6,7 +6,7 @@ import pytest
 from tests.support.front import Front
 
 
-@pytest.mark.parametrize(("suffix", "budget"), [(".js", 5120), (".css", 1536)])
+@pytest.mark.parametrize(("suffix", "budget"), [(".js", 5120), (".css", 2560)])
 def test_served_files_stay_within_their_budget(front: Front, suffix: str, budget: int) -> None:
     client = front.client()
     names = [name for name in front.shared.pages.assets if name.endswith(suffix)]

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from consentkit.config import load_policy
 from consentkit.consent.model import Consent
+from consentkit.ui.assets import inline_style
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.fragments import NEXT, NEXT_QUERY, NEXT_QUOTED, SUBMISSION, fill_in, next_query
 from tests.support.told import (
@@ -235,10 +236,13 @@ def test_the_settings_link_comes_with_a_withdrawal_form_while_anything_is_grante
             assert fields(form).keys() == {"next", "notice", "language", "surface", "rendering", "submission"}
 
 
-def test_the_head_links_the_hashed_style_sheet_with_the_nonce() -> None:  # HT-04
+def test_the_head_has_the_rules_inline_or_links_them_with_the_nonce() -> None:  # HT-04
     (name,) = (name for name in PAGES.assets if name.endswith(".css"))
-    assert PAGES.head(view(undecided())) == f'<link rel="stylesheet" href="/consent/assets/{name}">'
-    assert PAGES.head(view(undecided()), 'a"b').endswith(' nonce="a&#34;b">')
+    rules, _ = inline_style()
+    assert PAGES.head(view(undecided())) == f"<style>{rules}</style>"
+    assert PAGES.head(view(undecided()), 'a"b') == f'<style nonce="a&#34;b">{rules}</style>'
+    linked = PAGES.head(view(undecided()), 'a"b', is_linked=True)
+    assert linked == f'<link rel="stylesheet" href="/consent/assets/{name}" nonce="a&#34;b">'
     assert PAGES.asset_url("consent.css", "/app") == f"/app/consent/assets/{name}"
     assert PAGES.assets[name][0] == "text/css; charset=utf-8"
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from consentkit import Ledger
 from consentkit.headers import COOKIE_BYTES_READ, caching
 from consentkit.notices.notice import Notice
+from consentkit.ui import inline_style
 from consentkit.web import Exchange, RequestHead
 from consentkit.web.held_page import LONGEST_DOUBT
 from consentkit.web.request_consent import RequestConsent
@@ -602,7 +603,10 @@ def test_a_document_gets_a_banner_first_and_a_settings_link_last(front: Front) -
     answer = passed(front, path="/stretching?page=2")
     page = tree(answer.text)
     body = page.find("body")
-    assert page.find("head/link").get("href") == front.shared.pages.asset_url("consent.css")
+    assert page.find("head/script").get("defer") == "" and page.find("head/style").text == inline_style()[0]
+    own = [HTML, (b"content-security-policy", b"style-src 'self'")]
+    linked = tree(passed(front, own).text).find("head/link")
+    assert linked.get("href") == front.shared.pages.asset_url("consent.css")
     assert page.find("head")[-1].tag == "title"
     assert body[0].get("id") == "cookie-consent"
     assert body[-1].find("a[@class='site-privacy-settings']").get("href") == "/consent"

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from consentkit.errors import ConfigurationError
+from consentkit.ui import inline_style
 from tests.support.front import DOCUMENT, ORIGIN, Front
 from tests.support.told import tree
 
@@ -63,7 +64,7 @@ def test_policy_gains_the_addresses_of_our_own_parts_alone(make_front: Make, roo
         "default-src 'none'",
         f"script-src 'sha256-AAAA=' {asset['consent.js']}",
         f"form-action https://shop.example {pages}/",
-        f"style-src {asset['consent.css']}",
+        f"style-src {asset['consent.css']} {inline_style()[1]}",
         f"connect-src {pages} {pages}/",
         f"frame-src {pages}/embed/",
     ]
@@ -133,7 +134,7 @@ def test_each_answer_has_a_nonce_of_its_own_which_handlers_and_our_tags_share(ma
         assert answer.headers[CSP].count(f"'nonce-{nonce}'") == 2
     assert first.headers[CSP] != second.headers[CSP]
     tags = [element for element in tree(client.get("/page").text).iter() if element.get("nonce")]
-    assert [element.tag for element in tags] == ["script", "link"]
+    assert [element.tag for element in tags] == ["script", "style"]
 
 
 # Public pages: the same for everybody, so the script alone holds there

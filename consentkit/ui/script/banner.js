@@ -5,7 +5,7 @@ import { tag } from "./script_tag.js";
 import { fetchFragment } from "./server.js";
 
 // The page leaves as much space at its end as the banner takes, which is none where a filter of the browser hides it.
-const bannerSize = new ResizeObserver(() => document.documentElement.style.setProperty("--consent-space",
+const bannerSize = new ResizeObserver(() => document.documentElement.style.setProperty("--cookie-consent-height",
   findBanner()?.offsetHeight + "px"));
 
 function findBanner() {

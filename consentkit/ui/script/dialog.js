@@ -1,6 +1,6 @@
 // @ts-check
 // The preference centre in a dialog, opened by the links that would lead to its page.
-import { baseUrl } from "./script_tag.js";
+import { baseUrl, nonce } from "./script_tag.js";
 import { request, returnQuery } from "./server.js";
 import { trustedTypesPolicy } from "./trusted_types.js";
 
@@ -21,11 +21,17 @@ export async function openPreferences(opener = document.activeElement) {
   if (openDialog?.isConnected) return;
   const html = await (await request(returnQuery)).text();
   const dialog = openDialog = buildDialog(html);
+  // The page has only the rules for its own parts.
+  const styled = new Promise(resolve => {
+    /** @type {HTMLLinkElement} */ (dialog.querySelector("link")).onload = resolve;
+    setTimeout(resolve, 1e3);
+  });
   dialog.onclose = () => {
     dialog.remove();
     if (opener?.isConnected) /** @type {HTMLElement} */ (opener).focus();
   };
   document.body.append(dialog);
+  await styled;
   dialog.showModal();
 }
 
@@ -43,7 +49,9 @@ function buildDialog(html) {
   const box = document.createElement("div");
   Object.assign(dialog, { className: "consent-page", lang, dir });
   dialog.setAttribute("aria-labelledby", title.id = "cookie-consent-title");
-  box.append(backLink, ...main.childNodes);
+  const link = /** @type {HTMLLinkElement} */ (page.querySelector("link[rel=stylesheet]"));
+  link.nonce = nonce;
+  box.append(link, backLink, ...main.childNodes);
   dialog.append(box);
   backLink.onclick = event => {
     event.preventDefault();
