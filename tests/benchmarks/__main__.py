@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
-from tests.benchmarks import decisions, handoff, imports, ledger, over_http, visits
+from tests.benchmarks import banner, decisions, handoff, imports, ledger, over_http, visits
 from tests.benchmarks.counting import count_instructions, has_valgrind, time_differences
 from tests.benchmarks.table import Row, show
 
@@ -99,6 +99,11 @@ def measure_handoff(options: argparse.Namespace) -> bool:
     return handoff.main(["--rounds", str(min(options.rounds, 7))]) == 0
 
 
+def measure_banner(options: argparse.Namespace) -> bool:
+    """First paint and layout shift in Chromium."""
+    return banner.measure(rounds=min(options.rounds, 9))
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "visits": measure_visits,
     "http": measure_http,
@@ -106,6 +111,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "ledger": measure_ledger,
     "decisions": measure_decisions,
     "handoff": measure_handoff,
+    "banner": measure_banner,
 }
 
 
