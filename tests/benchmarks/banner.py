@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -70,7 +71,8 @@ def variants() -> Iterator[dict[str, str]]:
         origins={"stride": origin},
     )
     try:
-        with serving(bare) as without, serving(ConsentMiddleware(app, manager), port=port):
+        ours = GZipMiddleware(ConsentMiddleware(app, manager))
+        with serving(GZipMiddleware(bare)) as without, serving(ours, port=port):
             yield {
                 WITHOUT: without,
                 "banner in the page": f"{origin}/private",

@@ -302,6 +302,19 @@ def test_banner_causes_no_layout_shift(site: Site, page: "Page", headers: dict[s
     assert page.evaluate("window['layout-shift'] || 0") == 0
 
 
+def test_banner_that_arrives_in_parts_is_shown_once_it_is_whole(site: Site, page: "Page") -> None:
+    page.goto(site.put(""))
+    banner = page.locator("#cookie-consent")
+    expect(banner).to_be_visible()
+    # The parser has not closed an element that nothing follows.
+    page.evaluate(
+        "while (document.querySelector('#cookie-consent + *')) document.querySelector('#cookie-consent + *').remove()"
+    )
+    expect(banner).to_be_hidden()
+    page.evaluate("document.body.append(document.createElement('main'))")
+    expect(banner).to_be_visible()
+
+
 # Between two gated scripts the browser can answer the visitor, however slow the scripts are.
 def test_script_yields_to_the_browser_before_each_gated_script(site: Site, page: "Page") -> None:
     watch = """<script>window.log = []; const pause = scheduler.yield.bind(scheduler);
