@@ -204,7 +204,7 @@ def test_a_browser_asks_remembers_and_withdraws(
     page.get_by_role("button", name="Reject all").click()
     expect(banner).to_have_count(0)
     assert {cookie["name"] for cookie in page.context.cookies()} == {"consent", "consent-state"}
-    page.get_by_role("link", name="Cookie settings").click()
+    page.locator("a.site-privacy-settings").click()
     page.get_by_role("button", name="Accept all").click()
     page.wait_for_url(f"{shop}/")
     page.get_by_role("button", name="Withdraw consent").click()
