@@ -71,7 +71,14 @@ class ConsentExtension(Extension):
 
 @pass_context
 def consent_embed(
-    context: Context, vendor: str, url: str, *, title: str, link: str | None = None, kind: str = "content"
+    context: Context,
+    vendor: str,
+    url: str,
+    *,
+    title: str,
+    link: str | None = None,
+    kind: str = "content",
+    poster: str = "",
 ) -> Markup:
     """Return the markup of a frame with a placeholder, which shows the vendor's content once it is allowed.
 
@@ -79,16 +86,18 @@ def consent_embed(
         context: of the template.
         vendor: id of the third party.
         url: address of the content, within the vendor's frame origins.
-        title: what the content is. It names the frame for screen readers, and is the text of the plain link below.
+        title: what the content is. It names the frame, and is the heading of the placeholder and the plain link below.
         link: where the plain link leads; None for `url`.
         kind: what is embedded, for the words of the placeholder: `video`, `audio`, `map`, `post`, `comments` or `content`.
+        poster: path of a picture on this site, such as `/static/stretch.jpg`, that the placeholder shows; empty for none.
 
     Raises:
         UnknownVendorError: the policy has no such vendor.
-        ConfigurationError: the address is not within the vendor's frame origins, or there is no such kind.
+        ConfigurationError: the address is not within the vendor's frame origins, there is no such kind, or the poster is not a
+            path.
         MissingMiddlewareError: the template's context has no consent.
     """
-    return embed(_consent_in(context), vendor, url, title=title, link=link, kind=kind)
+    return embed(_consent_in(context), vendor, url, title=title, link=link, kind=kind, poster=poster)
 
 
 def embed(
@@ -99,6 +108,7 @@ def embed(
     title: str,
     link: str | None = None,
     kind: str = "content",
+    poster: str = "",
 ) -> Markup:
     """Return the markup of a frame with a placeholder, for pages that Jinja2 does not render.
 
@@ -107,7 +117,8 @@ def embed(
 
     Raises:
         UnknownVendorError: the policy has no such vendor.
-        ConfigurationError: the address is not within the vendor's frame origins, or there is no such kind.
+        ConfigurationError: the address is not within the vendor's frame origins, there is no such kind, or the poster is not a
+            path.
     """
     manager, head = manager_of(consent), head_of(consent)
     declared = manager.policy.vendor(vendor)
@@ -120,9 +131,25 @@ def embed(
         raise ConfigurationError(
             f"consent_embed: there is no kind {kind!r}: use one of {', '.join(EMBED_KINDS)}, or leave it out."
         )
-    base = own_path(head.root_path, manager.prefix)
-    signature = EmbedSigner(manager).sign(vendor, url)
-    return figure(vendor, url, title, signature=signature, base=base, page=head.target, link=link, kind=kind)
+    _check_poster(poster)
+    return figure(
+        vendor,
+        url,
+        title,
+        signature=EmbedSigner(manager).sign(vendor, url, title=title, poster=poster),
+        base=own_path(head.root_path, manager.prefix),
+        page=head.target,
+        link=link,
+        kind=kind,
+        poster=poster,
+    )
+
+
+def _check_poster(poster: str) -> None:
+    if poster and (not poster.startswith("/") or poster.startswith("//")):
+        raise ConfigurationError(
+            f"consent_embed: poster = {poster!r} is not a path on this site: write it like '/static/stretch.jpg'."
+        )
 
 
 def _consent_in(context: Context) -> RequestConsent:

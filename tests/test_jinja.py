@@ -14,8 +14,8 @@ from consentkit.errors import (
     UnknownCategoryError,
     UnknownVendorError,
 )
-from tests.support.embeds import embed_signature
-from tests.support.front import KEY, Front, set_cookies
+from consentkit.web import EmbedSigner
+from tests.support.front import Front, set_cookies
 from tests.support.told import tree
 
 VIDEO = "https://www.youtube-nocookie.com/embed/abc"
@@ -106,8 +106,22 @@ def test_an_embed_is_the_same_for_everybody_and_may_be_cached(front: Front) -> N
     frame = next(tree(texts[0].text).iter("iframe"))
     assert frame.get("src").startswith("/consent/embed/youtube?u=https%3A%2F%2Fwww.youtube-nocookie.com")
     assert "next=%2Fpage%3Fpart%3D2%23consent-embed-" in frame.get("src")
-    signature = parse_qs(urlsplit(frame.get("src")).query)["s"]
-    assert signature == [embed_signature("youtube", VIDEO, key=KEY)]
+    (signature,) = parse_qs(urlsplit(frame.get("src")).query)["s"]
+    signer = EmbedSigner(front.manager)
+    assert signer.is_signed("youtube", VIDEO, signature, title="Stretch")
+    # Nobody can make a link that shows another title or picture under the site's address.
+    assert not signer.is_signed("youtube", VIDEO, signature, title="Stretched")
+    assert not signer.is_signed("youtube", VIDEO, signature, title="Stretch", poster="/x.jpg")
+
+
+def test_a_poster_is_a_path_on_the_site(front: Front) -> None:
+    template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch", poster="%s") }}}}'
+    frame = next(tree(answer(front, template % "/static/a.jpg").text).iter("iframe"))
+    page = front.client().get(str(frame.get("src"))).text
+    assert [image.get("src") for image in tree(page).iter("img")] == ["/static/a.jpg"]
+    for poster in ("https://elsewhere.example/a.jpg", "//elsewhere.example/a.jpg", "a.jpg"):
+        with pytest.raises(ConfigurationError, match=r"like '/static/stretch\.jpg'"):
+            answer(front, template % poster)
 
 
 def test_the_address_that_an_embed_writes_loads_and_no_other_of_that_vendor(front: Front) -> None:

@@ -1,11 +1,14 @@
 """Take pictures of other consent tools, as npm has them, with the content of the example magazine.
 
-`python tools/peers.py FOLDER`: FOLDER has their packages in `node_modules`, installed by
-`npm i @c15t/react klaro orejime vanilla-cookieconsent govuk-frontend react react-dom esbuild`.
+FOLDER has their packages in `node_modules`:
+
+    cp tools/peers/c15t.jsx FOLDER && cd FOLDER
+    npm i @c15t/react klaro orejime vanilla-cookieconsent govuk-frontend react react-dom esbuild
+    npx esbuild c15t.jsx --bundle --minify --define:process.env.NODE_ENV='"production"' --outfile=c15t.bundle.js
+    PYTHONPATH=. python tools/peers.py FOLDER
 """
 
 import shutil
-import subprocess
 import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -44,12 +47,6 @@ def main(folder: Path) -> None:
     """Copy the pages to the packages, serve both, and take the pictures into `folder/pictures`."""
     for path in PAGES.iterdir():
         shutil.copy(path, folder)
-    subprocess.run(
-        [folder / "node_modules/.bin/esbuild", "c15t.jsx", "--bundle", "--outfile=c15t.bundle.js"]
-        + ["--minify", "--log-level=error", '--define:process.env.NODE_ENV="production"'],
-        cwd=folder,
-        check=True,
-    )
     pictures = folder / "pictures"
     pictures.mkdir(exist_ok=True)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))

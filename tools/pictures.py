@@ -28,7 +28,7 @@ def take(browser: Browser, scheme: str) -> None:
     for name, path, shown in (
         ("banner", "/articles/hamstrings", "#cookie-consent"),
         ("preferences", "/consent", "main form"),
-        ("policy", "/consent/policy#vendor-google-analytics", "#vendor-google-analytics"),
+        ("policy", "/consent/policy", ".consent-contents"),
     ):
         page.goto(ADDRESS + path, wait_until="networkidle")
         page.wait_for_selector(shown)

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Engine
 
 from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys
 from consentkit.ledger import Ledger, Record
+from consentkit.manager.appearance import Appearance, Layout, Position
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.delivery import Delivery
 from consentkit.manager.listeners import Listener, Listeners
@@ -55,6 +56,9 @@ class ConsentManager:
         strict: whether cookies that the policy does not declare are dropped too.
         csp: the site's Content-Security-Policy, opened for the vendors that a visitor allowed.
         banner: whether the banner is put into pages.
+        layout: of the banner: "bar", the whole width; "card", in a corner; "dialog", in the middle. None blocks the page.
+        position: of a bar, "bottom" or "top"; of a card, "end" or "start" of the lower edge; None for the first of them.
+        logo: path of the site's logo, for the library's pages.
         debug: whether dropped cookies are shown in the browser's console.
         private_key: of this site, for the hand-off between sites.
         spool: directory for records that wait for the ledger, so that they survive a restart.
@@ -93,6 +97,9 @@ class ConsentManager:
         strict: bool = False,
         csp: str | None = None,
         banner: bool = True,
+        layout: Layout = "bar",
+        position: Position | None = None,
+        logo: str | None = None,
         debug: bool = False,
         private_key: str | None = None,
         spool: str | Path | None = None,
@@ -103,10 +110,9 @@ class ConsentManager:
     ) -> None:
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
-        self.private_key = private_key
+        self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
         self.templates, self.locales, self.observed = _path(templates), _path(locales), _path(observed)
-        self.stylesheets = tuple(stylesheets)
-        self.site = chosen_site(policy, site)
+        self.site, self.stylesheets = chosen_site(policy, site), tuple(stylesheets)
         self.origins = site_origins(policy, origins or {})
         canonical = self.origins[self.site][0]
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))

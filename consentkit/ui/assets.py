@@ -43,6 +43,9 @@ def shipped_assets() -> Mapping[str, Asset]:
             "carry.js": _asset("carry.js", join_modules({"main.js": modules.pop("carry.js")})),
             "consent.css": _asset("consent.css", style_sheet),
             "consent.js": _asset("consent.js", join_modules(modules)),
+            "policy.js": _asset(
+                "policy.js", _without_comments((folder / "static" / "policy.js").read_text("utf-8"))
+            ),
         }
     )
 
@@ -76,3 +79,9 @@ def _tightened(css: str) -> str:
     css = re.sub(r"\s+", " ", css)
     css = re.sub(r" ?([{};,]) ?", r"\1", css)
     return css.replace(": ", ":").replace(";}", "}").strip()
+
+
+def _without_comments(script: str) -> str:
+    """Drop the lines of a script that are comments, and the space at the beginning of lines."""
+    lines = (line.strip() for line in script.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))

@@ -10,7 +10,7 @@ from consentkit.ui.disclosure import Row
 from consentkit.ui.i18n import N_, NN_, DurationForms
 from consentkit.ui.rendering import Rendering
 
-__all__ = ["change_sentences"]
+__all__ = ["change_marks", "change_sentences"]
 
 # Placeholders stand for names: `controller`, `vendor`, `tracker` (of a cookie) and `purpose` (the owner's name of a category).
 # `old` and `new` are the fact before and after the change.
@@ -164,3 +164,22 @@ def _shown(change: Change, value: object, rendering: Rendering) -> object:
 
 def _row(rows: Iterable[Row], row_id: str | None) -> Row | None:
     return next((row for row in rows if row["id"] == row_id), None)
+
+
+def change_marks(changes: Iterable[Change], rendering: Rendering) -> dict[tuple[str, str], str]:
+    """Return a word for each category and vendor that is new, or changed so that the site asks again.
+
+    The keys are pairs such as `("vendor", "youtube")`.
+    """
+    changed = rendering.translator.pgettext("mark on a purpose or third party", "Changed")
+    new = rendering.translator.pgettext("mark on a purpose or third party", "New")
+    marks: dict[tuple[str, str], str] = {}
+    for change in changes:
+        if not change.asks:
+            continue
+        for kind, row_id in (("category", change.category), ("vendor", change.vendor)):
+            if row_id is not None:
+                marks.setdefault((kind, row_id), changed)
+        if change.verb == "added" and change.thing in ("category", "vendor"):
+            marks[change.thing, change.name] = new
+    return marks

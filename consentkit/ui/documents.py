@@ -29,6 +29,7 @@ class Documents:
         ids: the ids of the words that were sent.
         own_stylesheet: address of the library's style sheet below the prefix.
         stylesheets: addresses of the site's own style sheets.
+        logo: path of the site's logo, or None.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Documents:
         ids: RenderingIds,
         own_stylesheet: str,
         stylesheets: Iterable[str],
+        logo: str | None = None,
     ) -> None:
         self._site = policy.site(site)
         self._sites = len(policy.sites)
@@ -51,6 +53,7 @@ class Documents:
         self._ids = ids
         self._own_stylesheet = own_stylesheet
         self._stylesheets = tuple(stylesheets)
+        self._logo = logo
 
     def render(
         self,
@@ -140,6 +143,7 @@ class Documents:
         return {
             "site": self._site,
             "sites": self._sites,
+            "logo": self._logo,
             "head": Markup("\n").join((*map(stylesheet_link, (own, *self._stylesheets)), more_head)).strip(),
             "granted": granted,
             "here": here,

@@ -104,6 +104,7 @@ class Fragments:
         prefix: where the library answers, without the root path.
         partners: the sites that a choice can be fetched from.
         ids: the ids of what is rendered, for forms.
+        place: the banner's classes for its layout and position.
     """
 
     def __init__(
@@ -114,6 +115,8 @@ class Fragments:
         prefix: str,
         partners: Sequence[Site],
         ids: RenderingIds,
+        *,
+        place: str,
     ) -> None:
         self._policy = policy
         self._digest = digest
@@ -121,6 +124,7 @@ class Fragments:
         self._prefix = prefix
         self._partners = partners
         self._ids = ids
+        self._place = place
         self._cached_banner = lru_cache(maxsize=256)(self._render_banner)
         self._cached_settings = lru_cache(maxsize=256)(self._render_settings)
 
@@ -196,7 +200,13 @@ class Fragments:
         )
         variant = (asking, changes, gpc, bool(ends))
         rendering_id = self._ids.id_of(
-            "banner", "banner.html", language, variant, first=recorded, handoff=self._partners
+            "banner",
+            "banner.html",
+            language,
+            variant,
+            first=recorded,
+            place=self._place,
+            handoff=self._partners,
         )
         return rendering.render(
             "banner.html",
@@ -208,6 +218,7 @@ class Fragments:
             submission=SUBMISSION,
             rendering=rendering_id,
             first=first,
+            place=self._place,
             handoff=self._partners,
         )
 

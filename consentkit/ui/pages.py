@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from consentkit.headers import own_path
 from consentkit.ledger import SentWords
+from consentkit.manager import Appearance
 from consentkit.notices import Notice
 from consentkit.policy import OwnCookies, Policy
 from consentkit.ui.assets import inline_style, shipped_assets
@@ -25,7 +26,7 @@ from consentkit.ui.banner_text import (
     without_answers,
 )
 from consentkit.ui.carry_text import CarriedChoice, carrying
-from consentkit.ui.change_text import change_sentences
+from consentkit.ui.change_text import change_marks, change_sentences
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.disclosure import Row
 from consentkit.ui.documents import Documents
@@ -37,6 +38,8 @@ from consentkit.ui.rendering_ids import RenderingIds
 from consentkit.ui.site_links import SiteLinks, without_state
 
 __all__ = ["Pages", "View"]
+
+_DEFAULT_APPEARANCE = Appearance()
 
 
 class Pages:
@@ -58,6 +61,7 @@ class Pages:
         records: whether choices are recorded, which the cookie policy describes.
         stylesheets: addresses of the site's own style sheets for these documents, loaded after the library's.
         sent: called with words that are rendered for the first time, and returns whether they will be stored.
+        appearance: how the banner is laid out, and the logo of the documents.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Pages:
         stylesheets: Iterable[str] = (),
         records: bool = True,
         sent: Callable[[SentWords], bool] = lambda words: True,
+        appearance: Appearance = _DEFAULT_APPEARANCE,
     ) -> None:
         """Prepare the texts of every language.
 
@@ -107,7 +112,13 @@ class Pages:
         )
         ids = RenderingIds(self._renderings, notice.digest, site, sent)
         self._fragments = Fragments(
-            policy, notice.digest, self._renderings, prefix, self._links.partners, ids
+            policy,
+            notice.digest,
+            self._renderings,
+            prefix,
+            self._links.partners,
+            ids,
+            place=appearance.banner_classes,
         )
         self._assets = shipped_assets()
         self.assets: dict[str, tuple[str, bytes]] = {
@@ -122,6 +133,7 @@ class Pages:
             ids=ids,
             own_stylesheet=f"assets/{self._assets['consent.css'].hashed_name}",
             stylesheets=stylesheets,
+            logo=appearance.logo,
         )
 
     # Fragments
@@ -159,20 +171,24 @@ class Pages:
         consent = view.consent
         state, news = visitor_status(consent, rendering), change_sentences(consent.changes, rendering)
         categories = [with_answers(row, rendering, consent) for row in rendering.policy["categories"]]
+        marks = change_marks(consent.changes, rendering)
         is_new, carry = consent.decision is None, self._links.button(rendering, view)
         return self._documents.render_stored(
             "preferences.html",
             view,
             here="",
             surface="preferences",
-            variant=(news, tuple(state) if is_new else None, carry is not None),
+            variant=(news, tuple(marks.items()), tuple(state) if is_new else None, carry is not None),
             recorded={
+                "decided": False,
                 "state": state if is_new else ["{answer}"],
                 "categories": [without_answers(row) for row in categories],
                 "carry": without_state(carry),
             },
             state=state,
             news=news,
+            marks=marks,
+            decided=consent.status.decided,
             validity=validity_sentence(rendering),
             travel=travel_sentence(rendering, travels=bool(self._links.partners)),
             categories=categories,
@@ -188,6 +204,8 @@ class Pages:
             here="/policy",
             surface="policy",
             variant=self._links.carries_choice(view),
+            recorded={"search_script": "{script}"},
+            search_script=self.asset_url("policy.js", view.root_path),
             policy=rendering.policy,
             records=self._records,
             **self._site_list(rendering, view),
@@ -266,6 +284,8 @@ class Pages:
         vendor: str,
         *,
         kind: str,
+        title: str,
+        poster: str,
         address: str,
         again: Callable[[str], str],
         shown: bool,
@@ -278,6 +298,8 @@ class Pages:
             view: the visitor, and the page around the frame.
             vendor: id of the vendor.
             kind: what the content is, as in `EMBED_KINDS`; anything else counts as "content".
+            title: of the content; empty for the vendor's name.
+            poster: path of the placeholder's picture; empty for none.
             address: of the content.
             again: returns the address of "load once" for the id of the placeholder's rendering.
             shown: whether the vendor's frame is shown.
@@ -290,6 +312,8 @@ class Pages:
         stand_ins: dict[str, Any] = {
             "address": "{address}",
             "again": "{again}",
+            "title": "{title}",
+            "poster": "",
             "script": Markup(),
             "shown": False,
         }
@@ -306,6 +330,8 @@ class Pages:
             rendering=rendering_id,
             vendor=row,
             text=text,
+            title=title or row["name"],
+            poster=poster,
             address=address,
             again=again(rendering_id),
             shown=shown,

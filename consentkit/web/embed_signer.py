@@ -1,6 +1,7 @@
 """Signatures of embeds: which addresses the site's pages embed, and which content a visitor loaded once."""
 
 import re
+from urllib.parse import urlencode
 
 from consentkit.consent import signer
 from consentkit.manager import ConsentManager
@@ -23,16 +24,18 @@ class EmbedSigner:
         self._addresses = signer(keys, f"consentkit.embed-address.v1|{site}")
         self._tokens = signer(keys, f"consentkit.embed.v1|{site}")
 
-    def sign(self, vendor: str, address: str) -> str:
-        """Return the signature of an address that a page embeds.
+    def sign(self, vendor: str, address: str, *, title: str = "", poster: str = "") -> str:
+        """Return the signature of an address that a page embeds, and of what its placeholder shows.
 
         It is the same for every visitor and at any time, so that the page can be cached.
         """
-        return self._addresses.get_signature(_content(vendor, address)).decode()
+        return self._addresses.get_signature(_content(vendor, address, title, poster)).decode()
 
-    def is_signed(self, vendor: str, address: str, signature: str) -> bool:
-        """Return whether a page of this site embeds an address of a vendor."""
-        return self._addresses.verify_signature(_content(vendor, address), signature)
+    def is_signed(
+        self, vendor: str, address: str, signature: str, *, title: str = "", poster: str = ""
+    ) -> bool:
+        """Return whether a page of this site embeds an address of a vendor under this title and picture."""
+        return self._addresses.verify_signature(_content(vendor, address, title, poster), signature)
 
     def token(self, vendor: str, address: str) -> str:
         """Return a token that shows a vendor's content for one minute."""
@@ -47,8 +50,9 @@ class EmbedSigner:
         return self._tokens.verify_signature(_claim(match[1], vendor, address), match[2])
 
 
-def _content(vendor: str, address: str) -> bytes:
-    return f"{vendor}|{address}".encode()
+def _content(vendor: str, address: str, title: str, poster: str) -> bytes:
+    shown = urlencode([(name, text) for name, text in (("title", title), ("poster", poster)) if text])
+    return (f"{vendor}|{address}" + ("\0" + shown if shown else "")).encode()
 
 
 def _claim(until: int | str, vendor: str, address: str) -> bytes:

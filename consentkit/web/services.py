@@ -334,6 +334,7 @@ def _pages_of(manager: ConsentManager, handoff: Handoff | None) -> Pages:
         templates=manager.templates,
         locales=manager.locales,
         stylesheets=manager.stylesheets,
+        appearance=manager.appearance,
         records=manager.ledger is not None,
         sent=manager.recorder.renderings.add,
     )

@@ -61,7 +61,8 @@ def test_style_sheet_has_the_rules_of_its_source_without_comments() -> None:
 
 
 @pytest.mark.parametrize(
-    "physical", ["margin-left", "margin-right", "padding-left", "padding-right", "text-align:left", "float"]
+    "physical",
+    ["margin-left", "margin-right", "padding-left", "padding-right", "text-align:left", "float:left"],
 )
 def test_style_sheet_has_no_physical_directions(physical: str) -> None:
     assert physical not in css()

@@ -36,7 +36,10 @@ PAGES = pages(POLICY)
 
 def test_the_banner_has_accept_and_reject_in_one_form_and_a_settings_link() -> None:  # UI-01, UI-04, UI-10
     section = tree(PAGES.banner(view(undecided()))).find("body/section")
-    assert (section.get("id"), section.get("class")) == ("cookie-consent", "cookie-consent")
+    assert (section.get("id"), section.get("class")) == (
+        "cookie-consent",
+        "cookie-consent cookie-consent-bar cookie-consent-bottom",
+    )
     assert section.get("aria-label") == "Cookie consent"
     assert section.get("aria-modal") is section.get("role") is None  # AX-01
     (form,) = section.iter("form")

@@ -1,6 +1,6 @@
 """What only a browser knows of the pages: sizes, colours, order of focus, and what axe-core finds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,9 +9,10 @@ from consentkit.consent.model import Consent
 from consentkit.ui.confirmation import Confirmation
 from tests.support.told import OPTIONAL, consent, decision, pages, policy_of, rows, view
 from tests.support.walking import open_details, violations
+from tests.ui.conftest import ADDRESS, Show
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Page
 
 POLICY = policy_of(
     categories=rows("categories", social={"honours_gpc": False}),
@@ -23,8 +24,6 @@ GIVEN = consent(POLICY, decision(POLICY, OPTIONAL, {"youtube": False}))
 BROUGHT = Confirmation(event="brought", about="trailhead")
 OLD = policy_of(vendors=rows("vendors", adhub={"profiling": False}))
 AGAIN = consent(policy_of(), decision(OLD), earlier=(OLD,))
-ADDRESS = "http://stride.test/"
-Show = Callable[..., "Page"]
 
 ARTICLE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>Hamstrings</title>
@@ -57,32 +56,6 @@ STATES: dict[str, Callable[[str], str]] = {
     "error": lambda language: PAGES.error(view(UNDECIDED, language), 503),
     "needs consent": lambda language: PAGES.needs_consent(view(UNDECIDED, language), "social", "youtube"),
 }
-
-
-@pytest.fixture(scope="module")
-def show(chromium: "Browser") -> Iterator[Show]:
-    """`show(html, width=320, color_scheme="dark", ...)` loads a document with its style sheet; one page serves all tests."""
-    document = ""
-
-    def answer(route: "Route") -> None:
-        name = route.request.url.rsplit("/", 1)[1]
-        kind, body = PAGES.assets.get(name, ("text/html; charset=utf-8", document.encode()))
-        route.fulfill(body=body, content_type=kind)
-
-    context = chromium.new_context()
-    page = context.new_page()
-    page.route("**/*", answer)
-
-    def load(html: str, *, width: int = 1280, height: int = 720, **media: Any) -> "Page":
-        nonlocal document
-        document = html
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(**({"media": "screen", "color_scheme": "light", "forced_colors": "none"} | media))
-        page.goto(ADDRESS)
-        return page
-
-    yield load
-    context.close()
 
 
 def overflow(page: "Page") -> int:
@@ -150,15 +123,6 @@ def test_reject_has_the_style_and_size_of_accept_and_is_within_three_tab_stops(
     assert "cookie-consent-reject-all" in reached
 
 
-def test_the_buttons_stay_visible_while_the_text_scrolls(show: Show) -> None:  # AX-06
-    page = show(article(UNDECIDED, "nl"), width=320, height=640)
-    for which in ("accept", "reject"):
-        box = page.locator(f"#cookie-consent-{which}-all").bounding_box()
-        assert box and box["y"] + box["height"] <= 640
-    banner = page.locator("#cookie-consent").bounding_box()
-    assert banner and banner["height"] <= 321
-
-
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (320, 640)])
 def test_no_focused_link_is_covered_by_the_banner(show: Show, width: int, height: int) -> None:  # AX-03
     page = show(article(UNDECIDED), width=width, height=height)
@@ -207,7 +171,7 @@ def test_print_has_the_policy_without_banner_and_footer(show: Show) -> None:
     assert not page.locator("footer").is_visible()
     assert page.locator("h1").is_visible()
     kept = page.evaluate(
-        """() => ["h2", "h3", "tr", "[id^=vendor]"].map(one => {
+        """() => ["h2", "h3", "tr", "details.consent-row"].map(one => {
             const style = getComputedStyle(document.querySelector(`main ${one}`));
             return [one, style.breakAfter, style.breakInside];
         })"""
@@ -216,7 +180,7 @@ def test_print_has_the_policy_without_banner_and_footer(show: Show) -> None:
         ["h2", "avoid", "auto"],
         ["h3", "avoid", "auto"],
         ["tr", "auto", "avoid"],
-        ["[id^=vendor]", "auto", "avoid"],
+        ["details.consent-row", "auto", "avoid"],
     ]
     assert page.locator("main").evaluate("one => parseFloat(getComputedStyle(one).fontSize)") < 14
 

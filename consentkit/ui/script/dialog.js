@@ -41,22 +41,20 @@ export async function openPreferences(opener = document.activeElement) {
  */
 function buildDialog(html) {
   const page = new DOMParser().parseFromString(trustedTypesPolicy.createHTML(html), "text/html");
-  const title = /** @type {HTMLElement} */ (page.querySelector("h1"));
-  const backLink = /** @type {HTMLElement} */ (page.querySelector("header a"));
-  const main = /** @type {HTMLElement} */ (page.querySelector("main"));
+  const main = /** @type {HTMLElement} */ (page.querySelector(".consent-main"));
+  const title = /** @type {HTMLElement} */ (main.querySelector("h1"));
+  const closeForm = /** @type {HTMLElement} */ (main.querySelector(".consent-close"));
   const { lang, dir } = page.documentElement;
   const dialog = document.createElement("dialog");
   const box = document.createElement("div");
+  box.className = main.className;
   Object.assign(dialog, { className: "consent-page", lang, dir });
   dialog.setAttribute("aria-labelledby", title.id = "cookie-consent-title");
   const link = /** @type {HTMLLinkElement} */ (page.querySelector("link[rel=stylesheet]"));
   link.nonce = nonce;
-  box.append(link, backLink, ...main.childNodes);
-  dialog.append(box);
-  backLink.onclick = event => {
-    event.preventDefault();
-    dialog.close();
-  };
+  closeForm.hidden = false;
+  box.append(...main.childNodes);
+  dialog.append(link, box);
   return dialog;
 }
 

@@ -39,8 +39,9 @@ function decisionBody(fields) {
   const body = {};
   for (const [name, value] of fields) {
     const [kind, id] = name.split(".");
-    if (id) (body[kind == "vendor" ? "vendors" : "categories"] ??= {})[id] = value == "on";
-    else body[name] = value;
+    if (!id) body[name] = value;
+    // A third party that follows its purpose has an empty answer.
+    else if (value) (body[kind == "vendor" ? "vendors" : "categories"] ??= {})[id] = value == "on";
   }
   // The buttons "Save" and "Always load" submit the answers in the form; all others are a choice of their own.
   if (/save|change/.test(body.choice)) {

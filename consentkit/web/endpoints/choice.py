@@ -97,7 +97,8 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice
     """Read a choice from a form, and the category if the form withdraws a single category.
 
     The fields are `choice`, `category.ID`, `vendor.ID`, `next`, `notice`, `language`, `surface`, `rendering` and
-    `submission`, each at most once. A withdrawal has `category` instead of `choice` and the answers by id.
+    `submission`, each at most once. In a form that saves all choices, an empty `vendor.ID` is the same as none: the vendor
+    follows its category. A withdrawal has `category` instead of `choice` and the answers by id.
 
     Raises:
         InvalidDecisionError: the form is refused. The message has the reason, and nothing that was sent.

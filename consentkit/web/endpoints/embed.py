@@ -41,7 +41,7 @@ FRAMED_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 # The query fields of an embed, in the order in which redirects write them; other fields are ignored.
-_FIELDS = ("u", "s", "next", "kind", "r", "t")
+_FIELDS = ("u", "s", "next", "kind", "title", "poster", "r", "t")
 
 
 class EmbedEndpoint:
@@ -76,6 +76,8 @@ class EmbedEndpoint:
             view,
             vendor.id,
             kind=query.get("kind", ""),
+            title=query.get("title", ""),
+            poster=query.get("poster", ""),
             address=query["u"],
             again=lambda rendering: self._address(exchange, vendor, query | {"r": rendering}),
             shown=is_shown,
@@ -140,7 +142,8 @@ class EmbedEndpoint:
         query = _query(exchange.head.query)
         if not is_within(query.get("u", ""), vendor.origins.frame):
             raise HTTPProblem(400, "`u` is not an address within this third party's frame origins.")
-        if not self._signer.is_signed(vendor.id, query["u"], query.get("s", "")):
+        shown = {name: query.get(name, "") for name in ("title", "poster")}
+        if not self._signer.is_signed(vendor.id, query["u"], query.get("s", ""), **shown):
             raise HTTPProblem(400, "`s` does not sign `u`: use the address that `consent_embed` writes.")
         if "next" in query:
             query["next"] = local_path(query["next"], self._own_path(exchange))
