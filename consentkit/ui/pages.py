@@ -103,12 +103,7 @@ class Pages:
         )
         self._records = records
         self._renderings = Renderings(
-            policy,
-            notice,
-            origins=origins,
-            own_cookies=own_cookies,
-            templates=templates,
-            locales=locales,
+            policy, notice, origins=origins, own_cookies=own_cookies, templates=templates, locales=locales
         )
         ids = RenderingIds(self._renderings, notice.digest, site, sent)
         self._fragments = Fragments(
