@@ -4,6 +4,7 @@ from consentkit.ui.assets import inline_style
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.embed import figure
+from consentkit.ui.embed_page import EmbeddedContent
 from consentkit.ui.embed_text import EMBED_KINDS
 from consentkit.ui.fragments import View
 from consentkit.ui.pages import Pages
@@ -13,6 +14,7 @@ __all__ = [
     "EMBED_KINDS",
     "CarriedChoice",
     "Confirmation",
+    "EmbeddedContent",
     "Pages",
     "ScriptTag",
     "View",

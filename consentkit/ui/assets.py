@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from consentkit.ui.script_modules import join_modules
 
-__all__ = ["Asset", "inline_style", "shipped_assets"]
+__all__ = ["Asset", "inline_style", "served_assets", "shipped_assets"]
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
@@ -48,6 +48,11 @@ def shipped_assets() -> Mapping[str, Asset]:
             ),
         }
     )
+
+
+def served_assets() -> dict[str, tuple[str, bytes]]:
+    """Return content type and content of each shipped file, by the name under which it is served."""
+    return {asset.hashed_name: (asset.content_type, asset.content) for asset in shipped_assets().values()}
 
 
 @cache

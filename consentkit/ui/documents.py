@@ -7,10 +7,9 @@ from markupsafe import Markup
 
 from consentkit.consent import ConsentStatus
 from consentkit.headers import local_path, own_path
-from consentkit.policy import Policy
+from consentkit.ui.assets import shipped_assets
 from consentkit.ui.fragments import View, new_submission, next_query, stylesheet_link
-from consentkit.ui.rendering import Renderings
-from consentkit.ui.rendering_ids import BASE, RenderingIds
+from consentkit.ui.rendering_ids import BASE, SiteNotice
 
 __all__ = ["Documents"]
 
@@ -21,37 +20,19 @@ class Documents:
     """Renders the documents of one site with the variables that all of them have.
 
     Args:
-        policy: what the owner declares.
-        digest: digest of the notice under which answers are recorded.
-        site: id of this site.
-        prefix: where the library answers, without the root path.
-        renderings: that notice in each language.
-        ids: the ids of the words that were sent.
-        own_stylesheet: address of the library's style sheet below the prefix.
+        shown: the notice on the site.
         stylesheets: addresses of the site's own style sheets.
         logo: path of the site's logo, or None.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        digest: str,
-        *,
-        site: str,
-        prefix: str,
-        renderings: Renderings,
-        ids: RenderingIds,
-        own_stylesheet: str,
-        stylesheets: Iterable[str],
-        logo: str | None = None,
-    ) -> None:
-        self._site = policy.site(site)
-        self._sites = len(policy.sites)
-        self._digest = digest
-        self._prefix = prefix
-        self._renderings = renderings
-        self._ids = ids
-        self._own_stylesheet = own_stylesheet
+    def __init__(self, shown: SiteNotice, stylesheets: Iterable[str], *, logo: str | None = None) -> None:
+        self._site = shown.policy.site(shown.site)
+        self._sites = len(shown.policy.sites)
+        self._digest = shown.digest
+        self._prefix = shown.prefix
+        self._renderings = shown.renderings
+        self._ids = shown.ids
+        self._own_stylesheet = f"assets/{shipped_assets()['consent.css'].hashed_name}"
         self._stylesheets = tuple(stylesheets)
         self._logo = logo
 

@@ -16,13 +16,12 @@ from markupsafe import Markup, escape
 
 from consentkit.consent import Consent, ConsentStatus
 from consentkit.headers import local_path, own_path
-from consentkit.policy import Policy, Site
+from consentkit.policy import Site
 from consentkit.ui.banner_text import first_layer
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.confirmation import Confirmation, confirmation_sentences
-from consentkit.ui.rendering import Renderings
-from consentkit.ui.rendering_ids import RenderingIds
+from consentkit.ui.rendering_ids import SiteNotice
 
 __all__ = [
     "NEXT",
@@ -98,32 +97,18 @@ class Fragments:
     """The fragments of one site.
 
     Args:
-        policy: what the owner declares.
-        digest: digest of the notice under which answers are recorded.
-        renderings: that notice in each language.
-        prefix: where the library answers, without the root path.
+        shown: the notice on this site.
         partners: the sites that a choice can be fetched from.
-        ids: the ids of what is rendered, for forms.
         place: the banner's classes for its layout and position.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        digest: str,
-        renderings: Renderings,
-        prefix: str,
-        partners: Sequence[Site],
-        ids: RenderingIds,
-        *,
-        place: str,
-    ) -> None:
-        self._policy = policy
-        self._digest = digest
-        self._renderings = renderings
-        self._prefix = prefix
+    def __init__(self, shown: SiteNotice, partners: Sequence[Site], *, place: str) -> None:
+        self._policy = shown.policy
+        self._digest = shown.digest
+        self._renderings = shown.renderings
+        self._prefix = shown.prefix
+        self._ids = shown.ids
         self._partners = partners
-        self._ids = ids
         self._place = place
         self._cached_banner = lru_cache(maxsize=256)(self._render_banner)
         self._cached_settings = lru_cache(maxsize=256)(self._render_settings)

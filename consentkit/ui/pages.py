@@ -16,7 +16,7 @@ from consentkit.ledger import SentWords
 from consentkit.manager import Appearance
 from consentkit.notices import Notice
 from consentkit.policy import OwnCookies, Policy
-from consentkit.ui.assets import inline_style, shipped_assets
+from consentkit.ui.assets import inline_style, served_assets, shipped_assets
 from consentkit.ui.banner_text import (
     combined_data_sentence,
     travel_sentence,
@@ -30,11 +30,11 @@ from consentkit.ui.change_text import change_marks, change_sentences
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.disclosure import Row
 from consentkit.ui.documents import Documents
-from consentkit.ui.embed_text import embed_text
+from consentkit.ui.embed_page import EmbeddedContent, embed_page
 from consentkit.ui.error_text import error_text
 from consentkit.ui.fragments import Fragments, View, stylesheet_link
 from consentkit.ui.rendering import Rendering, Renderings
-from consentkit.ui.rendering_ids import RenderingIds
+from consentkit.ui.rendering_ids import RenderingIds, SiteNotice
 from consentkit.ui.site_links import SiteLinks, without_state
 
 __all__ = ["Pages", "View"]
@@ -93,43 +93,18 @@ class Pages:
         self._policy = policy
         self._prefix = prefix
         self._links = SiteLinks(
-            policy,
-            site,
-            prefix=prefix,
-            origins=origins or {},
-            partners=handoff,
-            handoff_address=handoff_address,
-            carries=carries,
+            policy, site, prefix, origins or {}, handoff, handoff_address=handoff_address, carries=carries
         )
         self._records = records
         self._renderings = Renderings(
             policy, notice, origins=origins, own_cookies=own_cookies, templates=templates, locales=locales
         )
         ids = RenderingIds(self._renderings, notice.digest, site, sent)
-        self._fragments = Fragments(
-            policy,
-            notice.digest,
-            self._renderings,
-            prefix,
-            self._links.partners,
-            ids,
-            place=appearance.banner_classes,
-        )
+        shown = SiteNotice(policy, notice.digest, site, prefix, self._renderings, ids)
+        self._fragments = Fragments(shown, self._links.partners, place=appearance.banner_classes)
+        self._documents = Documents(shown, stylesheets, logo=appearance.logo)
         self._assets = shipped_assets()
-        self.assets: dict[str, tuple[str, bytes]] = {
-            asset.hashed_name: (asset.content_type, asset.content) for asset in self._assets.values()
-        }
-        self._documents = Documents(
-            policy,
-            notice.digest,
-            site=site,
-            prefix=prefix,
-            renderings=self._renderings,
-            ids=ids,
-            own_stylesheet=f"assets/{self._assets['consent.css'].hashed_name}",
-            stylesheets=stylesheets,
-            logo=appearance.logo,
-        )
+        self.assets = served_assets()
 
     # Fragments
 
@@ -276,59 +251,21 @@ class Pages:
     def embed(
         self,
         view: View,
-        vendor: str,
+        content: EmbeddedContent,
         *,
-        kind: str,
-        title: str,
-        poster: str,
-        address: str,
         again: Callable[[str], str],
         shown: bool,
         framed: bool,
         script: Markup,
     ) -> str:
-        """Return the page that is framed in place of a vendor's content: the vendor's frame, or the placeholder.
-
-        Args:
-            view: the visitor, and the page around the frame.
-            vendor: id of the vendor.
-            kind: what the content is, as in `EMBED_KINDS`; anything else counts as "content".
-            title: of the content; empty for the vendor's name.
-            poster: path of the placeholder's picture; empty for none.
-            address: of the content.
-            again: returns the address of "load once" for the id of the placeholder's rendering.
-            shown: whether the vendor's frame is shown.
-            framed: whether the page is in a frame of this site.
-            script: tag of the library's script.
-        """
+        """Return the page that is framed in place of a vendor's content; see `embed_page`."""
         rendering = self._renderings.best_for(view.language)
-        row = next(row for row in rendering.policy["vendors"] if row["id"] == vendor)
-        text = embed_text(kind, row["name"], rendering.translator, profiling=row["profiling"])
-        stand_ins: dict[str, Any] = {
-            "address": "{address}",
-            "again": "{again}",
-            "title": "{title}",
-            "poster": "",
-            "script": Markup(),
-            "shown": False,
-        }
-        rendering_id = self._documents.words_id(
-            "embed",
-            "embed.html",
-            rendering.language,
-            (vendor, text, framed),
-            **(stand_ins | {"vendor": row, "text": text, "framed": framed}),
-        )
-        return self._documents.render(
-            "embed.html",
+        return embed_page(
+            self._documents,
+            rendering,
             view,
-            rendering=rendering_id,
-            vendor=row,
-            text=text,
-            title=title or row["name"],
-            poster=poster,
-            address=address,
-            again=again(rendering_id),
+            content,
+            again=again,
             shown=shown,
             framed=framed,
             script=script,

@@ -1,14 +1,16 @@
 """The ids of renderings, which forms send back, so that a record leads to the very words that the visitor saw."""
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit._version import __version__
 from consentkit.ledger import SentWords
+from consentkit.policy import Policy
 from consentkit.ui.rendering import Renderings
 
-__all__ = ["BASE", "RenderingIds"]
+__all__ = ["BASE", "RenderingIds", "SiteNotice"]
 
 BASE: Final = "{base}"
 """Stands for the path of the library's pages, which depends on where the application is mounted."""
@@ -71,3 +73,24 @@ class RenderingIds:
             found = words.id if self._sent(words) else ""
             self._ids.add(key, found)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class SiteNotice:
+    """A notice on one site.
+
+    Attributes:
+        policy: what the owner declares.
+        digest: digest of the notice under which answers are recorded.
+        site: id of the site.
+        prefix: where the library answers, without the root path.
+        renderings: the notice in each language.
+        ids: the ids of the words that were sent.
+    """
+
+    policy: Policy
+    digest: str
+    site: str
+    prefix: str
+    renderings: Renderings
+    ids: RenderingIds

@@ -28,10 +28,10 @@ class SiteLinks:
         self,
         policy: Policy,
         site: str,
-        *,
         prefix: str,
         origins: Mapping[str, str],
         partners: Iterable[str],
+        *,
         handoff_address: Callable[..., str],
         carries: bool,
     ) -> None:

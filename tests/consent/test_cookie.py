@@ -77,8 +77,8 @@ def test_name_and_attributes_follow_from_scheme_and_domain(
     made = cookie(secure=secure, domain=domain)
     assert (made.name, made.companion) == (name, f"{name}-state")
     brief = "__Host-consent" if secure else "consent"
-    assert (made.transaction, made.source) == (f"{brief}-tx", f"{brief}-from")
-    assert {name, f"{name}-state", made.transaction, made.source} <= made.names
+    assert (made.transaction, made.confirmation) == (f"{brief}-tx", f"{brief}-from")
+    assert {name, f"{name}-state", made.transaction, made.confirmation} <= made.names
     ours, companion = made.set_cookie(GRANT)
     assert ours.startswith(f"{name}={made.dumps(GRANT)};") and companion.startswith(f"{name}-state=")
     for line in (ours, companion):

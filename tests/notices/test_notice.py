@@ -14,7 +14,7 @@ from consentkit.policy.policy import Policy
 from tests.support.drawn import policies, policy_pairs
 from tests.support.policies import GROUP, SECOND_SITE, add, data, drop, policy, put
 
-PINNED = "LKAIlsdoxLUgZzi-EAG_XFKI3ELeScSYv695Qp-3Pgc"
+PINNED = "3Bce6PUzlXcO4KKhtrpE-LtnlXzXYQvsCN070iOvpjk"
 HASHES = re.compile(r"[0-9a-f]{16}")
 
 

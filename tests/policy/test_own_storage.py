@@ -85,13 +85,14 @@ def test_the_notice_and_the_lock_have_what_the_library_stores() -> None:  # LB-0
                 "name": name,
                 "kind": "cookie",
                 "category": "functional",
-                "lifetime": "P6M",
+                "lifetime": lifetime,
                 "necessity": "consent_choice",
                 "holds": holds,
             }
-            for name, holds in (
-                ("consent", ["choice", "time", "notice", "pseudonym", "signature"]),
-                ("consent-state", ["choice", "notice"]),
+            for name, lifetime, holds in (
+                ("consent", "P6M", ["choice", "time", "notice", "pseudonym", "signature"]),
+                ("consent-state", "P6M", ["choice", "notice"]),
+                ("consent-from", "PT2M", ["event"]),
             )
         ]
     )
@@ -131,12 +132,14 @@ def test_every_cookie_that_a_site_sets_itself_is_in_its_policy(front: Front) -> 
     client = front.client()
     set_names = {
         line.split("=")[0]
-        for line in set_cookies(client.post("/consent/decision", json={"choice": "accept_all"}))
+        for line in set_cookies(
+            client.post("/consent/decision", data={"choice": "accept_all"}, follow_redirects=False)
+        )
     }
     listed = {
         row["name"]: row for row in client.get("/consent/policy.json").json()["trackers"] if row["holds"]
     }
-    assert set_names == set(listed) == {"__Host-consent", "__Host-consent-state"}
+    assert set_names == set(listed) == {"__Host-consent", "__Host-consent-state", "__Host-consent-from"}
     row = listed["__Host-consent"]
     assert (row["category"], row["owner"]) == ("functional", "Hardlopen Media BV")
     assert (row["lifetime"], row["lifetime_words"], row["necessity"]) == ("P6M", "6 months", "consent_choice")

@@ -16,6 +16,7 @@ from consentkit.enforcement import is_within
 from consentkit.errors import LedgerError
 from consentkit.headers import header_values, local_path, own_path
 from consentkit.policy import Vendor
+from consentkit.ui import EmbeddedContent
 from consentkit.web.embed_signer import EmbedSigner
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.body import FORM, media_type, required_body
@@ -72,13 +73,16 @@ class EmbedEndpoint:
             consent=view.consent,
             reload=f"{vendor.category}:{vendor.id}",
         )
-        page = pages.embed(
-            view,
-            vendor.id,
+        content = EmbeddedContent(
+            vendor=vendor.id,
+            address=query["u"],
             kind=query.get("kind", ""),
             title=query.get("title", ""),
             poster=query.get("poster", ""),
-            address=query["u"],
+        )
+        page = pages.embed(
+            view,
+            content,
             again=lambda rendering: self._address(exchange, vendor, query | {"r": rendering}),
             shown=is_shown,
             framed=is_framed,

@@ -139,7 +139,7 @@ class Endpoints:
             sent,
             site,
         )
-        return HTTPProblem(403, f"This request does not come from a page of this site, which is at {site}.")
+        return HTTPProblem(403, f"This request did not come from a page of this site, which is at {site}.")
 
     def _in_folder(self, path: str) -> Methods | None:
         folder, _, name = path[1:].partition("/")
