@@ -27,7 +27,7 @@ def take(browser: Browser, scheme: str) -> None:
     page = context.new_page()
     for name, path, shown in (
         ("banner", "/articles/hamstrings", "#cookie-consent"),
-        ("preferences", "/consent", "main form"),
+        ("preferences", "/consent", ".consent-choices"),
         ("policy", "/consent/policy", ".consent-contents"),
     ):
         page.goto(ADDRESS + path, wait_until="networkidle")
