@@ -28,6 +28,7 @@ def test_the_policy_is_json_with_rows_in_the_order_of_the_categories() -> None: 
     assert [one["name"] for one in told["trackers"]] == [
         "__Host-consent",
         "__Host-consent-state",
+        "__Host-consent-from",
         "session",
         "_ga*",
         "adhub_uid",
@@ -63,7 +64,7 @@ def test_the_controller_has_the_details_of_article_13() -> None:  # IN-05
 )
 def test_codes_come_with_localized_words(language: str, words: tuple[str, ...]) -> None:  # IN-01
     told = disclosure(policy_of(), language).policy()
-    tracker, vendor = told["trackers"][3], told["vendors"][0]
+    tracker, vendor = told["trackers"][4], told["vendors"][0]
     assert (told["validity"], tracker["lifetime"], vendor["country"]) == ("P6M", "P13M", "US")
     assert (told["validity_words"], tracker["lifetime_words"], vendor["country_name"]) == words
 
