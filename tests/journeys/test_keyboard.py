@@ -150,8 +150,9 @@ def test_the_preference_centre_works_by_keyboard_alone(sites: dict[str, str], ne
                 return
         raise AssertionError(f"{name} {value} is not reached")
 
+    # "Reject" comes first; the arrow goes on to "Accept".
     tab_to("category.analytical")
-    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
     tab_to("category.tracking")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -159,8 +160,10 @@ def test_the_preference_centre_works_by_keyboard_alone(sites: dict[str, str], ne
     page.locator("#category-social summary").focus()
     assert not page.locator("#category-social details").get_attribute("open")
     page.keyboard.press("Enter")
+    # "As the purpose", "Reject", "Accept".
     tab_to("vendor.youtube")
-    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
     ticked = {
         name: page.locator(f'[name="{name}"]:checked').evaluate_all("all => all.map(one => one.value)")
         for name in ("category.analytical", "category.tracking", "category.social", "vendor.youtube")
