@@ -109,6 +109,8 @@ def read_form(body: bytes, *, withdrawal: bool = False) -> tuple[SubmittedChoice
     for name, value in fields.items():
         kind, dot, item = name.partition(".")
         if dot and kind in _TABLES and not withdrawal:
+            if kind == "vendor" and not value and fields.get("choice") == "save":
+                continue
             if value not in ("on", "off"):
                 raise InvalidDecisionError("An answer is `on` or `off`.")
             values.setdefault(_TABLES[kind], {})[item] = value == "on"

@@ -118,6 +118,11 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
                 "vendors": {"youtube": False},
             },
         ),
+        # A third party that follows its purpose.
+        (
+            "category.social=on&vendor.youtube=&choice=save",
+            {"choice": "save", "categories": {"social": True}},
+        ),
         ("choice=change&vendor.a.b=on", {"choice": "change", "vendors": {"a.b": True}}),
         ("choice=reject_all&next=%2Fa%3Fb", {"choice": "reject_all", "next": "/a?b"}),
         ("choice=reject_all&next=&notice=&language=&surface=", {"choice": "reject_all"}),
@@ -145,6 +150,8 @@ def test_a_form_is_read_as_browsers_send_it(body: str, read: dict[str, Any]) -> 
         b"choice=save&category.social=true",
         b"choice=save&category.social=ON",
         b"choice=save&category.social=",
+        b"choice=change&vendor.youtube=",
+        b"choice=accept_all&vendor.youtube=",
         b"choice=save&category=social",
         b"choice=save&other.social=on",
         b"choice=save&_method=DELETE",
