@@ -22,7 +22,7 @@ class SentWords:
         notice: whole digest of the notice.
         site: id of the site.
         language: BCP 47 tag of the language.
-        surface: banner, preferences, policy, sites, footer, embed, arrival or error.
+        surface: banner, preferences, policy, sites, footer, embed, confirmation or error.
         version: version of the library.
         html: what was sent. Parts that differ between visitors and requests are placeholders, such as `{next}`.
     """

@@ -29,7 +29,7 @@ _MOST_PARTIES = 20
 _LONGEST_CODE = 2048
 
 _SENTENCES: dict[str, str] = {
-    "accepted": N_("You accepted everything."),
+    "accepted": N_("You accepted everything that needs your consent."),
     "rejected": N_("You rejected everything that needs your consent."),
     "saved": N_("Your choices are saved."),
     "withdrawn": N_("You withdrew your consent."),

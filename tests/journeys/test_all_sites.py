@@ -153,7 +153,7 @@ def test_a_choice_reaches_every_site_whatever_was_chosen_there(
     left = {cookie["name"] for cookie in page.context.cookies(list(group.origins.values()))}
     assert left == {"consent", "consent-state", "consent-from"}
     page.goto(f"{group.origins[others(site)[0]]}/")
-    expect(page.locator(".cookie-consent-arrival")).to_contain_text(NAMES[site])
+    expect(page.locator(".site-privacy-status")).to_contain_text(NAMES[site])
 
 
 @pytest.mark.parametrize("javascript", [True], ids=["scripts"])
@@ -162,7 +162,7 @@ def test_the_button_in_the_dialog_ends_on_the_settings_page(
 ) -> None:
     choose(page, group, "stride", "reject")
     group.advance()
-    page.locator(".cookie-consent-footer .cookie-consent-settings").click()
+    page.locator(".site-privacy .site-privacy-settings").click()
     page.get_by_role("dialog").get_by_role("button", name=BUTTON).click()
     expect(page.locator(STATE)).to_have_text("Your choice now also counts on Trailhead and Shoelab.")
     expect(page).to_have_url(f"{group.origins['stride']}/consent")

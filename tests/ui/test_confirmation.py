@@ -23,7 +23,7 @@ def text(code: str, seen: Consent, language: str = "en") -> str:
 PARTLY = decided({"analytical"}, vendors={"youtube": True})
 DELETED = "We have deleted what this site had stored in your browser because of it."
 LINES = [
-    ("accepted", decided(), "You accepted everything."),
+    ("accepted", decided(), "You accepted everything that needs your consent."),
     ("rejected", decided(set()), "You rejected everything that needs your consent."),
     (
         "rejected.ended",
@@ -44,18 +44,18 @@ LINES = [
     ("unchanged", undecided(), "There was nothing to withdraw."),
     ("always.youtube", PARTLY, "Content from YouTube now loads without asking."),
     ("absent.trailhead", undecided(), "We found no choice of yours on Trailhead to use here."),
-    ("failed.trailhead", undecided(), "Your choice on Trailhead could not be brought here."),
-    ("brought.trailhead", decided(), "You accepted everything on Trailhead; we have applied that here."),
-    ("brought.trailhead", decided(set()), "You rejected everything on Trailhead; we have applied that here."),
+    ("failed.trailhead", undecided(), "We couldn’t use your choice from Trailhead here."),
+    ("brought.trailhead", decided(), "You accepted everything on Trailhead; we’ve applied that here."),
+    ("brought.trailhead", decided(set()), "You rejected everything on Trailhead; we’ve applied that here."),
     (
         "brought.trailhead",
         decided(set(), kind="withdrawn"),
-        "You withdrew your consent on Trailhead; we have applied that here.",
+        "You withdrew your consent on Trailhead; we’ve applied that here.",
     ),
     (
         "brought.trailhead",
         decided({"social"}),
-        "We have applied your choices from Trailhead here. Accepted: Social. Rejected: Analytical and Tracking.",
+        "We’ve applied the choice you made on Trailhead here. Accepted: Social. Rejected: Analytical and Tracking.",
     ),
 ]
 

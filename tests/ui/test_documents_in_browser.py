@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from consentkit import load_policy
 from consentkit.manager import Appearance
+from consentkit.ui.embed_page import EmbeddedContent
 from consentkit.ui.pages import Pages, View
 from examples.running_magazine.magazine import HERE
 from tests.support.told import consent, decision, pages, policy_of, rows, tree, view, words
@@ -26,11 +27,13 @@ GIVEN = consent(EXAMPLE, decision(EXAMPLE, frozenset({"analytical"}), {"criteo":
 def placeholder(shown: View, *, poster: str = "", framed: bool = True) -> str:
     return PAGES.embed(
         shown,
-        "youtube",
-        kind="video",
-        title="Leg swings, the warm-up for the back of the thigh",
-        poster=poster,
-        address="https://www.youtube-nocookie.com/embed/a",
+        EmbeddedContent(
+            vendor="youtube",
+            address="https://www.youtube-nocookie.com/embed/a",
+            kind="video",
+            title="Leg swings, the warm-up for the back of the thigh",
+            poster=poster,
+        ),
         again=lambda rendering: "/consent/embed/youtube",
         shown=False,
         framed=framed,

@@ -21,7 +21,7 @@ def test_words_are_given_away_once_and_before_they_are_sent() -> None:  # IN-06
     assert ids <= {words.id for words in sent} and len(sent) == len({words.id for words in sent})
     assert {words.surface for words in sent} == {
         "footer",
-        "arrival",
+        "confirmation",
         "error",
         "preferences",
         "policy",
@@ -52,7 +52,7 @@ def test_words_hold_no_page_and_no_submission() -> None:
     for words in sent:
         assert "secret" not in words.html and "/deep" not in words.html
         assert (
-            words.surface == "arrival"
+            words.surface == "confirmation"
             or "{next}" in words.html
             or "{query}" in words.html
             or words.surface == "footer"

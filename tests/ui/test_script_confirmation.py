@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 __all__ = ["make_site", "site"]
-ACCEPTED = "You accepted everything."
+ACCEPTED = "You accepted everything that needs your consent."
 REJECTED = "You rejected everything that needs your consent."
 WITHDRAWN = "You withdrew your consent."
 

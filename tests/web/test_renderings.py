@@ -14,7 +14,7 @@ from consentkit.consent import Choice, transitions
 from consentkit.ledger import Ledger, SentWords
 from consentkit.manager import ChoiceContext, renderings
 from consentkit.notices import Notice
-from consentkit.ui import View
+from consentkit.ui import Confirmation, View
 from consentkit.web.embed_signer import EmbedSigner
 from tests.conftest import Clock
 from tests.support.front import EVERYTHING, Front, a_policy, fronting
@@ -158,13 +158,13 @@ def test_embed_leads_to_the_placeholder_also_when_it_is_loaded_once(front: Front
     assert sent.surface == "embed" and "Show this content" in sent.html and VIDEO not in sent.html
 
 
-def test_arrival_line_is_stored(front: Front) -> None:
+def test_the_words_of_a_confirmation_are_stored(front: Front) -> None:
     pages = front.shared.pages
     view = View(language="nl", consent=front.manager.evaluator.undecided(), next="/shoes")
-    assert "/shoes" in pages.arrival(view, "trailhead")
+    assert "/shoes" in pages.confirmation(view, Confirmation(event="brought", about="trailhead"))
     front.manager.recorder.renderings.close()
     stored = {found.surface: found for found in front.ledger.renderings(front.manager.notice.digest)}
-    assert "{answer}" in stored["arrival"].html and "/shoes" not in stored["arrival"].html
+    assert "{answer}" in stored["confirmation"].html and "/shoes" not in stored["confirmation"].html
 
 
 # One notice, language, site and surface: what differs in words has another id.
@@ -174,9 +174,9 @@ def test_each_variant_of_the_banner_has_an_id_of_its_own(front: Front, clock: Cl
         dutch = id_in(client.get("/", headers={"Accept-Language": "nl"}).text)
         gpc = ids_in(client.get("/consent", headers={"Sec-GPC": "1"}).text)
         client.patch(DECISION, json={"categories": {"social": True}})
-        partial = id_in(client.get("/").text.split('class="cookie-consent-footer"')[0])
+        partial = id_in(client.get("/").text.split('class="site-privacy"')[0])
         clock.advance(days=3)
-        later = id_in(client.get("/").text.split('class="cookie-consent-footer"')[0])
+        later = id_in(client.get("/").text.split('class="site-privacy"')[0])
     assert len({first, dutch, partial, *gpc}) == 4
     assert partial == later
     assert "{date}" in words(front, partial).html
