@@ -57,7 +57,9 @@ class Confirmation:
     parties: tuple[str, ...] = ()
 
     @classmethod
-    def of_choice(cls, choice: str, before: Consent, after: Consent, policy: Policy) -> Self:
+    def of_choice(
+        cls, choice: str, before: Consent, after: Consent, policy: Policy, *, recorded: bool
+    ) -> Self:
         """Return the confirmation of a choice on this site.
 
         Args:
@@ -65,6 +67,8 @@ class Confirmation:
             before: the consent before the choice.
             after: the consent after it.
             policy: of the site.
+            recorded: whether the choice was recorded. A withdrawal may be, although this server saw nothing allowed before:
+                its clock may be behind, and the cookie from a moment that it does not know yet.
         """
         stopped = [
             vendor for vendor, allowed in before.vendors.items() if allowed and not after.vendors[vendor]
@@ -72,8 +76,12 @@ class Confirmation:
         started = [
             vendor for vendor, allowed in after.vendors.items() if allowed and not before.vendors[vendor]
         ]
-        ended = bool(stopped) or any(
-            allowed and not after.categories[category] for category, allowed in before.categories.items()
+        ended = (
+            bool(stopped)
+            or (choice == "withdraw" and recorded)
+            or any(
+                allowed and not after.categories[category] for category, allowed in before.categories.items()
+            )
         )
         if choice == "always" and len(started) == 1 and not ended:
             return cls(event="always", about=started[0])

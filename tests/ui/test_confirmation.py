@@ -108,4 +108,5 @@ NOTHING = decided(set())
 def test_a_choice_is_told_by_what_began_and_ended(
     choice: str, before: Consent, after: Consent, code: str
 ) -> None:
-    assert Confirmation.of_choice(choice, before, after, POLICY).code == code
+    recorded = code != "unchanged"
+    assert Confirmation.of_choice(choice, before, after, POLICY, recorded=recorded).code == code

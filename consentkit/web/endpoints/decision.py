@@ -150,7 +150,10 @@ class DecisionEndpoint:
         before = exchange.consent._current()
         outcome = _applied(exchange, choose)
         choice = "withdraw" if is_withdrawal else "always" if submitted.surface == "embed" else "answer"
-        return outcome, Confirmation.of_choice(choice, before, outcome.consent, self._manager.policy)
+        confirmation = Confirmation.of_choice(
+            choice, before, outcome.consent, self._manager.policy, recorded=outcome.record is not None
+        )
+        return outcome, confirmation
 
 
 def decision_json(consent: Consent) -> dict[str, Any]:

@@ -553,7 +553,7 @@ def test_while_the_ledger_is_away_a_trip_ends_softly_at_whichever_step(
     assert finish.headers["location"] == "/shoes"
     assert browser.jars["trailhead"] == {TOLD: "failed.stride"}
     page = browser.get("trailhead").text
-    assert BANNER in page and "Your choice on Stride could not be brought here." in page
+    assert BANNER in page and "We couldn’t use your choice from Stride here." in page
     assert family["trailhead"].handoff.reasons["return: ledger"] == 1
 
 
