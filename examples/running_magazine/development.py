@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from consentkit import ConsentManager, Ledger, Policy, load_policy
-from consentkit.config import LOCK, write_lock
+from consentkit.config import LOCK, check_file, write_lock
 from consentkit.handoff import new_pair, public_half
 from consentkit.notices import add_notice_to_lock
 
@@ -66,8 +66,10 @@ def policy_with_keys(data: Path, public: dict[str, str]) -> Policy:
     path.write_text(text, encoding="utf-8")
     lock = data / LOCK
     shutil.copyfile(HERE / LOCK, lock)
-    # With keys the notice lists the cookies of the hand-off, which is another notice.
-    policy = load_policy(path)
+    # With keys the notice lists the cookie of the hand-off, which makes it another notice. It is locked before the policy is
+    # loaded, which would warn otherwise.
+    policy = check_file(path).policy
+    assert policy is not None  # noqa: S101 - the example's own policy, with keys that were just made
     write_lock(lock, add_notice_to_lock(policy, policy.lock, datetime.now(UTC).date())[0])
     return load_policy(path)
 
