@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 CATALOGUES := $(wildcard consentkit/ui/locales/*/LC_MESSAGES/*.po)
 BUILT_FROM := tools/install pyproject.toml hatch_build.py $(CATALOGUES)
 
-.PHONY: help demo bench fuzz test soak lint format docs catalogues lock clean install fresh dist
+.PHONY: help demo bench fuzz test soak lint format docs catalogues lock clean install fresh dist judge
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -23,6 +23,12 @@ test: lint ## Run everything: lint, types, layers, and all tests with the covera
 	@tools/chromium $(BIN)/python >/dev/null
 	@tools/typescript $(VENV)/typescript >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST) || $(ALONE)
+
+judge: $(VENV)/.dev ## Judge the example's pages by programs of others: HTML, accessibility, Content-Security-Policy (ONLY=vnu: one)
+	@tools/chromium $(BIN)/python >/dev/null
+	@tools/typescript $(VENV)/typescript >/dev/null
+	@tools/judges $(VENV)/judges
+	@$(BIN)/python -m tests.judges $(VENV)/judges $(addprefix --only ,$(ONLY))
 
 soak: $(VENV)/.dev ## Play the model of the order, races, outages and floods for hours (EXAMPLES=1000000: longer)
 	@EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest -q -n auto tests/manager/test_order_model.py $(PYTEST)

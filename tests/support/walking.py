@@ -41,7 +41,7 @@ _ANSWER = """async answers => {
         if (!said.ok) throw new Error(`${method} ${path}: ${said.status} ${await said.text()}`);
     }
 }"""
-_ANSWERS: dict[str, list[tuple[str, str, str | None]]] = {
+ANSWERS: dict[str, list[tuple[str, str, str | None]]] = {
     "undecided": [],
     "refused": [("POST", "/consent/decision", '{"choice": "reject_all"}')],
     "granted": [("POST", "/consent/decision", '{"choice": "accept_all"}')],
@@ -131,9 +131,9 @@ def open_as_visitor(
     page.route(
         re.compile(r"^https?://(?![a-z]+\.localhost:|127\.0\.0\.1:|localhost:)"), lambda route: route.abort()
     )
-    if _ANSWERS[state]:
+    if ANSWERS[state]:
         page.goto(f"{origin}/consent")
-        page.evaluate(_ANSWER, _ANSWERS[state])
+        page.evaluate(_ANSWER, ANSWERS[state])
     return page
 
 

@@ -1,0 +1,1 @@
+"""Programs of others that judge the example's pages: `make judge`."""
