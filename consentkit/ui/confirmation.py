@@ -154,7 +154,7 @@ def confirmation_sentences(
     if confirmation.ended:
         sentences.append(
             translator.gettext_html(
-                "We have deleted what this site had stored in your browser because of it."
+                "We’ve deleted what this site had stored in your browser for what you no longer allow."
             )
         )
     if confirmation.parties:

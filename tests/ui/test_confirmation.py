@@ -21,7 +21,7 @@ def text(code: str, seen: Consent, language: str = "en") -> str:
 
 
 PARTLY = decided({"analytical"}, vendors={"youtube": True})
-DELETED = "We have deleted what this site had stored in your browser because of it."
+DELETED = "We’ve deleted what this site had stored in your browser for what you no longer allow."
 LINES = [
     ("accepted", decided(), "You accepted everything that needs your consent."),
     ("rejected", decided(set()), "You rejected everything that needs your consent."),
