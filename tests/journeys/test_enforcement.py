@@ -259,9 +259,9 @@ def test_the_csp_blocks_a_vendors_script_that_a_template_forgot_to_gate(
     world.recorder.taken()
     page.evaluate(
         """() => new Promise(done => {
-            const script = Object.assign(document.createElement("script"), { src: "https://cdn.adhub.example/tag.js" });
-            script.onload = script.onerror = done;
-            document.head.append(script);
+            const srcdoc = '<script src="https://cdn.adhub.example/tag.js"></' + 'script>';
+            const frame = Object.assign(document.createElement("iframe"), { srcdoc, onload: done });
+            document.body.append(frame);
         })"""
     )
     assert world.recorder.taken() == set()

@@ -114,6 +114,7 @@ def _main(elements: list[ElementTree.Element]) -> bytes:
     for parent in list(main.iter()):
         for child in [child for child in parent if "data-gated" in child.attrib]:
             parent.remove(child)
+        parent.attrib.pop("nonce", None)
     return b"".join(ElementTree.tostring(main).split())
 
 

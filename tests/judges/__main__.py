@@ -51,7 +51,8 @@ def main() -> int:
         with ThreadPoolExecutor(2) as pool:
             results = pool.map(lambda item: judged(*item, pages), called.items())
             lines = report(finding for found in results for finding in found)
-    print(*lines, sep="\n")
+    if lines:
+        print(*lines, sep="\n")
     return 1 if lines else 0
 
 

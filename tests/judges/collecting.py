@@ -29,7 +29,7 @@ FORMS: dict[str, list[tuple[str, dict[str, str]]]] = {
 }
 _FRAME = re.compile(r'<iframe[^>]* src="(/consent/embed[^"]*)"')
 _ONWARD = re.compile(r'content="0; url=([^"]*)"')
-_RANDOM = re.compile(r'(name="submission" value=")[^"]*|&amp;s=[\w-]*')
+_RANDOM = re.compile(r'(name="submission" value="|nonce=")[^"]*|&amp;s=[\w-]*')
 
 
 class Visitor:
