@@ -8,12 +8,24 @@ skips each stretch that cannot matter.
 import re
 from enum import IntEnum
 
-from consentkit.html.patterns import BODY_CONTENT, HEAD_CONTENT, SPACE, UNITS, classes
+from consentkit.html.patterns import (
+    BODY_CONTENT,
+    HEAD_CONTENT,
+    SPACE,
+    TAG_ATTRIBUTES,
+    TAG_OPEN,
+    UNITS,
+    attributes,
+    classes,
+)
 from consentkit.html.tokenizer import LIMIT, State, Tokenizer, end_of
 
 __all__ = ["Inserter"]
 
 _WHITE_SPACE = re.compile(rb"[" + SPACE + rb"]*+")
+# Browsers look for the encoding of a page in so many bytes.
+_ENCODING_WITHIN = 1024
+_META = b"<meta"
 _HEAD_ELEMENTS = frozenset(b"base basefont bgsound link meta noframes script style template title".split())
 # End tags before which browsers start a body, and those that end it.
 _BODY_STARTING_ENDS = frozenset((b"body", b"html", b"br"))
@@ -25,15 +37,17 @@ class _InsertionMode(IntEnum):
 
     INITIAL = 0
     BEFORE_HEAD = 1
-    IN_HEAD = 2
-    AFTER_HEAD = 3
-    IN_BODY = 4
+    HEAD_START = 2
+    """Right after `<head>`."""
+    IN_HEAD = 3
+    AFTER_HEAD = 4
+    IN_BODY = 5
 
 
 class Inserter(Tokenizer):
     """Insert markup into one HTML document whose bytes arrive in chunks.
 
-    `head` is inserted at the start of the head, `body_start` at the start of the body, and `body_end` at its end. Their
+    `head` is inserted at the start of the head, or after the `<meta charset>` that it starts with, `body_start` at the start of the body, and `body_end` at its end. Their
     tags may be omitted in the page. With `unless_class`, `body_end` is not inserted if the body has an element of that class.
 
     A fragment, which begins with neither a doctype nor `<html>`, passes unchanged. So does the body of a frameset. The
@@ -45,6 +59,7 @@ class Inserter(Tokenizer):
         "_body_start",
         "_head",
         "_insertion_mode",
+        "_is_last",
         "_pending",
         "_unless_class",
         "complete",
@@ -59,6 +74,7 @@ class Inserter(Tokenizer):
         self._body_end = body_end
         self._unless_class = unless_class
         self._insertion_mode = _InsertionMode.INITIAL
+        self._is_last = False
         # Offsets in the data that is not released yet, each with the markup to insert there.
         self._pending: list[tuple[int, bytes]] = []
 
@@ -71,6 +87,7 @@ class Inserter(Tokenizer):
         """Read the next chunk, `more` being false for the last one, and return the bytes that can be sent."""
         if self._state is State.DONE:
             return chunk
+        self._is_last = not more
         data, end = self._read(chunk, more)
         if not more:
             self._end_document(end, data[end:])
@@ -119,6 +136,35 @@ class Inserter(Tokenizer):
         in_head = self._insertion_mode >= _InsertionMode.IN_HEAD
         if self._insertion_mode is _InsertionMode.IN_BODY or (in_head and not self._body_start):
             self._state = State.DONE
+
+    def _read_data(self, data: bytes, at: int) -> int:
+        if self._insertion_mode is _InsertionMode.HEAD_START:
+            end = self._encoding_end(data, at)
+            if end is None:
+                return at
+            self._advance(_InsertionMode.IN_HEAD, end)
+            if end > at:
+                return end
+        return super()._read_data(data, at)
+
+    def _encoding_end(self, data: bytes, at: int) -> int | None:
+        """Return the end of a `<meta charset>` that starts the head, the start of the head without one, or None if more is to come.
+
+        What is inserted is longer than the stretch in which browsers look for the encoding.
+        """
+        undecided = at if self._is_last or len(data) - at >= _ENCODING_WITHIN else None
+        data = data[: at + _ENCODING_WITHIN]
+        start = end_of(_WHITE_SPACE, data, at)
+        if _META.startswith(data[start : start + len(_META)].lower()) and len(data) - start <= len(_META):
+            return undecided
+        tag_open = TAG_OPEN.match(data, start)
+        if tag_open is None or tag_open[0].lower() != _META:
+            return at
+        end = end_of(TAG_ATTRIBUTES, data, tag_open.end())
+        if data[end : end + 1] != b">":
+            return undecided
+        has_charset = any(name == b"charset" for name, _ in attributes(data[start : end + 1]))
+        return end + 1 if has_charset else at
 
     def _skip(self, data: bytes, at: int) -> int:
         """Return the offset of the next byte that may matter."""
@@ -191,7 +237,10 @@ class Inserter(Tokenizer):
                 self._insertion_mode = _InsertionMode.AFTER_HEAD
             return
         if name == b"head" and self._insertion_mode is _InsertionMode.BEFORE_HEAD:
-            self._advance(_InsertionMode.IN_HEAD, at)
+            if self._head:
+                self._insertion_mode = _InsertionMode.HEAD_START
+            else:
+                self._advance(_InsertionMode.IN_HEAD, at)
         elif name == b"body" and self._insertion_mode is not _InsertionMode.IN_BODY:
             self._advance(_InsertionMode.IN_BODY, at)
         elif name == b"frameset" and self._insertion_mode is not _InsertionMode.IN_BODY:

@@ -44,6 +44,13 @@ def in_chunks(
         "\ufeff<!-- a --><!doctype html>\n<html>\n<head>[head]\n</head>\n<body>[start]\n[end]</body>\n</html>\n",
         '<?xml version="1.0"?><html><head>[head]</head><body/>[start]<br/>[end]</body></html>',
         "<html><head/>[head]<link><body>[start][end]</body>",
+        # The encoding stays in the first bytes, where browsers look for it.
+        "<html><head><meta charset=utf-8>[head]<title>x</title></head><body>[start][end]</body>",
+        "<html><head>\n  <META CharSet='utf-8' />[head]\n<body>[start][end]",
+        "<html><head>[head]<meta name=charset content=utf-8><meta charset=utf-8><body>[start][end]",
+        "<html><head>[head]<!-- x --><meta charset=utf-8><body>[start][end]",
+        "<html><head>[head][start]<metadata charset=x></metadata>[end]",
+        "<html><head>[head]</head><meta charset=utf-8><body>[start][end]",
         # Omitted tags: where the elements would begin.
         "<!doctype html>[head][start][end]",
         "<!doctype html> [head][start]x[end]",
@@ -182,7 +189,7 @@ def test_reading_ends_after_the_last_piece_that_is_not_empty() -> None:
     document = b"<!doctype html><head></head><body>x</body>"
     assert inserted(document, (b"", b"", b"")) == document
     assert inserted(document, (b"", b"", END)) == b"<!doctype html><head></head><body>x[end]</body>"
-    for pieces, needed in (((b"", b"", b""), 9), ((HEAD, b"", b""), 21), ((b"", START, b""), 34)):
+    for pieces, needed in (((b"", b"", b""), 9), ((HEAD, b"", b""), 23), ((b"", START, b""), 34)):
         inserter = Inserter(*pieces)
         inserter.feed(document[: needed - 1], True)
         assert not inserter.decided
