@@ -47,7 +47,8 @@ class _InsertionMode(IntEnum):
 class Inserter(Tokenizer):
     """Insert markup into one HTML document whose bytes arrive in chunks.
 
-    `head` is inserted at the start of the head, or after the `<meta charset>` that it starts with, `body_start` at the start of the body, and `body_end` at its end. Their
+    `head` is inserted at the start of the head, or after the `<meta charset>` that it starts with. `body_start` is inserted at
+    the start of the body, and `body_end` at its end. Their
     tags may be omitted in the page. With `unless_class`, `body_end` is not inserted if the body has an element of that class.
 
     A fragment, which begins with neither a doctype nor `<html>`, passes unchanged. So does the body of a frameset. The
@@ -148,9 +149,9 @@ class Inserter(Tokenizer):
         return super()._read_data(data, at)
 
     def _encoding_end(self, data: bytes, at: int) -> int | None:
-        """Return the end of a `<meta charset>` that starts the head, the start of the head without one, or None if more is to come.
+        """Return the end of a `<meta charset>` that starts the head, or the start of the head without one.
 
-        What is inserted is longer than the stretch in which browsers look for the encoding.
+        Return None if more is to come. What is inserted is longer than the stretch in which browsers look for the encoding.
         """
         undecided = at if self._is_last or len(data) - at >= _ENCODING_WITHIN else None
         data = data[: at + _ENCODING_WITHIN]

@@ -459,8 +459,11 @@ COMPARE = """(pairs) => pairs.map(([before, after]) => {
   const parse = (text) => new DOMParser().parseFromString(text, 'text/html');
   const tree = parse(after);
   const marks = all(tree).filter((node) => node.nodeType === 1 && /^ck-/.test(node.getAttribute('class')));
+  // A `<meta charset>` stays in front, because browsers look for it in the first bytes.
+  const encoding = (node) => node?.matches('head > meta[charset]:first-child');
+  const starts = (mark) => mark.previousSibling === null || encoding(mark.previousElementSibling);
   const places = Object.fromEntries(marks.map((mark) => [mark.getAttribute('class'),
-    [mark.parentNode.nodeName, mark.previousSibling === null, mark.getRootNode() === tree]]));
+    [mark.parentNode.nodeName, !!starts(mark), mark.getRootNode() === tree]]));
   marks.forEach((mark) => mark.remove());
   return [JSON.stringify(written(parse(before))) === JSON.stringify(written(tree)), places];
 })"""

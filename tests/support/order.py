@@ -607,9 +607,13 @@ class World:
         if record is None and not choice.narrows_all:
             return None
         on = choice.on
+        moment = record.moment if record is not None else (int(worker.clock()), 0)
+        if record is not None and record.subject is None and decision is not None:
+            # Such a record has the hour only. What browsers and sites compare is the moment in the cookie.
+            moment = decision.moment
         answer = Answer(
             subject=subject or (sent.subject if sent is not None else ""),
-            moment=record.moment if record is not None else (int(worker.clock()), 0),
+            moment=moment,
             allowed=allowed,
             is_full=choice.is_full,
             on=on,
