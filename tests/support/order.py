@@ -784,8 +784,10 @@ class World:
             for worker in self.workers:
                 if worker.site == cookie.site and worker.clock() > answer.moment[0]:
                     granted = worker.grants(cookie.raw)
-                    if granted != answer.allowed:
-                        # A page whose look-up was not answered in time is not lost for good.
+                    for _ in range(5):
+                        if granted == answer.allowed:
+                            break
+                        # A page whose look-up was not answered in time is not lost for good. A busy machine has several.
                         worker.request(cookie.raw)
                         granted = worker.grants(cookie.raw)
                     assert granted == answer.allowed, (
