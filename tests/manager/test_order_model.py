@@ -167,18 +167,6 @@ class Order(RuleBasedStateMachine):
     def answer_on_other_site(self, place: int, kind: str, answers: dict[str, bool], away: bool) -> None:
         self.answer(0, place, 0, kind, answers, False, away, "now")
 
-    @rule(
-        kind=st.sampled_from(["change", "withdraw", "withdraw_category"]), answers=answers, elsewhere=answers
-    )
-    def answer_on_both_sites(self, kind: str, answers: dict[str, bool], elsewhere: dict[str, bool]) -> None:
-        """Answer while the ledger is away, and fully on the other site before the first answer is delivered."""
-        self.answer(0, 0, 0, kind, answers, False, True, "now")
-        self.wait(2)
-        self.nothing_comes_back()
-        self.answer(0, 2, 0, "save", elsewhere, False, False, "now")
-        self.nothing_comes_back()
-        self.deliver(0)
-
     @precondition(lambda self: IS_SOAK)
     @rule(
         kinds=st.tuples(*[st.sampled_from(["save", "change", "withdraw_category"])] * 2),
@@ -191,8 +179,6 @@ class Order(RuleBasedStateMachine):
     ) -> None:
         """Answer twice with one cookie, at two workers, of which one may have no ledger for the moment."""
         self.answer(0, 0, 0, kinds[0], first, False, away != 1, "lost")
-        # The second answer builds on the first one if that is in the ledger.
-        self.nothing_comes_back()
         self.answer(0, 1, 0, kinds[1], second, False, away == 2, "now")
 
     @rule(visitor=visitors, place=places, which=number, arrival=st.sampled_from(ARRIVALS))

@@ -32,8 +32,6 @@ POLICY = a_policy("stride", "trailhead")
 VENDOR_CATEGORY = {vendor.id: vendor.category for vendor in POLICY.vendors}
 CATEGORIES = tuple(category.id for category in POLICY.consent_needed)
 SPOOL_THREAD = "consentkit-spool"
-MAX_STALE = 3600
-"""Seconds for which a grant counts that a process has never checked, by default."""
 NOTHING: frozenset[str] = frozenset()
 
 Allowed = frozenset[str]
@@ -110,18 +108,6 @@ class Cookie:
     answer: Answer | None = None
 
 
-def as_given(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed:
-    """Return what the latest answer about one pseudonym, or a cookie of it, allows as a whole; NOTHING if the pseudonym ended."""
-    known = list(answers)
-    steps = [(answer.moment, answer.allowed) for answer in known]
-    if cookie is not None:
-        steps.append((cookie.moment, cookie.allowed))
-    if not steps or any(answer.ends for answer in known):
-        return NOTHING
-    last = max(moment for moment, _ in steps)
-    return frozenset.intersection(*(allowed for moment, allowed in steps if moment == last))
-
-
 def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed | None:
     """Return what answers about one pseudonym leave on, and a cookie of it; None without any.
 
@@ -138,12 +124,10 @@ def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed 
         steps.append((cookie.moment, cookie.allowed, is_full, on))
     left: Allowed | None = None
     for moment in sorted({step[0] for step in steps}):
-        tied = [step[1:] for step in steps if step[0] == moment]
-        # What one of them turned on, and the other one allows as well, is what both allow.
-        turned_on = NOTHING.union(*(on for _, _, on in tied))
         after = [
-            allowed if is_full or left is None else allowed & (left | turned_on)
-            for allowed, is_full, _ in tied
+            allowed if is_full or left is None else allowed & (left | on)
+            for at, allowed, is_full, on in steps
+            if at == moment
         ]
         left = frozenset.intersection(*after)
     return left
@@ -177,17 +161,6 @@ class Truth:
         """Add an answer."""
         if answer.subject:
             self.answers.setdefault(answer.subject, []).append(answer)
-
-    def has_ended(self, subject: str, records: Iterable[Record]) -> bool:
-        """Return whether an answer ended a pseudonym, or whether nothing is left by several that did not know of each other.
-
-        The process that delivers the last of these finds that out, and adds a record that ends the pseudonym.
-        """
-        about = self.about(subject)
-        ends = [record.moment for record in records if record.subject == subject and record.ends_subject]
-        return any(answer.ends for answer in about) or any(
-            left_by(answer for answer in about if answer.moment <= end) == NOTHING for end in ends
-        )
 
     def on_linked(self, subject: str) -> list[Answer]:
         """Return the answers about linked pseudonyms that the ledger took in after the link."""
@@ -285,8 +258,8 @@ class Worker:
         known: the answers that it cannot be ignorant of.
         elsewhere: by pseudonym, the same for answers about linked pseudonyms.
         seen: the pseudonyms that it has looked up, or decided about.
-        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. Only the
-            delivery finds out what was answered elsewhere meanwhile. Until then the latest answer counts as it was given.
+        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. The
+            delivery finds out what was answered elsewhere meanwhile, and until then they count as they were given.
     """
 
     world: "World"
@@ -416,9 +389,6 @@ class Worker:
             return
         truth = self.world.truth
         about = truth.about(cookie.subject)
-        is_checked = cookie.subject in self.seen or cookie.subject in self.ledger.read
-        last = max([cookie.moment, *(answer.moment for answer in about)])[0]
-        assert is_checked or self.clock() - last <= MAX_STALE, "a grant counts that was never checked"
         known = [answer for answer in about if answer in self.known]
         left = left_by(known, cookie) or NOTHING
         if not granted <= left:
@@ -426,7 +396,7 @@ class Worker:
             newer = [answer for answer in about if answer not in self.known and answer.moment > latest]
             ended = any(answer.ends for answer in known)
             assert not ended, f"an ended pseudonym grants {sorted(granted)}"
-            early = bool(self.early.intersection(known)) and granted <= as_given(known, cookie)
+            early = any(granted <= answer.allowed for answer in self.early.intersection(known))
             # A later record replaces a cookie. What else the cookie's own record takes back comes out once it is known.
             later = any(answer.moment > cookie.moment for answer in known) and granted <= (
                 left_by(known) or NOTHING
@@ -545,8 +515,6 @@ class World:
         if not worker.ledger.cut:
             known |= {answer for answer in self.truth.about(subject) if answer.stored_at is not None}
         base = left_by(known, sent) or NOTHING
-        if worker.early.intersection(known):
-            base |= as_given(known, sent)
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         try:
@@ -572,7 +540,7 @@ class World:
             and subject
             and cookie.subject != subject
         ):
-            ended = self.truth.has_ended(subject, self.records)
+            ended = any(answer.ends for answer in self.truth.about(subject))
             elsewhere = self.truth.taken_back(subject, self.truth.on_linked(subject)) == EVERYTHING
             assert ended or elsewhere, "a second pseudonym while the first is in force"
         return cookie
@@ -784,10 +752,8 @@ class World:
             for worker in self.workers:
                 if worker.site == cookie.site and worker.clock() > answer.moment[0]:
                     granted = worker.grants(cookie.raw)
-                    for _ in range(5):
-                        if granted == answer.allowed:
-                            break
-                        # A page whose look-up was not answered in time is not lost for good. A busy machine has several.
+                    if granted != answer.allowed:
+                        # A page whose look-up was not answered in time is not lost for good.
                         worker.request(cookie.raw)
                         granted = worker.grants(cookie.raw)
                     assert granted == answer.allowed, (
