@@ -120,6 +120,9 @@ def _wanted(
         allows_own = allows_own or any(
             source[:7].lower() == "'nonce-" and source[7:] == f"{nonce}'" for source in before
         )
+    if kind == "script" and "'strict-dynamic'" in map(str.lower, before):
+        # Browsers ignore hosts there, so the vendors' are left out.
+        return [], () if allows_own else own
     origins = [
         origin
         for vendor in sorted(granted)
