@@ -13,6 +13,7 @@ from typing import Final
 from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import LedgerError
 from consentkit.ledger import ForkHooks, Ledger, SentWords
+from consentkit.manager.limits import TokenBucket
 
 __all__ = ["RenderingStore"]
 
@@ -20,6 +21,9 @@ log = logging.getLogger("consentkit")
 
 MOST_RENDERINGS: Final = 1000
 """Renderings that one process stores. A policy has some tens, or a few hundred with many vendors."""
+LOOK_UPS_A_SECOND: Final = 10
+"""For how many ids a process asks the ledger in the long run, because anybody can send any id."""
+LOOK_UPS_AT_ONCE: Final = 200
 _ID = re.compile(r"[A-Za-z0-9_-]{16}", re.ASCII)
 
 
@@ -33,6 +37,7 @@ class RenderingStore:
         self._found: BoundedCache[str, SentWords] = BoundedCache(MOST_RENDERINGS)
         self._waiting: dict[str, SentWords] = {}
         self._is_closed = self._is_full = False
+        self._look_ups = TokenBucket(rate=LOOK_UPS_A_SECOND, burst=LOOK_UPS_AT_ONCE)
         self.restart()
         _FORK_HOOKS.add(self)
 
@@ -71,12 +76,14 @@ class RenderingStore:
         return rendering not in self._sent and rendering not in self._found
 
     def look_up(self, rendering: str) -> None:
-        """Ask the ledger for the words with an id. Blocks.
+        """Ask the ledger for the words with an id, unless it was asked too often of late. Blocks.
 
         Raises:
             LedgerUnavailableError: the ledger does not answer.
         """
-        words = self._ledger.rendering(rendering) if self._ledger is not None else None
+        if self._ledger is None or not self._look_ups.take():
+            return
+        words = self._ledger.rendering(rendering)
         if words is not None:
             self._found.add(rendering, words)
 

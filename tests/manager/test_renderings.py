@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from consentkit.ledger import Ledger, SentWords
+from consentkit.manager.limits import TokenBucket
 from consentkit.manager.renderings import RenderingStore
 
 
@@ -45,6 +46,17 @@ def test_words_found_in_the_ledger_are_looked_up_once(ledger: Ledger) -> None:
     store.look_up(words.id)
     ledger.close()
     assert not store.must_look_up(words.id) and store.find(words.id, "n", "en") == words.id
+
+
+def test_ids_that_a_stranger_makes_up_are_looked_up_within_a_bound(ledger: Ledger) -> None:
+    words = some_words()
+    ledger.store_renderings([words])
+    store = RenderingStore(ledger, "stride")
+    store._look_ups = TokenBucket(rate=0, burst=2)
+    for made_up in ("A" * 16, "B" * 16):
+        store.look_up(made_up)
+    store.look_up(words.id)
+    assert store.must_look_up(words.id) and store.find(words.id, "n", "en") == ""
 
 
 def test_without_a_ledger_only_what_was_sent_is_known() -> None:
