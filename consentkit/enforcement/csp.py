@@ -165,6 +165,8 @@ class ContentSecurityPolicy:
 
     def blocked_vendors(self, value: str) -> frozenset[str]:
         """Return the ids of vendors of which a Content-Security-Policy value blocks an origin that they declare."""
+        # Each response has another nonce, and no nonce decides about an origin.
+        value = _NONCE_SOURCE.sub(_NONCE_PLACEHOLDER, value)
         blocked = self._blocked.get(value)
         if blocked is None:
             blocked = self._blocked[value] = frozenset(
