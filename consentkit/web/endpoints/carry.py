@@ -11,7 +11,7 @@ from consentkit.headers import local_path, own_path
 from consentkit.ui import CarriedChoice
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.body import FORM, media_type, required_body
-from consentkit.web.endpoints.handoff import HANDOFF_HEADERS, is_navigation
+from consentkit.web.endpoints.handoff import HANDOFF_HEADERS, is_navigation, require_navigation
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import unique_fields, unrepeated_fields
 from consentkit.web.endpoints.transaction_cookie import TransactionCookie
@@ -62,7 +62,7 @@ class CarryEndpoint:
     def _begin(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Begin a chain, in place of the one that this browser had, and redirect to the page that shows it."""
         if media_type(exchange.head) != FORM:
-            raise HTTPProblem(415, f"Send {FORM}.")
+            raise HTTPProblem(415, f"The body must be {FORM}.")
         page, back = self._begin_fields(exchange, required_body(body))
         if not (self._handoff.can_issue and exchange.consent._current().status.decided):
             return redirect(self._own(exchange, page), HANDOFF_HEADERS)
@@ -96,7 +96,7 @@ class CarryEndpoint:
 
     def _next(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Redirect the browser to the next site, without those in `skip`, which did not answer."""
-        self._require_navigation(exchange)
+        require_navigation(exchange.head)
         chain = self._chain(exchange)
         if chain is None:
             return self._home(exchange, None)
@@ -112,7 +112,7 @@ class CarryEndpoint:
 
     def _done(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Note what a site reports about its own step, and redirect to the page that goes on."""
-        self._require_navigation(exchange)
+        require_navigation(exchange.head)
         query = unrepeated_fields(exchange.head.query)
         chain = self._cookie.chain(exchange)
         if chain is None or not chain.nonce or chain.nonce != query.get("n"):
@@ -124,10 +124,6 @@ class CarryEndpoint:
             else redirect(self._address(exchange, "carry", chain), HANDOFF_HEADERS)
         )
         return self._cookie.with_chain(response, exchange, chain)
-
-    def _require_navigation(self, exchange: Exchange) -> None:
-        if not is_navigation(exchange.head):
-            raise HTTPProblem(403, "This address is for a visit, not to be embedded or fetched.")
 
     def _chain(self, exchange: Exchange) -> Chain | None:
         """Return the browser's chain if the query has its id."""

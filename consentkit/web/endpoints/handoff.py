@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from consentkit.handoff import Handoff, HandoffRefusal, StepResult, Transaction, UnderWay
-from consentkit.headers import RawHeaders, header_values, local_path, own_path
+from consentkit.headers import RawHeaders, header_values, is_visit, local_path, own_path
 from consentkit.policy import STEP_LIFETIME
 from consentkit.ui import Confirmation
 from consentkit.web.endpoints.answer import Answer, Methods
@@ -16,7 +16,7 @@ from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response, redirect
 from consentkit.web.services import SiteServices
 
-__all__ = ["HANDOFF_HEADERS", "HandoffEndpoint", "is_navigation"]
+__all__ = ["HANDOFF_HEADERS", "HandoffEndpoint", "is_navigation", "require_navigation"]
 
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 HANDOFF_HEADERS = {"cache-control": "private, no-store", "referrer-policy": "no-referrer"}
@@ -86,8 +86,7 @@ class HandoffEndpoint:
         audience, state, nonce = fields["aud"], fields["st"], fields.get("n")
         if not _STATE.fullmatch(state):
             raise HTTPProblem(400, "`st` is not the SHA-256 of a transaction.")
-        if not is_navigation(exchange.head):
-            raise HTTPProblem(403, "This address must be visited; it cannot be embedded or fetched.")
+        require_navigation(exchange.head)
         chain = self._cookie.chain(exchange) if nonce is not None else None
         if nonce is not None and (chain is None or not chain.is_at(audience, nonce)):
             return redirect(self._handoff.without_choice(audience, "no such step"), HANDOFF_HEADERS)
@@ -190,17 +189,15 @@ def _is_wanted(headers: RawHeaders) -> bool:
 
 def is_navigation(head: RequestHead) -> bool:
     """Return whether a request is a top-level navigation (Fetch Metadata), neither prefetched nor prerendered."""
-    headers = head.headers
-    destination = header_values(headers, b"sec-fetch-dest")
-    mode = header_values(headers, b"sec-fetch-mode")
-    prefetch = (
-        header_values(headers, b"sec-purpose")
-        + header_values(headers, b"purpose")
-        + header_values(headers, b"x-moz")
-    )
-    return (
-        head.method == "GET"
-        and destination in ([], [b"document"])
-        and mode in ([], [b"navigate"])
-        and not prefetch
-    )
+    mode = header_values(head.headers, b"sec-fetch-mode")
+    return head.method == "GET" and mode in ([], [b"navigate"]) and is_visit(head.headers)
+
+
+def require_navigation(head: RequestHead) -> None:
+    """Check that a request is a navigation.
+
+    Raises:
+        HTTPProblem: it is not (403).
+    """
+    if not is_navigation(head):
+        raise HTTPProblem(403, "This address must be visited; it cannot be embedded or fetched.")
