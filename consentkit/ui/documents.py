@@ -1,4 +1,4 @@
-"""The frame that all documents share: style sheets, address bar of the library's pages, fields of the forms, stored words."""
+"""What all documents share: style sheets, paths, the fields of their forms, and the ids of their words."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final

@@ -293,7 +293,7 @@ class Pages:
         """Return the address of `consent.css` or another shipped file."""
         return f"{own_path(root_path, self._prefix)}/assets/{self._assets[name].hashed_name}"
 
-    def appearance(self, language: str) -> dict[str, Any]:
+    def fingerprint(self, language: str) -> dict[str, Any]:
         """Return what all pages in a language follow from, apart from the visitor.
 
         The result has the banner of a visitor who has not answered, the language of the library's texts in it, and SHA-256

@@ -292,7 +292,7 @@ class SiteServices:
     def appearance(self) -> str:
         """A digest of what pages show to every visitor: policy, templates, version."""
         manager = self.manager
-        renderings = [self.pages.appearance(language) for language in manager.policy.languages]
+        renderings = [self.pages.fingerprint(language) for language in manager.policy.languages]
         texts = (manager.policy.model_dump_json(), json.dumps(renderings))
         parts = (__version__, manager.show_banner, manager.csp, *texts)
         return blake2s(repr(parts).encode(), digest_size=9).hexdigest()

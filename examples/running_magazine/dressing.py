@@ -65,7 +65,7 @@ class _Pictures(dict[str, str]):
     def draw(self, name: str, alt: str = "") -> Markup:
         """Return an SVG element: an image if it has an alternative text, else an ornament that is not read out."""
         label = Markup('role="img" aria-label="{}"').format(alt) if alt else Markup('aria-hidden="true"')
-        return Markup(self[name].replace("<svg ", f"<svg {label} ", 1))  # noqa: S704  # our own files
+        return Markup(self[name].replace("<svg ", f"<svg {label} ", 1))  # noqa: S704 - our own files
 
 
 def _read_art(folder: Path) -> _Pictures:

@@ -46,7 +46,7 @@ DRAWN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, H
 
 def stock(*oldest_first: SecretKeys, salt: str = SALT, **options: Any) -> Signer:
     """Make itsdangerous' own signer, as the contract names it."""
-    return Signer(list(oldest_first), salt, **{"key_derivation": "hmac", "digest_method": sha256} | options)  # type: ignore[arg-type]
+    return Signer(list(oldest_first), salt, **{"key_derivation": "hmac", "digest_method": sha256} | options)  # type: ignore[arg-type]  # options of several types
 
 
 def read(codec: TokenCodec, value: bytes) -> Decision | None:

@@ -390,8 +390,8 @@ def test_an_unknown_site_or_faulty_catalogue_raises_at_construction(tmp_path: Pa
 # Proof
 
 
-def test_appearance_has_the_banner_and_hashes_of_templates_and_assets() -> None:
-    kept = PAGES.appearance("nl")
+def test_fingerprint_has_the_banner_and_hashes_of_templates_and_assets() -> None:
+    kept = PAGES.fingerprint("nl")
     assert (kept["language"], kept["words"]) == ("nl", "nl")
     banner = PAGES.banner(view(undecided(), "nl", next="/"))
     assert kept["banner"] == re.sub(r'(name="submission" value=")[^"]+', r"\1", banner)
@@ -401,5 +401,5 @@ def test_appearance_has_the_banner_and_hashes_of_templates_and_assets() -> None:
 
 def test_a_policy_without_optional_categories_has_no_banner() -> None:
     policy = policy_of(categories=rows("categories")[:1], vendors=[], trackers=rows("trackers")[:1])
-    assert pages(policy).appearance("en")["banner"] == ""
+    assert pages(policy).fingerprint("en")["banner"] == ""
     assert pages(policy).banner(view(undecided(policy))) == ""

@@ -1,5 +1,5 @@
 // @ts-check
-// The preference centre in a dialog, opened by the links that would lead to its page.
+// The settings page in a dialog, opened by the links that would lead to its page.
 import { baseUrl, nonce } from "./script_tag.js";
 import { request, returnQuery } from "./server.js";
 import { trustedTypesPolicy } from "./trusted_types.js";
@@ -14,7 +14,7 @@ export function closePreferences() {
 }
 
 /**
- * Open the preference centre. Closing it decides nothing, and returns the focus.
+ * Open the settings. Closing it decides nothing, and returns the focus.
  * @param {Element | null} [opener]
  */
 export async function openPreferences(opener = document.activeElement) {
@@ -36,7 +36,7 @@ export async function openPreferences(opener = document.activeElement) {
 }
 
 /**
- * Move the main part of the preference centre's page into a dialog.
+ * Move the main part of the settings page into a dialog.
  * @param {string} html
  */
 function buildDialog(html) {

@@ -1,5 +1,5 @@
 // @ts-check
-// The forms of banner, preference centre, settings and embeds, sent without leaving the page.
+// The forms of banner, settings page, page ends and embeds, sent without leaving the page.
 import { requestDecision, withdraw } from "./decisions.js";
 import { loadEmbedOnce } from "./embeds.js";
 import { baseUrl } from "./script_tag.js";
