@@ -15,7 +15,8 @@ from tests.support.servers import serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from consentkit import Policy
+    from consentkit import Ledger, Policy
+    from tests.support.family import Family
     from tests.support.front import Front
     from tests.support.postgres import Server
 
@@ -73,6 +74,25 @@ def policy() -> "Policy":
 def ledger_url(tmp_path: Path) -> str:
     """The address of a SQLite ledger that does not exist yet."""
     return f"sqlite:///{tmp_path / 'consent.db'}"
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator["Ledger"]:
+    """A SQLite ledger, which waits for others long enough on a busy machine."""
+    from consentkit import Ledger
+
+    ledger = Ledger(ledger_url, lock_timeout=2)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def family(ledger: "Ledger", clock: "Clock") -> Iterator["Family"]:
+    """The sites of a group over one ledger, between which visitors take their choice along."""
+    from tests.support.family import a_family
+
+    with a_family(ledger, clock) as family:
+        yield family
 
 
 @pytest.fixture(scope="session")

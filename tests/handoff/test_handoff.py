@@ -1,6 +1,5 @@
 import logging
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,19 +25,6 @@ OPTIONAL = ("analytical", "tracking", "social")
 EVERYTHING = dict.fromkeys(OPTIONAL, True)
 NOTHING = dict.fromkeys(OPTIONAL, False)
 ARRIVING = ChoiceContext(choice="handoff")
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url, lock_timeout=2)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def family(ledger: Ledger, clock: Clock) -> Iterator[Family]:
-    with a_family(ledger, clock) as family:
-        yield family
 
 
 def there(family: Family, site: str = "trailhead") -> tuple[Handoff, Transaction]:

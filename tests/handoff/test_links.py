@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -57,19 +56,6 @@ def test_only_a_page_of_another_site_is_reached_by_way_of_the_hand_off(address: 
     }
     found = handoff_address(address, site="stride", origins=origins, prefix="/consent")
     assert found == (led or address)
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def family(ledger: Ledger, clock: Clock) -> Iterator[Family]:
-    with a_family(ledger, clock) as family:
-        yield family
 
 
 TEMPLATES = Environment(autoescape=True)

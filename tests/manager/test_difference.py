@@ -23,13 +23,6 @@ ALL = "analytical tracking social ~adhub ~google-analytics ~youtube"
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def manager(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManager]:
     with managing(policy, ledger=ledger, clock=clock) as made:
         yield made

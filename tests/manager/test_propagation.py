@@ -16,13 +16,6 @@ EVERYTHING = Choice(categories={"analytical": True, "tracking": True, "social": 
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def here(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManager]:
     with managing(policy, ledger=ledger, clock=clock) as manager:
         yield manager

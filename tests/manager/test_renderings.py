@@ -1,9 +1,5 @@
 """The store of renderings; what reaches it from pages is tested in `tests/web/test_renderings.py`."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from consentkit.ledger import Ledger, SentWords
 from consentkit.manager.limits import TokenBucket
 from consentkit.manager.renderings import RenderingStore
@@ -11,13 +7,6 @@ from consentkit.manager.renderings import RenderingStore
 
 def some_words(html: str = "<p>We ask</p>") -> SentWords:
     return SentWords.of(notice="n", site="stride", language="en", surface="banner", version="1", html=html)
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
 
 
 def test_words_that_come_twice_are_stored_once(ledger: Ledger) -> None:

@@ -24,13 +24,6 @@ BOTH = Choice(categories={"analytical": True, "tracking": True}, vendors={})
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def manager(policy: Policy, ledger: Ledger, clock: Clock) -> Iterator[ConsentManager]:
     with managing(policy, ledger=ledger, clock=clock) as made:
         yield made

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,7 +22,6 @@ from tests.support.family import (
     TRANSACTION,
     Browser,
     Family,
-    a_family,
     a_member,
     a_policy,
 )
@@ -32,19 +30,6 @@ EVERYTHING = {"analytical": True, "tracking": True, "social": True}
 NOTHING = dict.fromkeys(EVERYTHING, False)
 NAVIGATION = {"sec_fetch_dest": "document", "sec_fetch_mode": "navigate", "sec_fetch_site": "cross-site"}
 BUTTON = "Use this choice on all our sites"
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url, lock_timeout=2)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def family(ledger: Ledger, clock: Clock) -> Iterator[Family]:
-    with a_family(ledger, clock) as family:
-        yield family
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -30,19 +29,6 @@ from tests.support.records import another_process_holds
 EVERYTHING = {"analytical": True, "tracking": True, "social": True}
 BANNER = 'id="cookie-consent"'
 LINE = 'role="status"'
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    ledger = Ledger(ledger_url, lock_timeout=2)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def family(ledger: Ledger, clock: Clock) -> Iterator[Family]:
-    with a_family(ledger, clock) as family:
-        yield family
 
 
 # XS-08
