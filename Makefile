@@ -35,7 +35,7 @@ soak: $(VENV)/.dev ## Play the model of the order, races, outages and floods for
 	@$(BIN)/python -m tests.soak
 
 fuzz: $(VENV)/.fuzz ## Throw mutated input at the parsers for two minutes (SECONDS=600 ONLY=html: longer, at one of them)
-	@$(BIN)/python -m tests.fuzz $(addprefix --seconds ,$(SECONDS)) $(addprefix --only ,$(ONLY))
+	@$(BIN)/python -m tests.fuzz $(addprefix --seconds ,$(SECONDS)) $(addprefix --seed ,$(SEED)) $(addprefix --only ,$(ONLY))
 
 bench: $(VENV)/.dev ## Measure what the library costs, against its budgets (ONLY=visits: a part of it)
 	@$(BIN)/python -m tests.benchmarks $(addprefix --only ,$(ONLY))

@@ -357,6 +357,8 @@ def _check_directive(owner_policy: str, name: str, sources: list[str], seen: set
             name,
         )
     for source in sources if name in _SOURCE_LISTS else ():
+        if "{nonce}" in source and source != _NONCE_PLACEHOLDER:
+            raise _mistake(owner_policy, f"has {source} in {name}", f"Write {_NONCE_PLACEHOLDER}")
         if source.lower() in _KEYWORDS or _UNQUOTED_NONCE_OR_HASH.fullmatch(source):
             raise _mistake(
                 owner_policy, f"has {source} without quotes in {name}", f"Write '{source}' in single quotes"

@@ -371,6 +371,8 @@ def test_a_nonce_that_is_not_base64_raises(policy: Policy, nonce: str) -> None:
         ("script-src 'self' nonce-abc", "Write 'nonce-abc' in single quotes"),
         ("script-src sha256-AAAA=", "Write 'sha256-AAAA=' in single quotes"),
         ("script-src STRICT-DYNAMIC", "Write 'STRICT-DYNAMIC' in single quotes"),
+        ("script-src 'Nonce-{nonce}'", "Write 'nonce-{nonce}'"),
+        ("script-src nonce-{nonce}", "Write 'nonce-{nonce}'"),
         ("default-src 'none' https:", "Keep one or the other"),
         ("img-src 'self'; IMG-SRC *", "Join them"),
         ("default-src 'self'\x00", "printable ASCII"),

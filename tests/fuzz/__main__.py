@@ -50,12 +50,13 @@ def words_file(name: str) -> Path:
     return path
 
 
-def mutate(name: str, seconds: int) -> Run:
-    """Throw mutations of a target's seeds at it for some seconds."""
+def mutate(name: str, seconds: int, seed: int) -> Run:
+    """Throw mutations of a target's seeds at it for some seconds; a seed other than 0 repeats their order."""
     corpus = ARTIFACTS / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
     arguments = [
         f"-max_total_time={seconds}",
+        f"-seed={seed}",
         f"-artifact_prefix={ARTIFACTS.relative_to(ROOT)}/{name}-",
         f"-dict={words_file(name)}",
         f"-timeout={LONGEST_INPUT}",
@@ -101,6 +102,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the targets, or one input, and return the exit code."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=SECONDS, help="for all targets together")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="repeat the order of one run; 0, the default: another each time"
+    )
     parser.add_argument("--only", action="append", choices=TARGETS, help="one target; may be repeated")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="check one input instead")
     options = parser.parse_args(arguments)
@@ -113,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     failed = False
     for name in names:
-        run = mutate(name, max(1, options.seconds // len(names)))
+        run = mutate(name, max(1, options.seconds // len(names)), options.seed)
         print(run.row, flush=True)
         if run.failed:
             report(run)

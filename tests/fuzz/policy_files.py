@@ -2,6 +2,7 @@
 
 import tempfile
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,9 @@ TODAY = date(2026, 11, 22)
 FOLDER = tempfile.TemporaryDirectory(prefix="fuzzed-policy-")
 FILE = Path(FOLDER.name) / "consent.toml"
 OTHER_LOCK = FILE.with_name("other.lock")
+UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
+REORDERING = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
+"""Categories and directions of characters (Unicode Standard Annexes 44 and 9)."""
 
 
 def check(data: bytes) -> None:
@@ -47,8 +51,11 @@ def _check_report(data: bytes, report: CheckReport) -> None:
 
 
 def _check_printable(problem: PolicyProblem) -> None:
+    """Check that nothing controls a terminal or reorders a line. Characters newer than this Python may appear."""
     for text in (problem.key, problem.value, problem.message, problem.remedy, problem.subject):
-        assert text.replace("\n", "").isprintable(), text
+        for character in text.replace("\n", ""):
+            assert unicodedata.category(character) not in UNPRINTABLE, text
+            assert unicodedata.bidirectional(character) not in REORDERING, text
 
 
 def _check_lines(data: bytes) -> None:
