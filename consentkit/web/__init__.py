@@ -5,6 +5,7 @@ An adapter for another framework imports only the names listed here. `consentkit
 
 from consentkit.web.embed_signer import EmbedSigner
 from consentkit.web.endpoints import Answer, BodyBuffer, Endpoints, LedgerStep, refusal
+from consentkit.web.environ import head_from_environ, read_body, visible_environ
 from consentkit.web.exchange import Exchange
 from consentkit.web.request_consent import RequestConsent, head_of, manager_of
 from consentkit.web.request_head import RequestHead
@@ -23,9 +24,12 @@ __all__ = [
     "RequestHead",
     "Response",
     "SiteServices",
+    "head_from_environ",
     "head_of",
     "in_ledger_thread",
     "look_up_in_time",
     "manager_of",
+    "read_body",
     "refusal",
+    "visible_environ",
 ]

@@ -95,6 +95,10 @@ class Endpoints:
         detail = "We couldn't save your choice, so nothing was changed. Please try again later."
         return self._refused(exchange, HTTPProblem(503, detail, headers={"retry-after": "5"}))
 
+    def incomplete(self, exchange: Exchange) -> Response:
+        """Return the response to a request whose body ended early, for a host that must send one."""
+        return self._refused(exchange, HTTPProblem(400, "The body of the request ended early."))
+
     def _refused(self, exchange: Exchange, problem: HTTPProblem) -> Response:
         if not wants_html(exchange.head):
             return self._finished(exchange, problem.response())

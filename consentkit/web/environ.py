@@ -1,0 +1,99 @@
+"""Requests as WSGI describes them (PEP 3333), which Django's requests carry too."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from consentkit.web.endpoints import BodyBuffer
+from consentkit.web.exchange import Exchange
+from consentkit.web.request_head import RequestHead
+
+__all__ = ["head_from_environ", "read_body", "visible_environ"]
+
+Environ = Mapping[str, Any]
+
+_FIELDS_WITHOUT_PREFIX = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
+# The only fields that an exchange changes for the application.
+_FILTERED = (
+    ("HTTP_COOKIE", b"cookie"),
+    ("HTTP_IF_NONE_MATCH", b"if-none-match"),
+    ("HTTP_IF_MATCH", b"if-match"),
+)
+_CHUNK = 8 * 1024
+
+
+def head_from_environ(environ: Environ) -> RequestHead:
+    """Return the head of a request.
+
+    The environment has one value for each field name, and may have lost the order of the fields.
+    """
+    headers = [
+        (key[5:].replace("_", "-").lower().encode("latin-1"), _raw(value))
+        for key, value in environ.items()
+        if key[:5] == "HTTP_" and key[5:] not in _FIELDS_WITHOUT_PREFIX
+    ]
+    headers += [
+        (name, _raw(environ[key])) for key, name in _FIELDS_WITHOUT_PREFIX.items() if environ.get(key)
+    ]
+    root_path = _decoded(environ.get("SCRIPT_NAME", ""))
+    path = root_path.rstrip("/") + (_decoded(environ.get("PATH_INFO", "")) or "/")
+    query = _raw(environ.get("QUERY_STRING", ""))
+    return RequestHead(environ["REQUEST_METHOD"], path, headers, root_path, query, _raw_path(environ))
+
+
+def visible_environ(exchange: Exchange, environ: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment that the application may see; the same object if nothing is hidden."""
+    headers = exchange.application_headers()
+    if headers is exchange.head.headers:
+        return environ
+    shown = dict(headers)
+    visible = {**environ}
+    for key, name in _FILTERED:
+        if name in shown:
+            visible[key] = shown[name].decode("latin-1")
+        else:
+            visible.pop(key, None)
+    return visible
+
+
+def read_body(environ: Environ, head: RequestHead) -> tuple[bytes | None, bool]:
+    """Read a request's body from the server.
+
+    Returns:
+        the body, or None if it is larger than a BodyBuffer takes; and whether it is complete. It is not if the client has
+        disconnected.
+    """
+    buffer = BodyBuffer(head.headers)
+    stream = environ["wsgi.input"]
+    is_terminated = bool(environ.get("wsgi.input_terminated"))
+    left = _content_length(environ)
+    while not buffer.is_too_large and (is_terminated or left > 0):
+        try:
+            chunk = stream.read(_CHUNK if is_terminated else min(left, _CHUNK))
+        except OSError:
+            return b"", False
+        if not chunk:
+            break
+        buffer.add(chunk)
+        left -= len(chunk)
+    return buffer.whole(), buffer.is_too_large or left <= 0
+
+
+def _content_length(environ: Environ) -> int:
+    declared = str(environ.get("CONTENT_LENGTH") or "0")
+    return int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 20 else 0
+
+
+def _raw(value: str) -> bytes:
+    """Return the bytes of a field; a server that decoded them otherwise than PEP 3333 wants loses characters only."""
+    return value.encode("latin-1", "replace")
+
+
+def _decoded(path: str) -> str:
+    """Return a path as text. PEP 3333 has its bytes as the characters of Latin-1."""
+    return _raw(path).decode("utf-8", "replace")
+
+
+def _raw_path(environ: Environ) -> bytes | None:
+    """Return the path as the browser sent it, which gunicorn and mod_wsgi add to the environment; None from other servers."""
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    return _raw(target.partition("?")[0]) if target.startswith("/") else None
