@@ -1,11 +1,18 @@
-"""First paint and layout shift of a page in Chromium, under the network and processor of Lighthouse's mobile profile.
+"""What a banner costs in Chromium, ours and those of others, with the network and processor of Lighthouse's mobile profile.
 
-A variant is a page under an address of its own, so that another maker's banner is one more entry of `variants`. The variants
-take turns, each time in a new context without a cache, and the medians are compared.
+Measured are the first paint of the page, when the banner can be seen, layout shifts, the bytes of scripts and style sheets, and
+the longest interaction of Accept and of Reject (Interaction to Next Paint). Every variant is the same page under an address of
+its own. The variants take turns, each time in a new context without a cache, and the medians are compared.
+
+The others are the packages that requirements/peers pins, with the pages of tools/peers.
 """
 
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +21,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
 
 from consentkit import ConsentManager, load_policy
 from consentkit.asgi import ConsentMiddleware
@@ -21,11 +29,12 @@ from tests.benchmarks.table import Row, show
 from tests.conftest import HERE
 from tests.support.browser import launched
 from tests.support.servers import free_port, serving
+from tools.peers import PAGES as PEERS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["WITHOUT", "measure", "variants"]
+__all__ = ["WITHOUT", "measure", "peers", "variants"]
 
 WITHOUT = "without a banner"
 PARAGRAPH = "<p>Stretch slowly, breathe out, and stop before it hurts. Hold each side for half a minute.</p>"
@@ -35,18 +44,44 @@ PAGE = (
 )
 # Lighthouse's mobile profile, as it throttles by the developer tools: 150 ms * 3.75, 1.6 Mbit/s * 0.9, 4 times.
 NETWORK = {"offline": False, "latency": 562.5, "downloadThroughput": 184_320, "uploadThroughput": 84_375}
+ROOT = HERE.parent
+# Buttons of every tool say "Accept", ours and the peers' alike.
 OBSERVE = """new PerformanceObserver(list => list.getEntries().forEach(entry => {
   window.shift = (window.shift || 0) + entry.value;
-})).observe({ type: "layout-shift", buffered: true });"""
-READ = """() => new Promise(done => setTimeout(() => done([
-  performance.getEntriesByName("first-contentful-paint")[0].startTime, window.shift || 0]), 300))"""
+})).observe({ type: "layout-shift", buffered: true });
+new PerformanceObserver(list => list.getEntries().forEach(entry => {
+  if (entry.interactionId) window.longest = Math.max(window.longest || 0, entry.duration);
+})).observe({ type: "event", durationThreshold: 16, buffered: true });
+(function look() {
+  const shows = button => /accept/i.test(button.textContent) && button.checkVisibility({ opacityProperty: true });
+  if ([...document.querySelectorAll("button")].some(shows)) window.asked = performance.now();
+  else requestAnimationFrame(look);
+})();"""
+# A banner that is not there after four seconds more does not come.
+READ = """async asks => {
+  const pause = milliseconds => new Promise(done => setTimeout(done, milliseconds));
+  await pause(300);
+  for (let turns = 0; asks && !window.asked && turns < 40; turns++) await pause(100);
+  return [performance.getEntriesByName("first-contentful-paint")[0].startTime, window.asked || 0, window.shift || 0,
+  performance.getEntriesByType("resource").filter(one => /[.](js|css)$/.test(one.name))
+    .reduce((sum, one) => sum + one.encodedBodySize, 0)];
+}"""
+LONGEST = "() => new Promise(done => setTimeout(() => done(window.longest || 16), 600))"
+INTERACTION_BUDGET = 50
+BUTTONS = ("accept", "reject|decline")
 
 
 class Painted(NamedTuple):
-    """What one visit measured: milliseconds until the first contentful paint, and the sum of layout shifts."""
+    """What one visit measured.
+
+    `first` and `asked` are milliseconds until the first contentful paint and until the banner's button is visible (0 if it never
+    is), `shift` the sum of layout shifts, `weight` the compressed bytes of scripts and style sheets.
+    """
 
     first: float
+    asked: float
     shift: float
+    weight: float
 
 
 @contextmanager
@@ -82,23 +117,100 @@ def variants() -> Iterator[dict[str, str]]:
         manager.close()
 
 
+@contextmanager
+def peers() -> Iterator[dict[str, str]]:
+    """Serve the page with the banners of others; the addresses by name."""
+    folder = ROOT / ".artifacts" / "peers"
+    subprocess.run([ROOT / "tools/npm", ROOT / "requirements/peers", folder], check=True)
+    for path in PEERS.iterdir():
+        shutil.copy(path, folder)
+    bundled = (
+        "--bundle",
+        "--minify",
+        '--define:process.env.NODE_ENV="production"',
+        "--outfile=c15t.bundle.js",
+    )
+    subprocess.run(
+        [folder / "node_modules/.bin/esbuild", "c15t.jsx", *bundled, "--log-level=warning"],
+        cwd=folder,
+        check=True,
+    )
+    names = []
+    for path in sorted(folder.glob("*.html")):
+        # The cookie banner of govuk-frontend is a component without a script.
+        if path.stem != "govuk-frontend":
+            _give_content(path)
+            names.append(path.stem)
+    app = Starlette()
+    app.mount("/", StaticFiles(directory=folder))
+    with serving(GZipMiddleware(app)) as address:
+        yield {name: f"{address}/{name}.html" for name in names}
+
+
+def _give_content(path: Path) -> None:
+    """Replace the article of a peer's page by the one that all variants have."""
+    article = re.search("<main>.*</main>", PAGE)
+    assert article is not None
+    text, replaced = re.subn("<main>.*</main>", article[0], path.read_text("utf-8"), flags=re.DOTALL)
+    assert replaced == 1, path
+    path.write_text(text, "utf-8")
+
+
 def measure(*, rounds: int) -> bool:
-    """Print first paints against the page without a banner, and every layout shift; say whether the budgets are met."""
-    with variants() as addresses, launched() as browser:
+    """Print what every variant costs; return whether ours meets its budgets."""
+    with variants() as ours, peers() as others, launched() as browser:
+        addresses = ours | others
         visits = {name: list[Painted]() for name in addresses}
         for _ in range(rounds):
             for name, address in addresses.items():
-                visits[name].append(_visit(browser, address))
+                visits[name].append(_visit(browser, address, asks=name != WITHOUT))
+        asking = {name: address for name, address in addresses.items() if name != WITHOUT}
+        longest = {
+            name: [max(_interaction(browser, address, button) for _ in range(3)) for button in BUTTONS]
+            for name, address in asking.items()
+        }
     paints = {name: median(visit.first for visit in seen) for name, seen in visits.items()}
-    shifts = {name: max(visit.shift for visit in seen) for name, seen in visits.items()}
-    rows = [Row(name, first, paints[WITHOUT], 1.1) for name, first in paints.items() if name != WITHOUT]
+    rows = [
+        Row(name, paints[name], paints[WITHOUT], 1.1 if name in ours else None)
+        for name in addresses
+        if name != WITHOUT
+    ]
     met = show("First contentful paint, mobile profile", "ms", "the page without a banner", rows)
-    for name, shift in shifts.items():
-        print(f"  layout shift, {name}: {shift:.4f} (budget: 0)")
-    return met and not any(shifts.values())
+    print(
+        f"\n  {'':24}{'banner seen, ms':>16}{'layout shift':>14}{'JS + CSS, bytes':>17}{'accept, ms':>12}{'reject, ms':>12}"
+    )
+    for name, (accept, reject) in longest.items():
+        seen = visits[name]
+        shift = max(visit.shift for visit in seen)
+        asked, weight = median(visit.asked for visit in seen), median(visit.weight for visit in seen)
+        is_over = name in ours and (shift > 0 or max(accept, reject) >= INTERACTION_BUDGET)
+        met = met and not is_over
+        row = f"  {name:24}{asked:16,.0f}{shift:14.4f}{weight:17,.0f}{accept:12.0f}{reject:12.0f}"
+        print(f"{row}{'  OVER' if is_over else ''}")
+    print(
+        f"  budgets of ours: layout shift 0, accept and reject under {INTERACTION_BUDGET} ms; 16 stands for 16 or less",
+        flush=True,
+    )
+    return met
 
 
-def _visit(browser: "Browser", address: str) -> Painted:
+def _interaction(browser: "Browser", address: str, button: str) -> float:
+    """Return the milliseconds from a click on a button of the banner to the next paint, on a processor of a quarter's speed."""
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True
+    )
+    try:
+        page = context.new_page()
+        page.add_init_script(OBSERVE)
+        page.goto(address, wait_until="networkidle")
+        context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+        page.get_by_role("button", name=re.compile(button, re.IGNORECASE)).first.click()
+        return float(page.evaluate(LONGEST))
+    finally:
+        context.close()
+
+
+def _visit(browser: "Browser", address: str, *, asks: bool) -> Painted:
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True
     )
@@ -110,7 +222,6 @@ def _visit(browser: "Browser", address: str) -> Painted:
         session.send("Network.emulateNetworkConditions", NETWORK)
         session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
         page.goto(address, wait_until="load", timeout=120_000)
-        first, shift = page.evaluate(READ)
-        return Painted(first, shift)
+        return Painted(*page.evaluate(READ, asks))
     finally:
         context.close()
