@@ -4,7 +4,7 @@ from consentkit.consent import transitions
 from consentkit.consent.cookie import SKEW, ConsentCookie
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Choice, Consent, ConsentStatus, Decision
-from consentkit.consent.secret_keys import SecretKeys, signer
+from consentkit.consent.secret_keys import SecretKeys, signer, validated_keys
 from consentkit.consent.token import VerifiedToken
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "VerifiedToken",
     "signer",
     "transitions",
+    "validated_keys",
 ]

@@ -48,34 +48,35 @@ def signer(keys_oldest_first: Sequence[bytes], salt: str) -> Signer:
     )
 
 
-def validated_keys(keys: SecretKeys) -> list[bytes]:
+def validated_keys(keys: SecretKeys, setting: str = "secret_key") -> list[bytes]:
     """Return the keys as bytes, in the given order, newest first. Warn about a key that looks like a placeholder.
+
+    `setting` is the name of the setting with the keys, for messages.
 
     Raises:
         SecretKeyError: no key, a key that is neither text nor bytes, a key under 32 characters, or one that is easy to guess.
     """
     given_keys = [keys] if isinstance(keys, str | bytes) or not isinstance(keys, Iterable) else list(keys)
     if not given_keys:
-        raise SecretKeyError(
-            f"secret_key is empty: give one random key, or several, newest first; {_COMMAND}"
-        )
+        raise SecretKeyError(f"{setting} is empty: give one random key, or several, newest first; {_COMMAND}")
     newest_first = []
     for key in given_keys:
         if not isinstance(key, str | bytes):
             raise SecretKeyError(
-                f"secret_key holds {type(key).__name__}: give str, bytes, or a list of them; {_COMMAND}"
+                f"{setting} holds {type(key).__name__}: give str, bytes, or a list of them; {_COMMAND}"
             )
         if len(key) < _SHORTEST_KEY:
             raise SecretKeyError(
-                f"secret_key has {len(key)} characters, at least {_SHORTEST_KEY} are needed: {_COMMAND}"
+                f"{setting} has {len(key)} characters, at least {_SHORTEST_KEY} are needed: {_COMMAND}"
             )
         # os.environ decodes bytes that are not UTF-8 to lone surrogates (PEP 383).
         raw = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key
         if weakness := _weakness(raw):
-            raise SecretKeyError(f"secret_key {weakness}, so it can be guessed: {_COMMAND}")
+            raise SecretKeyError(f"{setting} {weakness}, so it can be guessed: {_COMMAND}")
         if len(set(raw)) < _FEWEST_CHARACTERS:
             log.warning(
-                "secret_key has only %d different characters and looks like a placeholder: use a random key.",
+                "%s has only %d different characters and looks like a placeholder: use a random key.",
+                setting,
                 len(set(raw)),
             )
         newest_first.append(raw)
