@@ -123,6 +123,17 @@ class UnknownVendorError(UnknownIdError):
 
     kind = "vendor"
 
+    def __init__(
+        self, unknown: str, known: tuple[str, ...] = (), *, category: str = "", actual: str = ""
+    ) -> None:
+        """Make the error; `category` is the one that was asked, and `actual` the one that the vendor belongs to."""
+        super().__init__(unknown, known)
+        if actual:
+            self.args = (
+                f"Vendor {unknown!r} belongs to category {actual!r}, not to {category!r}: ask for "
+                f"allows({actual!r}, vendor={unknown!r}).",
+            )
+
 
 class UnknownSiteError(UnknownIdError):
     """An id of no site in the policy."""

@@ -171,15 +171,10 @@ class Consent:
             raise UnknownCategoryError(category, tuple(self._categories)) from None
         if vendor is None:
             return allowed
-        if self.vendor_category.get(vendor) != category:
-            raise UnknownVendorError(
-                vendor,
-                tuple(
-                    vendor_id
-                    for vendor_id, category_id in self.vendor_category.items()
-                    if category_id == category
-                ),
-            )
+        actual = self.vendor_category.get(vendor)
+        if actual != category:
+            known = tuple(name for name, other in self.vendor_category.items() if other == category)
+            raise UnknownVendorError(vendor, known, category=category, actual=actual or "")
         return self._vendors[vendor]
 
     # Read-only, because the requests of many visitors may share one consent.

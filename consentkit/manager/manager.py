@@ -21,7 +21,9 @@ from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.options import (
     Origins,
     chosen_site,
+    existing_folder,
     notices_of,
+    require_kinds,
     site_origins,
     validated_domain,
     validated_prefix,
@@ -108,10 +110,14 @@ class ConsentManager:
         stylesheets: Sequence[str] = (),
         observed: str | Path | None = None,
     ) -> None:
+        require_kinds(policy=policy, clock=clock, prefix=prefix, recheck=recheck, max_stale=max_stale)
+        require_kinds(strict=strict, csp=csp, banner=banner, debug=debug, stylesheets=stylesheets)
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
-        self.templates, self.locales, self.observed = _path(templates), _path(locales), _path(observed)
+        self.templates = existing_folder("templates", templates)
+        self.locales = existing_folder("locales", locales)
+        self.observed = None if observed is None else Path(observed)
         self.site, self.stylesheets = chosen_site(policy, site), tuple(stylesheets)
         self.origins = site_origins(policy, origins or {})
         canonical = self.origins[self.site][0]
@@ -289,7 +295,3 @@ def _close(
     revocations.close()
     if ledger is not None:
         ledger.close()
-
-
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)

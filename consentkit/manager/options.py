@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,7 +15,9 @@ from consentkit.policy import Policy, SiteOrigin
 __all__ = [
     "Origins",
     "chosen_site",
+    "existing_folder",
     "notices_of",
+    "require_kinds",
     "site_origins",
     "validated_domain",
     "validated_prefix",
@@ -42,6 +45,57 @@ class LockedPolicy(Protocol):
 def notices_of(policy: Policy) -> Sequence[Notice]:
     """Return the notices of the lock that a policy was loaded with; none for a policy that was not read from a file."""
     return policy.notices if isinstance(policy, LockedPolicy) else ()
+
+
+# What a type checker would find, for sites that have none.
+_KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "policy": (
+        lambda value: isinstance(value, Policy),
+        "pass what load_policy returns: ConsentManager(load_policy('consent.toml'), ...)",
+    ),
+    "prefix": (lambda value: isinstance(value, str), "write a path like '/consent'"),
+    "clock": (callable, "pass a function that returns seconds since the epoch, such as time.time"),
+    "csp": (lambda value: isinstance(value, str | None), "pass the value of the header as one string"),
+    "stylesheets": (lambda value: not isinstance(value, str), "pass a list of addresses"),
+    **dict.fromkeys(
+        ("strict", "banner", "debug"), (lambda value: isinstance(value, bool), "pass True or False")
+    ),
+    **dict.fromkeys(
+        ("recheck", "max_stale"),
+        (
+            lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+            "give seconds, 0 or more",
+        ),
+    ),
+}
+
+
+def require_kinds(**options: object) -> None:
+    """Check the types of a manager's options.
+
+    Raises:
+        ConfigurationError: an option of another type, with what to pass instead.
+    """
+    for name, value in options.items():
+        fits, remedy = _KINDS[name]
+        if not fits(value):
+            raise ConfigurationError(f"{name} = {value!r} is of the wrong type: {remedy}.")
+
+
+def existing_folder(name: str, path: str | Path | None) -> Path | None:
+    """Return a folder that an option names, if it is given.
+
+    Raises:
+        ConfigurationError: there is no such folder.
+    """
+    if path is None:
+        return None
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"{name} = {str(path)!r}: there is no such folder. Make it, or leave {name} out."
+        )
+    return folder
 
 
 def validated_prefix(prefix: str) -> str:

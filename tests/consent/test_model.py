@@ -69,9 +69,11 @@ def test_allows_raises_for_an_unknown_category() -> None:
 
 
 def test_allows_raises_for_a_vendor_outside_the_category() -> None:
-    for vendor in ("", "YouTube", "tiktok", "matomo"):
+    for vendor in ("", "YouTube", "tiktok"):
         with pytest.raises(UnknownVendorError, match="youtube, disqus"):
             consent().allows("social", vendor=vendor)
+    with pytest.raises(UnknownVendorError, match=r"'matomo' belongs to category 'analytical', not to 'social'"):
+        consent().allows("social", vendor="matomo")
 
 
 @pytest.mark.parametrize(

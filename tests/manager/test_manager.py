@@ -308,7 +308,7 @@ def test_withdraw_subject_counts_while_the_ledger_is_locked(
     policy: Policy, tmp_path: Path, clock: Clock
 ) -> None:
     database = f"sqlite:///{tmp_path / 'locked.db'}"
-    with managing(policy, ledger=Ledger(database, lock_timeout=0.2), clock=clock) as manager:
+    with managing(policy, ledger=Ledger(database, lock_timeout=2), clock=clock) as manager:
         given = choose(manager, **EVERYTHING)
         clock.advance(5)
         notified = threading.Event()

@@ -1,11 +1,14 @@
 import logging
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from consentkit import Policy
+from consentkit import ConsentManager, Policy
 from consentkit.errors import ConfigurationError, UnknownSiteError
 from consentkit.manager.options import (
     chosen_site,
+    existing_folder,
     notices_of,
     site_origins,
     validated_domain,
@@ -13,7 +16,38 @@ from consentkit.manager.options import (
     validated_seconds,
 )
 from consentkit.notices.notice import Notice
+from tests.support.front import KEY
 from tests.support.policies import policy as unlocked_policy
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"policy": "consent.toml"}, "pass what load_policy returns"),
+        ({"policy": Path("consent.toml")}, "pass what load_policy returns"),
+        ({"templates": "nowhere"}, "there is no such folder"),
+        ({"locales": "nowhere"}, "there is no such folder"),
+        ({"secret_key": None}, "secret_key"),
+        ({"banner": "no"}, "True or False"),
+        ({"csp": ["default-src 'self'"]}, "as one string"),
+        ({"stylesheets": "/site.css"}, "a list of addresses"),
+        ({"clock": 5}, "seconds since the epoch"),
+        ({"recheck": "60"}, "give seconds"),
+        ({"max_stale": True}, "give seconds"),
+        ({"prefix": None}, "like '/consent'"),
+    ],
+)
+def test_an_option_of_another_kind_raises_one_clear_error_at_the_start(
+    policy: Policy, options: dict[str, Any], remedy: str
+) -> None:
+    given: dict[str, Any] = {"policy": policy, "secret_key": KEY, "ledger": "sqlite://", "site": "stride"}
+    with pytest.raises(ConfigurationError, match=remedy):
+        ConsentManager(**(given | options))
+
+
+def test_a_folder_may_be_left_out(tmp_path: Path) -> None:
+    assert existing_folder("templates", None) is None
+    assert existing_folder("templates", str(tmp_path)) == tmp_path
 
 
 @pytest.mark.parametrize("prefix", ["/consent", "/privacy/consent", "/c.o-n_s~1"])
