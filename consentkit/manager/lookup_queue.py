@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from consentkit.errors import LedgerError
+from consentkit.ledger import OutageLog
 
 __all__ = ["Answer", "LookUpQueue"]
 
@@ -41,10 +42,9 @@ class _Job:
         not_before: when the call may begin.
         failures: how often the call has failed.
         failing_since: when the first call that failed began; None before.
-        is_reported: whether a failure of it was logged.
     """
 
-    __slots__ = ("answer", "call", "failing_since", "failures", "is_reported", "not_before", "repeats")
+    __slots__ = ("answer", "call", "failing_since", "failures", "not_before", "repeats")
 
     def __init__(self, call: Callable[[], None], *, repeats: bool) -> None:
         self.call = call
@@ -53,7 +53,6 @@ class _Job:
         self.not_before = 0.0
         self.failures = 0
         self.failing_since: float | None = None
-        self.is_reported = False
 
     def put_off(self, began_at: float) -> float:
         """Postpone the call after a failure, longer each time. Return when the first call that failed began."""
@@ -95,6 +94,17 @@ class LookUpQueue:
         self._look_up = look_up
         self._longest_wait = longest_wait
         self._closed = False
+        self._outage = OutageLog(
+            "The ledger does not answer look-ups, so grants count for `max_stale` seconds unchecked.",
+            "The ledger still does not answer all look-ups.",
+            "The ledger answers look-ups again.",
+        )
+        # A poll may fail for reasons of its own, while look-ups are answered.
+        self._failing_polls = OutageLog(
+            "The ledger answers look-ups, but no polls.",
+            "The ledger still answers no polls.",
+            "The ledger answers polls again.",
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -111,8 +121,6 @@ class LookUpQueue:
         self._resume_at = 0.0
         self._pause = FIRST_PAUSE
         self._succeeded_at = float("-inf")
-        self._unanswered = 0
-        self._is_reported = False
 
     # Asking
 
@@ -121,7 +129,7 @@ class LookUpQueue:
         with self._changed:
             answer = self._asked(subject) or self._queued(subject)
             if answer is None or self._is_silent():
-                self._unanswered += 1
+                self._outage.add(unanswered=1)
                 return None
             return answer
 
@@ -159,11 +167,7 @@ class LookUpQueue:
         if all(answer.is_set() for answer in answers):
             return True
         if seconds > 0:
-            with self._changed:
-                self._unanswered += 1
-                is_first, self._is_reported = not self._is_reported, True
-            if is_first:
-                _warn("no answer in time")
+            _warn(self._outage.count(unanswered=1))
         return False
 
     @property
@@ -285,7 +289,7 @@ class LookUpQueue:
         return _Query(batch)
 
     def _succeed(self, query: _Query) -> None:
-        unanswered = None
+        lines: list[str | None] = []
         with self._changed:
             self._running.remove(query)
             self._idle += 1
@@ -294,22 +298,22 @@ class LookUpQueue:
                 if waiting is not None:
                     waiting.set()
             if query.job is None or query.job.repeats:
-                unanswered = self._recover()
+                lines.append(self._recover())
+            if query.job is not None and query.job.repeats:
+                lines.append(self._failing_polls.end())
             self._wake()
-        if unanswered is not None:
-            log.info("The ledger answers look-ups again. %d were not answered in time.", unanswered)
+        for line in filter(None, lines):
+            log.info(line)
 
-    def _recover(self) -> int | None:
-        """Note that a query succeeded. Return how many look-ups were unanswered, if a warning was logged before."""
+    def _recover(self) -> str | None:
+        """Note that a query succeeded. Return the line for the log that is due, if a failure was logged before."""
         self._succeeded_at = time.monotonic()
         if self._failed:
             self._failed = False
             self._pause = FIRST_PAUSE
             for job in self._jobs.values():
                 job.not_before = 0.0
-        unanswered = self._unanswered if self._is_reported else None
-        self._unanswered, self._is_reported = 0, False
-        return unanswered
+        return self._outage.end()
 
     def _fail(self, query: _Query, error: Exception) -> None:
         job = query.job
@@ -318,34 +322,33 @@ class LookUpQueue:
         with self._changed:
             self._running.remove(query)
             self._idle += 1
-            is_news = not self._closed and (job is None or job.repeats)
-            if is_news:
-                is_news = self._note_failure(query.since if job is None else job.put_off(query.since))
+            outage = None
+            if not self._closed and (job is None or job.repeats):
+                is_silent = self._note_failure(query.since if job is None else job.put_off(query.since))
                 if job is not None:
-                    # A job may fail for reasons of its own, while look-ups are answered.
-                    is_news = is_news or not (self._failed or job.is_reported)
-                    job.is_reported = job.is_reported or is_news
                     self._jobs[query.name] = job
                 for subject in query.answers:
                     self._queued(subject)
-        if is_news:
-            _warn(str(error), None if isinstance(error, LedgerError) else error)
+                outage = self._outage if is_silent else self._failing_polls if job is not None else None
+        if outage is not None:
+            _warn(outage.count(), error)
 
     def _note_failure(self, since: float) -> bool:
-        """Note that a query failed. Return whether that is news, because no failure was logged yet."""
+        """Note that a query failed. Return whether the ledger is silent, because no other query was answered meanwhile."""
         if self._succeeded_at > since:
-            # Other queries were answered meanwhile, so the ledger is not silent.
             return False
         if not self._failed:
             self._failed = True
             self._resume_at = time.monotonic() + self._pause
-        is_first, self._is_reported = not self._is_reported, True
-        return is_first
+        return True
 
 
-def _warn(reason: str, error: Exception | None = None) -> None:
-    log.warning(
-        "The ledger does not answer look-ups, so grants count for `max_stale` seconds unchecked: %s",
-        reason,
-        exc_info=error,
-    )
+def _warn(line: str | None, error: Exception | None = None) -> None:
+    """Log a line about look-ups that fail, if one is due; with a traceback if the error is no error of the ledger."""
+    if line is not None:
+        log.warning(
+            "%s %s",
+            line,
+            error or "No answer in time.",
+            exc_info=None if isinstance(error, LedgerError) else error,
+        )

@@ -72,7 +72,9 @@ def test_allows_raises_for_a_vendor_outside_the_category() -> None:
     for vendor in ("", "YouTube", "tiktok"):
         with pytest.raises(UnknownVendorError, match="youtube, disqus"):
             consent().allows("social", vendor=vendor)
-    with pytest.raises(UnknownVendorError, match=r"'matomo' belongs to category 'analytical', not to 'social'"):
+    with pytest.raises(
+        UnknownVendorError, match=r"'matomo' belongs to category 'analytical', not to 'social'"
+    ):
         consent().allows("social", vendor="matomo")
 
 

@@ -151,7 +151,7 @@ def test_outage_and_its_end_are_logged_once(
     for thread in ended:
         thread.join(PATIENCE)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert "Closed for today." in caplog.text and "1 were not answered" in caplog.text
+    assert "Closed for today." in caplog.text and "unanswered: 1" in caplog.text
     assert "first" not in caplog.text
     assert queue.state == "ok"
 
@@ -168,7 +168,20 @@ def test_request_that_is_not_answered_in_time_is_logged(
     asked.gates["slow"].set()
     assert queue.wait([answer], PATIENCE)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert "2 were not answered" in caplog.text
+    assert "unanswered: 2" in caplog.text
+
+
+def test_a_ledger_that_answers_by_turns_adds_a_line_a_minute_at_most(
+    queue: LookUpQueue, asked: Asked, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO", "consentkit.revocation")
+    monkeypatch.setattr(lookup_queue, "FIRST_PAUSE", 0.001)
+    for turn in range(20):
+        asked.error = LedgerUnavailableError("Closed for today.") if turn % 2 == 0 else None
+        with queue._changed:
+            answer = queue._queued(f"subject {turn}")
+        assert answer is not None and answer.wait(PATIENCE)
+    assert len(caplog.records) <= 2, caplog.text
 
 
 def test_error_of_a_program_is_logged_with_its_traceback(
