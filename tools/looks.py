@@ -19,6 +19,8 @@ PICTURES = Path(__file__).parent.parent / ".artifacts/looks"
 PORT = 8765
 ADDRESS = f"http://localhost:{PORT}"
 SIZES = ((320, 568), (390, 844), (768, 1024), (1280, 900))
+# Chromium paints nothing below this.
+HIGHEST = 16000
 ARTICLE = "/articles/hamstrings"
 
 
@@ -45,7 +47,7 @@ def accept_one(page: Page) -> None:
 
 def open_dialog(page: Page) -> None:
     """Open the settings in a dialog."""
-    page.locator("a.cookie-consent-manage").click()
+    page.locator("a.cookie-consent-manage, .site-privacy-settings").first.click()
     page.locator("dialog.consent-page").wait_for()
 
 
@@ -57,13 +59,21 @@ def unfold(page: Page) -> None:
 def show_embed(page: Page) -> None:
     """Scroll to the first placeholder."""
     page.locator("figure iframe").first.scroll_into_view_if_needed()
-    page.wait_for_load_state("networkidle")
+    page.frame_locator("figure iframe").first.locator(".consent-main").wait_for()
+
+
+def accept(page: Page) -> None:
+    """Accept everything in the banner, which leaves the line that confirms it."""
+    page.locator("#cookie-consent-accept-all").click()
+    page.locator(".site-privacy-status dialog").wait_for()
 
 
 # What is pictured: how the visitor comes to it, the address, what is done there, and whether the whole page is taken.
 SIGHTS: dict[str, tuple[Callable[[Page], None], str, Callable[[Page], None], bool]] = {
     "banner": (nothing, ARTICLE, nothing, False),
     "dialog": (nothing, ARTICLE, open_dialog, False),
+    "dialog-decided": (accept_one, ARTICLE, open_dialog, False),
+    "status": (nothing, ARTICLE, accept, False),
     "settings-undecided": (nothing, "/consent", nothing, True),
     "settings-decided": (accept_one, "/consent", nothing, True),
     "policy": (accept_one, "/consent/policy", nothing, True),
@@ -91,11 +101,18 @@ def take(browser: Browser, sight: str, width: int, height: int, scheme: str, tex
     )
     page = context.new_page()
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": text}})
+    session = context.new_cdp_session(page)
+    session.send("Page.setFontSizes", {"fontSizes": {"standard": text}})
     come(page)
     page.goto(ADDRESS + address, wait_until="networkidle")
     do(page)
-    page.screenshot(path=PICTURES / f"{sight}-{width}-{scheme}-{text * 100 // 16}.png", full_page=whole)
+    if whole:
+        # Playwright's own pictures of whole pages are back at the usual size of text.
+        page.set_viewport_size(
+            {"width": width, "height": min(page.evaluate("document.documentElement.scrollHeight"), HIGHEST)}
+        )
+        session.send("Page.setFontSizes", {"fontSizes": {"standard": text}})
+    page.screenshot(path=PICTURES / f"{sight}-{width}-{scheme}-{text * 100 // 16}.png")
     context.close()
 
 

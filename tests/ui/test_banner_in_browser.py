@@ -206,3 +206,32 @@ def test_phones_show_every_layout_at_the_edge(show: Show) -> None:
         banner = box(page, "#cookie-consent")
         assert (banner["x"], banner["width"]) == (0, 390)
         assert banner["y"] + banner["height"] == pytest.approx(844, abs=1)
+
+
+def test_the_buttons_of_a_bar_are_no_wider_on_a_tablet_than_on_a_phone(show: Show) -> None:
+    page = show(example(), width=768, height=1024)
+    assert max(box(page, button)["width"] for button in BUTTONS) <= 210
+
+
+@pytest.mark.parametrize(("language", "font_size"), [("en", 100), ("nl", 100), ("en", 200), ("nl", 200)])
+def test_close_covers_no_letter_of_the_title(show: Show, language: str, font_size: int) -> None:
+    page = show(pages(EXAMPLE).preferences(view(consent(EXAMPLE), language)), width=320, height=568)
+    covered = page.evaluate(
+        """size => {
+            document.documentElement.style.fontSize = `${size}%`;
+            const dialog = document.createElement("dialog"), box = document.createElement("div");
+            [dialog.className, box.className] = ["consent-page", "consent-main"];
+            box.append(...document.querySelector("main").childNodes);
+            dialog.append(box);
+            document.body.append(dialog);
+            const close = dialog.querySelector(".consent-close");
+            close.hidden = false;
+            dialog.showModal();
+            const words = document.createRange(), button = close.firstElementChild.getBoundingClientRect();
+            words.selectNodeContents(dialog.querySelector("h1"));
+            return [...words.getClientRects()].some(word =>
+                word.right > button.left && word.bottom > button.top && word.top < button.bottom);
+        }""",
+        font_size,
+    )
+    assert not covered
