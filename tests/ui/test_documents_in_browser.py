@@ -215,6 +215,6 @@ def test_more_contrast_makes_quiet_text_and_lines_as_strong_as_the_text(show: Sh
     note, text, line = page.evaluate(
         """() => [getComputedStyle(document.querySelector(".consent-note")).color,
             getComputedStyle(document.querySelector("h1")).color,
-            getComputedStyle(document.querySelector(".consent-card")).borderTopColor]"""
+            getComputedStyle(document.querySelector("fieldset.consent-card")).borderTopColor]"""
     )
     assert note == text == line
