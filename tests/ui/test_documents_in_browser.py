@@ -207,6 +207,11 @@ def test_forced_colours_show_which_answer_is_chosen(show: Show, scheme: str) -> 
         "radios => radios.map(one => getComputedStyle(one).appearance)"
     )
     assert set(looks) == {"auto"}
+    # The browser paints the page's colour behind the words, so that words of that colour would be lost.
+    colours = page.locator(".consent-segments span, h1").evaluate_all(
+        "words => words.map(one => getComputedStyle(one).color)"
+    )
+    assert len(set(colours)) == 1
 
 
 def test_more_contrast_makes_quiet_text_and_lines_as_strong_as_the_text(show: Show) -> None:
