@@ -2,8 +2,8 @@
 
 FOLDER has their packages in `node_modules`:
 
+    tools/npm requirements/peers FOLDER
     cp tools/peers/c15t.jsx FOLDER && cd FOLDER
-    npm i @c15t/react klaro orejime vanilla-cookieconsent govuk-frontend react react-dom esbuild
     npx esbuild c15t.jsx --bundle --minify --define:process.env.NODE_ENV='"production"' --outfile=c15t.bundle.js
     PYTHONPATH=. python tools/peers.py FOLDER
 
