@@ -1,7 +1,8 @@
 """For tests of applications: visitors who have answered, without a click on the banner.
 
-`grant(client, manager, "social")` works with every client that has cookies like those of httpx and Starlette's TestClient. The
-fixture `consenting` returns the same function; pytest finds it wherever consentkit is installed.
+`grant(client, manager, "social")` works with every client that has cookies like those of httpx and Starlette's TestClient, and
+with the test clients of Flask and Quart. The fixture `consenting` returns the same function; pytest finds it wherever consentkit
+is installed.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def grant(
 
     choice = Choice(categories=dict.fromkeys(categories, True), vendors=dict.fromkeys(vendors, True))
     outcome = manager.decide(manager.evaluator.undecided(), choice, ChoiceContext())
-    _keep(client, outcome)
+    _keep(client, manager, outcome)
     return outcome
 
 
@@ -46,16 +47,31 @@ def withdraw(client: Any, manager: "ConsentManager", before: "Outcome") -> "Outc
     from consentkit.manager import ChoiceContext
 
     outcome = manager.withdraw(before.consent, None, ChoiceContext(choice="withdraw"))
-    _keep(client, outcome)
+    _keep(client, manager, outcome)
     return outcome
 
 
-def _keep(client: Any, outcome: "Outcome") -> None:
+def _keep(client: Any, manager: "ConsentManager", outcome: "Outcome") -> None:
     for line in outcome.cookies:
         name, _, value = line.split(";", 1)[0].partition("=")
+        if hasattr(client, "set_cookie"):
+            _set_cookie(client, manager, name, value)
+            continue
         if name in client.cookies:
             client.cookies.delete(name)
         client.cookies.set(name, value)
+
+
+def _set_cookie(client: Any, manager: "ConsentManager", name: str, value: str) -> None:
+    """Set a cookie of a client of Flask or Quart, for every host that its requests may name."""
+    config = getattr(getattr(client, "application", None), "config", {})
+    hosts = [origin.partition("://")[2] for origin in manager.origins[manager.site]]
+    for address in {"localhost", config.get("SERVER_NAME") or "localhost", *hosts}:
+        host = address.partition(":")[0]
+        if hasattr(client, "cookie_jar"):
+            client.set_cookie(host, name, value)
+        else:
+            client.set_cookie(name, value, domain=host)
 
 
 @pytest.fixture
