@@ -59,6 +59,7 @@ def reader(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("CONSENT_KEY", "a key that the tests of the documentation sign with")
     monkeypatch.setenv("CONSENT_KEY_BEFORE", "a key that the documentation signed with until yesterday")
+    monkeypatch.setenv("SECRET_KEY", "a key that signs the sessions of Flask in the documentation")
     monkeypatch.setenv("SESSION_KEY", "a key that signs the sessions of the documentation")
     with ExitStack() as running:
         yield Reader(tmp_path, clock, running)
@@ -74,8 +75,9 @@ def test_code_blocks_of_a_page_run(name: str, reader: Reader) -> None:
             raise
 
 
-def test_tests_shown_in_the_testing_guide_pass(reader: Reader) -> None:
-    for block in blocks_of((DOCS / "how-to/testing.md").read_text("utf-8")):
+@pytest.mark.parametrize("page", ["testing", "flask"])
+def test_tests_shown_in_a_guide_pass(page: str, reader: Reader) -> None:
+    for block in blocks_of((DOCS / f"how-to/{page}.md").read_text("utf-8")):
         reader.read(block)
     files = sorted(path.name for path in reader.directory.glob("test_*.py"))
     assert files
@@ -155,7 +157,15 @@ def test_every_error_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["consentkit", "consentkit.asgi", "consentkit.fastapi", "consentkit.testing"]
+    "module",
+    [
+        "consentkit",
+        "consentkit.asgi",
+        "consentkit.fastapi",
+        "consentkit.testing",
+        "consentkit.flask",
+        "consentkit.quart",
+    ],
 )
 def test_every_public_name_is_documented(module: str) -> None:
     shown = {

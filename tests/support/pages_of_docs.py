@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from flask import Flask
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -55,7 +56,7 @@ class Reader:
         self.directory = directory
         self._running = running
         self._cli = CliRunner()
-        self._clients: dict[str, TestClient] = {}
+        self._clients: dict[str, TestClient | httpx2.Client] = {}
         self._answer: httpx2.Response | None = None
         (directory / "consent.toml").write_bytes((ROOT / "tests/consent.example.toml").read_bytes())
         manager = ConsentManager(
@@ -86,6 +87,9 @@ class Reader:
             # Empty lines in front, so that line numbers in errors are those of the page.
             exec(compile("\n" * block.line + block.code, str(where), "exec"), self.names)  # noqa: S102 - ours
             self._clients.clear()
+            extensions = getattr(self.names["app"], "extensions", {})
+            if "consentkit" in extensions:
+                self._running.callback(extensions["consentkit"].close)
         if self.names["manager"] is not before:
             self._running.callback(self.names["manager"].close)
 
@@ -112,6 +116,8 @@ class Reader:
             elif program == "uvicorn":
                 self._start(arguments[0])
                 continue
+            elif program == "flask":
+                output = self._run_flask(arguments)
             elif program == "curl":
                 output = self._fetch(arguments)
             else:
@@ -128,11 +134,26 @@ class Reader:
         self._python(Block("python", path.name, path.read_text("utf-8"), 0))
         self.names["app"] = self.names[attribute]
 
-    def client(self, origin: str) -> TestClient:
+    def _run_flask(self, arguments: list[str]) -> str:
+        """Run `flask --app NAME …`: `run` loads the application, and `consent …` is a command of it."""
+        option, name, *command = arguments
+        assert option == "--app", arguments
+        if command == ["run"]:
+            self._start(f"{name}:app")
+            return ""
+        result = self.names["app"].test_cli_runner().invoke(args=command)
+        assert isinstance(result.exception, SystemExit | None), result.exception
+        return str(result.output)
+
+    def client(self, origin: str) -> TestClient | httpx2.Client:
         """Return the client for a site at this origin; it keeps its cookies from block to block."""
         if origin not in self._clients:
             app = self.names["app"]
-            self._clients[origin] = TestClient(app, base_url=origin, follow_redirects=False)
+            self._clients[origin] = (
+                httpx2.Client(transport=httpx2.WSGITransport(app=app), base_url=origin)
+                if isinstance(app, Flask)
+                else TestClient(app, base_url=origin, follow_redirects=False)
+            )
         return self._clients[origin]
 
     def _fetch(self, arguments: list[str]) -> str:
