@@ -3,12 +3,13 @@
 The middleware is a thin host of `consentkit.web`. It waits for the ledger in the thread of the request.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from consentkit.errors import ConsentRequiredError, MissingMiddlewareError
+from consentkit.errors import ConfigurationError, ConsentRequiredError, MissingMiddlewareError
 from consentkit.manager import ConsentManager
 from consentkit.web import (
     Endpoints,
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["ConsentMiddleware", "get_consent", "get_exchange"]
 
 _KEY = "consentkit.exchange"
+# With old locks and new threads, which are greenlets, the first decision would stop the whole process.
+_PATCHED_LATE = (
+    "gevent replaced Python's locks after this middleware was made, so that its threads would wait for each other for ever: "
+    "start gunicorn without --preload, or call gevent.monkey.patch_all() at the top of its configuration file."
+)
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 TextHeaders = list[tuple[str, str]]
@@ -45,9 +51,16 @@ class ConsentMiddleware:
         self.manager = manager
         self._site = SiteServices(manager)
         self._endpoints = Endpoints(self._site)
+        self._lock_type = threading.Lock
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Serve one request."""
+        """Serve one request.
+
+        Raises:
+            ConfigurationError: gevent has replaced Python's locks after the manager was made.
+        """
+        if threading.Lock is not self._lock_type:
+            raise ConfigurationError(_PATCHED_LATE)
         outer = environ.get(_KEY)
         if isinstance(outer, Exchange) and not outer.is_over and outer.site.manager is self.manager:
             # A middleware of the same manager runs around this middleware, and does the work.

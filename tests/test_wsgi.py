@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -415,3 +417,19 @@ def test_requests_from_elsewhere_are_refused(front: Front) -> None:
     reply = post(around(front, page), {"choice": "accept_all"}, HTTP_ORIGIN="https://elsewhere.example")
     assert reply.status == 403
     assert post(around(front, page), {"choice": "accept_all"}, HTTP_ORIGIN=ORIGIN).status == 200
+
+
+def test_locks_that_gevent_replaces_too_late_are_an_error_and_no_standstill() -> None:
+    late = (
+        "from gevent import monkey\n"
+        "from consentkit import ConfigurationError, ConsentManager, load_policy\n"
+        "from consentkit.wsgi import ConsentMiddleware\n"
+        "policy = load_policy('tests/consent.example.toml')\n"
+        "manager = ConsentManager(policy, secret_key='a key that guards nothing but a test', ledger='sqlite://', site='stride')\n"
+        "app = ConsentMiddleware(lambda environ, start: [], manager)\n"
+        "monkey.patch_all()\n"
+        "try:\n    app({}, None)\n"
+        "except ConfigurationError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", late], capture_output=True, text=True, timeout=60)
+    assert "start gunicorn without --preload" in done.stdout, done.stderr
