@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +27,41 @@ SECRET = "a key of Flask, which signs the sessions of the tests"
 VIDEO = "https://www.youtube-nocookie.com/embed/abc"
 ORIGIN = {"Origin": "https://stride.example"}
 Make = Callable[..., Flask]
+ROOT = HERE.parent
+# A whole visit to an application that runs where neither Starlette nor another framework can be imported.
+WITHOUT_STARLETTE = """
+import sys
+
+sys.modules.update(dict.fromkeys(("starlette", "fastapi", "django", "quart")))
+from flask import Flask, render_template_string
+from consentkit.flask import Consent, requires_consent
+
+app = Flask("stride", root_path=sys.argv[1])
+app.config.update(
+    SECRET_KEY="a key of Flask, which signs the sessions of the tests",
+    CONSENTKIT_POLICY="consent.toml",
+    CONSENTKIT_LEDGER="sqlite:///consent.db",
+    CONSENTKIT_SITE="stride",
+)
+Consent(app)
+VIDEO = "https://www.youtube-nocookie.com/embed/abc"
+app.add_url_rule("/", view_func=lambda: render_template_string(
+    "<!doctype html><title>x</title>{{ consent_embed('youtube', url, title='A stretch') }}", url=VIDEO
+), endpoint="home")
+app.add_url_rule("/video", view_func=requires_consent("social")(lambda: "player"), endpoint="video")
+client = app.test_client()
+origin = {"Origin": "https://stride.example"}
+page = client.get("/").text
+assert 'id="cookie-consent"' in page and "/consent/embed/youtube?" in page
+assert client.get("/video").status_code == 403
+given = client.post("/consent/decision", json={"choice": "accept_all"}, headers=origin)
+assert given.json["status"] == "given", given.text
+assert client.get("/video").text == "player"
+gone = client.delete("/consent/decision", headers=origin)
+assert gone.json["status"] == "withdrawn"
+assert client.get("/video").status_code == 403
+app.extensions["consentkit"].close()
+"""
 
 
 @pytest.fixture
@@ -185,6 +222,16 @@ def test_an_application_below_a_path_keeps_its_addresses_below_it(make: Make) ->
     assert json.loads(client.get("/run/video").data)["preferences"] == "/run/consent"
     grant(client, manager_of(app), "social")
     assert client.get("/run/granted").json == ["social"]
+
+
+def test_flask_needs_no_starlette(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_STARLETTE, str(root)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # Views

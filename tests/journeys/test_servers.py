@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.journeys.test_security import CASES, HAVE, SITES, executable
+from tests.support.attacked import FILES, LEDGER
 from tests.support.http2 import forwarding
-from tests.support.served_sites import FILES, LEDGER
 from tests.support.servers import LOCALHOST, free_port, running
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +61,7 @@ class Server(NamedTuple):
 
     name: str
     port: int
+    files: Path
 
     def ask(self, method: str, path: str, *fields: bytes, body: bytes = b"") -> Answer:
         """Send a request to the first site, its fields byte for byte as given."""
@@ -102,15 +103,20 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         stack.enter_context(running(arguments, port=port, environment=environment, cwd=ROOT))
         if request.param == "hypercorn-http2":
             port = stack.enter_context(forwarding(port))
-        yield Server(request.param, port)
+        yield Server(request.param, port, files)
 
 
 def test_every_attack_comes_to_nothing(server: Server, tmp_path: Path) -> None:
+    play_attacks(server, tmp_path)
+
+
+def play_attacks(server: Server, directory: Path) -> None:
+    """Play the attack cases against a server; `directory` is for a file of the runner."""
     sites = {
         name: {"id": site, "addr": f"{LOCALHOST}:{server.port}", "host": host, "origin": f"https://{host}"}
         for name, (site, host) in SITES.items()
     }
-    params = tmp_path / "params.json"
+    params = directory / "params.json"
     params.write_text(json.dumps({"sites": sites}))
     ran = subprocess.run(
         [

@@ -13,9 +13,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from consentkit import Ledger
+from tests.support.attacked import FILES, LEDGER
 from tests.support.security_app import AttackedSite
 
-LEDGER, FILES = "ATTACKED_LEDGER", "ATTACKED_FILES"
 HOSTS = {b"a.test": "a", b"b.example": "b", b"c.example": "c"}
 
 
