@@ -1,11 +1,12 @@
 """For tests of applications: visitors who have answered, without a click on the banner.
 
 `grant(client, manager, "social")` works with every client that has cookies like those of httpx and Starlette's TestClient, and
-with the test clients of Flask and Quart. The fixture `consenting` returns the same function; pytest finds it wherever consentkit
-is installed.
+with the test clients of Flask, Quart and Django. The fixture `consenting` returns the same function; pytest finds it wherever
+consentkit is installed.
 """
 
 from collections.abc import Callable
+from http.cookies import BaseCookie
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +57,9 @@ def _keep(client: Any, manager: "ConsentManager", outcome: "Outcome") -> None:
         name, _, value = line.split(";", 1)[0].partition("=")
         if hasattr(client, "set_cookie"):
             _set_cookie(client, manager, name, value)
+            continue
+        if isinstance(client.cookies, BaseCookie):  # Django's
+            client.cookies[name] = value
             continue
         if name in client.cookies:
             client.cookies.delete(name)

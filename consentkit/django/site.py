@@ -1,0 +1,95 @@
+"""The one manager of a Django site, made from the setting `CONSENTKIT`."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from consentkit.django.databases import ledger_address
+from consentkit.django.signals import send_with
+from consentkit.errors import ConfigurationError
+from consentkit.manager import ConsentManager
+from consentkit.settings import manager_from_settings
+
+__all__ = ["close_manager", "get_manager", "manager_options", "policy_path"]
+
+_DEFAULT_POLICY = "consent.toml"
+_MAKES_ANOTHER_MANAGER = frozenset({"CONSENTKIT", "BASE_DIR", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
+
+_lock = threading.Lock()
+_managers: list[ConsentManager] = []
+
+
+def get_manager() -> ConsentManager:
+    """Return the site's manager, which the first call makes. It is closed at exit.
+
+    Raises:
+        ConfigurationError: the setting CONSENTKIT, the policy or its lock has a problem; the message has the remedy.
+    """
+    with _lock:
+        if not _managers:
+            manager = manager_from_settings(
+                manager_options(),
+                root=_root(),
+                framework_keys=(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS),
+                spelled=lambda name: f"CONSENTKIT[{name!r}]",
+            )
+            send_with(manager)
+            _managers.append(manager)
+        return _managers[0]
+
+
+def close_manager() -> None:
+    """Close the manager. The next call of `get_manager` makes another one."""
+    with _lock:
+        while _managers:
+            _managers.pop().close()
+
+
+def _close_if_changed(*, setting: str, **_: Any) -> None:
+    """Close the manager of other settings, for tests with `override_settings`."""
+    if setting in _MAKES_ANOTHER_MANAGER:
+        close_manager()
+
+
+setting_changed.connect(_close_if_changed)
+
+
+def manager_options() -> dict[str, Any]:
+    """Return the setting, with the address of a ledger that is one of `DATABASES`.
+
+    Raises:
+        ConfigurationError: the setting is missing, or its ledger cannot be used.
+    """
+    found = getattr(settings, "CONSENTKIT", None)
+    if not isinstance(found, dict):
+        raise ConfigurationError(
+            "The setting CONSENTKIT is missing: write CONSENTKIT = {'policy': 'consent.toml', 'ledger': 'sqlite:///consent.db'}."
+        )
+    options = {"policy": _DEFAULT_POLICY, **found}
+    ledger = options.get("ledger")
+    if isinstance(ledger, dict):
+        if list(ledger) != ["database"]:
+            raise ConfigurationError(
+                f"CONSENTKIT['ledger'] has the keys {', '.join(map(repr, ledger))}: write {{'database': 'default'}}, or a URL."
+            )
+        options["ledger"] = ledger_address(ledger["database"])
+    return options
+
+
+def policy_path() -> Path:
+    """Return the path of the policy file, below BASE_DIR if it is relative.
+
+    Raises:
+        ConfigurationError: the setting is missing, or its policy is no file.
+    """
+    policy = manager_options()["policy"]
+    if isinstance(policy, str | Path):
+        return _root() / policy
+    raise ConfigurationError("CONSENTKIT['policy'] is not a path, so there is no file: give the path of one.")
+
+
+def _root() -> Path:
+    return Path(getattr(settings, "BASE_DIR", "."))
