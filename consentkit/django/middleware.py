@@ -10,8 +10,9 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from consentkit.django.middleware_order import middleware_order
 from consentkit.django.refusals import busy_response, refusal_response
-from consentkit.django.request_head import KEY, head_of_request, hide, show_conditions, whole_body
+from consentkit.django.request_head import KEY, head_of_request, hide, show_again, whole_body
 from consentkit.django.responder import Responder
 from consentkit.django.response_headers import http_response
 from consentkit.django.site import get_manager
@@ -47,6 +48,9 @@ class ConsentMiddleware:
         self.manager = get_manager()
         self._site = SiteServices(self.manager)
         self._endpoints = Endpoints(self._site)
+        order = middleware_order()
+        # Nothing can be inserted into a page that is compressed already.
+        self._compresses_inside = order is not None and bool(order.compresses_inside)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -97,25 +101,25 @@ class ConsentMiddleware:
     # Pages of the application
 
     def _page(self, exchange: Exchange, request: HttpRequest) -> HttpResponseBase:
-        hidden = hide(request, exchange)
+        hidden = hide(request, exchange, compression=self._compresses_inside)
         response = self._get_response(request)
         try:
             Responder(exchange, response).pass_on()
         except ConsentRequiredError as missing:
             response = refusal_response(request, missing)
             Responder(exchange, response).pass_on()
-        show_conditions(request, hidden)
+        show_again(request, hidden)
         return response
 
     async def _apage(self, exchange: Exchange, request: HttpRequest) -> HttpResponseBase:
-        hidden = hide(request, exchange)
+        hidden = hide(request, exchange, compression=self._compresses_inside)
         response = await self._aget_response(request)
         try:
             await Responder(exchange, response).apass_on()
         except ConsentRequiredError as missing:
             response = refusal_response(request, missing)
             await Responder(exchange, response).apass_on()
-        show_conditions(request, hidden)
+        show_again(request, hidden)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

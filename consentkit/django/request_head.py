@@ -15,7 +15,7 @@ from consentkit.web import (
     read_body,
 )
 
-__all__ = ["KEY", "exchange_of", "get_consent", "head_of_request", "hide", "show_conditions", "whole_body"]
+__all__ = ["KEY", "exchange_of", "get_consent", "head_of_request", "hide", "show_again", "whole_body"]
 
 KEY = "consentkit.exchange"
 """Key of the exchange in `request.META`, where `consentkit.wsgi` has it too."""
@@ -25,6 +25,7 @@ _FILTERED = {
     "HTTP_IF_NONE_MATCH": b"if-none-match",
     "HTTP_IF_MATCH": b"if-match",
 }
+_ENCODINGS = "HTTP_ACCEPT_ENCODING"
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")
 
 
@@ -55,12 +56,25 @@ def whole_body(request: HttpRequest, head: RequestHead) -> tuple[bytes | None, b
     return read_body(environ, head)
 
 
-def hide(request: HttpRequest, exchange: Exchange) -> dict[str, str]:
+def hide(request: HttpRequest, exchange: Exchange, *, compression: bool = False) -> dict[str, str]:
     """Hide the cookies and entity tags from a request that the application must not see.
 
+    Args:
+        request: of the visitor.
+        exchange: of the request.
+        compression: whether to hide what compression the browser takes, too.
+
     Returns:
-        the fields that `show_conditions` puts back.
+        the fields that `show_again` puts back.
     """
+    hidden = _hide_headers(request, exchange)
+    if compression and _ENCODINGS in request.META:
+        hidden[_ENCODINGS] = request.META.pop(_ENCODINGS)
+        request.__dict__.pop("headers", None)
+    return hidden
+
+
+def _hide_headers(request: HttpRequest, exchange: Exchange) -> dict[str, str]:
     headers = exchange.application_headers()
     if headers is exchange.head.headers:
         return {}
@@ -81,9 +95,11 @@ def hide(request: HttpRequest, exchange: Exchange) -> dict[str, str]:
     return hidden
 
 
-def show_conditions(request: HttpRequest, hidden: dict[str, str]) -> None:
-    """Put back the conditional headers as the browser sent them, for middleware that runs around the consent's."""
-    request.META.update(hidden)
+def show_again(request: HttpRequest, hidden: dict[str, str]) -> None:
+    """Put back headers as the browser sent them, for middleware that runs around the consent's. Cookies stay hidden."""
+    if hidden:
+        request.META.update(hidden)
+        request.__dict__.pop("headers", None)
 
 
 def exchange_of(request: HttpRequest) -> Exchange:

@@ -13,7 +13,7 @@ from consentkit.errors import ConfigurationError
 from consentkit.manager import ConsentManager
 from consentkit.settings import manager_from_settings
 
-__all__ = ["close_manager", "get_manager", "manager_options", "policy_path"]
+__all__ = ["base_directory", "close_manager", "get_manager", "manager_options", "policy_path"]
 
 _DEFAULT_POLICY = "consent.toml"
 _MAKES_ANOTHER_MANAGER = frozenset({"CONSENTKIT", "BASE_DIR", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
@@ -32,7 +32,7 @@ def get_manager() -> ConsentManager:
         if not _managers:
             manager = manager_from_settings(
                 manager_options(),
-                root=_root(),
+                root=base_directory(),
                 framework_keys=(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS),
                 spelled=lambda name: f"CONSENTKIT[{name!r}]",
             )
@@ -87,9 +87,10 @@ def policy_path() -> Path:
     """
     policy = manager_options()["policy"]
     if isinstance(policy, str | Path):
-        return _root() / policy
+        return base_directory() / policy
     raise ConfigurationError("CONSENTKIT['policy'] is not a path, so there is no file: give the path of one.")
 
 
-def _root() -> Path:
+def base_directory() -> Path:
+    """Return the folder that relative paths of the setting start from."""
     return Path(getattr(settings, "BASE_DIR", "."))

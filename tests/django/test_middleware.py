@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from gzip import decompress
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
@@ -300,3 +301,17 @@ def test_exchange_is_over_when_the_response_is_made(site: DjangoSite) -> None:
     exchange = request.META["consentkit.exchange"]
     assert isinstance(exchange, Exchange) and exchange.is_over
     assert request.consent is exchange.consent
+
+
+def test_page_is_compressed_around_the_consent_alone(site: DjangoSite) -> None:
+    gzip = "django.middleware.gzip.GZipMiddleware"
+    for order in ([CONSENT, gzip], [gzip, CONSENT]):
+        site.changes.MIDDLEWARE = order
+        headers = {"accept-encoding": "gzip"}
+        for response in (
+            site.client().get("/", headers=headers),
+            asyncio.run(site.aclient().get("/", headers=headers)),
+        ):
+            is_compressed = response.headers.get("Content-Encoding") == "gzip"
+            assert is_compressed == (order[0] == gzip)
+            assert BANNER in (decompress(response.content) if is_compressed else response.content)
