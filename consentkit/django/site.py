@@ -68,7 +68,8 @@ def manager_options() -> dict[str, Any]:
         raise ConfigurationError(
             "The setting CONSENTKIT is missing: write CONSENTKIT = {'policy': 'consent.toml', 'ledger': 'sqlite:///consent.db'}."
         )
-    options = {"policy": _DEFAULT_POLICY, **found}
+    # Middleware of Django or django-csp may set a policy, which is opened then.
+    options = {"policy": _DEFAULT_POLICY, "csp": "", **found}
     ledger = options.get("ledger")
     if isinstance(ledger, dict):
         if list(ledger) != ["database"]:

@@ -88,7 +88,7 @@ class ContentSecurityPolicy:
 
     Args:
         owner_policy: the value of a Content-Security-Policy header, which may have several lines. `'nonce-{nonce}'`
-            stands for the nonce of each response.
+            stands for the nonce of each response. Empty for a site whose responses bring their own policies.
         policy: the consent policy, whose vendors declare origins.
 
     Raises:
@@ -97,7 +97,8 @@ class ContentSecurityPolicy:
 
     def __init__(self, owner_policy: str, policy: Policy) -> None:
         self._owner = " ".join(owner_policy.split())
-        _check(self._owner)
+        if owner_policy:
+            _check(self._owner)
         # By vendor id, then by directive.
         self._origins: dict[str, dict[str, tuple[str, ...]]] = {}
         self.takes_nonce = _NONCE_PLACEHOLDER in self._owner

@@ -56,7 +56,8 @@ class ConsentManager:
         recheck: seconds after which withdrawals made elsewhere are seen.
         max_stale: seconds for which a grant counts while the ledger is out of reach.
         strict: whether cookies that the policy does not declare are dropped too.
-        csp: the site's Content-Security-Policy, opened for the vendors that a visitor allowed.
+        csp: the site's Content-Security-Policy, opened for the vendors that a visitor allowed. With "" the policies that
+            responses bring are opened, and none is added. With None no policy is changed.
         banner: whether the banner is put into pages.
         layout: of the banner: "bar", the whole width; "card", in a corner; "dialog", in the middle. None blocks the page.
         position: of a bar, "bottom" or "top"; of a card, "end" or "start" of the lower edge; None for the first of them.

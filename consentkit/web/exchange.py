@@ -244,8 +244,9 @@ class Exchange:
         shareable = public and not depends
         policy = site.page_policy
         if is_html and policy.is_set and status != 304 and not self.is_own:
-            headers = policy.open(headers, self.head.root_path, None if shareable else consent)
-            depends = not shareable
+            opened = policy.open(headers, self.head.root_path, None if shareable else consent)
+            depends = depends or (opened is not headers and not shareable)
+            headers = opened
         if has_markup:
             headers = framed_by_own_site_alone(headers)
         depends = depends or (has_markup and not shareable)

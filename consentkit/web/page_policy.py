@@ -19,7 +19,7 @@ class PagePolicy:
     """The policies of a site's pages: the site's own, and those that responses bring.
 
     Attributes:
-        is_set: whether the site has a policy. Without one no policy is changed.
+        is_set: whether policies are opened. Otherwise none is changed.
     """
 
     def __init__(self, manager: ConsentManager, pages: Pages) -> None:
@@ -30,6 +30,7 @@ class PagePolicy:
         """
         self._csp = ContentSecurityPolicy(manager.csp, manager.policy) if manager.csp is not None else None
         self.is_set = self._csp is not None
+        self._is_added = bool(manager.csp)
         self._manager = manager
         self._pages = pages
         self._own_sources: BoundedCache[str, OwnSources] = BoundedCache(_ROOT_PATHS_REMEMBERED)
@@ -57,10 +58,12 @@ class PagePolicy:
         """Return the headers with a Content-Security-Policy that allows the granted vendors.
 
         The response's own policy is extended, or the site's policy is added if the response has none. A page that is the same
-        for every visitor has no `consent`: its policy allows all vendors, and only the script holds them back.
+        for every visitor has no `consent`: its policy allows all vendors, and only the script holds them back. The same object
+        is returned if there is nothing to open and nothing to add.
         """
         csp = self._csp
-        if csp is None:
+        has_policy = bool(caching.values(headers, b"content-security-policy"))
+        if csp is None or not (has_policy or self._is_added):
             return headers
         granted = self._granted(consent)
         own = self._own_sources.get(root_path) or self._own_sources_below(root_path)
@@ -69,7 +72,7 @@ class PagePolicy:
             (name, csp.merge_into(value, granted, own, nonce) if name.lower() in _POLICIES else value)
             for name, value in headers
         ]
-        if not caching.values(headers, b"content-security-policy"):
+        if not has_policy:
             opened.append((b"content-security-policy", csp.header(granted, own, nonce).encode()))
         return opened
 
@@ -85,7 +88,9 @@ class PagePolicy:
         own = self._own_sources.get(root_path) or self._own_sources_below(root_path)
         policies = caching.values(headers, b"content-security-policy")
         values = [csp.merge_into(value, granted, own).decode("latin-1") for value in policies]
-        blocked = csp.blocked_vendors(",".join(values or [csp.header(granted, own)]))
+        if not values and self._is_added:
+            values = [csp.header(granted, own)]
+        blocked = csp.blocked_vendors(",".join(values))
         vendors = self._manager.policy.vendors
         return [f"{vendor.category}:{vendor.id}" for vendor in vendors if vendor.id in blocked]
 

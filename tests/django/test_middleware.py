@@ -315,3 +315,32 @@ def test_page_is_compressed_around_the_consent_alone(site: DjangoSite) -> None:
             is_compressed = response.headers.get("Content-Encoding") == "gzip"
             assert is_compressed == (order[0] == gzip)
             assert BANNER in (decompress(response.content) if is_compressed else response.content)
+
+
+def sets_policy(get_response: Any) -> Any:
+    """Set a Content-Security-Policy, as Django 6 and django-csp do."""
+
+    def middleware(request: HttpRequest) -> Any:
+        response = get_response(request)
+        response["Content-Security-Policy"] = "default-src 'self'"
+        return response
+
+    return middleware
+
+
+def test_policy_of_other_middleware_is_opened_and_stays_the_only_one(site: DjangoSite) -> None:
+    site.changes.MIDDLEWARE = [CONSENT, f"{__name__}.sets_policy"]
+    client = site.client()
+    before = client.get("/")["Content-Security-Policy"]
+    decide(client, social=True)
+    after = client.get("/")["Content-Security-Policy"]
+    assert before.count("default-src") == after.count("default-src") == 1
+    assert "youtube" not in before and "https://www.youtube-nocookie.com" in after
+    site.configure(csp=None)
+    assert site.client().get("/")["Content-Security-Policy"] == "default-src 'self'"
+    site.configure(csp="default-src 'none'")
+    assert site.client().get("/")["Content-Security-Policy"].startswith("default-src 'self'")
+
+
+def test_site_without_a_policy_gets_none(site: DjangoSite) -> None:
+    assert "Content-Security-Policy" not in site.client().get("/")

@@ -361,7 +361,6 @@ def test_a_nonce_that_is_not_base64_raises(policy: Policy, nonce: str) -> None:
 @pytest.mark.parametrize(
     ("owner", "remedy"),
     [
-        ("", "Write one such as"),
         ("   ", "Write one such as"),
         ("default-src 'self',", "Write one such as"),
         ("script_src 'self'", "Write script-src"),

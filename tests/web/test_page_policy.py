@@ -29,3 +29,25 @@ def test_script_is_told_which_vendors_the_policy_of_the_page_blocks(make_front: 
     assert blocked("frame-src 'self'") == "social:youtube tracking:adhub"
     assert blocked("frame-src 'self', default-src *") == "social:youtube tracking:adhub"
     assert blocked("base-uri 'none'") is None
+
+
+def test_policies_of_responses_are_opened_without_one_of_the_site(make_front: Callable[..., Front]) -> None:
+    async def page(request: Request) -> Response:
+        return HTMLResponse(DOCUMENT, headers={"Content-Security-Policy": STRICT})
+
+    async def plain(request: Request) -> Response:
+        return HTMLResponse(DOCUMENT)
+
+    async def fragment(request: Request) -> Response:
+        return HTMLResponse("<p>a part")
+
+    front = make_front(csp="")
+    client = front.client(page, plain, fragment)
+    (script,) = tree(client.get("/plain").text).iter("script")
+    assert "data-reload" not in dict(script.items())
+    assert "youtube" not in client.get("/page").headers["content-security-policy"]
+    front.cookie(client, social=True)
+    opened = client.get("/page").headers["content-security-policy"]
+    assert opened.startswith(STRICT) and "https://www.youtube-nocookie.com" in opened
+    assert "content-security-policy" not in client.get("/plain").headers
+    assert "vary" not in client.get("/fragment").headers
