@@ -208,7 +208,7 @@ class Exchange:
     def _hold(self, status: int, headers: Headers) -> HeldPage:
         """Return a page whose headers wait for its first bytes, with the markup that will be inserted."""
         consent = self.consent
-        is_shared = caching.is_public(headers) and not self._is_personal
+        is_shared = caching.is_public(headers) and not self.is_personal
         view = self.view(is_shared=is_shared)
         confirmation = b"" if is_shared else self.site.confirmation(view, self.head)
         had_nonce = consent._has_nonce
@@ -237,7 +237,7 @@ class Exchange:
             has_markup: whether our markup is inserted.
         """
         site, consent = self.site, self.consent
-        depends = self._is_personal
+        depends = self.is_personal
         public = caching.is_public(headers)
         if public and depends and not consent._changed:
             site.warn_of_public(self.head.path)
@@ -300,7 +300,7 @@ class Exchange:
         return kept
 
     @property
-    def _is_personal(self) -> bool:
+    def is_personal(self) -> bool:
         """Whether the application made this response for one visitor."""
         consent = self.consent
         return consent._accessed or self._depends or (consent._has_nonce and not self._nonce_is_ours)

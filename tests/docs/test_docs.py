@@ -168,6 +168,7 @@ def test_every_error_is_documented() -> None:
         "consentkit.testing",
         "consentkit.django",
         "consentkit.flask",
+        "consentkit.litestar",
         "consentkit.quart",
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sys
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx2
@@ -67,7 +69,11 @@ class Reader:
             clock=clock,
         )
         running.callback(manager.close)
-        self.names: dict[str, Any] = {"__name__": "app", "manager": manager, "app": site(manager)}
+        # Litestar looks up the names of annotations in the module of a handler.
+        module = sys.modules["app"] = ModuleType("app")
+        running.callback(sys.modules.pop, "app", None)
+        self.names: dict[str, Any] = vars(module)
+        self.names |= {"manager": manager, "app": site(manager)}
 
     def read(self, block: Block) -> None:
         """Run one block, and check the output that it shows."""
