@@ -165,7 +165,7 @@ def test_a_guard_with_an_unknown_vendor_is_refused_at_the_start(manager: Consent
 
 def test_an_application_without_the_plugin_is_told(manager: ConsentManager) -> None:
     with TestClient(Litestar([likes], debug=True)) as client, pytest.raises(MissingMiddlewareError):
-        get_consent(Request({"type": "http", "state": {}}))  # type: ignore[arg-type]
+        get_consent(Request({"type": "http", "state": {}}))
         client.get("/likes")
 
 

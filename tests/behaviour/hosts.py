@@ -1,0 +1,171 @@
+"""The site under test in every framework, each served by a real server. A host is `serve(manager, stream)`."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import waitress
+from anyio import to_thread
+
+from consentkit import ConsentManager, RequestConsent
+from tests.behaviour.pages import Asked, Reply, Stream, reply_to
+from tests.support.servers import LOCALHOST, serving
+
+__all__ = ["HOSTS"]
+
+Serve = Callable[[ConsentManager, Stream], AbstractContextManager[str]]
+
+
+async def pieces(body: bytes | Stream) -> AsyncIterator[bytes]:
+    """Yield a body in a way that does not block the event loop."""
+    if isinstance(body, bytes):
+        yield body
+        return
+    iterator = iter(body)
+    while (piece := await to_thread.run_sync(next, iterator, None)) is not None:
+        yield piece
+
+
+def plain_type(reply: Reply) -> str:
+    """Return the type of a response without its charset, for frameworks that add it."""
+    return reply.type.partition(";")[0]
+
+
+def lowered(headers: Any) -> dict[str, str]:
+    """Return header fields by name in lower case."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def werkzeug_response(reply: Reply, response: Any) -> Any:
+    """Return a reply as a response of Flask, Quart or Werkzeug."""
+    body: Any = iter(reply.body) if isinstance(reply.body, Stream) else reply.body
+    made = response(body, reply.status, {"content-type": reply.type, **reply.headers})
+    for name, value in reply.cookies.items():
+        made.set_cookie(name, value, max_age=3600)
+    return made
+
+
+@contextmanager
+def served_by_waitress(app: Any) -> Iterator[str]:
+    """Serve a WSGI application."""
+    server = waitress.create_server(app, host=LOCALHOST, port=0, threads=4)
+    thread = threading.Thread(target=server.run, name="waitress", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOCALHOST}:{server.effective_port}"
+    finally:
+        server.close()
+        thread.join(30)
+
+
+def starlette(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str]:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response, StreamingResponse
+    from starlette.routing import Route
+
+    from consentkit.asgi import ConsentMiddleware, get_consent, requires_consent
+
+    async def page(request: Request) -> Response:
+        reply = reply_to(
+            Asked(request.url.path, request.cookies, request.headers, lambda: get_consent(request)), stream
+        )
+        return _starlette_response(reply, Response, StreamingResponse)
+
+    @requires_consent("social", vendor="youtube")
+    async def comments(request: Request) -> Response:
+        return PlainTextResponse("Nice run.")
+
+    methods = ["GET", "POST"]
+    app = Starlette(routes=[Route("/comments", comments), Route("/{path:path}", page, methods=methods)])
+    app.add_middleware(ConsentMiddleware, manager=manager)
+    return serving(app)
+
+
+def fastapi(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str]:
+    from fastapi import FastAPI, Request
+    from fastapi.responses import Response, StreamingResponse
+
+    from consentkit.fastapi import ConsentMiddleware, get_consent, require_consent
+
+    app = FastAPI()
+    app.add_middleware(ConsentMiddleware, manager=manager)
+
+    @app.get("/comments", dependencies=[require_consent("social", vendor="youtube")])
+    def comments() -> str:
+        return "Nice run."
+
+    def page(request: Request) -> Response:
+        reply = reply_to(
+            Asked(request.url.path, request.cookies, request.headers, lambda: get_consent(request)), stream
+        )
+        return _starlette_response(reply, Response, StreamingResponse)
+
+    app.api_route("/{path:path}", methods=["GET", "HEAD", "POST"])(page)
+    return serving(app)
+
+
+def _starlette_response(reply: Reply, response: Any, streaming: Any) -> Any:
+    if isinstance(reply.body, Stream):
+        return streaming(pieces(reply.body), headers={"content-type": reply.type})
+    made = response(reply.body, reply.status, {"content-type": reply.type, **reply.headers})
+    for name, value in reply.cookies.items():
+        made.set_cookie(name, value, max_age=3600)
+    return made
+
+
+def litestar(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str]:
+    from litestar import Litestar, Request, Response, get, route
+    from litestar.response import Stream as StreamResponse
+
+    from consentkit.litestar import ConsentPlugin, get_consent, requires_consent
+
+    @get("/comments", guards=[requires_consent("social", vendor="youtube")])
+    async def comments() -> str:
+        return "Nice run."
+
+    async def page(request: Request[Any, Any, Any]) -> Response[Any]:
+        asked = Asked(request.url.path, request.cookies, request.headers, lambda: get_consent(request))
+        reply = reply_to(asked, stream)
+        if isinstance(reply.body, Stream):
+            return StreamResponse(pieces(reply.body), media_type=plain_type(reply))
+        made = Response(
+            reply.body, status_code=reply.status, headers=reply.headers, media_type=plain_type(reply)
+        )
+        for name, value in reply.cookies.items():
+            made.set_cookie(name, value, max_age=3600)
+        return made
+
+    page.__annotations__ |= {"request": Request, "return": Response}
+    every = route(["/", "/{path:path}"], http_method=["GET", "POST"], status_code=200)(page)
+    return serving(Litestar([comments, every], plugins=[ConsentPlugin(manager)]))
+
+
+def wsgi(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str]:
+    from werkzeug.wrappers import Request, Response
+
+    from consentkit.errors import ConsentRequiredError
+    from consentkit.wsgi import ConsentMiddleware, get_consent
+
+    @Request.application
+    def page(request: Request) -> Response:
+        def consent() -> RequestConsent:
+            return get_consent(request.environ)
+
+        if request.path == "/comments":
+            if not consent().allows("social", "youtube"):
+                raise ConsentRequiredError("social", "youtube")
+            return Response("Nice run.")
+        reply = reply_to(Asked(request.path, request.cookies, lowered(request.headers), consent), stream)
+        return werkzeug_response(reply, Response)
+
+    return served_by_waitress(ConsentMiddleware(page, manager))
+
+
+HOSTS: Mapping[str, Serve] = {
+    "starlette": starlette,
+    "fastapi": fastapi,
+    "litestar": litestar,
+    "wsgi": wsgi,
+}
