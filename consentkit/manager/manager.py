@@ -26,6 +26,7 @@ from consentkit.manager.options import (
     require_kinds,
     site_origins,
     validated_domain,
+    validated_frontends,
     validated_prefix,
     validated_seconds,
 )
@@ -50,6 +51,8 @@ class ConsentManager:
         ledger: a database URL, a SQLAlchemy engine, a Ledger, or None. Without a ledger no consent can be proved.
         site: id of this site; may be left out if the policy has one site.
         origins: by site id, one origin or several that replace the policy's during development.
+        frontends: other origins whose pages read and decide with the visitor's cookie, one or several. Browsers send the cookie
+            only if they are on the same site, such as two ports of localhost, or www.example.org and api.example.org.
         clock: returns seconds since the epoch.
         prefix: path under which the library answers.
         cookie_domain: a domain whose sub-domains share one cookie, without a leading dot.
@@ -79,6 +82,7 @@ class ConsentManager:
         cookie: reads and writes the consent cookie, also without middleware.
         ledger: the store of records, or None.
         origins: the origins of each site, the canonical one first.
+        frontends: other origins that may read and decide with the visitor's cookie.
         revocations: the newest records of the visitors that this process has seen.
         resolver: checks a visitor's cookie against the ledger.
         recorder: takes decisions and records them.
@@ -92,6 +96,7 @@ class ConsentManager:
         ledger: Ledger | str | URL | Engine | None,
         site: str | None = None,
         origins: Origins | None = None,
+        frontends: str | Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         prefix: str = "/consent",
         cookie_domain: str | None = None,
@@ -121,15 +126,11 @@ class ConsentManager:
         self.observed = None if observed is None else Path(observed)
         self.site, self.stylesheets = chosen_site(policy, site), tuple(stylesheets)
         self.origins = site_origins(policy, origins or {})
+        self.frontends = validated_frontends(frontends, self.origins[self.site])
         canonical = self.origins[self.site][0]
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))
-        self.cookie = ConsentCookie(
-            self.evaluator,
-            secret_key,
-            secure=canonical.startswith("https:"),
-            domain=validated_domain(cookie_domain, canonical),
-            clock=clock,
-        )
+        domain, secure = validated_domain(cookie_domain, canonical), canonical.startswith("https:")
+        self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
         self._listeners = Listeners()
         recheck, max_stale = validated_seconds("recheck", recheck), validated_seconds("max_stale", max_stale)
         self._use_ledger(ledger, recheck=recheck, max_stale=max_stale, spool=spool)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +21,7 @@ __all__ = [
     "require_kinds",
     "site_origins",
     "validated_domain",
+    "validated_frontends",
     "validated_prefix",
     "validated_seconds",
 ]
@@ -30,6 +32,9 @@ Origins = Mapping[str, str | Sequence[str]]
 
 _ORIGIN: TypeAdapter[str] = TypeAdapter(SiteOrigin)
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+# Browsers treat plain http as secure there too.
+_LOOPBACK_ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|\[::1\])(?::(?!80\Z)[1-9][0-9]{0,4})?")
+_IPV4_ADDRESS = re.compile(r"[0-9.]+")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
@@ -155,7 +160,7 @@ def site_origins(policy: Policy, origins: Origins) -> dict[str, tuple[str, ...]]
             raise ConfigurationError(
                 f"origins[{site!r}] is empty: give at least one origin, or leave the site out."
             )
-        validated = [_validated_origin(site, origin) for origin in listed]
+        validated = [_validated_origin(f"origins[{site!r}]", origin) for origin in listed]
         by_site[policy.site(site).id] = tuple(dict.fromkeys((*validated, *_loopback_names(validated))))
     return by_site
 
@@ -169,14 +174,54 @@ def _loopback_names(origins: Iterable[str]) -> Iterator[str]:
                 yield from (f"{before}://{other}{port}" for other in _LOOPBACK)
 
 
-def _validated_origin(site: str, origin: str) -> str:
+def _validated_origin(option: str, origin: str) -> str:
     try:
         return _ORIGIN.validate_python(origin)
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"]
         raise ConfigurationError(
-            f"origins[{site!r}] = {origin!r}: {reason} Write scheme, host and port, like 'http://localhost:8000'."
+            f"{option} = {origin!r}: {reason} Write scheme, host and port, like 'http://localhost:8000'."
         ) from None
+
+
+def validated_frontends(frontends: str | Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
+    """Return the other origins whose pages may read and decide, after checking that the consent cookie can reach them.
+
+    Args:
+        frontends: one origin or several.
+        own: the origins of the manager's site.
+
+    Raises:
+        ConfigurationError: a value is not an origin, is http on another host than this machine, or is certainly on another
+            site than all origins of `own`.
+    """
+    listed = (frontends,) if isinstance(frontends, str) else tuple(frontends)
+    for origin in listed:
+        if not _LOOPBACK_ADDRESS.fullmatch(origin):
+            _validated_origin("frontends", origin)
+        if not any(_may_be_same_site(origin, other) for other in own):
+            raise ConfigurationError(
+                f"frontends = {origin!r} is on another site than {own[0]}, so browsers would not send it the consent cookie "
+                "(SameSite=Lax). Serve both with the same scheme below one domain, like https://www.example.org and "
+                "https://api.example.org, or pass the consent pages on through the front end's own host."
+            )
+    return tuple(dict.fromkeys(listed))
+
+
+def _may_be_same_site(origin: str, other: str) -> bool:
+    """Return False if browsers certainly treat two origins as different sites.
+
+    A site is a scheme and a registrable domain, which has at least two labels (HTML, "same site"). Which domains have more
+    follows from a list that changes weekly. So `a.co.uk` and `b.co.uk` pass here, and browsers tell them apart.
+    """
+    one, two = urlsplit(origin), urlsplit(other)
+    if one.scheme != two.scheme:
+        return False
+    hosts = [parts.hostname or "" for parts in (one, two)]
+    if hosts[0] == hosts[1]:
+        return True
+    ends = [host.split(".")[-2:] for host in hosts]
+    return ends[0] == ends[1] and not _IPV4_ADDRESS.fullmatch(hosts[0])
 
 
 def validated_domain(domain: str | None, origin: str) -> str | None:

@@ -12,6 +12,7 @@ from consentkit.manager.options import (
     notices_of,
     site_origins,
     validated_domain,
+    validated_frontends,
     validated_prefix,
     validated_seconds,
 )
@@ -138,3 +139,75 @@ def test_negative_period_raises() -> None:
 def test_notices_come_with_a_policy_that_was_loaded_from_a_file(policy: Policy) -> None:
     assert [notice.digest for notice in notices_of(policy)] == [Notice.of(policy).digest]
     assert notices_of(unlocked_policy()) == ()
+
+
+OWN = ("https://www.stride.example", "http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://www.stride.example:8443",
+        "https://stride.example",
+        "https://app.stride.example",
+        "https://a.b.stride.example",
+        "http://localhost:5173",
+        "http://127.0.0.1:5173",
+        "http://[::1]:5173",
+    ],
+)
+def test_front_end_on_the_same_site_is_accepted(origin: str) -> None:
+    assert validated_frontends(origin, OWN) == (origin,)
+    assert validated_frontends([origin, origin], OWN) == (origin,)
+
+
+def test_front_ends_of_subdomains_of_localhost_share_the_domain_above() -> None:
+    own = ("http://api.stride.localhost:8000",)
+    assert validated_frontends("http://www.stride.localhost:5173", own)
+    for other in ("http://localhost:5173", "http://api.localhost:5173", "http://stride.test:5173"):
+        with pytest.raises(ConfigurationError, match="frontends"):
+            validated_frontends(other, own)
+
+
+# Browsers would keep the cookie back, or the value can never be a page's origin.
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://shop.example", "https://stride.example.evil.example", "https://evilstride.example"),
+        *(
+            "http://www.stride.example",
+            "https://localhost:5173",
+            "http://app.localhost:5173",
+            "https://127.0.0.1",
+        ),
+        *(
+            "*",
+            "null",
+            "",
+            "https://*.stride.example",
+            "https://app.stride.example/",
+            "https://app.stride.example:443",
+        ),
+        *(
+            "https://APP.stride.example",
+            "https://user@app.stride.example",
+            "https://app.stride.example?",
+            "app.stride.example",
+        ),
+        *(
+            "http://127.0.0.1:80",
+            "http://127.0.0.2:5173",
+            "http://127.0.0.1.evil.example",
+            "http://[::1]:5173/",
+        ),
+    ],
+)
+def test_front_end_that_could_not_work_raises_with_the_remedy(origin: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"frontends = .*(Write scheme|Serve both)"):
+        validated_frontends([origin], OWN)
+
+
+def test_addresses_are_the_same_site_only_if_they_are_equal() -> None:
+    assert validated_frontends("https://10.0.0.1:5173", ["https://10.0.0.1"])
+    with pytest.raises(ConfigurationError, match="another site than https://10"):
+        validated_frontends("https://192.168.0.1", ["https://10.0.0.1"])

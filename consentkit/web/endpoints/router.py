@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from consentkit.headers import header_values, own_path, proves_same_origin
+from consentkit.headers import RawHeaders, header_values, own_path, proves_same_origin
 from consentkit.signals import gpc_json
 from consentkit.web.endpoints.answer import Answer, Endpoint, Methods
 from consentkit.web.endpoints.body import wants_html
 from consentkit.web.endpoints.carry import CarryEndpoint
 from consentkit.web.endpoints.decision import DecisionEndpoint
 from consentkit.web.endpoints.embed import FRAMED_HEADERS, EmbedEndpoint
+from consentkit.web.endpoints.front_ends import FrontEnds
 from consentkit.web.endpoints.handoff import HandoffEndpoint
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import unrepeated_fields
@@ -58,6 +59,7 @@ class Endpoints:
             **DecisionEndpoint(site).routes(),
         }
         self._embed = EmbedEndpoint(site)
+        self._front_ends = FrontEnds(site)
         self._carry: CarryEndpoint | None = None
         if site.handoff is not None:
             self._carry = CarryEndpoint(site, site.handoff, _POLICY)
@@ -106,9 +108,14 @@ class Endpoints:
         return self._finished(exchange, html(page, problem.status, {**problem.headers, **_NOT_STORED}))
 
     def _finished(self, exchange: Exchange, response: Response) -> Response:
-        is_framed = exchange.head.local_path.startswith(f"{self._manager.prefix}/embed/")
+        head = exchange.head
+        is_framed = head.local_path.startswith(f"{self._manager.prefix}/embed/")
         response.add_missing(FRAMED_HEADERS if is_framed else _SAFE_HEADERS)
+        self._front_ends.allow(self._below_prefix(head.local_path), head.headers, response)
         return response
+
+    def _below_prefix(self, path: str) -> str:
+        return path[len(self._manager.prefix) :]
 
     def _endpoint(self, exchange: Exchange) -> Endpoint:
         """Return the endpoint of a request.
@@ -120,17 +127,25 @@ class Endpoints:
         path = head.local_path
         methods: Methods | None = {"GET": self._gpc} if path == GPC_PATH else None
         if methods is None:
-            below_prefix = path[len(self._manager.prefix) :]
+            below_prefix = self._below_prefix(path)
             methods = self._routes.get(below_prefix) or self._in_folder(below_prefix)
         if methods is None:
             raise HTTPProblem(404)
         method = "GET" if head.method == "HEAD" else head.method
+        if method == "OPTIONS":
+            preflight = self._front_ends.preflight(self._below_prefix(path), methods, head.headers)
+            if preflight is not None:
+                return lambda exchange, body: preflight
         if method not in methods:
             allowed = [*methods, *(["HEAD"] if "GET" in methods else [])]
             raise HTTPProblem(405, headers={"allow": ", ".join(allowed)})
-        if method != "GET" and not proves_same_origin(head.headers, self._site.origins):
+        if method != "GET" and not self._is_from_own_page(head.headers):
             raise self._foreign(exchange)
         return methods[method]
+
+    def _is_from_own_page(self, headers: RawHeaders) -> bool:
+        """Return whether a request comes from a page of the site, from one of its front ends, or from no browser."""
+        return proves_same_origin(headers, self._site.origins) or self._front_ends.origin(headers) is not None
 
     def _foreign(self, exchange: Exchange) -> HTTPProblem:
         """Return the refusal of a request from another origin, and log the remedy once."""
