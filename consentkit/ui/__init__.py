@@ -7,6 +7,7 @@ from consentkit.ui.embed import figure
 from consentkit.ui.embed_page import EmbeddedContent
 from consentkit.ui.embed_text import EMBED_KINDS
 from consentkit.ui.fragments import View
+from consentkit.ui.loader import Loader
 from consentkit.ui.pages import Pages
 from consentkit.ui.script_tag import ScriptTag
 
@@ -15,6 +16,7 @@ __all__ = [
     "CarriedChoice",
     "Confirmation",
     "EmbeddedContent",
+    "Loader",
     "Pages",
     "ScriptTag",
     "View",

@@ -11,8 +11,9 @@ from types import MappingProxyType
 
 from consentkit.ui.script_modules import join_modules
 
-__all__ = ["Asset", "inline_style", "served_assets", "shipped_assets"]
+__all__ = ["Asset", "inline_style", "loader_script", "served_assets", "shipped_assets"]
 
+_REMOTE = "remote_"
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
@@ -29,25 +30,42 @@ class Asset:
 def shipped_assets() -> Mapping[str, Asset]:
     """Return the style sheet and the scripts by their plain names, read once in a process.
 
-    `carry.js` is a script of its own, because only one page loads it.
+    `carry.js` is a script of its own, because only one page loads it. `remote.js` is the script for pages of another origin.
     """
-    folder = files("consentkit.ui")
     style_sheet = _rules("banner.css") + _rules("consent.css")
-    modules = {
-        path.name: path.read_text("utf-8")
-        for path in (folder / "script").iterdir()
-        if path.name.endswith(".js")
-    }
+    policy_script = (files("consentkit.ui") / "static" / "policy.js").read_text("utf-8")
+    scripts = _joined_scripts()
     return MappingProxyType(
         {
-            "carry.js": _asset("carry.js", join_modules({"main.js": modules.pop("carry.js")})),
             "consent.css": _asset("consent.css", style_sheet),
-            "consent.js": _asset("consent.js", join_modules(modules)),
-            "policy.js": _asset(
-                "policy.js", _without_comments((folder / "static" / "policy.js").read_text("utf-8"))
-            ),
+            "policy.js": _asset("policy.js", _without_comments(policy_script)),
+            **{name: _asset(name, scripts[name]) for name in ("carry.js", "consent.js", "remote.js")},
         }
     )
+
+
+@cache
+def loader_script() -> str:
+    """Return the script of the loader, with the text "consentkit page" where a site puts its data."""
+    return _joined_scripts()["loader.js"]
+
+
+def _joined_scripts() -> dict[str, str]:
+    """Return the scripts by name, each joined from its modules.
+
+    The script for pages of another origin consists of the same modules as `consent.js`, except those that have a variant whose
+    name begins with `remote_`.
+    """
+    sources = {
+        path.name: path.read_text("utf-8")
+        for path in (files("consentkit.ui") / "script").iterdir()
+        if path.name.endswith(".js")
+    }
+    alone = {name: join_modules({"main.js": sources.pop(name)}) for name in ("carry.js", "loader.js")}
+    variants = {name for name in sources if name.startswith(_REMOTE)}
+    modules = {name: source for name, source in sources.items() if name not in variants}
+    remote = modules | {name.removeprefix(_REMOTE): sources[name] for name in variants}
+    return alone | {"consent.js": join_modules(modules), "remote.js": join_modules(remote)}
 
 
 def served_assets() -> dict[str, tuple[str, bytes]]:

@@ -53,17 +53,19 @@ class ScriptTag:
         default, with_gpc = (
             cookie.companion_value(cookie.evaluator.undecided(gpc=gpc)) for gpc in (False, True)
         )
-        self._common = _attributes(
-            cookie=cookie.companion,
-            default=default,
-            gpc=with_gpc if with_gpc != default else None,
-            notice=cookie.evaluator.notice.digest,
-            policy=" ".join(known),
-            required=required,
-            google=google_sources(policy) or None,
-            group=group or None,
-        )
-        self._public = _attributes(banner="" if asks else None, clear="" if self._script_storage else None)
+        common = {
+            "cookie": cookie.companion,
+            "default": default,
+            "gpc": with_gpc if with_gpc != default else None,
+            "notice": cookie.evaluator.notice.digest,
+            "policy": " ".join(known),
+            "required": required,
+            "google": google_sources(policy) or None,
+            "group": group or None,
+        }
+        public = {"banner": "" if asks else None, "clear": "" if self._script_storage else None}
+        self._common, self._public = _attributes(**common), _attributes(**public)
+        self._public_data = {name: value for name, value in (common | public).items() if value is not None}
         self._by_state: BoundedCache[str, str] = BoundedCache(_CACHED_STATES)
 
     def tag(
@@ -99,6 +101,10 @@ class ScriptTag:
         attribute = f' nonce="{escape(nonce)}"' if nonce else ""
         src = escape(own_path(root_path, self._src))
         return f'<script src="{src}"{self._common}{visitor}{page}{attribute} defer></script>'
+
+    def public_data(self, language: str) -> dict[str, str]:
+        """Return the attributes of a tag that is the same for everybody, by name without `data-`."""
+        return self._public_data | {"language": language}
 
     def _visitor_attributes(self, consent: Consent) -> str:
         state = self._cookie.companion_value(consent)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["Response", "content", "html", "json_document", "no_content", "redirect"]
+__all__ = ["Response", "content", "html", "json_document", "no_content", "not_modified", "redirect"]
 
 # Characters with a meaning in an address, which a redirect's Location keeps unescaped.
 _SAFE_IN_ADDRESS = ":/%#?=@[]!$&'()*+,;"
@@ -42,7 +42,7 @@ def _response(status: int, headers: NamedHeaders | None, body: bytes, content_ty
     response = Response(status, body=body)
     for name, value in (headers or {}).items():
         response.add(name, value)
-    if status != 204:
+    if status not in (204, 304):
         response.add("content-length", str(len(body)))
     if content_type:
         response.add("content-type", content_type)
@@ -77,3 +77,8 @@ def redirect(address: str, headers: NamedHeaders | None = None) -> Response:
 def no_content(headers: NamedHeaders | None = None) -> Response:
     """Return a response without a body (204)."""
     return _response(204, headers, b"")
+
+
+def not_modified(headers: NamedHeaders) -> Response:
+    """Return a response for a browser that still has the file (304)."""
+    return _response(304, headers, b"")

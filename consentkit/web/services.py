@@ -20,7 +20,7 @@ from consentkit.headers import RawHeaders, cookie_values, is_complete_html, is_e
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, revocations
 from consentkit.policy import CONFIRMATION_LIFETIME
-from consentkit.ui import Confirmation, Pages, ScriptTag, View
+from consentkit.ui import Confirmation, Loader, Pages, ScriptTag, View
 from consentkit.web.page_policy import PagePolicy
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
@@ -40,6 +40,7 @@ class SiteServices:
 
     Attributes:
         pages: the banner and the documents under the prefix.
+        loader: the script for pages that Python does not send.
         page_policy: the Content-Security-Policy of pages.
         handoff: this site's part in hand-offs; None if the policy has no keys for hand-offs.
         confirmation_cookie: name of the cookie with what the visitor just did, which the next page confirms once.
@@ -69,6 +70,7 @@ class SiteServices:
             asks=manager.show_banner,
             group=_group_of_script(manager) if self.handoff and manager.private_key else "",
         )
+        self.loader = Loader(self.pages, self.script_tag, manager.evaluator)
         self.page_policy = PagePolicy(manager, self.pages)
         self.observed_cookies = ObservedCookies(manager.observed)
         honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)

@@ -8,7 +8,7 @@ import pytest
 import tinycss2
 
 import consentkit
-from consentkit.ui.assets import inline_style, shipped_assets
+from consentkit.ui.assets import inline_style, loader_script, shipped_assets
 from consentkit.ui.script_modules import join_modules
 
 UI = Path(consentkit.__file__).parent / "ui"
@@ -27,9 +27,12 @@ def test_asset_name_holds_the_digest_of_its_content() -> None:
 
 def test_script_is_the_joined_modules() -> None:
     modules = {path.name: path.read_text("utf-8") for path in (UI / "script").glob("*.js")}
-    alone = modules.pop("carry.js")
-    assert shipped_assets()["carry.js"].content.decode() == join_modules({"main.js": alone})
+    assert shipped_assets()["carry.js"].content.decode() == join_modules({"main.js": modules.pop("carry.js")})
+    assert loader_script() == join_modules({"main.js": modules.pop("loader.js")})
+    remote = {name.removeprefix("remote_"): modules.pop(name) for name in list(modules) if "remote_" in name}
+    assert set(remote) == {"server.js", "synchronization.js"} <= set(modules)
     assert shipped_assets()["consent.js"].content.decode() == join_modules(modules)
+    assert shipped_assets()["remote.js"].content.decode() == join_modules(modules | remote)
 
 
 def test_inline_rules_are_the_first_of_the_style_sheet_and_small() -> None:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(consentkit.__file__).parent / "ui/script"
 SOURCES = {path.name: path.read_text("utf-8") for path in SCRIPT.glob("*.js")}
-# What pages load as one script, and the script that one page loads alone.
-SCRIPTS = (
-    {name: source for name, source in SOURCES.items() if name != "carry.js"},
-    {"main.js": SOURCES["carry.js"]},
-)
+ALONE = ("carry.js", "loader.js")
+REMOTE = {name.removeprefix("remote_"): source for name, source in SOURCES.items() if "remote_" in name}
+MODULES = {name: source for name, source in SOURCES.items() if name not in ALONE and "remote_" not in name}
+# What pages load as one script, the variant for pages of another origin, and the scripts of one module.
+SCRIPTS = {"consent.js": MODULES, "remote.js": MODULES | REMOTE} | {
+    name: {"main.js": SOURCES[name]} for name in ALONE
+}
 CHECKS = "--noEmit --allowJs --checkJs --strict --noUnusedLocals --noImplicitReturns"
 BROWSERS = "--target es2022 --module es2022 --lib es2023,dom,dom.iterable"
 # The tokens of every source on standard input, as TypeScript reads them, without comments, imports and `export`.
@@ -46,8 +48,7 @@ def test_modules_pass_the_strict_type_check(typescript: Path) -> None:
         typescript,
         *CHECKS.split(),
         *BROWSERS.split(),
-        SCRIPT / "main.js",
-        SCRIPT / "carry.js",
+        *(SCRIPT / name for name in SOURCES if name == "main.js" or name not in MODULES),
         SCRIPT / "types.d.ts",
     ]
     checked = subprocess.run(command, capture_output=True, text=True)
@@ -58,7 +59,7 @@ def test_every_module_asks_for_the_type_check() -> None:
     assert [name for name, source in SOURCES.items() if not source.startswith("// @ts-check\n")] == []
 
 
-@pytest.mark.parametrize("sources", SCRIPTS, ids=["consent.js", "carry.js"])
+@pytest.mark.parametrize("sources", SCRIPTS.values(), ids=SCRIPTS)
 def test_joined_script_has_exactly_the_tokens_of_its_modules(
     typescript: Path, sources: dict[str, str]
 ) -> None:

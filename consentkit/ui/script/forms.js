@@ -13,7 +13,8 @@ let failedForm;
 /** @param {SubmitEvent} event */
 async function sendForm(event) {
   const form = /** @type {HTMLFormElement} */ (event.target);
-  const action = form.getAttribute("action")?.replace(new URL(baseUrl).pathname, "") || "";
+  // An element of that name hides the address of a form that is not ours.
+  const action = form.action.split?.(baseUrl)[1] || "";
   const loadsEmbed = form.matches(".cookie-consent-once");
   const isOurs = loadsEmbed || action == "/decision" || action == "/withdraw";
   if (event.defaultPrevented || form == failedForm || !isOurs) return;

@@ -9,7 +9,7 @@ import { readCookie, tag } from "./script_tag.js";
 
 /** Return the value of the companion cookie, or an empty string without one. */
 export function readCompanion() {
-  return readCookie(tag.cookie);
+  return tag.known ?? readCookie(tag.cookie);
 }
 
 /** The companion cookie that the page follows. */

@@ -36,6 +36,27 @@ interface TagData {
   readonly form?: string;
   /** Cookies that were dropped, for the console. */
   readonly debug?: string;
+  /**
+   * Present in pages of another origin, which cannot read the companion cookie: its value as the server last sent it, or
+   * `?` until then.
+   */
+  known?: string;
+}
+
+/** What the server writes into the loader; ui/loader.py makes it. */
+interface LoaderData {
+  /** The attributes of the tag that a page for all visitors has. */
+  readonly tag: Record<string, string>;
+  /** File name of the script. */
+  readonly script: string;
+  /** File name of the script for pages of another origin. */
+  readonly remote: string;
+  /** File name of the style sheet. */
+  readonly stylesheet: string;
+  /** Rules for banner and settings link. */
+  readonly style: string;
+  /** Markup of the settings link. */
+  readonly settings: string;
 }
 
 /** What a visitor answers, by id. */

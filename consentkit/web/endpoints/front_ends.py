@@ -10,7 +10,7 @@ from consentkit.web.services import SiteServices
 
 __all__ = ["FrontEnds"]
 
-_PATHS = frozenset({"", "/decision", "/banner", "/settings", "/policy.json"})
+_PATHS = frozenset({"", "/decision", "/banner", "/settings", "/policy.json", "/loader.js"})
 _PREFLIGHT_SECONDS = 600
 
 

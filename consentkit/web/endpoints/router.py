@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from hashlib import blake2s
 from typing import Any
 
 from consentkit.headers import RawHeaders, header_values, own_path, proves_same_origin
@@ -17,7 +18,7 @@ from consentkit.web.endpoints.handoff import HandoffEndpoint
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import unrepeated_fields
 from consentkit.web.exchange import Exchange
-from consentkit.web.response import Response, content, html, json_document, no_content
+from consentkit.web.response import Response, content, html, json_document, no_content, not_modified
 from consentkit.web.services import GPC_PATH, SiteServices
 
 __all__ = ["Endpoints", "refusal"]
@@ -56,6 +57,7 @@ class Endpoints:
             "/sites.json": {"GET": self._sites_json},
             "/banner": {"GET": self._banner},
             "/settings": {"GET": self._settings},
+            "/loader.js": {"GET": self._loader},
             **DecisionEndpoint(site).routes(),
         }
         self._embed = EmbedEndpoint(site)
@@ -244,6 +246,15 @@ class Endpoints:
             raise HTTPProblem(404)
         content_type, data = asset
         return content(data, content_type, _FOR_EVER)
+
+    def _loader(self, exchange: Exchange, body: bytes | None) -> Answer:
+        """Return the loader. Browsers ask for it each time, because it names the script and the notice of today."""
+        script = self._site.loader.script(exchange.consent._language(), exchange.head.root_path).encode()
+        etag = f'"{blake2s(script, digest_size=9).hexdigest()}"'
+        headers = {"cache-control": "public, no-cache", "vary": "Accept-Language", "etag": etag}
+        if etag.encode() in b",".join(header_values(exchange.head.headers, b"if-none-match")):
+            return not_modified(headers)
+        return content(script, "text/javascript; charset=utf-8", headers)
 
     def _gpc(self, exchange: Exchange, body: bytes | None) -> Answer:
         document = gpc_json(self._manager.policy, self._last_update())

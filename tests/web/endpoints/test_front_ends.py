@@ -13,7 +13,7 @@ from tests.support.front import COOKIE, EVERYTHING, Front, fronting, set_cookies
 
 APP = "https://app.stride.example"
 FROM_APP = {"origin": APP, "sec-fetch-site": "same-site", "sec-fetch-mode": "cors"}
-SCRIPTED = ("", "/decision", "/banner", "/settings", "/policy.json")
+SCRIPTED = ("", "/decision", "/banner", "/settings", "/policy.json", "/loader.js")
 # Addresses of the library that no script of another origin needs.
 CLOSED = ("/policy", "/sites", "/sites.json", "/receipt", "/embed/youtube", "/nowhere", "/withdraw")
 # What looks like the front end, or like no origin at all.

@@ -1,0 +1,46 @@
+"""The loader: the script at an address that stays, for pages that Python does not send.
+
+It puts into a page what pages for all visitors get from the server. `script/loader.js` is its code, and `LoaderData` in
+`script/types.d.ts` describes its data.
+"""
+
+import json
+from typing import Any
+
+from consentkit.consent import Evaluator
+from consentkit.ui.assets import inline_style, loader_script, shipped_assets
+from consentkit.ui.fragments import View
+from consentkit.ui.pages import Pages
+from consentkit.ui.script_tag import ScriptTag
+
+__all__ = ["Loader"]
+
+_PLACE_OF_DATA = '"consentkit page"'
+
+
+class Loader:
+    """The loader of one site."""
+
+    def __init__(self, pages: Pages, script_tag: ScriptTag, evaluator: Evaluator) -> None:
+        self._pages = pages
+        self._script_tag = script_tag
+        self._evaluator = evaluator
+
+    def script(self, language: str, root_path: str = "") -> str:
+        """Return the script, which is the same for every visitor who prefers a language.
+
+        Args:
+            language: the language of the settings link.
+            root_path: where the application is mounted.
+        """
+        pages, assets = self._pages, shipped_assets()
+        view = View(language=language, consent=self._evaluator.undecided(), root_path=root_path)
+        data: dict[str, Any] = {
+            "tag": self._script_tag.public_data(pages.language(language)),
+            "script": assets["consent.js"].hashed_name,
+            "remote": assets["remote.js"].hashed_name,
+            "stylesheet": assets["consent.css"].hashed_name,
+            "style": inline_style()[0],
+            "settings": pages.settings(view).strip(),
+        }
+        return loader_script().replace(_PLACE_OF_DATA, json.dumps(data, separators=(",", ":")))
