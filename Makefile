@@ -22,6 +22,7 @@ demo: $(VENV)/.demo ## Serve the example magazine on http://localhost:8000 (PORT
 test: lint ## Run everything: lint, types, layers, and all tests with the coverage gate
 	@tools/chromium $(BIN)/python >/dev/null
 	@tools/typescript $(VENV)/typescript >/dev/null
+	@tools/npm requirements/frontend $(VENV)/react
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST) || $(ALONE)
 
 judge: $(VENV)/.dev ## Judge the example's pages by programs of others: HTML, accessibility, Content-Security-Policy (ONLY=vnu: one)

@@ -24,7 +24,7 @@ COMMENT = re.compile(r"\s*#")
 # Places on somebody's machine, and addresses of package indexes, have no business here.
 PLACES = re.compile(r"(/home/|/root/|/Users/|[A-Z]:\\Users|--(extra-)?index-url|--find-links|/simple\b)")
 TEXT = {".py", ".toml", ".md", ".txt", ".in", ".html", ".css", ".js", ".po", ".pot", ".yml", ".json", ""}
-OURS = ("consentkit", "docs", "examples", "requirements", "tests", "tools", ".ci")
+OURS = ("consentkit", "docs", "examples", "frontend", "requirements", "tests", "tools", ".ci")
 
 
 def modules() -> list[Path]:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 @cache
 def node_modules() -> Path:
-    """Return the folder of the installed packages."""
+    """Return the folder with TypeScript and what is pinned with it."""
     printed = subprocess.run(
         [ROOT / "tools/typescript", Path(sys.prefix) / "typescript"],
         capture_output=True,
@@ -18,3 +18,11 @@ def node_modules() -> Path:
         check=True,
     )
     return Path(printed.stdout.strip()).parents[2]
+
+
+@cache
+def react_modules() -> Path:
+    """Return the folder with React and its types."""
+    directory = Path(sys.prefix) / "react"
+    subprocess.run([ROOT / "tools/npm", ROOT / "requirements/frontend", directory], check=True)
+    return directory / "node_modules"

@@ -80,7 +80,7 @@ class Reader:
         getattr(self, f"_{block.language}", self._nothing)(block)
 
     def _nothing(self, block: Block) -> None:
-        assert block.language in {"text", "html", "css", "javascript", "nginx", "yaml"}, block
+        assert block.language in {"text", "html", "css", "javascript", "jsx", "nginx", "yaml"}, block
 
     def _python(self, block: Block) -> None:
         where = self.directory / (block.title or "page.py")

@@ -59,24 +59,7 @@ interface LoaderData {
   readonly settings: string;
 }
 
-/** What a visitor answers, by id. */
-interface Answers {
-  categories?: Record<string, boolean>;
-  vendors?: Record<string, boolean>;
-}
-
-/** The server's answer to every request about a decision. */
-interface Decision {
-  status: string;
-  categories: Record<string, boolean>;
-  vendors: Record<string, boolean>;
-  decided_at: string | null;
-  expires_at: string | null;
-  notice: string | null;
-  gpc: boolean;
-  needs_asking: boolean;
-  reference?: string | null;
-}
+type Decision = import("./api.js").Decision;
 
 /** A declared cookie or stored item, as policy.json lists it. */
 interface Tracker {
@@ -88,17 +71,6 @@ interface Tracker {
   domain: string | null;
   path: string;
   partitioned: boolean;
-}
-
-/** The script's API for pages. */
-interface ConsentApi {
-  readonly state: string;
-  allows(category?: string, vendor?: string | null): boolean;
-  open(): Promise<void>;
-  decide(answers: Answers | "accept_all" | "reject_all"): Promise<Decision>;
-  change(answers: Answers): Promise<Decision>;
-  withdraw(category?: string): Promise<Decision>;
-  readonly ready: Promise<void>;
 }
 
 interface TrustedTypesRules {
@@ -129,7 +101,6 @@ interface Window {
   readonly navigation?: Navigation;
   readonly scheduler?: { yield?(): Promise<void> };
   readonly trustedTypes?: { createPolicy(name: string, rules: TrustedTypesRules): TrustedTypesRules };
-  consentkit: ConsentApi;
   dataLayer: unknown[];
   gtag(...command: unknown[]): void;
 }
