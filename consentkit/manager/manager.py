@@ -121,15 +121,17 @@ class ConsentManager:
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
-        self.templates = existing_folder("templates", templates)
-        self.locales = existing_folder("locales", locales)
+        self.templates, self.locales = (
+            existing_folder("templates", templates),
+            existing_folder("locales", locales),
+        )
         self.observed = None if observed is None else Path(observed)
         self.site, self.stylesheets = chosen_site(policy, site), tuple(stylesheets)
         self.origins = site_origins(policy, origins or {})
         self.frontends = validated_frontends(frontends, self.origins[self.site])
-        canonical = self.origins[self.site][0]
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))
-        domain, secure = validated_domain(cookie_domain, canonical), canonical.startswith("https:")
+        secure = self.origins[self.site][0].startswith("https:")
+        domain = validated_domain(cookie_domain, self.origins[self.site][0])
         self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
         self._listeners = Listeners()
         recheck, max_stale = validated_seconds("recheck", recheck), validated_seconds("max_stale", max_stale)

@@ -57,8 +57,9 @@ class Reply:
 
 def reply_to(asked: Asked, stream: Stream) -> Reply:
     """Answer a request, whichever framework passed it on."""
-    page = _PAGES.get(asked.path, _missing)
-    return Reply(stream) if page is _stream else page(asked)
+    if asked.path == "/stream":
+        return Reply(stream)
+    return _PAGES.get(asked.path, _missing)(asked)
 
 
 def _document(text: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
@@ -112,10 +113,6 @@ def _missing(asked: Asked) -> Reply:
     return _document("<h1>Not found</h1>", status=404)
 
 
-def _stream(asked: Asked) -> Reply:
-    raise NotImplementedError
-
-
 _PAGES: Mapping[str, Callable[[Asked], Reply]] = {
     "/": _home,
     "/visits": _visits,
@@ -126,5 +123,4 @@ _PAGES: Mapping[str, Callable[[Asked], Reply]] = {
     "/raising": _raising,
     "/data": _data,
     "/broken": _broken,
-    "/stream": _stream,
 }
