@@ -121,10 +121,8 @@ class ConsentManager:
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
-        self.templates, self.locales = (
-            existing_folder("templates", templates),
-            existing_folder("locales", locales),
-        )
+        self.templates = existing_folder("templates", templates)
+        self.locales = existing_folder("locales", locales)
         self.observed = None if observed is None else Path(observed)
         self.site, self.stylesheets = chosen_site(policy, site), tuple(stylesheets)
         self.origins = site_origins(policy, origins or {})
@@ -134,7 +132,6 @@ class ConsentManager:
         domain = validated_domain(cookie_domain, self.origins[self.site][0])
         self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
         self._listeners = Listeners()
-        recheck, max_stale = validated_seconds("recheck", recheck), validated_seconds("max_stale", max_stale)
         self._use_ledger(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
 
     def _use_ledger(
@@ -146,6 +143,7 @@ class ConsentManager:
         spool: str | Path | None,
     ) -> None:
         """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
+        recheck, max_stale = validated_seconds("recheck", recheck), validated_seconds("max_stale", max_stale)
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()
