@@ -6,6 +6,7 @@ the ledger in threads of its own.
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -28,6 +29,7 @@ from consentkit.web import (
     look_up_in_time,
     refusal,
 )
+from consentkit.web.sent_files import PATHSEND, ZEROCOPYSEND, read_pieces
 
 __all__ = ["ConsentMiddleware", "get_consent", "requires_consent"]
 
@@ -161,7 +163,11 @@ class _Responder:
         self._start = message
 
     async def _send_rest(self, message: Message) -> None:
-        if message["type"] == "http.response.body":
+        kind = message["type"]
+        if kind in (PATHSEND, ZEROCOPYSEND):
+            await self._send_file(message)
+            return
+        if kind == "http.response.body":
             more = message.get("more_body", False)
             headers, body = self._exchange.body(message.get("body", b""), more)
             message = {**message, "body": body}
@@ -173,6 +179,12 @@ class _Responder:
             start, self._start = self._start, None
             await self._send({**start, "headers": headers})
         await self._send(message)
+
+    async def _send_file(self, message: Message) -> None:
+        """Send the bytes of a page that the application has in a file."""
+        async with aclosing(read_pieces(message)) as pieces:
+            async for body, more in pieces:
+                await self.send({"type": "http.response.body", "body": body, "more_body": more})
 
     def _send_websocket(self, message: Message) -> Awaitable[None]:
         """Send one message of a websocket; the handshake carries the cookies of a decision that was made before it."""

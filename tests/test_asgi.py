@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -45,6 +46,7 @@ from consentkit.errors import (
 )
 from consentkit.web import in_ledger_thread, threads
 from consentkit.web.request_consent import RequestConsent
+from consentkit.web.sent_files import PATHSEND, ZEROCOPYSEND
 from tests.conftest import Clock
 from tests.support.front import (
     CLEARED,
@@ -626,11 +628,41 @@ def test_the_start_waits_for_the_first_bytes_and_no_longer(front: Front) -> None
     assert answer.values(b"content-length") == []
 
 
-@pytest.mark.parametrize("kind", ["http.response.pathsend", "http.response.zerocopysend"])
-def test_file_that_the_server_sends_itself_is_unchanged(front: Front, kind: str) -> None:
-    headers = [HTML, (b"content-length", b"9"), (b"etag", b'"1"')]
-    messages = [start(list(headers)), {"type": kind, "path": "/page.html"}]
+def test_page_that_the_application_sends_as_a_file_gets_the_banner(front: Front, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_bytes(DOCUMENT.encode())
+    given = [HTML, (b"content-length", b"%d" % len(DOCUMENT))]
+    answer = ask(around(front, sends(start(given), {"type": PATHSEND, "path": str(path)})))
+    assert b'id="cookie-consent"' in answer.body and answer.values(b"content-length") == []
+    assert [message["type"] for message in answer.messages] == ["http.response.start"] + [
+        "http.response.body"
+    ] * len(answer.chunks)
+
+
+def test_parts_of_a_file_that_an_application_joins_are_one_page(front: Front, tmp_path: Path) -> None:
+    path = tmp_path / "parts.html"
+    path.write_bytes(DOCUMENT.encode() + b"<p>another page</p>")
+    head, rest = 40, len(DOCUMENT) - 40
+    with path.open("rb") as file:
+        first = {"type": ZEROCOPYSEND, "file": file, "count": head, "more_body": True}
+        second = {"type": ZEROCOPYSEND, "file": file.fileno(), "offset": head, "count": rest}
+        answer = ask(around(front, sends(start([HTML]), first, second)))
+    assert b'id="cookie-consent"' in answer.body and answer.body.endswith(b"</body></html>")
+
+
+@pytest.mark.parametrize("kind", [PATHSEND, ZEROCOPYSEND])
+def test_file_that_is_no_page_is_left_to_the_server(front: Front, kind: str) -> None:
+    headers = [(b"content-type", b"image/png"), (b"content-length", b"9"), (b"etag", b'"1"')]
+    messages = [start(list(headers)), {"type": kind, "path": "/picture.png"}]
     assert ask(around(front, sends(*messages))).messages == messages
+
+
+def test_fragment_in_a_file_is_sent_with_its_own_headers(front: Front, tmp_path: Path) -> None:
+    path = tmp_path / "fragment.html"
+    path.write_bytes(b"<p>fragment</p>")
+    given = [HTML, (b"content-length", b"15"), (b"etag", b'"1"')]
+    answer = ask(around(front, sends(start(given), {"type": PATHSEND, "path": str(path)})))
+    assert (answer.headers, answer.body) == (given, b"<p>fragment</p>")
 
 
 def test_trailers_and_other_messages_pass(front: Front) -> None:
