@@ -1,6 +1,6 @@
 """Reading and writing of HTTP header fields. Knows nothing of consent."""
 
-from consentkit.headers.content import html_and_cookies, is_complete_html, is_encoded
+from consentkit.headers.content import content_codings, html_and_cookies, is_complete_html
 from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes
 from consentkit.headers.framing import framed_by_own_site_alone
 from consentkit.headers.request import (
@@ -22,6 +22,7 @@ __all__ = [
     "COOKIE_BYTES_READ",
     "RawHeaders",
     "clamp",
+    "content_codings",
     "cookie_values",
     "deletion",
     "first_cookies",
@@ -29,7 +30,6 @@ __all__ = [
     "header_values",
     "html_and_cookies",
     "is_complete_html",
-    "is_encoded",
     "is_visit",
     "lifetime",
     "local_path",

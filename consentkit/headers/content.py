@@ -1,8 +1,8 @@
-"""What the headers of a response say about its body: whether it is a complete HTML page, and whether it is compressed."""
+"""What the headers of a response say about its body: whether it is a complete HTML page, and how it is compressed."""
 
 from collections.abc import Iterable
 
-__all__ = ["html_and_cookies", "is_complete_html", "is_encoded"]
+__all__ = ["content_codings", "html_and_cookies", "is_complete_html"]
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -27,12 +27,15 @@ def html_and_cookies(headers: Headers) -> tuple[bool, bool]:
     return is_html, sets_cookies
 
 
-def is_encoded(headers: Headers) -> bool:
-    """Return whether the body is compressed, so that nothing can be inserted into it."""
-    return any(
-        name.lower() == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
+def content_codings(headers: Headers) -> list[bytes]:
+    """Return the compressions of the body in the order in which they were applied, in lower case and without `identity`."""
+    return [
+        coding
         for name, value in headers
-    )
+        if name.lower() == b"content-encoding"
+        for coding in (part.strip().lower() for part in value.split(b","))
+        if coding not in (b"", b"identity")
+    ]
 
 
 def is_complete_html(method: str, status: int, headers: Headers) -> bool:

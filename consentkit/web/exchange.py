@@ -10,13 +10,14 @@ from consentkit.headers import (
     COOKIE_BYTES_READ,
     RawHeaders,
     caching,
+    content_codings,
     first_cookies,
     framed_by_own_site_alone,
     html_and_cookies,
     sent_cookie_names,
 )
 from consentkit.ui import View
-from consentkit.web.held_page import HeldPage
+from consentkit.web.held_page import HeldPage, headers_with_markup
 from consentkit.web.request_head import RequestHead
 from consentkit.web.services import SiteServices
 
@@ -163,7 +164,7 @@ class Exchange:
                 self._page = self._hold(status, headers)
                 return None
             self.passes = True
-            headers = caching.without_body_fields(headers)
+            headers = headers_with_markup(headers, self.site.recoder(self.head, content_codings(headers)))
             return self._finish_headers(status, headers, is_page=True, is_html=True, has_markup=True)
         self.passes = True
         return self._finish_headers(status, headers, is_page=is_html, is_html=is_html)
@@ -222,7 +223,8 @@ class Exchange:
         )
         # The page stays the same for every visitor if only our markup uses the nonce.
         self._nonce_is_ours = consent._has_nonce and not had_nonce
-        return HeldPage(status, headers, inserter, confirmation=confirmation)
+        recoder = self.site.recoder(self.head, content_codings(headers))
+        return HeldPage(status, headers, inserter, confirmation=confirmation, recoder=recoder)
 
     def _finish_headers(
         self, status: int, headers: Headers, *, is_page: bool, is_html: bool, has_markup: bool = False

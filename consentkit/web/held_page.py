@@ -2,8 +2,9 @@
 
 from consentkit.headers import caching
 from consentkit.html import Inserter
+from consentkit.web.recoding import Recoder
 
-__all__ = ["LONGEST_DOUBT", "HeldPage"]
+__all__ = ["LONGEST_DOUBT", "HeldPage", "headers_with_markup"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -21,19 +22,54 @@ class HeldPage:
         confirmation: markup that confirms what the visitor just did; empty on most pages.
     """
 
-    __slots__ = ("_early", "_inserter", "confirmation", "headers", "is_held", "status")
+    __slots__ = (
+        "_early",
+        "_inserter",
+        "_received",
+        "_recoder",
+        "confirmation",
+        "headers",
+        "is_held",
+        "status",
+    )
 
-    def __init__(self, status: int, headers: Headers, inserter: Inserter, *, confirmation: bytes) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: Headers,
+        inserter: Inserter,
+        *,
+        confirmation: bytes,
+        recoder: Recoder | None = None,
+    ) -> None:
         self.status = status
         self.headers = headers
         self.confirmation = confirmation
         self.is_held = True
         self._inserter = inserter
         self._early = b""
+        self._recoder = recoder
+        # The compressed bytes, which leave as they are if this is no page.
+        self._received = b""
 
     def feed(self, chunk: bytes, more: bool) -> bytes | None:
         """Return the bytes to send after a chunk of the body, or None while it is unknown whether a document follows."""
-        out = self._early + self._inserter.feed(bytes(chunk), more)
+        piece = bytes(chunk)
+        if self._recoder is None:
+            return self._feed_plain(piece, more)
+        self._received += piece
+        decoded = self._recoder.decode(piece)
+        if decoded is None:
+            self._inserter.complete = False
+            return self._received
+        out = self._feed_plain(decoded, more)
+        if out is None:
+            return None
+        received, self._received = self._received, b""
+        return self._recoder.encode(out, more) if self.is_document else received
+
+    def _feed_plain(self, piece: bytes, more: bool) -> bytes | None:
+        out = self._early + self._inserter.feed(piece, more)
         if more and self._inserter.complete is None and len(out) < LONGEST_DOUBT:
             self._early = out
             return None
@@ -41,8 +77,18 @@ class HeldPage:
         return out
 
     def feed_after(self, chunk: bytes, more: bool) -> bytes:
-        """Return the bytes to send for a chunk that follows the headers."""
-        return self._inserter.feed(bytes(chunk), more)
+        """Return the bytes to send for a chunk that follows the headers.
+
+        Raises:
+            ValueError: the page is not compressed as its headers say.
+        """
+        piece = bytes(chunk)
+        if self._recoder is None:
+            return self._inserter.feed(piece, more)
+        decoded = self._recoder.decode(piece)
+        if decoded is None:
+            raise ValueError("The application's page is not compressed as its Content-Encoding says.")
+        return self._recoder.encode(self._inserter.feed(decoded, more), more)
 
     @property
     def is_document(self) -> bool:
@@ -51,7 +97,16 @@ class HeldPage:
 
     def headers_with_markup(self, length: int | None) -> Headers:
         """Return the headers for the body with our markup; `length` is its size, or None if more follows."""
-        headers = caching.without_body_fields(self.headers)
+        headers = headers_with_markup(self.headers, self._recoder)
         if length is not None and not caching.values(headers, b"transfer-encoding"):
             headers.append((b"content-length", b"%d" % length))
         return headers
+
+
+def headers_with_markup(headers: Headers, recoder: Recoder | None) -> Headers:
+    """Return the headers for a body with our markup, of unknown size."""
+    kept = caching.without_body_fields(headers)
+    if recoder is None:
+        return kept
+    kept = [(name, value) for name, value in kept if name.lower() != b"content-encoding"]
+    return kept if recoder.coding is None else [*kept, (b"content-encoding", recoder.coding)]

@@ -16,12 +16,20 @@ from consentkit.enforcement import (
     Verdict,
 )
 from consentkit.handoff import Handoff, handoff_address
-from consentkit.headers import RawHeaders, cookie_values, is_complete_html, is_encoded, is_visit
+from consentkit.headers import (
+    RawHeaders,
+    content_codings,
+    cookie_values,
+    header_values,
+    is_complete_html,
+    is_visit,
+)
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, revocations
 from consentkit.policy import CONFIRMATION_LIFETIME
 from consentkit.ui import Confirmation, Loader, Pages, ScriptTag, View
 from consentkit.web.page_policy import PagePolicy
+from consentkit.web.recoding import Recoder
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response
@@ -158,19 +166,25 @@ class SiteServices:
     def is_complete_html(self, head: RequestHead, status: int, headers: RawHeaders) -> bool:
         """Return whether an HTML response may get our markup, judging by its headers.
 
-        Warns once if the response cannot get the markup because it is compressed.
+        Warns once if the response cannot get the markup because its compression cannot be undone.
         """
         if not is_complete_html(head.method, status, headers):
             return False
-        if not is_encoded(headers):
+        codings = content_codings(headers)
+        if not codings or self.recoder(head, codings) is not None:
             return True
         self.observed_cookies.warn_once(
             "content-encoding",
-            "%r is already compressed, so the banner cannot be inserted: "
-            "add the compressing middleware, such as GZipMiddleware, after ConsentMiddleware.",
+            "%r is compressed with %s, which cannot be undone here, so the banner cannot be inserted: "
+            "compress with gzip, or add the compressing middleware after ConsentMiddleware.",
             head.path,
+            b", ".join(codings).decode("latin-1"),
         )
         return False
+
+    def recoder(self, head: RequestHead, codings: Sequence[bytes]) -> Recoder | None:
+        """Return what undoes a page's compression and compresses the page again; None if that is not possible."""
+        return Recoder.of(codings, header_values(head.headers, b"accept-encoding")) if codings else None
 
     def warn_of_public(self, path: str) -> None:
         """Warn once per path that a response marked `public` is sent as private, because its handler read the consent."""

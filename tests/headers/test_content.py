@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.headers.content import is_complete_html, is_encoded
+from consentkit.headers.content import content_codings, is_complete_html
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 
@@ -73,12 +73,19 @@ def test_a_range_and_an_attachment_are_no_complete_page(name: bytes, value: byte
 
 
 @pytest.mark.parametrize(
-    ("encoding", "encoded"),
-    [(b"gzip", True), (b"br", True), (b"identity", False), (b" Identity ", False), (b"", False)],
+    ("values", "codings"),
+    [
+        ([], []),
+        ([b"gzip"], [b"gzip"]),
+        ([b"BR"], [b"br"]),
+        ([b" Identity "], []),
+        ([b""], []),
+        ([b"gzip, br"], [b"gzip", b"br"]),
+        ([b"gzip", b"identity", b"zstd"], [b"gzip", b"zstd"]),
+    ],
 )
-def test_a_compressed_body_is_encoded(encoding: bytes, encoded: bool) -> None:
-    assert is_encoded([HTML, (b"Content-Encoding", encoding)]) is encoded
-    assert not is_encoded([HTML])
+def test_compressions_are_listed_in_their_order(values: list[bytes], codings: list[bytes]) -> None:
+    assert content_codings([HTML, *((b"Content-Encoding", value) for value in values)]) == codings
 
 
 @given(
@@ -88,4 +95,4 @@ def test_a_compressed_body_is_encoded(encoding: bytes, encoded: bool) -> None:
 )
 def test_any_header_bytes_are_read_without_raising(headers: list[tuple[bytes, bytes]]) -> None:
     is_complete_html("GET", 200, headers)
-    is_encoded(headers)
+    content_codings(headers)

@@ -1,5 +1,10 @@
+import zlib
+
+import pytest
+
 from consentkit.html import Inserter
 from consentkit.web.held_page import LONGEST_DOUBT, HeldPage
+from consentkit.web.recoding import Recoder
 
 HTML = (b"content-type", b"text/html")
 
@@ -37,3 +42,13 @@ def test_the_headers_of_a_page_with_markup_describe_the_new_body() -> None:
     assert page.headers_with_markup(None) == [HTML]
     chunked = held((b"transfer-encoding", b"chunked"))
     assert chunked.headers_with_markup(9) == [HTML, (b"transfer-encoding", b"chunked")]
+
+
+def test_a_page_whose_compression_breaks_off_after_its_beginning_is_an_error() -> None:
+    recoder = Recoder.of([b"gzip"], [])
+    page = HeldPage(200, [HTML], Inserter(b"<HEAD>", b"", b""), confirmation=b"", recoder=recoder)
+    compressor = zlib.compressobj(wbits=31)
+    begun = compressor.compress(b"<!doctype html><p>") + compressor.flush(zlib.Z_SYNC_FLUSH)
+    assert page.feed(begun, True) is not None and page.is_document
+    with pytest.raises(ValueError, match="Content-Encoding"):
+        page.feed_after(b"\xff" * 40, False)
