@@ -26,13 +26,17 @@ class ObservedCookies:
         """Add names of observed cookies, never values, to a file if one is given, for `consentkit check --observed`."""
         self.cookies: dict[str, Reason] = {}
         self._file = file
-        self._warned: set[str] = set()
+        self._logged: set[str] = set()
 
     def warn_once(self, about: str, message: str, *arguments: object) -> None:
         """Log a warning, unless one about the same subject was logged before."""
-        if about not in self._warned and len(self._warned) < MOST:
-            self._warned.add(about)
-            log.warning(message, *arguments)
+        self.log_once(logging.WARNING, about, message, *arguments)
+
+    def log_once(self, level: int, about: str, message: str, *arguments: object) -> None:
+        """Log a message, unless one about the same subject was logged before."""
+        if about not in self._logged and len(self._logged) < MOST:
+            self._logged.add(about)
+            log.log(level, message, *arguments)
 
     def report(self, verdict: Verdict) -> None:
         """Log a verdict, unless one on a cookie of the same name was logged before."""

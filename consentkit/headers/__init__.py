@@ -1,6 +1,6 @@
 """Reading and writing of HTTP header fields. Knows nothing of consent."""
 
-from consentkit.headers.content import content_codings, html_and_cookies, is_complete_html
+from consentkit.headers.content import Obstacle, content_codings, html_and_cookies, is_for_people, obstacle_in
 from consentkit.headers.cookie_expiry import clamp, deletion, lifetime, read_attributes
 from consentkit.headers.framing import framed_by_own_site_alone
 from consentkit.headers.request import (
@@ -9,8 +9,11 @@ from consentkit.headers.request import (
     cookie_values,
     first_cookies,
     header_values,
+    is_framed,
+    is_navigation,
     is_visit,
     local_path,
+    may_be_page,
     own_path,
     preferred_language,
     proves_same_origin,
@@ -20,6 +23,7 @@ from consentkit.headers.request import (
 
 __all__ = [
     "COOKIE_BYTES_READ",
+    "Obstacle",
     "RawHeaders",
     "clamp",
     "content_codings",
@@ -29,10 +33,14 @@ __all__ = [
     "framed_by_own_site_alone",
     "header_values",
     "html_and_cookies",
-    "is_complete_html",
+    "is_for_people",
+    "is_framed",
+    "is_navigation",
     "is_visit",
     "lifetime",
     "local_path",
+    "may_be_page",
+    "obstacle_in",
     "own_path",
     "preferred_language",
     "proves_same_origin",

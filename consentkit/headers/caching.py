@@ -10,11 +10,14 @@ from collections.abc import Callable, Collection, Iterable
 __all__ = [
     "Headers",
     "depends_on_visitor",
+    "first_state",
+    "has_state",
     "is_public",
     "match_state",
     "never_stored",
     "tagged",
     "values",
+    "with_state",
     "without_body_fields",
     "without_policies",
     "without_state",
@@ -165,18 +168,42 @@ def without_policies(headers: Headers, *, with_nonces_alone: bool) -> Headers:
     ]
 
 
-def match_state(if_none_match: bytes, state: bytes) -> bytes:
-    """Return If-None-Match with the application's own tags, without those of pages in another state.
+def match_state(if_none_match: bytes, states: Collection[bytes], *, keeps_unmarked: bool = True) -> bytes:
+    """Return If-None-Match with the application's own tags, without those of pages in other states than these.
 
-    The result is empty if no tag is left.
+    Tags without a state come from before this library touched the page. The result is empty if no tag is left.
     """
     if _MARK not in if_none_match:
-        return if_none_match
+        return if_none_match if keeps_unmarked else b""
     kept = []
     for weak, tag in _TAG.findall(if_none_match):
         plain, mark, tag_state = tag.rpartition(_MARK)
         if not mark:
-            kept.append(b'%b"%b"' % (weak, tag))
-        elif tag_state == state:
+            if keeps_unmarked:
+                kept.append(b'%b"%b"' % (weak, tag))
+        elif tag_state in states:
             kept.append(b'%b"%b"' % (weak, plain))
     return b", ".join(kept)
+
+
+def first_state(if_none_match: Iterable[bytes], states: Iterable[bytes]) -> bytes:
+    """Return the first of these states that an entity tag of If-None-Match carries, or nothing."""
+    sent = {
+        tag.rpartition(_MARK)[2] for value in if_none_match for _, tag in _TAG.findall(value) if _MARK in tag
+    }
+    return next((state for state in states if state in sent), b"")
+
+
+def has_state(value: bytes) -> bool:
+    """Return whether an entity tag in a header's value carries a state."""
+    return _MARK in value
+
+
+def with_state(headers: Headers, state: bytes) -> Headers:
+    """Add a state to the entity tag of a page that shared caches keep, and drop Last-Modified.
+
+    What is inserted into the page changes with the state, while both describe the page as the application made it.
+    """
+    kept = [(name, value) for name, value in headers if name.lower() not in (b"etag", b"last-modified")]
+    tags = (tagged(value, state) for value in values(headers, b"etag"))
+    return [*kept, *((b"etag", tag) for tag in tags if tag)]

@@ -1,8 +1,9 @@
 """What the headers of a response say about its body: whether it is a complete HTML page, and how it is compressed."""
 
 from collections.abc import Iterable
+from enum import Enum
 
-__all__ = ["content_codings", "html_and_cookies", "is_complete_html"]
+__all__ = ["Obstacle", "content_codings", "html_and_cookies", "is_for_people", "obstacle_in"]
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -38,22 +39,34 @@ def content_codings(headers: Headers) -> list[bytes]:
     ]
 
 
-def is_complete_html(method: str, status: int, headers: Headers) -> bool:
-    """Return whether a response is a complete HTML page in UTF-8 that people look at, also an error or after a form.
+class Obstacle(Enum):
+    """Why nothing is inserted into an HTML response. The values are words that follow "because"."""
 
-    A redirect, a range and an attachment are none.
-    """
-    if method not in _METHODS_OF_PAGES or 300 <= status < 400 or status in _WITHOUT_A_PAGE:
-        return False
+    CHARSET = "it is not in UTF-8"
+    ENCODED = "its compression cannot be undone"
+    ATTACHMENT = "it is an attachment"
+    PART = "it is a part of a larger response"
+    FRAGMENT = "it begins with neither a doctype nor <html>"
+    FRAME = "it is shown in a frame"
+    EXCLUDED = "its path is excluded"
+
+
+def is_for_people(method: str, status: int) -> bool:
+    """Return whether people look at HTML with this status in response to this method, also at an error or after a form."""
+    return method in _METHODS_OF_PAGES and not (300 <= status < 400 or status in _WITHOUT_A_PAGE)
+
+
+def obstacle_in(headers: Headers) -> Obstacle | None:
+    """Return why nothing is inserted into an HTML response, judging by its headers; None for a complete page in UTF-8."""
     for header_name, value in headers:
         name = header_name.lower()
         if name == b"content-range":
-            return False
+            return Obstacle.PART
         if name == b"content-disposition" and value.strip().lower().startswith(b"attachment"):
-            return False
+            return Obstacle.ATTACHMENT
         if name == b"content-type" and not _is_html_in_utf8(value):
-            return False
-    return True
+            return Obstacle.CHARSET
+    return None
 
 
 def _is_html_in_utf8(content_type: bytes) -> bool:

@@ -16,8 +16,11 @@ __all__ = [
     "cookie_values",
     "first_cookies",
     "header_values",
+    "is_framed",
+    "is_navigation",
     "is_visit",
     "local_path",
+    "may_be_page",
     "own_path",
     "preferred_language",
     "proves_same_origin",
@@ -33,6 +36,8 @@ CANDIDATES = 8
 RETURN_PATH_LENGTH = 1024
 LANGUAGE_BYTES_READ = 1024
 
+_FRAMES = frozenset((b"iframe", b"embed", b"object", b"fencedframe"))
+_WINDOWS = frozenset((b"document", b"frame"))
 _LANGUAGE_RANGE = re.compile(
     r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)(?:[ \t]*;[ \t]*q[ \t]*=[ \t]*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?",
     re.IGNORECASE,
@@ -105,6 +110,26 @@ def is_visit(headers: RawHeaders) -> bool:
     """
     return header_values(headers, b"sec-fetch-dest") in ([], [b"document"]) and not any(
         header_values(headers, name) for name in (b"sec-purpose", b"purpose", b"x-moz")
+    )
+
+
+def is_framed(headers: RawHeaders) -> bool:
+    """Return whether the response is shown in a frame within a page (Fetch Metadata). A frame of a frameset is no such frame."""
+    return any(value in _FRAMES for value in header_values(headers, b"sec-fetch-dest"))
+
+
+def is_navigation(headers: RawHeaders) -> bool:
+    """Return whether a browser will show the response in a window, as it says itself (Fetch Metadata)."""
+    return header_values(headers, b"sec-fetch-dest") == [b"document"]
+
+
+def may_be_page(headers: RawHeaders) -> bool:
+    """Return whether the response may be shown as a page: in a window, in a frame, or by a script that asks for HTML."""
+    return any(
+        (name == b"sec-fetch-dest" and (value in _FRAMES or value in _WINDOWS))
+        or (name == b"accept" and b"text/html" in value)
+        or name == b"hx-boosted"
+        for name, value in headers
     )
 
 

@@ -51,25 +51,39 @@ class Inserter(Tokenizer):
     the start of the body, and `body_end` at its end. Their
     tags may be omitted in the page. With `unless_class`, `body_end` is not inserted if the body has an element of that class.
 
-    A fragment, which begins with neither a doctype nor `<html>`, passes unchanged. So does the body of a frameset. The
-    result does not depend on how the document was cut into chunks.
+    A fragment, which begins with neither a doctype nor `<html>`, passes unchanged. With `browsed` there are no fragments, because
+    a browser shows whatever comes in a window as a document. The body of a frameset passes unchanged too. The result does not
+    depend on how the document was cut into chunks.
     """
 
     __slots__ = (
         "_body_end",
         "_body_start",
+        "_browsed",
         "_head",
         "_insertion_mode",
         "_is_last",
         "_pending",
         "_unless_class",
         "complete",
+        "is_bare",
     )
 
-    def __init__(self, head: bytes, body_start: bytes, body_end: bytes, *, unless_class: bytes = b"") -> None:
+    def __init__(
+        self,
+        head: bytes,
+        body_start: bytes,
+        body_end: bytes,
+        *,
+        unless_class: bytes = b"",
+        browsed: bool = False,
+    ) -> None:
         super().__init__()
         self.complete: bool | None = None
         """Whether this is a complete document and no fragment; None until that is known."""
+        self.is_bare = False
+        """Whether only `browsed` tells that this is a document."""
+        self._browsed = browsed
         self._head = head
         self._body_start = body_start
         self._body_end = body_end
@@ -192,10 +206,19 @@ class Inserter(Tokenizer):
             self._state = State.DONE
 
     def _on_text(self, at: int) -> None:
-        if self._insertion_mode is _InsertionMode.INITIAL:
+        if self._insertion_mode is _InsertionMode.INITIAL and not self._begin_without_doctype(b""):
             self._state = State.DONE
         elif not self._open_elements:
             self._advance(_InsertionMode.IN_BODY, at)
+
+    def _begin_without_doctype(self, name: bytes) -> bool:
+        """Begin the document with the start tag of an element, or with text; return False for a fragment."""
+        if name != b"html":
+            if not self._browsed:
+                return False
+            self.is_bare = True
+        self._on_doctype()
+        return True
 
     def _on_doctype(self) -> None:
         if self._insertion_mode is _InsertionMode.INITIAL:
@@ -207,11 +230,10 @@ class Inserter(Tokenizer):
     def _before_tag(self, slash: bytes, name: bytes, at: int) -> None:
         """Start what browsers start before such a tag, and end the body at its end tag."""
         if not self._open_elements:
-            if self._insertion_mode is _InsertionMode.INITIAL:
-                if slash or name != b"html":
-                    self._state = State.DONE
-                    return
-                self._on_doctype()
+            is_first = self._insertion_mode is _InsertionMode.INITIAL
+            if is_first and not self._begin_without_doctype(b"" if slash else name):
+                self._state = State.DONE
+                return
             self._advance(_implied_by_end_tag(name) if slash else self._implied_by_start_tag(name), at)
         in_body = self._insertion_mode is _InsertionMode.IN_BODY
         if slash and name in _BODY_ENDS and in_body and not self._open_elements.hide_body:

@@ -27,6 +27,7 @@ from consentkit.manager.options import (
     site_origins,
     validated_domain,
     validated_frontends,
+    validated_paths,
     validated_prefix,
     validated_seconds,
 )
@@ -62,10 +63,12 @@ class ConsentManager:
         csp: the site's Content-Security-Policy, opened for the vendors that a visitor allowed. With "" the policies that
             responses bring are opened, and none is added. With None no policy is changed.
         banner: whether the banner is put into pages.
+        exclude: paths whose pages get no banner, script and settings link, such as "/docs" and "/admin/*"; `*` is any text.
+            Cookies and the Content-Security-Policy follow the consent there too.
         layout: of the banner: "bar", the whole width; "card", in a corner; "dialog", in the middle. None blocks the page.
         position: of a bar, "bottom" or "top"; of a card, "end" or "start" of the lower edge; None for the first of them.
         logo: path of the site's logo, for the library's pages.
-        debug: whether dropped cookies are shown in the browser's console.
+        debug: whether the browser's console shows dropped cookies, and why a page or frame has no banner.
         private_key: of this site, for the hand-off between sites.
         spool: directory for records that wait for the ledger, so that they survive a restart.
         templates: folder with templates that replace the library's of the same name.
@@ -105,6 +108,7 @@ class ConsentManager:
         strict: bool = False,
         csp: str | None = None,
         banner: bool = True,
+        exclude: Sequence[str] = (),
         layout: Layout = "bar",
         position: Position | None = None,
         logo: str | None = None,
@@ -125,6 +129,7 @@ class ConsentManager:
         self.locales = existing_folder("locales", locales)
         self.observed = None if observed is None else Path(observed)
         self.site, self.stylesheets = chosen_site(policy, site), tuple(stylesheets)
+        self.exclude = validated_paths(exclude)
         self.origins = site_origins(policy, origins or {})
         self.frontends = validated_frontends(frontends, self.origins[self.site])
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))

@@ -22,6 +22,7 @@ __all__ = [
     "site_origins",
     "validated_domain",
     "validated_frontends",
+    "validated_paths",
     "validated_prefix",
     "validated_seconds",
 ]
@@ -114,6 +115,28 @@ def validated_prefix(prefix: str) -> str:
             f"prefix = {prefix!r} is not a path: write it like '/consent', without a slash at the end."
         )
     return prefix
+
+
+def validated_paths(exclude: Sequence[str]) -> tuple[str, ...]:
+    """Return the paths whose pages are left alone.
+
+    Raises:
+        ConfigurationError: a path is not absolute, or all pages would be left alone.
+    """
+    if isinstance(exclude, str):
+        raise ConfigurationError(
+            f"exclude = {exclude!r} is a text: give a list of paths, like [{exclude!r}]."
+        )
+    for path in exclude:
+        if not path.startswith("/") or "?" in path or "#" in path:
+            raise ConfigurationError(
+                f"exclude: {path!r} is not a path: write it like '/docs' or '/admin/*', without host and query."
+            )
+        if "*" in path and not path.strip("/*"):
+            raise ConfigurationError(
+                f"exclude: {path!r} would leave every page alone. List single paths, or use banner=False to show your own banner."
+            )
+    return tuple(exclude)
 
 
 def validated_seconds(name: str, seconds: float) -> float:

@@ -30,7 +30,8 @@ class Asset:
 def shipped_assets() -> Mapping[str, Asset]:
     """Return the style sheet and the scripts by their plain names, read once in a process.
 
-    `carry.js` is a script of its own, because only one page loads it. `remote.js` is the script for pages of another origin.
+    `carry.js` and `debug.js` are scripts of their own, because one page loads the first, and pages for developers the other.
+    `remote.js` is the script for pages of another origin.
     """
     style_sheet = _rules("banner.css") + _rules("consent.css")
     policy_script = (files("consentkit.ui") / "static" / "policy.js").read_text("utf-8")
@@ -39,7 +40,7 @@ def shipped_assets() -> Mapping[str, Asset]:
         {
             "consent.css": _asset("consent.css", style_sheet),
             "policy.js": _asset("policy.js", _without_comments(policy_script)),
-            **{name: _asset(name, scripts[name]) for name in ("carry.js", "consent.js", "remote.js")},
+            **{name: _asset(name, scripts[name]) for name in ("carry.js", "consent.js", "debug.js", "remote.js")},
         }
     )
 
@@ -61,7 +62,9 @@ def _joined_scripts() -> dict[str, str]:
         for path in (files("consentkit.ui") / "script").iterdir()
         if path.name.endswith(".js")
     }
-    alone = {name: join_modules({"main.js": sources.pop(name)}) for name in ("carry.js", "loader.js")}
+    alone = {
+        name: join_modules({"main.js": sources.pop(name)}) for name in ("carry.js", "debug.js", "loader.js")
+    }
     variants = {name for name in sources if name.startswith(_REMOTE)}
     modules = {name: source for name, source in sources.items() if name not in variants}
     remote = modules | {name.removeprefix(_REMOTE): sources[name] for name in variants}

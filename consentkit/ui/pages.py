@@ -5,6 +5,7 @@ digest), `language`, `surface`, `rendering` and `submission`.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from consentkit.ui.site_links import SiteLinks, without_state
 __all__ = ["Pages", "View"]
 
 _DEFAULT_APPEARANCE = Appearance()
+_HASHED_NAME = re.compile(r"(\w+)\.[0-9a-f]{12}(\.\w+)", re.ASCII)
 
 
 class Pages:
@@ -292,6 +294,12 @@ class Pages:
     def asset_url(self, name: str, root_path: str = "") -> str:
         """Return the address of `consent.css` or another shipped file."""
         return f"{own_path(root_path, self._prefix)}/assets/{self._assets[name].hashed_name}"
+
+    def current_name(self, name: str) -> str:
+        """Return the name under which a file is served now that had another name in another version; else an empty text."""
+        match = _HASHED_NAME.fullmatch(name)
+        asset = self._assets.get(match[1] + match[2]) if match else None
+        return asset.hashed_name if asset is not None else ""
 
     def fingerprint(self, language: str) -> dict[str, Any]:
         """Return what all pages in a language follow from, apart from the visitor.

@@ -76,7 +76,6 @@ class ScriptTag:
         nonce: str | None = None,
         consent: Consent | None = None,
         reload: str | None = None,
-        dropped: Iterable[str] = (),
         after_form: bool = False,
     ) -> str:
         """Return the tag.
@@ -88,14 +87,12 @@ class ScriptTag:
             consent: the visitor's consent. Without it the tag is the same for everybody.
             reload: each `category:vendor` for which the page must be loaded again when its permission changes, separated by
                 spaces; empty for any change, and None for no change.
-            dropped: cookies that were not set, for the console.
             after_form: whether the page answers a form, which must not be sent again.
         """
         visitor = self._public if consent is None else self._visitor_attributes(consent)
         page = _attributes(
             language=language,
             reload=reload,
-            debug=", ".join(dropped) or None,
             form="" if after_form else None,
         )
         attribute = f' nonce="{escape(nonce)}"' if nonce else ""
@@ -105,6 +102,18 @@ class ScriptTag:
     def public_data(self, language: str) -> dict[str, str]:
         """Return the attributes of a tag that is the same for everybody, by name without `data-`."""
         return self._public_data | {"language": language}
+
+    def debug_tag(self, src: str, *, nonce: str | None = None, dropped: Iterable[str] = ()) -> str:
+        """Return the tag of the script that shows developers what the library left out of a page.
+
+        Args:
+            src: address of the script.
+            nonce: nonce of the page's Content-Security-Policy.
+            dropped: cookies that were not set.
+        """
+        attributes = _attributes(dropped=", ".join(dropped) or None)
+        attributes += f' nonce="{escape(nonce)}"' if nonce else ""
+        return f'<script src="{escape(src)}"{attributes} defer></script>'
 
     def _visitor_attributes(self, consent: Consent) -> str:
         state = self._cookie.companion_value(consent)

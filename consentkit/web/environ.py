@@ -17,6 +17,7 @@ _FILTERED = (
     ("HTTP_COOKIE", b"cookie"),
     ("HTTP_IF_NONE_MATCH", b"if-none-match"),
     ("HTTP_IF_MATCH", b"if-match"),
+    ("HTTP_IF_MODIFIED_SINCE", b"if-modified-since"),
 )
 _CHUNK = 8 * 1024
 

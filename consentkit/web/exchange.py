@@ -8,12 +8,16 @@ byte for byte.
 from consentkit.enforcement import Action, Verdict
 from consentkit.headers import (
     COOKIE_BYTES_READ,
+    Obstacle,
     RawHeaders,
     caching,
-    content_codings,
     first_cookies,
     framed_by_own_site_alone,
     html_and_cookies,
+    is_for_people,
+    is_framed,
+    is_navigation,
+    may_be_page,
     sent_cookie_names,
 )
 from consentkit.ui import View
@@ -26,7 +30,9 @@ __all__ = ["Exchange"]
 Headers = list[tuple[bytes, bytes]]
 
 CLEARED = b'"cache", "prefetchCache", "prerenderCache"'
-_CONDITIONAL = frozenset({b"if-none-match", b"if-match"})
+_CONDITIONAL = frozenset({b"if-none-match", b"if-match", b"if-modified-since"})
+# Marks of states in entity tags: pages in frames, on excluded paths, and those that are documents in a window alone.
+_FRAMED, _EXCLUDED, _BARE = b"f", b"x", b"d"
 
 
 class Exchange:
@@ -46,6 +52,7 @@ class Exchange:
     __slots__ = (
         "_depends",
         "_dropped",
+        "_is_bare",
         "_nonce_is_ours",
         "_page",
         "consent",
@@ -67,7 +74,7 @@ class Exchange:
         self.needs_ledger = consent._needs_ledger
         self.unaltered = consent._unaltered
         self.passes = self.is_over = False
-        self._depends = False
+        self._depends = self._is_bare = False
         self._dropped: tuple[Verdict, ...] = ()
         self._page: HeldPage | None = None
         self._nonce_is_ours = False
@@ -95,7 +102,7 @@ class Exchange:
                 shown = self._visible_cookies(value, bytes_left)
                 bytes_left -= len(value)
             else:
-                shown = self._visible_tags(name, value) if name in _CONDITIONAL else value
+                shown = self._visible_condition(name, value) if name in _CONDITIONAL else value
             if shown is value:
                 visible.append(header)
             elif shown:
@@ -109,15 +116,28 @@ class Exchange:
             self.site.warn_of_unread_cookies()
         return self.site.gate.strip(read, self._allows)
 
-    def _visible_tags(self, name: bytes, value: bytes) -> bytes:
-        """Return a conditional header with entity tags as the application made them, without those of another consent."""
-        if name == b"if-none-match" and self.site.has_confirmation(self.head):
+    def _visible_condition(self, name: bytes, value: bytes) -> bytes:
+        """Return a conditional header as the application may see it; empty for one that would end in an outdated page.
+
+        Entity tags lose what this library added. Those of another consent are left out. What a browser or cache kept before
+        this library touched the page has no mark, so a page is sent once more then.
+        """
+        if name == b"if-match":
+            return caching.without_state(value) if caching.has_state(value) else value
+        is_touched = may_be_page(self.head.headers) and not self.site.page_rules.is_excluded(self.head)
+        if name == b"if-modified-since":
+            return b"" if is_touched else value
+        if self.site.has_confirmation(self.head):
             return b""
-        if b"~ck." not in value:
-            return value
-        if name == b"if-none-match":
-            return caching.match_state(value, self.page_state())
-        return caching.without_state(value)
+        states = self._states() if caching.has_state(value) else ()
+        return caching.match_state(value, states, keeps_unmarked=not is_touched)
+
+    def _states(self) -> tuple[bytes, ...]:
+        """Return the states in which a kept page is still right for this request."""
+        state, shared = self.page_state(), self.site.shared_state
+        if self.site.page_rules.is_excluded(self.head):
+            return (state,)
+        return (state, state + _BARE, shared) if is_navigation(self.head.headers) else (state, shared)
 
     @property
     def has_started(self) -> bool:
@@ -159,15 +179,19 @@ class Exchange:
 
     def _start_document(self, status: int, headers: Headers, *, is_html: bool) -> Headers | None:
         """Do what `start` does, for HTML, for responses to a decision, for 304 and for the library's own responses."""
-        if is_html and not self.is_own and self.site.is_complete_html(self.head, status, headers):
-            if self.head.method != "HEAD":
+        head, rules = self.head, self.site.page_rules
+        obstacle: Obstacle | None = None
+        is_page = is_html and not self.is_own and is_for_people(head.method, status)
+        if is_page and (obstacle := rules.obstacle(head, headers)) is None:
+            if head.method != "HEAD":
                 self._page = self._hold(status, headers)
                 return None
             self.passes = True
-            headers = headers_with_markup(headers, self.site.recoder(self.head, content_codings(headers)))
+            headers = headers_with_markup(headers, rules.recoder(head, headers))
             return self._finish_headers(status, headers, is_page=True, is_html=True, has_markup=True)
         self.passes = True
-        return self._finish_headers(status, headers, is_page=is_html, is_html=is_html)
+        headers = self._finish_headers(status, headers, is_page=is_html, is_html=is_html)
+        return headers if obstacle is None else rules.report(obstacle, head, headers)
 
     def body(self, chunk: bytes, more: bool) -> tuple[Headers | None, bytes]:
         """Return what to send for a chunk of the response's body: the headers that waited, and bytes.
@@ -202,7 +226,9 @@ class Exchange:
         if not page.is_document:
             self._page = None
             self.passes = True
-            return self._finish_headers(page.status, page.headers, is_page=False, is_html=True)
+            headers = self._finish_headers(page.status, page.headers, is_page=False, is_html=True)
+            return headers if length == 0 else self.site.page_rules.report(page.obstacle, self.head, headers)
+        self._is_bare = page.is_bare
         headers = page.headers_with_markup(length)
         return self._finish_headers(page.status, headers, is_page=True, is_html=True, has_markup=True)
 
@@ -213,6 +239,9 @@ class Exchange:
         view = self.view(is_shared=is_shared)
         confirmation = b"" if is_shared else self.site.confirmation(view, self.head)
         had_nonce = consent._has_nonce
+        framed = not is_shared and is_framed(self.head.headers)
+        if framed:
+            headers = self.site.page_rules.report(Obstacle.FRAME, self.head, headers)
         inserter = self.site.inserter(
             view,
             headers,
@@ -220,10 +249,12 @@ class Exchange:
             confirmation=confirmation,
             after_form=self.head.method == "POST",
             dropped=self._dropped,
+            framed=framed,
+            browsed=not is_shared and is_navigation(self.head.headers),
         )
         # The page stays the same for every visitor if only our markup uses the nonce.
         self._nonce_is_ours = consent._has_nonce and not had_nonce
-        recoder = self.site.recoder(self.head, content_codings(headers))
+        recoder = self.site.page_rules.recoder(self.head, headers)
         return HeldPage(status, headers, inserter, confirmation=confirmation, recoder=recoder)
 
     def _finish_headers(
@@ -252,18 +283,18 @@ class Exchange:
         if has_markup:
             headers = framed_by_own_site_alone(headers)
         depends = depends or (has_markup and not shareable)
-        tagged = status == 304 and any(
-            name == b"if-none-match" and b"~ck." in value for name, value in self.head.headers
-        )
+        tagged = self._state_of_304() if status == 304 else b""
         set_cookies = self._cookies_to_set(is_document=is_page and not shareable)
         if has_markup and self._page is not None and self._page.confirmation:
             set_cookies.append(site.forget_confirmation())
         if set_cookies:
             headers = caching.never_stored(headers)
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
-        elif depends or tagged:
+        elif depends or (tagged and tagged != site.shared_state):
             vary = site.vary_page if is_html or tagged or self.is_own else site.vary
-            headers, _ = caching.depends_on_visitor(headers, vary, self.page_state)
+            headers, _ = caching.depends_on_visitor(headers, vary, lambda: tagged or self.page_state())
+        elif has_markup or tagged:
+            headers = caching.with_state(headers, site.shared_state)
         if status == 304 and (tagged or policy.is_set):
             headers = caching.without_policies(headers, with_nonces_alone=not policy.is_set)
         if consent._narrowed:
@@ -331,4 +362,16 @@ class Exchange:
 
     def page_state(self) -> bytes:
         """Return a digest of what this visitor's pages show, for entity tags; equal digests mean equal pages."""
-        return self.site.page_state(self.consent._current(), self.consent._language())
+        state = self.site.page_state(self.consent._current(), self.consent._language())
+        if self.site.page_rules.is_excluded(self.head):
+            return state + _EXCLUDED
+        if is_framed(self.head.headers):
+            return state + _FRAMED
+        return state + _BARE if self._is_bare else state
+
+    def _state_of_304(self) -> bytes:
+        """Return the state of the page that the browser or cache keeps; empty if this library never touched it."""
+        sent = [value for name, value in self.head.headers if name == b"if-none-match"]
+        if not any(map(caching.has_state, sent)):
+            return b""
+        return caching.first_state(sent, self._states()) or self.page_state()

@@ -1,6 +1,6 @@
 """An HTML page whose headers wait for its first bytes, because the bytes show whether it is a whole document."""
 
-from consentkit.headers import caching
+from consentkit.headers import Obstacle, caching
 from consentkit.html import Inserter
 from consentkit.web.recoding import Recoder
 
@@ -25,6 +25,7 @@ class HeldPage:
     __slots__ = (
         "_early",
         "_inserter",
+        "_is_broken",
         "_received",
         "_recoder",
         "confirmation",
@@ -51,6 +52,7 @@ class HeldPage:
         self._recoder = recoder
         # The compressed bytes, which leave as they are if this is no page.
         self._received = b""
+        self._is_broken = False
 
     def feed(self, chunk: bytes, more: bool) -> bytes | None:
         """Return the bytes to send after a chunk of the body, or None while it is unknown whether a document follows."""
@@ -60,6 +62,7 @@ class HeldPage:
         self._received += piece
         decoded = self._recoder.decode(piece)
         if decoded is None:
+            self._is_broken = True
             self._inserter.complete = False
             return self._received
         out = self._feed_plain(decoded, more)
@@ -94,6 +97,16 @@ class HeldPage:
     def is_document(self) -> bool:
         """Whether our markup is inserted, because the bytes so far can begin a whole document."""
         return self._inserter.complete is not False
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether this is a document only because a browser shows it in a window."""
+        return self._inserter.is_bare
+
+    @property
+    def obstacle(self) -> Obstacle:
+        """Why nothing is inserted, if this is no document."""
+        return Obstacle.ENCODED if self._is_broken else Obstacle.FRAGMENT
 
     def headers_with_markup(self, length: int | None) -> Headers:
         """Return the headers for the body with our markup; `length` is its size, or None if more follows."""

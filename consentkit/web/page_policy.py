@@ -108,8 +108,9 @@ class PagePolicy:
         def at(path: str) -> tuple[str, ...]:
             return tuple(f"{origin}{root}{path}" for origin in origins)
 
+        scripts = ("consent.js", "debug.js") if self._manager.debug else ("consent.js",)
         own = self._own_sources[root_path] = OwnSources(
-            script=at(self._pages.asset_url("consent.js")),
+            script=tuple(source for name in scripts for source in at(self._pages.asset_url(name))),
             style=(*at(self._pages.asset_url("consent.css")), inline_style()[1]),
             requests=(*at(prefix), *at(f"{prefix}/")),
             forms=at(f"{prefix}/"),

@@ -16,20 +16,13 @@ from consentkit.enforcement import (
     Verdict,
 )
 from consentkit.handoff import Handoff, handoff_address
-from consentkit.headers import (
-    RawHeaders,
-    content_codings,
-    cookie_values,
-    header_values,
-    is_complete_html,
-    is_visit,
-)
+from consentkit.headers import RawHeaders, cookie_values, is_visit
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, revocations
 from consentkit.policy import CONFIRMATION_LIFETIME
 from consentkit.ui import Confirmation, Loader, Pages, ScriptTag, View
 from consentkit.web.page_policy import PagePolicy
-from consentkit.web.recoding import Recoder
+from consentkit.web.page_rules import PageRules
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response
@@ -50,6 +43,7 @@ class SiteServices:
         pages: the banner and the documents under the prefix.
         loader: the script for pages that Python does not send.
         page_policy: the Content-Security-Policy of pages.
+        page_rules: which HTML responses get our markup.
         handoff: this site's part in hand-offs; None if the policy has no keys for hand-offs.
         confirmation_cookie: name of the cookie with what the visitor just did, which the next page confirms once.
         brief_attributes: attributes of the transaction cookie, without Max-Age.
@@ -81,6 +75,7 @@ class SiteServices:
         self.loader = Loader(self.pages, self.script_tag, manager.evaluator)
         self.page_policy = PagePolicy(manager, self.pages)
         self.observed_cookies = ObservedCookies(manager.observed)
+        self.page_rules = PageRules(manager, self.observed_cookies)
         honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)
         self.vary = b"Cookie, Sec-GPC" if honours_gpc else b"Cookie"
         self.vary_page = self.vary + (b", Accept-Language" if len(policy.languages) > 1 else b"")
@@ -163,29 +158,6 @@ class SiteServices:
 
     # Pages
 
-    def is_complete_html(self, head: RequestHead, status: int, headers: RawHeaders) -> bool:
-        """Return whether an HTML response may get our markup, judging by its headers.
-
-        Warns once if the response cannot get the markup because its compression cannot be undone.
-        """
-        if not is_complete_html(head.method, status, headers):
-            return False
-        codings = content_codings(headers)
-        if not codings or self.recoder(head, codings) is not None:
-            return True
-        self.observed_cookies.warn_once(
-            "content-encoding",
-            "%r is compressed with %s, which cannot be undone here, so the banner cannot be inserted: "
-            "compress with gzip, or add the compressing middleware after ConsentMiddleware.",
-            head.path,
-            b", ".join(codings).decode("latin-1"),
-        )
-        return False
-
-    def recoder(self, head: RequestHead, codings: Sequence[bytes]) -> Recoder | None:
-        """Return what undoes a page's compression and compresses the page again; None if that is not possible."""
-        return Recoder.of(codings, header_values(head.headers, b"accept-encoding")) if codings else None
-
     def warn_of_public(self, path: str) -> None:
         """Warn once per path that a response marked `public` is sent as private, because its handler read the consent."""
         self.observed_cookies.warn_once(
@@ -209,6 +181,8 @@ class SiteServices:
         confirmation: bytes,
         after_form: bool,
         dropped: Sequence[Verdict],
+        framed: bool,
+        browsed: bool,
     ) -> Inserter:
         """Return an Inserter with our markup for a page.
 
@@ -221,6 +195,8 @@ class SiteServices:
             confirmation: markup that confirms what the visitor just did; may be empty.
             after_form: whether the page answers a form.
             dropped: verdicts on cookies that were dropped, which the script shows to developers.
+            framed: whether the page is shown in a frame, where it gets the script alone.
+            browsed: whether a browser shows the response in a window, so that it is no fragment.
         """
         pages = self.pages
         nonce = self.page_policy.nonce(headers, consent)
@@ -230,15 +206,19 @@ class SiteServices:
             nonce=nonce,
             consent=view.consent if consent else None,
             reload=self._reload(view, headers, consent),
-            dropped=_described(dropped) if self.manager.debug else (),
             after_form=after_form,
         )
-        shows_banner = consent is not None and self.manager.show_banner
+        if self.manager.debug:
+            tag += self.script_tag.debug_tag(
+                pages.asset_url("debug.js", view.root_path), nonce=nonce, dropped=_described(dropped)
+            )
+        shows_banner = consent is not None and self.manager.show_banner and not framed
         return Inserter(
             (tag + pages.head(view, nonce, is_linked=self.page_policy.is_fixed(headers))).encode(),
             confirmation + (pages.banner(view).encode() if shows_banner else b""),
-            pages.settings(view).encode(),
+            b"" if framed else pages.settings(view).encode(),
             unless_class=SETTINGS_CLASS,
+            browsed=browsed,
         )
 
     def _reload(self, view: View, headers: RawHeaders, consent: RequestConsent | None) -> str | None:
@@ -303,6 +283,11 @@ class SiteServices:
             self.appearance,
         )
         return blake2s(repr(shown).encode(), digest_size=9).hexdigest().encode()
+
+    @cached_property
+    def shared_state(self) -> bytes:
+        """The same digest for pages in shared caches, which show every visitor the same."""
+        return self.appearance.encode()
 
     @cached_property
     def appearance(self) -> str:

@@ -6,6 +6,18 @@ from consentkit.config.policy_file import load_policy
 from consentkit.enforcement.cookie_gate import Action, Reason, Verdict
 from consentkit.enforcement.observations import MOST, ObservedCookies, read_observed_cookies
 
+
+# Also for what is no warning.
+def test_a_message_is_logged_once_at_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    observed = ObservedCookies()
+    with caplog.at_level("INFO", "consentkit"):
+        for _ in range(2):
+            observed.log_once(20, "frames", "%s in a frame", "/a")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "/a in a frame")
+    ]
+
+
 POLICY = load_policy(Path(__file__).parents[1] / "consent.example.toml")
 GA = next(tracker for tracker in POLICY.trackers if tracker.name == "_ga*")
 REFUSED = Verdict(Action.DROP, Reason.REFUSED, "_ga", GA)

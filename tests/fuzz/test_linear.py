@@ -63,7 +63,7 @@ def vary(value: bytes) -> None:
     depends_on_visitor(
         [(b"vary", value), (b"cache-control", value), (b"etag", value)], b"Cookie", lambda: b"x"
     )
-    match_state(b'"~ck.x", ' + value, b"x")
+    match_state(b'"~ck.x", ' + value, [b"x"])
     preferred_language([(b"accept-language", value)], ("en", "nl"))
 
 

@@ -142,7 +142,7 @@ def test_an_entity_tag_carries_the_state_and_what_is_none_goes(etag: bytes, left
     ],
 )
 def test_a_conditional_request_shows_the_tags_of_this_state_alone(sent: bytes, shown: bytes) -> None:
-    assert caching.match_state(sent, STATE) == shown
+    assert caching.match_state(sent, [STATE]) == shown
 
 
 @pytest.mark.parametrize(
@@ -162,15 +162,54 @@ def test_a_write_goes_by_the_tag_that_the_application_gave(sent: bytes, shown: b
 def test_every_tag_comes_back_in_its_own_state_and_in_no_other(opaque: str) -> None:
     etag = f'"{opaque}"'.encode()
     sent = caching.tagged(etag, STATE)
-    assert caching.match_state(sent, STATE) == etag
-    assert caching.match_state(sent, OTHER) == b""
+    assert caching.match_state(sent, [STATE]) == etag
+    assert caching.match_state(sent, [OTHER]) == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (b'"v1"', b""),
+        (b"*", b""),
+        (b'"v0", %b' % MINE, b'"v1"'),
+        (b'"v1~ck.%b"' % OTHER, b'"v1"'),
+        (b"x~ck.", b""),
+    ],
+)
+def test_tags_from_before_the_library_can_be_left_out(sent: bytes, shown: bytes) -> None:
+    assert caching.match_state(sent, [STATE, OTHER], keeps_unmarked=False) == shown
+
+
+@pytest.mark.parametrize(
+    ("sent", "first"),
+    [
+        ([], b""),
+        ([b'"v1"', b"*"], b""),
+        ([MINE], STATE),
+        ([b'"v1~ck.x"', b'"v1~ck.%b", %b' % (OTHER, MINE)], OTHER),
+    ],
+)
+def test_the_state_of_a_kept_page_is_read_from_its_tag(sent: list[bytes], first: bytes) -> None:
+    assert caching.first_state(sent, [OTHER, STATE]) == first
+    assert caching.has_state(b", ".join(sent)) is (b"~ck." in b"".join(sent))
+
+
+def test_page_in_shared_caches_is_told_apart_by_its_tag_alone() -> None:
+    headers = [
+        (b"etag", b'"v1"'),
+        (b"x-other", b"kept"),
+        (b"Last-Modified", b"x"),
+        (b"cache-control", b"public"),
+    ]
+    assert caching.with_state(headers, STATE) == [headers[1], headers[3], (b"etag", MINE)]
+    assert caching.with_state([(b"etag", b"malformed")], STATE) == []
 
 
 @given(st.binary(max_size=200))
 def test_whatever_a_browser_sends_as_a_tag_is_read_without_an_error(value: bytes) -> None:
     caching.without_state(value)
-    assert MINE not in caching.match_state(value + b"," + MINE, STATE)
-    assert OTHER not in caching.match_state(value + b'"~ck.%b"' % OTHER, STATE)
+    assert MINE not in caching.match_state(value + b"," + MINE, [STATE])
+    assert OTHER not in caching.match_state(value + b'"~ck.%b"' % OTHER, [STATE])
 
 
 def test_what_describes_other_bytes_goes() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.headers.content import content_codings, is_complete_html
+from consentkit.headers.content import Obstacle, content_codings, is_for_people, obstacle_in
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 
@@ -36,7 +36,7 @@ OTHERS = [
 def test_what_people_look_at_counts_as_a_page_whatever_its_status(
     method: str, status: int, complete: bool
 ) -> None:
-    assert is_complete_html(method, status, [HTML]) is complete
+    assert is_for_people(method, status) is complete
 
 
 @pytest.mark.parametrize(
@@ -55,21 +55,23 @@ def test_what_people_look_at_counts_as_a_page_whatever_its_status(
     ],
 )
 def test_only_html_in_utf8_counts_as_a_complete_page(content_type: bytes, complete: bool) -> None:
-    assert is_complete_html("GET", 200, [(b"Content-Type", content_type)]) is complete
+    assert obstacle_in([(b"Content-Type", content_type)]) is (None if complete else Obstacle.CHARSET)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "complete"),
+    ("name", "value", "obstacle"),
     [
-        (b"Content-Range", b"bytes 0-1/2", False),
-        (b"content-disposition", b"Attachment; filename=x.html", False),
-        (b"content-disposition", b" attachment", False),
-        (b"content-disposition", b"inline; filename=attachment.html", True),
-        (b"x-other", b"attachment", True),
+        (b"Content-Range", b"bytes 0-1/2", Obstacle.PART),
+        (b"content-disposition", b"Attachment; filename=x.html", Obstacle.ATTACHMENT),
+        (b"content-disposition", b" attachment", Obstacle.ATTACHMENT),
+        (b"content-disposition", b"inline; filename=attachment.html", None),
+        (b"x-other", b"attachment", None),
     ],
 )
-def test_a_range_and_an_attachment_are_no_complete_page(name: bytes, value: bytes, complete: bool) -> None:
-    assert is_complete_html("GET", 200, [HTML, (name, value)]) is complete
+def test_a_range_and_an_attachment_are_no_complete_page(
+    name: bytes, value: bytes, obstacle: Obstacle | None
+) -> None:
+    assert obstacle_in([HTML, (name, value)]) is obstacle
 
 
 @pytest.mark.parametrize(
@@ -94,5 +96,5 @@ def test_compressions_are_listed_in_their_order(values: list[bytes], codings: li
     )
 )
 def test_any_header_bytes_are_read_without_raising(headers: list[tuple[bytes, bytes]]) -> None:
-    is_complete_html("GET", 200, headers)
+    obstacle_in(headers)
     content_codings(headers)

@@ -12,7 +12,10 @@ from consentkit.headers.request import (
     cookie_values,
     first_cookies,
     header_values,
+    is_framed,
+    is_navigation,
     local_path,
+    may_be_page,
     own_path,
     preferred_language,
     proves_same_origin,
@@ -441,3 +444,28 @@ def test_the_preferred_language_follows_accept_language(
 def test_any_accept_language_bytes_give_one_of_the_languages(accepted: list[bytes]) -> None:
     headers = [(b"accept-language", value) for value in accepted]
     assert preferred_language(headers, ("en", "nl", "pt-BR")) in ("en", "nl", "pt-BR")
+
+
+@pytest.mark.parametrize(
+    ("sent", "framed", "navigation", "page"),
+    [
+        ([], False, False, False),
+        ([(b"sec-fetch-dest", b"document")], False, True, True),
+        ([(b"sec-fetch-dest", b"iframe")], True, False, True),
+        ([(b"sec-fetch-dest", b"frame")], False, False, True),
+        (
+            [(b"sec-fetch-dest", b"empty"), (b"accept", b"text/html, application/xhtml+xml")],
+            False,
+            False,
+            True,
+        ),
+        ([(b"sec-fetch-dest", b"empty"), (b"accept", b"*/*")], False, False, False),
+        ([(b"sec-fetch-dest", b"empty"), (b"hx-boosted", b"true"), (b"accept", b"*/*")], False, False, True),
+        ([(b"sec-fetch-dest", b"image"), (b"accept", b"image/avif,*/*;q=0.8")], False, False, False),
+        ([(b"sec-fetch-dest", b"document"), (b"sec-fetch-dest", b"document")], False, False, True),
+    ],
+)
+def test_where_a_response_is_shown_follows_from_fetch_metadata(
+    sent: list[tuple[bytes, bytes]], framed: bool, navigation: bool, page: bool
+) -> None:
+    assert (is_framed(sent), is_navigation(sent), may_be_page(sent)) == (framed, navigation, page)

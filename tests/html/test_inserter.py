@@ -122,6 +122,27 @@ def test_markup_is_inserted_where_browsers_start_and_end_head_and_body(expected:
 
 
 @pytest.mark.parametrize(
+    ("expected", "is_bare"),
+    [
+        ("[head][start]<p>x</p>[end]", True),
+        ("<!-- x --> [head][start]text[end]", True),
+        ("</p>[head]<title>x</title>[start]<p>x[end]", True),
+        ("<head>[head]<title>x</title></head><body>[start]x[end]</body>", True),
+        ("<body class=x>[start]x[end]</body></html>", True),
+        ("\ufeff[head][start]{}[end]", True),
+        ("<!doctype html>[head][start]x[end]", False),
+        ("<html><body>[start]x[end]", False),
+    ],
+)
+def test_what_a_browser_shows_in_a_window_is_never_a_fragment(expected: str, is_bare: bool) -> None:
+    head = "[head]" if "[head]" in expected else ""
+    document = expected.replace("[head]", "").replace("[start]", "").replace("[end]", "")
+    inserter = Inserter(head.encode(), START, END, browsed=True)
+    assert inserter.feed(document.encode(), False).decode() == expected
+    assert inserter.complete and inserter.is_bare is is_bare
+
+
+@pytest.mark.parametrize(
     "document",
     [
         b"",

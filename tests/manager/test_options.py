@@ -13,6 +13,7 @@ from consentkit.manager.options import (
     site_origins,
     validated_domain,
     validated_frontends,
+    validated_paths,
     validated_prefix,
     validated_seconds,
 )
@@ -97,6 +98,29 @@ def test_given_origins_replace_those_of_the_policy(policy: Policy) -> None:
 def test_invalid_origin_raises(policy: Policy, origin: str) -> None:
     with pytest.raises(ConfigurationError, match="origins\\['stride'\\]"):
         site_origins(policy, {"stride": origin})
+
+
+def test_excluded_paths_are_absolute_paths() -> None:
+    assert validated_paths([]) == ()
+    assert validated_paths(["/", "/docs", "/admin/*", "/*/edit"]) == ("/", "/docs", "/admin/*", "/*/edit")
+
+
+@pytest.mark.parametrize(
+    ("exclude", "remedy"),
+    [
+        ("/docs", r"is a text: give a list of paths, like \['/docs'\]"),
+        (["docs"], "write it like '/docs'"),
+        ([""], "write it like '/docs'"),
+        (["https://stride.example/docs"], "without host and query"),
+        (["/docs?x"], "without host and query"),
+        (["/docs#x"], "without host and query"),
+        (["/*"], "every page alone"),
+        (["/docs", "/**/"], "every page alone"),
+    ],
+)
+def test_other_excluded_paths_raise_with_the_remedy(exclude: Any, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=remedy):
+        validated_paths(exclude)
 
 
 def test_empty_origins_and_unknown_sites_raise(policy: Policy) -> None:

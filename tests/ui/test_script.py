@@ -816,3 +816,18 @@ def test_dropped_cookie_is_shown_in_the_console_in_debug_mode(
     page.on("console", lambda message: said.append(message.text))
     page.goto(site.put("", set_cookie="_ga=1; Path=/"))
     assert any("_ga: refused (analytical)" in one for one in said)
+
+
+def test_console_says_why_a_frame_and_a_fetched_part_have_no_banner_in_debug_mode(
+    make_site: Callable[..., Site], page: "Page"
+) -> None:
+    site = make_site(debug=True)
+    site.pages["/part"] = ("<p>part</p>", {})
+    framed = "no banner: it is shown in a frame"
+    fetched = "no banner: it begins with neither a doctype nor <html>"
+    with (
+        page.expect_console_message(lambda said: framed in said.text and "/framed" in said.text),
+        page.expect_console_message(lambda said: fetched in said.text and "/part" in said.text),
+    ):
+        page.goto(site.put('<iframe src="/framed" title="x"></iframe><script>fetch("/part")</script>'))
+    expect(page.frame_locator("iframe").locator("#cookie-consent")).to_have_count(0)

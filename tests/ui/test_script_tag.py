@@ -31,7 +31,7 @@ def test_a_private_page_has_the_visitors_state() -> None:
         "functional analytical tracking social analytical:google-analytics social:youtube tracking:adhub"
     )
     assert known["data-google"] == "analytical:google-analytics,tracking"
-    assert not known.keys() & {"data-banner", "data-reload", "data-debug"}
+    assert not known.keys() & {"data-banner", "data-reload"}
     public = attributes(policy)
     assert (known["data-default"], known["data-gpc"]) == (public["data-default"], public["data-gpc"])
     assert len(known["data-notice"]) == 43
@@ -66,7 +66,7 @@ def test_the_script_clears_storage_only_where_a_declared_item_is_not_permitted(
     assert "data-clear" not in attributes(bare, consent(bare)) and "data-clear" not in attributes(bare)
 
 
-def test_language_root_path_nonce_reload_and_dropped_cookies_are_attributes() -> None:
+def test_language_root_path_nonce_and_reload_are_attributes() -> None:
     policy = policy_of()
     made = script_tag(policy, asks=False)
     tag = made.tag(
@@ -75,13 +75,19 @@ def test_language_root_path_nonce_reload_and_dropped_cookies_are_attributes() ->
         nonce="abc",
         consent=consent(policy),
         reload="social:youtube",
-        dropped=['_ga: "refused"', "x"],
     )
     (script,) = tree(tag).iter("script")
     assert script.get("src") == "/app/consent/assets/consent.js" and script.get("nonce") == "abc"
     assert script.get("data-reload") == "social:youtube" and script.get("data-language") == "nl"
-    assert script.get("data-debug") == '_ga: "refused", x'
     assert "data-banner" not in made.tag("en")
+
+
+def test_debug_tag_has_the_cookies_that_were_dropped() -> None:
+    made = script_tag(policy_of())
+    (script,) = tree(made.debug_tag("/d.js", nonce="abc", dropped=['_ga: "refused"', "x"])).iter("script")
+    assert (script.get("src"), script.get("nonce"), script.get("defer")) == ("/d.js", "abc", "")
+    assert script.get("data-dropped") == '_ga: "refused", x'
+    assert made.debug_tag("/d.js") == '<script src="/d.js" defer></script>'
 
 
 def test_the_cache_of_states_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

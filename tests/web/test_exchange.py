@@ -42,6 +42,7 @@ Do = Callable[[RequestConsent], object]
 HTML = (b"content-type", b"text/html; charset=utf-8")
 JSON = (b"content-type", b"application/json")
 PAGE = DOCUMENT.encode()
+BROWSED = (b"sec-fetch-dest", b"document")
 GONE = b"Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 STRICT = "default-src 'none'; script-src 'self' 'nonce-{nonce}'; frame-src 'self'"
 CASES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -476,6 +477,39 @@ def test_change_of_banner_csp_or_policy_changes_the_entity_tag(make_front: MakeF
     assert len(tags) == len(fronts)
 
 
+# A browser that kept the page from before the library was added would else see no banner as long as the page is the same.
+@pytest.mark.parametrize(
+    "browsed",
+    [
+        (b"sec-fetch-dest", b"document"),
+        (b"sec-fetch-dest", b"iframe"),
+        (b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8"),
+        (b"hx-boosted", b"true"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("granted", [False, True])
+def test_what_was_kept_before_the_library_was_added_is_sent_once_more(
+    front: Front, browsed: tuple[bytes, bytes], granted: bool
+) -> None:
+    visitor = [cookie(front, **EVERYTHING)] if granted else []
+    kept = [(b"if-none-match", b'"1", W/"2"'), (b"if-modified-since", b"Mon, 31 Aug 2026 12:00:00 GMT")]
+    given = [HTML, (b"etag", b'"1"'), (b"last-modified", b"x")]
+    answer = passed(front, given, sent=[*visitor, browsed, *kept])
+    assert not {b"if-none-match", b"if-modified-since"} & {name for name, _ in answer.seen}
+    (tag,) = answer.values(b"etag")
+    again = passed(front, given, sent=[*visitor, browsed, (b"if-none-match", tag), kept[1]])
+    assert caching.values(again.seen, b"if-none-match") == [b'"1"']
+    assert caching.values(again.seen, b"if-modified-since") == []
+
+
+@pytest.mark.parametrize("dest", [b"empty", b"image", b"script", b"style", None])
+def test_what_is_no_page_is_revalidated_as_the_application_likes(front: Front, dest: bytes | None) -> None:
+    kept = [(b"if-none-match", b'"1"'), (b"if-modified-since", b"x"), (b"accept", b"*/*")]
+    sent = [*kept, *([(b"sec-fetch-dest", dest)] if dest else [])]
+    assert passed(front, sent=sent).seen == sent
+
+
 def test_writes_reach_the_application_with_its_own_tag(front: Front) -> None:
     tag = passed(front, [JSON, (b"etag", b'"1"')], b"", do=reads).values(b"etag")[0]
     sent = [(b"if-match", tag), cookie(front, **EVERYTHING)]
@@ -562,9 +596,30 @@ def test_a_public_page_is_the_same_for_every_visitor(front: Front, public: Heade
     assert len({(tuple(page.headers), page.body) for page in pages}) == 1
     page = pages[0]
     length = (b"content-length", b"%d" % len(page.body))
-    assert page.headers == [*given, length, (b"x-frame-options", b"SAMEORIGIN")]
+    tag = (b"etag", b'"1~ck.%b"' % front.shared.shared_state)
+    assert page.headers == [
+        *(HTML, *public, (b"vary", b"Accept-Encoding"), length),
+        *((b"x-frame-options", b"SAMEORIGIN"), tag),
+    ]
     assert b'href="/consent"' in page.body and b"/consent/assets/" in page.body
     assert b"cookie-consent-accept-all" not in page.body and b"/withdraw" not in page.body
+
+
+# HT-01
+def test_a_public_page_is_known_again_until_the_policy_changes(make_front: MakeFront) -> None:
+    front = make_front()
+    given = [HTML, *PUBLIC[0], (b"etag", b'W/"1"'), (b"last-modified", b"x")]
+    (tag,) = passed(front, given).values(b"etag")
+    for sent in states(front):
+        again = passed(front, given[1:], b"", status=304, sent=[*sent, BROWSED, (b"if-none-match", tag)])
+        assert caching.values(again.seen, b"if-none-match") == [b'W/"1"']
+        assert again.headers == [*PUBLIC[0], (b"etag", tag)]
+    for other in (make_front(a_policy(records_kept="P3Y")), make_front(banner=False)):
+        assert (
+            caching.values(passed(other, given, sent=[(b"if-none-match", tag)]).seen, b"if-none-match") == []
+        )
+    asked = passed(front, given[1:], b"", status=304, sent=[(b"if-none-match", tag)], do=reads)
+    assert asked.caching[0] == [b"private, no-cache"]
 
 
 # HT-01
@@ -683,6 +738,152 @@ def test_page_of_any_status_gets_the_markup_and_stays_the_same_otherwise(
     assert after[: after.index(b"</body>")] in answer.body
 
 
+# What is shown where
+
+
+@pytest.mark.parametrize("dest", [b"iframe", b"embed", b"object"])
+@pytest.mark.parametrize("granted", [False, True])
+def test_page_in_a_frame_gets_the_script_alone(front: Front, dest: bytes, granted: bool) -> None:
+    visitor = [cookie(front, **EVERYTHING)] if granted else []
+    given = [HTML, (b"etag", b'"1"')]
+    whole, framed = (
+        passed(front, given, sent=visitor),
+        passed(front, given, sent=[*visitor, (b"sec-fetch-dest", dest)]),
+    )
+    assert b"/consent/assets/consent." in framed.body
+    assert b"cookie-consent-" not in framed.body.replace(inline_style()[0].encode(), b"")
+    assert b'class="site-privacy' not in framed.body
+    assert framed.caching == whole.caching and framed.values(b"x-frame-options") == [b"SAMEORIGIN"]
+    # A browser keeps one copy of both, which must not be taken for the other.
+    for place, sent in ((BROWSED, framed), ((b"sec-fetch-dest", dest), whole)):
+        (tag,) = sent.values(b"etag")
+        asked = passed(front, given, sent=[*visitor, place, (b"if-none-match", tag)])
+        assert caching.values(asked.seen, b"if-none-match") == []
+    frame = [*visitor, (b"sec-fetch-dest", dest)]
+    asked = passed(front, given, sent=[*frame, (b"if-none-match", framed.values(b"etag")[0])])
+    assert caching.values(asked.seen, b"if-none-match") == [b'"1"']
+
+
+def test_public_page_is_the_same_in_a_frame_and_in_a_window(front: Front) -> None:
+    given = [HTML, *PUBLIC[0], (b"etag", b'"1"')]
+    windows = [
+        passed(front, given, sent=[(b"sec-fetch-dest", dest)]) for dest in (b"document", b"iframe", b"frame")
+    ]
+    assert len({(tuple(window.headers), window.body) for window in windows}) == 1
+
+
+def test_frame_of_a_frameset_is_asked_in(front: Front) -> None:
+    assert b'id="cookie-consent"' in passed(front, sent=[(b"sec-fetch-dest", b"frame")]).body
+
+
+@pytest.mark.parametrize("path", ["/docs", "/admin/", "/admin/users/1", "/a/edit"])
+def test_excluded_page_is_left_alone_and_its_cookies_are_not(make_front: MakeFront, path: str) -> None:
+    front = make_front(exclude=["/docs", "/admin/*", "/*/edit"], csp="default-src 'self'")
+    given = [HTML, (b"set-cookie", b"_ga=1"), (b"set-cookie", b"session=1")]
+    answer = passed(front, given, sent=[BROWSED, (b"cookie", b"_ga=1")], path=path)
+    assert answer.body == PAGE and answer.values(b"x-frame-options") == []
+    assert not any(value.startswith(b"_ga=1") for value in answer.values(b"set-cookie"))
+    assert b"session=1" in answer.values(b"set-cookie")
+    assert caching.values(answer.seen, b"cookie") == []
+    assert answer.values(b"content-security-policy")
+
+
+def test_path_that_is_not_excluded_gets_the_banner(make_front: MakeFront) -> None:
+    front = make_front(exclude=["/docs", "/admin/*"])
+    for path in ("/", "/docs/", "/docs2", "/a/docs", "/administration"):
+        assert b'id="cookie-consent"' in passed(front, path=path).body, path
+
+
+def test_excluded_page_that_was_kept_with_a_banner_is_sent_once_more(make_front: MakeFront) -> None:
+    given = [HTML, (b"etag", b'"1"')]
+    (tag,) = passed(make_front(), given, path="/docs").values(b"etag")
+    front = make_front(exclude=["/docs"])
+    sent = [BROWSED, (b"if-none-match", b'"1", ' + tag)]
+    answer = passed(front, given, sent=sent, path="/docs")
+    assert caching.values(answer.seen, b"if-none-match") == [b'"1"']
+    assert answer.headers == given
+    (own,) = passed(front, given, path="/docs", do=reads).values(b"etag")
+    again = passed(front, given, sent=[(b"if-none-match", own)], path="/docs")
+    assert caching.values(again.seen, b"if-none-match") == [b'"1"']
+
+
+@pytest.mark.parametrize(
+    "body", [b"<p>Hello, World!</p>", b"Hello, World!", b"<head><title>x</title></head>Hello"]
+)
+def test_what_a_browser_shows_in_a_window_is_a_page_without_a_doctype_too(front: Front, body: bytes) -> None:
+    given = [HTML, (b"etag", b'"1"')]
+    page = passed(front, given, body, sent=[BROWSED])
+    assert b'id="cookie-consent"' in page.body and b"site-privacy-settings" in page.body
+    assert page.caching[0] == [b"private, no-cache"]
+    # A script that fetches the same address gets the fragment, and never the page that the browser kept.
+    fetched = [(b"sec-fetch-dest", b"empty"), (b"if-none-match", page.values(b"etag")[0])]
+    fragment = passed(front, given, body, sent=fetched)
+    assert (fragment.headers, fragment.body) == (given, body)
+    assert caching.values(fragment.seen, b"if-none-match") == []
+    again = passed(
+        front, given[1:], b"", status=304, sent=[BROWSED, (b"if-none-match", page.values(b"etag")[0])]
+    )
+    assert caching.values(again.seen, b"if-none-match") == [b'"1"']
+    assert again.values(b"etag") == page.values(b"etag")
+
+
+def test_fragment_in_shared_caches_stays_a_fragment_in_a_window(front: Front) -> None:
+    given = [HTML, *PUBLIC[0]]
+    assert passed(front, given, b"<p>fragment</p>", sent=[BROWSED]).body == b"<p>fragment</p>"
+
+
+LEFT_ALONE: list[tuple[Headers, bytes, str, int]] = [
+    ([(b"content-type", b"text/html; charset=latin-1")], PAGE, "it is not in UTF-8. Send it as UTF-8.", 30),
+    ([HTML, (b"content-disposition", b"attachment")], PAGE, "it is an attachment.", 20),
+    ([HTML, (b"content-range", b"bytes 0-1/2")], PAGE, "it is a part of a larger response.", 20),
+    ([HTML], b"<p>fragment</p>", "it begins with neither a doctype nor <html>.", 20),
+    (
+        [HTML, (b"content-encoding", b"x")],
+        PAGE,
+        "its compression cannot be undone. Compress it with gzip",
+        30,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "body", "reason", "level"), LEFT_ALONE, ids=[reason for *_, reason, _ in LEFT_ALONE]
+)
+def test_what_is_left_alone_is_logged_once_with_the_reason(
+    make_front: MakeFront,
+    given: Headers,
+    body: bytes,
+    reason: str,
+    level: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    front = make_front(debug=True)
+    with caplog.at_level(logging.INFO, "consentkit"):
+        for path in ("/a", "/b"):
+            answer = passed(front, given, body, path=path)
+            assert answer.body == body
+            (timing,) = answer.values(b"server-timing")
+    (record,) = caplog.records
+    assert (
+        record.getMessage().startswith(f"'/a' gets no banner, because {reason}") and record.levelno == level
+    )
+    assert timing.decode() == f'consentkit;desc="no banner: {reason.partition(".")[0]}"'
+
+
+def test_the_reason_for_excluded_pages_and_frames_is_logged_too(
+    make_front: MakeFront, caplog: pytest.LogCaptureFixture
+) -> None:
+    front = make_front(exclude=["/docs"])
+    with caplog.at_level(logging.INFO, "consentkit"):
+        assert passed(front, path="/docs").values(b"server-timing") == []
+        passed(front, sent=[(b"sec-fetch-dest", b"iframe")])
+        passed(front, body=b"")
+    assert [message.partition("because ")[2] for message in caplog.messages] == [
+        "its path is excluded.",
+        "it is shown in a frame.",
+    ]
+
+
 # A shared cache keeps one answer for all, so a header of one request must not decide what all others get.
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("body", [PAGE, b"<p>fragment</p>"])
@@ -747,7 +948,9 @@ def test_page_leaves_uncompressed_for_a_visitor_who_takes_no_gzip(front: Front) 
 
 
 @pytest.mark.parametrize(
-    "body", [gzip.compress(b"<p>fragment</p>"), gzip.compress(b""), PAGE, b"\x1f\x8bbroken"]
+    "body",
+    [gzip.compress(b"<p>fragment</p>"), gzip.compress(b""), PAGE, b"\x1f\x8bbroken"],
+    ids=["fragment", "empty", "plain", "broken"],
 )
 def test_compressed_fragment_and_broken_compression_pass_byte_for_byte(front: Front, body: bytes) -> None:
     given = [HTML, (b"content-encoding", b"gzip"), (b"content-length", b"%d" % len(body)), (b"etag", b'"1"')]
@@ -771,16 +974,12 @@ def test_each_chunk_of_a_compressed_stream_can_be_read_before_the_next(front: Fr
     assert (read + reader.decompress(out)).endswith(b"</body></html>") and reader.eof
 
 
-def test_what_cannot_be_decompressed_is_warned_about_once(
+def test_without_its_package_brotli_cannot_be_undone(
     front: Front, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "brotli", None)
-    given = [HTML, (b"content-encoding", b"br")]
-    with caplog.at_level(logging.WARNING, "consentkit"):
-        for path in ("/a", "/b"):
-            assert passed(front, given, b"\x8b", path=path).body == b"\x8b"
-    (warning,) = caplog.messages
-    assert "'/a' is compressed with br" in warning and "after ConsentMiddleware" in warning
+    assert passed(front, [HTML, (b"content-encoding", b"br")], b"\x8b").body == b"\x8b"
+    assert "its compression cannot be undone. Compress it with gzip" in caplog.text
 
 
 # HT-04
@@ -972,9 +1171,12 @@ def test_what_was_dropped_is_shown_to_developers_who_ask(make_front: MakeFront) 
         HTML,
         *((b"set-cookie", line) for line in (b"_ga=1", b"other=1", b"session=1", b"watched=; Max-Age=0")),
     ]
-    script = tree(passed(front, given).text).find(".//script")
-    assert script.get("data-debug") == "_ga: refused (analytical), other: undeclared"
-    assert tree(passed(make_front(), given).text).find(".//script").get("data-debug") is None
+    scripts = list(tree(passed(front, given).text).iter("script"))
+    assert [script.get("data-dropped") for script in scripts] == [
+        None,
+        "_ga: refused (analytical), other: undeclared",
+    ]
+    assert len(list(tree(passed(make_front(), given).text).iter("script"))) == 1
 
 
 @CASES

@@ -1,6 +1,6 @@
 // @ts-check
 // The banner and the links at the end of the page, as the server renders them.
-import { showConfirmation } from "./confirmation.js";
+import { isWindow, showConfirmation } from "./confirmation.js";
 import { tag } from "./script_tag.js";
 import { fetchFragment } from "./server.js";
 
@@ -12,9 +12,9 @@ function findBanner() {
   return document.getElementById("cookie-consent");
 }
 
-/** Fetch the banner for a public page, which cannot have it in its shared bytes. */
+/** Fetch the banner for a public page, which cannot have it in its shared bytes. A frame gets none. */
 export async function showBanner() {
-  if ("banner" in tag && !findBanner()) document.body.prepend(await fetchFragment("/banner"));
+  if (isWindow && "banner" in tag && !findBanner()) document.body.prepend(await fetchFragment("/banner"));
   measureBanner();
 }
 

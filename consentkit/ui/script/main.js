@@ -30,7 +30,6 @@ async function start() {
 }
 
 startGoogle();
-if (tag.debug) console.warn("consentkit: cookies not set, for want of consent: " + tag.debug);
 
 /** Where a decision of the API was taken, for its record. */
 const choiceContext = { notice: tag.notice, language: tag.language, surface: "api" };

@@ -34,8 +34,6 @@ interface TagData {
   readonly reload?: string;
   /** Present if the page answers a form, which must not be sent again. */
   readonly form?: string;
-  /** Cookies that were dropped, for the console. */
-  readonly debug?: string;
   /**
    * Present in pages of another origin, which cannot read the companion cookie: its value as the server last sent it, or
    * `?` until then.

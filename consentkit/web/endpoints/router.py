@@ -34,6 +34,8 @@ _SAFE_HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
+# For a page that another version of this library sent, and that a cache still has.
+_ASKED_EACH_TIME = {"cache-control": "no-cache"}
 _NOT_STORED = {"cache-control": "private, no-store"}
 
 
@@ -241,11 +243,14 @@ class Endpoints:
         return json_document(notice, headers=_FOR_EVER)
 
     def _asset(self, exchange: Exchange, body: bytes | None) -> Answer:
-        asset = self._pages.assets.get(exchange.head.path.rpartition("/")[2])
+        name = exchange.head.path.rpartition("/")[2]
+        asset = self._pages.assets.get(name)
+        if asset is not None:
+            return content(asset[1], asset[0], _FOR_EVER)
+        asset = self._pages.assets.get(self._pages.current_name(name))
         if asset is None:
             raise HTTPProblem(404)
-        content_type, data = asset
-        return content(data, content_type, _FOR_EVER)
+        return content(asset[1], asset[0], _ASKED_EACH_TIME)
 
     def _loader(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Return the loader. Browsers ask for it each time, because it names the script and the notice of today."""

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from consentkit import Ledger, load_policy
 from consentkit.notices.notice import Notice
+from consentkit.ui.assets import shipped_assets
 from consentkit.web.endpoints.choice import MOST_FIELDS
 from tests.conftest import HERE, Clock
 from tests.support.embeds import embed_path
@@ -902,6 +903,20 @@ def test_assets_never_change_under_their_name(client: TestClient) -> None:
     assert set_cookies(answer) == [] and "vary" not in answer.headers
     assert client.get(address.replace(".css", "x.css")).status_code == 404
     assert client.get(address.replace("/assets/", "/assets/x/")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["consent.css", "consent.js", "policy.js"])
+def test_assets_of_other_versions_are_those_of_today_and_not_kept(client: TestClient, name: str) -> None:
+    stem, suffix = name.split(".")
+    old = client.get(f"/consent/assets/{stem}.0123456789ab.{suffix}")
+    assert (old.status_code, old.headers["cache-control"]) == (200, "no-cache")
+    assert old.content == shipped_assets()[name].content
+    for unknown in (
+        f"other.0123456789ab.{suffix}",
+        f"{stem}.0123456789AB.{suffix}",
+        f"{stem}.0123456789a.{suffix}",
+    ):
+        assert client.get(f"/consent/assets/{unknown}").status_code == 404
 
 
 # XS-02, HT-05
