@@ -9,7 +9,7 @@ from consentkit.ui.embed_text import EMBED_KINDS
 from consentkit.ui.fragments import View
 from consentkit.ui.loader import Loader
 from consentkit.ui.pages import Pages
-from consentkit.ui.script_tag import ScriptTag
+from consentkit.ui.script_tag import ScriptTag, extra_tag
 
 __all__ = [
     "EMBED_KINDS",
@@ -20,6 +20,7 @@ __all__ = [
     "Pages",
     "ScriptTag",
     "View",
+    "extra_tag",
     "figure",
     "inline_style",
 ]

@@ -17,6 +17,12 @@ _REMOTE = "remote_"
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
+# Scripts of their own, which few pages load: the one between two sites, those for developers, those of a group.
+_ALONE = ("carry.js", "debug.js", "handoff.js")
+# A library that swaps pages may run the script again for the tag of another page.
+_ONCE = "window.consentkit||"
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One file as it is served; `hashed_name` is `consent.0a1b2c3d4e5f.css` for `consent.css`."""
@@ -30,7 +36,6 @@ class Asset:
 def shipped_assets() -> Mapping[str, Asset]:
     """Return the style sheet and the scripts by their plain names, read once in a process.
 
-    `carry.js` and `debug.js` are scripts of their own, because one page loads the first, and pages for developers the other.
     `remote.js` is the script for pages of another origin.
     """
     style_sheet = _rules("banner.css") + _rules("consent.css")
@@ -40,7 +45,7 @@ def shipped_assets() -> Mapping[str, Asset]:
         {
             "consent.css": _asset("consent.css", style_sheet),
             "policy.js": _asset("policy.js", _without_comments(policy_script)),
-            **{name: _asset(name, scripts[name]) for name in ("carry.js", "consent.js", "debug.js", "remote.js")},
+            **{name: _asset(name, scripts[name]) for name in (*_ALONE, "consent.js", "remote.js")},
         }
     )
 
@@ -62,13 +67,14 @@ def _joined_scripts() -> dict[str, str]:
         for path in (files("consentkit.ui") / "script").iterdir()
         if path.name.endswith(".js")
     }
-    alone = {
-        name: join_modules({"main.js": sources.pop(name)}) for name in ("carry.js", "debug.js", "loader.js")
-    }
+    alone = {name: join_modules({"main.js": sources.pop(name)}) for name in (*_ALONE, "loader.js")}
     variants = {name for name in sources if name.startswith(_REMOTE)}
     modules = {name: source for name, source in sources.items() if name not in variants}
     remote = modules | {name.removeprefix(_REMOTE): sources[name] for name in variants}
-    return alone | {"consent.js": join_modules(modules), "remote.js": join_modules(remote)}
+    return alone | {
+        "consent.js": _ONCE + join_modules(modules),
+        "remote.js": _ONCE + join_modules(remote),
+    }
 
 
 def served_assets() -> dict[str, tuple[str, bytes]]:

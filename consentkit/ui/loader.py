@@ -5,6 +5,7 @@ It puts into a page what pages for all visitors get from the server. `script/loa
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from consentkit.consent import Evaluator
@@ -19,12 +20,31 @@ _PLACE_OF_DATA = '"consentkit page"'
 
 
 class Loader:
-    """The loader of one site."""
+    """The loader of one site.
 
-    def __init__(self, pages: Pages, script_tag: ScriptTag, evaluator: Evaluator) -> None:
+    Args:
+        pages: of the site.
+        script_tag: of the site.
+        evaluator: of the site.
+        extra: plain names of further scripts that pages of the site load, each with the attributes of its tag.
+    """
+
+    def __init__(
+        self,
+        pages: Pages,
+        script_tag: ScriptTag,
+        evaluator: Evaluator,
+        extra: Iterable[tuple[str, Mapping[str, str | None]]] = (),
+    ) -> None:
         self._pages = pages
         self._script_tag = script_tag
         self._evaluator = evaluator
+        self._extra = {
+            shipped_assets()[name].hashed_name: {
+                key: value for key, value in data.items() if value is not None
+            }
+            for name, data in extra
+        }
 
     def script(self, language: str, root_path: str = "") -> str:
         """Return the script, which is the same for every visitor who prefers a language.
@@ -39,6 +59,7 @@ class Loader:
             "tag": self._script_tag.public_data(pages.language(language)),
             "script": assets["consent.js"].hashed_name,
             "remote": assets["remote.js"].hashed_name,
+            "extra": self._extra,
             "stylesheet": assets["consent.css"].hashed_name,
             "style": inline_style()[0],
             "settings": pages.settings(view).strip(),

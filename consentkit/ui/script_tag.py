@@ -3,8 +3,6 @@
 `TagData` in `script/types.d.ts` lists the attributes. A page for a shared cache has the same tag for everybody.
 """
 
-from collections.abc import Iterable
-
 from markupsafe import escape
 
 from consentkit._bounded_cache import BoundedCache
@@ -14,7 +12,7 @@ from consentkit.headers import own_path
 from consentkit.policy import Policy
 from consentkit.signals import google_sources
 
-__all__ = ["ScriptTag"]
+__all__ = ["ScriptTag", "extra_tag"]
 
 # Kinds of storage that no header of the server can clear.
 _SCRIPT_STORAGE = frozenset({"local_storage", "session_storage", "indexed_db", "cache_storage"})
@@ -24,9 +22,7 @@ _CACHED_STATES = 1024
 class ScriptTag:
     """The tag for the pages of one site."""
 
-    def __init__(
-        self, policy: Policy, cookie: ConsentCookie, *, src: str, asks: bool, group: str = ""
-    ) -> None:
+    def __init__(self, policy: Policy, cookie: ConsentCookie, *, src: str, asks: bool) -> None:
         """Prepare the attributes that are the same on all pages.
 
         Args:
@@ -34,7 +30,6 @@ class ScriptTag:
             cookie: the consent cookie of the site.
             src: the script's address, without the root path.
             asks: whether a banner may be put into pages.
-            group: where links take a visitor's choice along to other sites; empty for nowhere.
         """
         self._cookie = cookie
         self._src = src
@@ -61,7 +56,6 @@ class ScriptTag:
             "policy": " ".join(known),
             "required": required,
             "google": google_sources(policy) or None,
-            "group": group or None,
         }
         public = {"banner": "" if asks else None, "clear": "" if self._script_storage else None}
         self._common, self._public = _attributes(**common), _attributes(**public)
@@ -103,18 +97,6 @@ class ScriptTag:
         """Return the attributes of a tag that is the same for everybody, by name without `data-`."""
         return self._public_data | {"language": language}
 
-    def debug_tag(self, src: str, *, nonce: str | None = None, dropped: Iterable[str] = ()) -> str:
-        """Return the tag of the script that shows developers what the library left out of a page.
-
-        Args:
-            src: address of the script.
-            nonce: nonce of the page's Content-Security-Policy.
-            dropped: cookies that were not set.
-        """
-        attributes = _attributes(dropped=", ".join(dropped) or None)
-        attributes += f' nonce="{escape(nonce)}"' if nonce else ""
-        return f'<script src="{escape(src)}"{attributes} defer></script>'
-
     def _visitor_attributes(self, consent: Consent) -> str:
         state = self._cookie.companion_value(consent)
         attributes = self._by_state.get(state)
@@ -123,6 +105,12 @@ class ScriptTag:
             attributes = _attributes(state=state, clear="" if clear else None)
             self._by_state[state] = attributes
         return attributes
+
+
+def extra_tag(src: str, nonce: str | None, **values: str | None) -> str:
+    """Return the tag of another script, with values for it in `data-` attributes, except those that are None."""
+    attribute = f' nonce="{escape(nonce)}"' if nonce else ""
+    return f'<script src="{escape(src)}"{_attributes(**values)}{attribute} defer></script>'
 
 
 def _attributes(**values: str | None) -> str:

@@ -1,5 +1,6 @@
 """The Content-Security-Policy of a site's pages, opened for each visitor."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from consentkit._bounded_cache import BoundedCache
@@ -22,8 +23,8 @@ class PagePolicy:
         is_set: whether policies are opened. Otherwise none is changed.
     """
 
-    def __init__(self, manager: ConsentManager, pages: Pages) -> None:
-        """Read the site's policy.
+    def __init__(self, manager: ConsentManager, pages: Pages, *, scripts: Sequence[str]) -> None:
+        """Read the site's policy. `scripts` are the library's own that pages have.
 
         Raises:
             ConfigurationError: browsers would read it differently than its owner probably means it.
@@ -33,6 +34,7 @@ class PagePolicy:
         self._is_added = bool(manager.csp)
         self._manager = manager
         self._pages = pages
+        self._scripts = scripts
         self._own_sources: BoundedCache[str, OwnSources] = BoundedCache(_ROOT_PATHS_REMEMBERED)
         self._all_vendors = frozenset(vendor.id for vendor in manager.policy.vendors)
 
@@ -108,9 +110,8 @@ class PagePolicy:
         def at(path: str) -> tuple[str, ...]:
             return tuple(f"{origin}{root}{path}" for origin in origins)
 
-        scripts = ("consent.js", "debug.js") if self._manager.debug else ("consent.js",)
         own = self._own_sources[root_path] = OwnSources(
-            script=tuple(source for name in scripts for source in at(self._pages.asset_url(name))),
+            script=tuple(source for name in self._scripts for source in at(self._pages.asset_url(name))),
             style=(*at(self._pages.asset_url("consent.css")), inline_style()[1]),
             requests=(*at(prefix), *at(f"{prefix}/")),
             forms=at(f"{prefix}/"),

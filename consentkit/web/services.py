@@ -20,7 +20,7 @@ from consentkit.headers import RawHeaders, cookie_values, is_visit
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, revocations
 from consentkit.policy import CONFIRMATION_LIFETIME
-from consentkit.ui import Confirmation, Loader, Pages, ScriptTag, View
+from consentkit.ui import Confirmation, Loader, Pages, ScriptTag, View, extra_tag
 from consentkit.web.page_policy import PagePolicy
 from consentkit.web.page_rules import PageRules
 from consentkit.web.request_consent import RequestConsent
@@ -43,6 +43,7 @@ class SiteServices:
         pages: the banner and the documents under the prefix.
         loader: the script for pages that Python does not send.
         page_policy: the Content-Security-Policy of pages.
+        group_of_script: where the script of links takes a choice along to; empty for nowhere.
         page_rules: which HTML responses get our markup.
         handoff: this site's part in hand-offs; None if the policy has no keys for hand-offs.
         confirmation_cookie: name of the cookie with what the visitor just did, which the next page confirms once.
@@ -70,10 +71,11 @@ class SiteServices:
             manager.cookie,
             src=self.pages.asset_url("consent.js"),
             asks=manager.show_banner,
-            group=_group_of_script(manager) if self.handoff and manager.private_key else "",
         )
-        self.loader = Loader(self.pages, self.script_tag, manager.evaluator)
-        self.page_policy = PagePolicy(manager, self.pages)
+        self.group_of_script = _group_of_script(manager) if self.handoff and manager.private_key else ""
+        extra = dict(self._extra_scripts(()))
+        self.loader = Loader(self.pages, self.script_tag, manager.evaluator, extra.items())
+        self.page_policy = PagePolicy(manager, self.pages, scripts=["consent.js", *extra])
         self.observed_cookies = ObservedCookies(manager.observed)
         self.page_rules = PageRules(manager, self.observed_cookies)
         honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)
@@ -208,10 +210,8 @@ class SiteServices:
             reload=self._reload(view, headers, consent),
             after_form=after_form,
         )
-        if self.manager.debug:
-            tag += self.script_tag.debug_tag(
-                pages.asset_url("debug.js", view.root_path), nonce=nonce, dropped=_described(dropped)
-            )
+        for name, values in self._extra_scripts(dropped):
+            tag += extra_tag(pages.asset_url(name, view.root_path), nonce, **values)
         shows_banner = consent is not None and self.manager.show_banner and not framed
         return Inserter(
             (tag + pages.head(view, nonce, is_linked=self.page_policy.is_fixed(headers))).encode(),
@@ -220,6 +220,13 @@ class SiteServices:
             unless_class=SETTINGS_CLASS,
             browsed=browsed,
         )
+
+    def _extra_scripts(self, dropped: Sequence[Verdict]) -> Iterator[tuple[str, dict[str, str | None]]]:
+        """Yield the scripts that a page has besides the common one, with the values that each one gets."""
+        if self.group_of_script:
+            yield "handoff.js", {"group": self.group_of_script, "cookie": self.manager.cookie.companion}
+        if self.manager.debug:
+            yield "debug.js", {"dropped": ", ".join(_described(dropped)) or None}
 
     def _reload(self, view: View, headers: RawHeaders, consent: RequestConsent | None) -> str | None:
         """Return the tag's `reload`: after which changes the page must be loaded again."""

@@ -6,7 +6,7 @@ from consentkit.consent.cookie import ConsentCookie
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent
 from consentkit.policy.policy import Policy
-from consentkit.ui.script_tag import ScriptTag
+from consentkit.ui.script_tag import ScriptTag, extra_tag
 from tests.support.told import EXAMPLE, OPTIONAL, consent, decision, policy_of, rows, tree
 
 KEY = "a key that the tests of the script tag sign with"
@@ -82,12 +82,11 @@ def test_language_root_path_nonce_and_reload_are_attributes() -> None:
     assert "data-banner" not in made.tag("en")
 
 
-def test_debug_tag_has_the_cookies_that_were_dropped() -> None:
-    made = script_tag(policy_of())
-    (script,) = tree(made.debug_tag("/d.js", nonce="abc", dropped=['_ga: "refused"', "x"])).iter("script")
+def test_tag_of_another_script_has_its_values() -> None:
+    (script,) = tree(extra_tag("/d.js", "abc", dropped='_ga: "refused", x', group=None)).iter("script")
     assert (script.get("src"), script.get("nonce"), script.get("defer")) == ("/d.js", "abc", "")
     assert script.get("data-dropped") == '_ga: "refused", x'
-    assert made.debug_tag("/d.js") == '<script src="/d.js" defer></script>'
+    assert extra_tag("/d.js", None) == '<script src="/d.js" defer></script>'
 
 
 def test_the_cache_of_states_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,12 @@
 import { isWindow, showConfirmation } from "./confirmation.js";
 import { tag } from "./script_tag.js";
 import { fetchFragment } from "./server.js";
+import { isUndecided } from "./state.js";
+
+// How many banners may be fetched, for public pages and where a library swapped the page. A filter may remove each of them.
+let fetchesLeft = isWindow && ("banner" in tag || findBanner()) ? 99 : 0;
+let isFetching = false;
+let isAnswered = false;
 
 // The page leaves as much space at its end as the banner takes, which is none where a filter of the browser hides it.
 const bannerSize = new ResizeObserver(() => document.documentElement.style.setProperty("--cookie-consent-height",
@@ -12,19 +18,29 @@ function findBanner() {
   return document.getElementById("cookie-consent");
 }
 
-/** Fetch the banner for a public page, which cannot have it in its shared bytes. A frame gets none. */
+/** Fetch the banner for a page that does not have it, as public pages cannot in their shared bytes. A frame gets none. */
 export async function showBanner() {
-  if (isWindow && "banner" in tag && !findBanner()) document.body.prepend(await fetchFragment("/banner"));
-  measureBanner();
+  if (isFetching || findBanner() || fetchesLeft-- < 1) return;
+  isFetching = true;
+  document.body.prepend(await fetchFragment("/banner"));
+  isFetching = false;
 }
 
-export function measureBanner() {
+/** @param {boolean} needsAsking */
+export function followAnswer(needsAsking) {
+  isAnswered = !needsAsking;
+  if (isAnswered) findBanner()?.remove();
+}
+
+/** Show the banner as long as it is not answered, also where a library swapped the page or took one from its own cache. */
+export function keepBanner() {
   const banner = findBanner();
   if (banner) bannerSize.observe(banner);
-}
-
-export function removeBanner() {
-  findBanner()?.remove();
+  if (isUndecided()) showBanner();
+  else if (banner && isAnswered) {
+    banner.remove();
+    refreshFooter();
+  }
 }
 
 /**

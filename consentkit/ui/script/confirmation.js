@@ -5,14 +5,15 @@ import { readCookie, tag } from "./script_tag.js";
 const COOKIE = tag.cookie.replace("Secure", "Host").replace("state", "from");
 
 /** The element that screen readers watch. They read what is put into it later, so it exists before that. */
-const line = /** @type {HTMLElement} */ (
-  document.querySelector(".site-privacy-status") || document.createElement("div"));
+let line = document.createElement("div");
 
 /** Whether the page is in no frame. A choice in a frame is confirmed in the page around it. */
 export const isWindow = window.top == window;
 
-/** Put the line into the page, and focus it if the server has filled it. */
-export function prepareConfirmation() {
+/** Put the line into the page unless it is there, and focus it if the server has filled it. */
+export function placeConfirmation() {
+  if (!isWindow || line.isConnected) return;
+  line = document.querySelector(".site-privacy-status") || line;
   Object.assign(line, { className: "site-privacy-status", role: "status", tabIndex: -1 });
   // A closed line leaves the focus where it was.
   line.addEventListener("close", focusConfirmation, true);

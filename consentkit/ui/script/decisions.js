@@ -1,6 +1,6 @@
 // @ts-check
 // Decisions: sending them to the server, and updating the page without a reload if none is needed.
-import { refreshFooter, removeBanner, showBanner } from "./banner.js";
+import { followAnswer, refreshFooter, showBanner } from "./banner.js";
 import { focusConfirmation, isWindow, rememberOutcome } from "./confirmation.js";
 import { closePreferences } from "./dialog.js";
 import { hasRunWithdrawn, openGates } from "./gates.js";
@@ -82,7 +82,7 @@ async function followDecision(decision, state, outcome) {
   if (mustReload) retirePage();
   signalGoogle("update");
   document.dispatchEvent(new CustomEvent("consentchange", { detail: decision }));
-  if (!decision.needs_asking) removeBanner();
+  followAnswer(decision.needs_asking);
   closePreferences();
   const answers = [decision.categories, decision.vendors].flatMap(Object.values);
   if (!answers.every(Boolean)) await deleteLeftovers().catch(console.warn);

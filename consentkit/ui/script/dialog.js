@@ -19,7 +19,7 @@ export function closePreferences() {
  */
 export async function openPreferences(opener = document.activeElement) {
   if (openDialog?.isConnected) return;
-  const html = await (await request(returnQuery)).text();
+  const html = await (await request(returnQuery())).text();
   const dialog = openDialog = buildDialog(html);
   // The page has only the rules for its own parts.
   const styled = new Promise(resolve => {
@@ -61,12 +61,16 @@ function buildDialog(html) {
 /** @param {MouseEvent} event */
 function openFromLink(event) {
   const target = /** @type {Element} */ (event.target);
-  const link = /** @type {HTMLAnchorElement | null | undefined} */ (target.closest?.(LINKS));
-  if (!link?.href.startsWith(baseUrl) || event.defaultPrevented) return;
+  const link = /** @type {HTMLAnchorElement | null | undefined} */ (target.closest?.("a[href]"));
+  if (!link || !(link.origin + link.pathname + "/").startsWith(baseUrl + "/")) return;
+  // A library that swaps pages would show our pages without their style.
+  event.stopImmediatePropagation();
+  if (!link.matches(LINKS)) return;
   // The browser opens these in another tab or window, or downloads them.
   if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   openPreferences(link).catch(() => location.href = link.href);
 }
 
-document.addEventListener("click", openFromLink);
+// Captured, before a library gets it.
+addEventListener("click", openFromLink, true);

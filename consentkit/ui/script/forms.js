@@ -17,7 +17,10 @@ async function sendForm(event) {
   const action = form.action.split?.(baseUrl)[1] || "";
   const loadsEmbed = form.matches(".cookie-consent-once");
   const isOurs = loadsEmbed || action == "/decision" || action == "/withdraw";
-  if (event.defaultPrevented || form == failedForm || !isOurs) return;
+  if (!isOurs) return;
+  // A library that swaps pages would send the form itself.
+  event.stopImmediatePropagation();
+  if (form == failedForm) return;
   event.preventDefault();
   const fields = new FormData(form, event.submitter);
   fields.delete("next");
@@ -52,4 +55,5 @@ function decisionBody(fields) {
   return body;
 }
 
-document.addEventListener("submit", sendForm);
+// Captured, before a library gets it.
+addEventListener("submit", sendForm, true);

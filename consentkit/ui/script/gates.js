@@ -13,6 +13,8 @@ const HELD_ATTRIBUTE = /^data-(async|crossorigin|integrity|referrerpolicy)$/;
 
 /** @type {{ category?: string, vendor?: string }[]} */
 const openedGates = [];
+/** Scripts that have run. Copies of them, which libraries that swap pages make, have not. */
+const ranScripts = new WeakSet();
 let isOpening = false;
 let hasWarned = false;
 
@@ -23,7 +25,8 @@ export function hasRunWithdrawn() {
 
 /** Open every gate that is allowed, one after another in the order of the page, unless the page will be loaded again. */
 export async function openGates() {
-  if (isOpening) return;
+  // Turbo shows an earlier copy of a page until the page has arrived.
+  if (isOpening || "turboPreview" in document.documentElement.dataset) return;
   isOpening = true;
   for (let gate; !isRetired && (gate = findAllowedGate());) {
     await yieldToBrowser();
@@ -44,7 +47,7 @@ export async function openGates() {
 function findAllowedGate() {
   /** @type {NodeListOf<HTMLScriptElement | HTMLTemplateElement>} */
   const gates = document.querySelectorAll(GATES);
-  return [...gates].find(gate => allows(gate.dataset.category, gate.dataset.vendor) && isOfPage(gate));
+  return [...gates].find(gate => !ranScripts.has(gate) && allows(gate.dataset.category, gate.dataset.vendor) && isOfPage(gate));
 }
 
 /**
@@ -73,7 +76,7 @@ function yieldToBrowser() {
 function runScript(gate) {
   const script = document.createElement("script");
   for (const { name, value } of gate.attributes)
-    if (!/^((data-)?(type|src)|nonce)$/.test(name)) script.setAttribute(name.replace(HELD_ATTRIBUTE, "$1"), value);
+    if (!/^(type|(data-)?src|nonce)$/.test(name)) script.setAttribute(name.replace(HELD_ATTRIBUTE, "$1"), value);
   const { type = "" } = gate.dataset;
   const src = gate.dataset.src || gate.getAttribute("src");
   script.type = type;
@@ -84,6 +87,9 @@ function runScript(gate) {
   const loaded = src && !script.async && /^$|module|javascript/.test(type) &&
     new Promise(resolve => script.onload = script.onerror = resolve);
   gate.replaceWith(script);
+  // Only changes what a copy does, which is a gate again.
+  script.type = "text/plain";
+  ranScripts.add(script);
   return loaded;
 }
 

@@ -1,22 +1,23 @@
 // @ts-check
-// Links to the group's other sites, which take the visitor's choice along. The server rewrites them where it can; the
-// script does it in pages that are the same for everybody, and after a decision on this page.
-import { tag } from "./script_tag.js";
-import { readCompanion } from "./state.js";
+// Links to the group's other sites, which take the visitor's choice along. The server rewrites them where it can; this
+// script does it in pages that are the same for everybody, and after a decision on the page. Only pages of a group have it.
+
+// `group` is this site, the prefix, and the origins of the group's other sites; `cookie` names the companion cookie.
+const data = /** @type {HTMLScriptElement} */ (document.currentScript).dataset;
 
 /** @param {MouseEvent} event */
 function addHandoff(event) {
   const target = /** @type {Element} */ (event.target);
   const link = /** @type {HTMLAnchorElement | null | undefined} */ (target.closest?.("a[href]"));
-  const [site, prefix, ...origins] = (tag.group || "").split(" ");
-  if (!link || !readCompanion() || !origins.includes(link.origin)) return;
+  const { group = "", cookie } = data;
+  const [site, prefix, ...origins] = group.split(" ");
+  const hasChosen = document.cookie.split("; ").some(pair => pair.startsWith(cookie + "=") && pair != cookie + "=");
+  if (!link || !hasChosen || !origins.includes(link.origin)) return;
   if ((link.pathname + "/").startsWith(prefix + "/")) return;
   const parameters = new URLSearchParams({ iss: site, next: link.pathname + link.search });
   link.href = link.origin + prefix + "/handoff/start?" + parameters + link.hash;
 }
 
-if (tag.group) {
-  // Captured, because the page may stop the event before it gets here.
-  addEventListener("click", addHandoff, true);
-  addEventListener("auxclick", addHandoff, true);
-}
+// Captured, because the page may stop the event before it gets here.
+addEventListener("click", addHandoff, true);
+addEventListener("auxclick", addHandoff, true);

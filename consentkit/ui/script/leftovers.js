@@ -12,6 +12,8 @@ export async function hasStoredItems() {
 
 /** Delete leftovers of every kind. What no declaration matches stays. */
 export async function deleteLeftovers() {
+  // What htmx shows when the visitor goes back may hold what is no longer allowed.
+  sessionStorage.removeItem("htmx-history-cache");
   const response = await request("/policy.json?" + tag.notice, { cache: "force-cache" });
   /** @type {{ trackers: Tracker[] }} */
   const { trackers } = await response.json();

@@ -22,16 +22,22 @@ function load() {
   const unchanged = text => text;
   const rules = { createHTML: unchanged, createScript: unchanged, createScriptURL: unchanged };
   const trusted = window.trustedTypes?.createPolicy("consentkit-loader", rules) || rules;
-  const script = document.createElement("script");
-  Object.assign(script.dataset, page.tag, isRemote && { known: "?" });
-  script.nonce = own.nonce;
-  script.crossOrigin = own.crossOrigin;
+  /** @type {(name: string, data: Record<string, string>) => HTMLScriptElement} */
+  const scriptOf = (name, data) => {
+    const script = document.createElement("script");
+    Object.assign(script.dataset, data);
+    script.nonce = own.nonce;
+    script.crossOrigin = own.crossOrigin;
+    script.src = trusted.createScriptURL(assetUrl(name));
+    return script;
+  };
+  const script = isRemote ? scriptOf(page.remote, { ...page.tag, known: "?" }) : scriptOf(page.script, page.tag);
   script.onload = () => document.dispatchEvent(new CustomEvent("consentready"));
-  script.src = trusted.createScriptURL(assetUrl(isRemote ? page.remote : page.script));
   const style = document.createElement("style");
   style.nonce = own.nonce;
   style.textContent = page.style;
   document.head.prepend(style, script);
+  if (!isRemote) for (const name in page.extra) document.head.append(scriptOf(name, page.extra[name] || {}));
   // The page's Content-Security-Policy may forbid rules inside the page.
   if (!style.sheet) {
     const link = document.createElement("link");

@@ -3,8 +3,10 @@
 import { baseUrl } from "./script_tag.js";
 import { trustedTypesPolicy } from "./trusted_types.js";
 
-/** Query with the page to come back to, for what is rendered with links and forms. */
-export const returnQuery = "?next=" + encodeURIComponent(location.pathname + location.search);
+/** Return the query with the page to come back to, for what is rendered with links and forms. */
+export function returnQuery() {
+  return "?next=" + encodeURIComponent(location.pathname + location.search);
+}
 
 /**
  * Fetch an address below the consent pages. An answer that is no success is an error.
@@ -23,6 +25,6 @@ export async function request(path, options) {
  * @param {string} [query]
  */
 export async function fetchFragment(path, query = "") {
-  const response = await request(path + returnQuery + query);
+  const response = await request(path + returnQuery() + query);
   return document.createRange().createContextualFragment(trustedTypesPolicy.createHTML(await response.text()));
 }

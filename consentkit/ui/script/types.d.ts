@@ -25,8 +25,6 @@ interface TagData {
   readonly banner?: string;
   /** Present if the browser may hold stored items that are not allowed. */
   readonly clear?: string;
-  /** This site, the prefix, and the origins of the group's other sites, separated by spaces. */
-  readonly group?: string;
   /**
    * Present if only the server can render the page for another state: each `category:vendor` that it depends on, separated
    * by spaces, or empty for any change.
@@ -49,6 +47,8 @@ interface LoaderData {
   readonly script: string;
   /** File name of the script for pages of another origin. */
   readonly remote: string;
+  /** File names of further scripts for pages of this origin, with the attributes of their tags. */
+  readonly extra: Record<string, Record<string, string>>;
   /** File name of the style sheet. */
   readonly stylesheet: string;
   /** Rules for banner and settings link. */
