@@ -18,6 +18,8 @@ from starlette.websockets import WebSocket
 from consentkit.errors import ConsentRequiredError, LedgerBusyError, MissingMiddlewareError, UsageError
 from consentkit.manager import ConsentManager
 from consentkit.web import (
+    PATHSEND,
+    ZEROCOPYSEND,
     BodyBuffer,
     Endpoints,
     Exchange,
@@ -27,9 +29,9 @@ from consentkit.web import (
     SiteServices,
     in_ledger_thread,
     look_up_in_time,
+    read_pieces,
     refusal,
 )
-from consentkit.web.sent_files import PATHSEND, ZEROCOPYSEND, read_pieces
 
 __all__ = ["ConsentMiddleware", "get_consent", "requires_consent"]
 

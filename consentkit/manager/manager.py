@@ -128,15 +128,13 @@ class ConsentManager:
         self.templates = existing_folder("templates", templates)
         self.locales = existing_folder("locales", locales)
         self.observed = None if observed is None else Path(observed)
-        self.site, self.stylesheets = chosen_site(policy, site), tuple(stylesheets)
-        self.exclude = validated_paths(exclude)
-        self.origins = site_origins(policy, origins or {})
+        self.site, self.exclude = chosen_site(policy, site), validated_paths(exclude)
+        self.origins, self.stylesheets = site_origins(policy, origins or {}), tuple(stylesheets)
         self.frontends = validated_frontends(frontends, self.origins[self.site])
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))
         secure = self.origins[self.site][0].startswith("https:")
         domain = validated_domain(cookie_domain, self.origins[self.site][0])
         self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
-        self._listeners = Listeners()
         self._use_ledger(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
 
     def _use_ledger(
@@ -148,6 +146,7 @@ class ConsentManager:
         spool: str | Path | None,
     ) -> None:
         """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
+        self._listeners = Listeners()
         recheck, max_stale = validated_seconds("recheck", recheck), validated_seconds("max_stale", max_stale)
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None

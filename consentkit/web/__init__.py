@@ -10,10 +10,13 @@ from consentkit.web.exchange import Exchange
 from consentkit.web.request_consent import RequestConsent, head_of, manager_of
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response
+from consentkit.web.sent_files import PATHSEND, ZEROCOPYSEND, read_pieces
 from consentkit.web.services import SiteServices
 from consentkit.web.threads import in_ledger_thread, look_up_in_time
 
 __all__ = [
+    "PATHSEND",
+    "ZEROCOPYSEND",
     "Answer",
     "BodyBuffer",
     "EmbedSigner",
@@ -30,6 +33,7 @@ __all__ = [
     "look_up_in_time",
     "manager_of",
     "read_body",
+    "read_pieces",
     "refusal",
     "visible_environ",
 ]

@@ -186,9 +186,7 @@ class SiteServices:
         framed: bool,
         browsed: bool,
     ) -> Inserter:
-        """Return an Inserter with our markup for a page.
-
-        Our script comes first, because other scripts ask it what is allowed.
+        """Return an Inserter with our markup for a page. Our script comes first, because other scripts ask what is allowed.
 
         Args:
             view: the visitor and page, for templates.

@@ -9,8 +9,8 @@ from consentkit.ui import inline_style
 from tests.support.front import Front
 
 
-# `remote.js` takes the place of `consent.js` in pages of another origin. Of the last four, two are scripts of one page each, which
-# loads no other, one is for developers and one for groups.
+# `remote.js` takes the place of `consent.js` in pages of another origin. Of the last four, two are scripts of one page each,
+# which loads no other, one is for developers and one for groups.
 @pytest.mark.parametrize(
     ("name", "budget"),
     [
