@@ -28,8 +28,8 @@ from consentkit.manager.options import (
     validated_domain,
     validated_frontends,
     validated_paths,
+    validated_periods,
     validated_prefix,
-    validated_seconds,
 )
 from consentkit.manager.recorder import DecisionRecorder
 from consentkit.manager.renderings import RenderingStore
@@ -135,7 +135,8 @@ class ConsentManager:
         secure = self.origins[self.site][0].startswith("https:")
         domain = validated_domain(cookie_domain, self.origins[self.site][0])
         self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
-        self._use_ledger(ledger, recheck=recheck, max_stale=max_stale, spool=spool)
+        self._listeners = Listeners()
+        self._use_ledger(ledger, spool=spool, **validated_periods(recheck=recheck, max_stale=max_stale))
 
     def _use_ledger(
         self,
@@ -146,8 +147,6 @@ class ConsentManager:
         spool: str | Path | None,
     ) -> None:
         """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
-        self._listeners = Listeners()
-        recheck, max_stale = validated_seconds("recheck", recheck), validated_seconds("max_stale", max_stale)
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()

@@ -23,8 +23,8 @@ __all__ = [
     "validated_domain",
     "validated_frontends",
     "validated_paths",
+    "validated_periods",
     "validated_prefix",
-    "validated_seconds",
 ]
 
 log = logging.getLogger("consentkit.cookie")
@@ -139,15 +139,16 @@ def validated_paths(exclude: Sequence[str]) -> tuple[str, ...]:
     return tuple(exclude)
 
 
-def validated_seconds(name: str, seconds: float) -> float:
-    """Return a period in seconds after checking it; `name` is the name of the option in the error message.
+def validated_periods(**periods: float) -> dict[str, float]:
+    """Return periods in seconds after checking them, by the name of their option.
 
     Raises:
-        ConfigurationError: the period is negative.
+        ConfigurationError: a period is negative.
     """
-    if seconds < 0:
-        raise ConfigurationError(f"{name} = {seconds} is negative: give seconds, 0 or more.")
-    return seconds
+    for name, seconds in periods.items():
+        if seconds < 0:
+            raise ConfigurationError(f"{name} = {seconds} is negative: give seconds, 0 or more.")
+    return periods
 
 
 def chosen_site(policy: Policy, site: str | None) -> str:

@@ -14,8 +14,8 @@ from consentkit.manager.options import (
     validated_domain,
     validated_frontends,
     validated_paths,
+    validated_periods,
     validated_prefix,
-    validated_seconds,
 )
 from consentkit.notices.notice import Notice
 from tests.support.front import KEY
@@ -155,9 +155,9 @@ def test_cookie_domain_logs_what_its_sub_domains_can_do(caplog: pytest.LogCaptur
 
 
 def test_negative_period_raises() -> None:
-    assert validated_seconds("recheck", 0) == 0
+    assert validated_periods(recheck=0, max_stale=60) == {"recheck": 0, "max_stale": 60}
     with pytest.raises(ConfigurationError, match="recheck = -1 is negative"):
-        validated_seconds("recheck", -1)
+        validated_periods(max_stale=60, recheck=-1)
 
 
 def test_notices_come_with_a_policy_that_was_loaded_from_a_file(policy: Policy) -> None:
