@@ -118,7 +118,11 @@ class GroupCommitWriter:
 
     def _wait_for(self, job: _Job) -> None:
         with self._lock:
-            self._enqueue(job)
+            thread = self._enqueue(job)
+        if thread is not None:
+            # Outside the lock. With gevent, starting lets the writer run, which would wait for the lock inside its transaction:
+            # another ledger of the process that begins one on the same SQLite file then blocks both.
+            thread.start()
         if not job.done.acquire(timeout=self._database.lock_timeout):
             self._give_up(job)
         if job.error is not None:
@@ -130,10 +134,11 @@ class GroupCommitWriter:
             self._closed = True
             thread = self._thread
             self._queue.put(None)
-        if thread is not None:
+        if thread is not None and thread.is_alive():
             thread.join(2 * self._database.lock_timeout)
 
-    def _enqueue(self, job: _Job) -> None:
+    def _enqueue(self, job: _Job) -> threading.Thread | None:
+        """Put a job into the queue. Return the writing thread if it has to be started."""
         if self._closed:
             raise LedgerUnavailableError("The ledger was closed.")
         if self._queue.qsize() >= LONGEST_QUEUE:
@@ -141,11 +146,12 @@ class GroupCommitWriter:
                 f"The ledger cannot be used now: {LONGEST_QUEUE} other calls are waiting for it."
             )
         self._queue.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, args=(self._queue,), name="consentkit-ledger", daemon=True
-            )
-            self._thread.start()
+        if self._thread is not None:
+            return None
+        self._thread = threading.Thread(
+            target=self._run, args=(self._queue,), name="consentkit-ledger", daemon=True
+        )
+        return self._thread
 
     def _give_up(self, job: _Job) -> None:
         """Withdraw a job that has taken too long, or wait for a commit that has begun.

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -365,3 +367,28 @@ def test_closing_stores_what_is_queued(engine: Engine) -> None:
         assert [each.result() for each in (*waiting, closing)] == [None] * 3
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM consentkit_records").scalar() == 3
+
+
+# Two ledgers of one file, and two greenlets whose decisions start the writers.
+GREENLETS = """
+import sys
+from gevent import monkey, spawn, joinall
+
+monkey.patch_all()
+from consentkit.ledger import Ledger
+from tests.support.records import a_record
+
+ledgers = [Ledger(f"sqlite:///{sys.argv[1]}", lock_timeout=2) for _ in range(2)]
+for ledger in ledgers:
+    ledger.newest("nobody")
+joinall([spawn(ledger.append, a_record()) for ledger in ledgers], raise_error=True)
+print(len(list(ledgers[0].records())))
+for ledger in ledgers:
+    ledger.close()
+"""
+
+
+def test_writers_that_are_greenlets_wait_for_nothing_inside_their_transaction(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", GREENLETS, str(tmp_path / "consent.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "2\n", done.stderr
