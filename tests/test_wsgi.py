@@ -180,6 +180,17 @@ def test_headers_wait_for_the_beginning_of_a_page(front: Front) -> None:
     assert len(reply.pieces) == 1
 
 
+def test_a_streamed_page_without_end_tags_gets_the_settings_link_at_its_end(front: Front) -> None:
+    def streamed(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", HTML)
+        yield b"<!doctype html><title>Stretching</title><p>one"
+        yield b"<p>two"
+
+    reply = ask(around(front, streamed))
+    assert reply.pieces[1] == b"<p>two"
+    assert b"site-privacy-settings" in reply.pieces[2]
+
+
 def test_consent_that_is_read_while_the_body_is_made_marks_the_response(front: Front) -> None:
     def late(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", TEXT)
