@@ -163,9 +163,58 @@ def wsgi(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str]
     return served_by_waitress(ConsentMiddleware(page, manager))
 
 
+def flask(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str]:
+    from flask import Flask, request
+
+    from consentkit.flask import Consent, get_consent, requires_consent
+
+    app = Flask("stride")
+
+    @app.get("/comments")
+    @requires_consent("social", vendor="youtube")
+    def comments() -> str:
+        return "Nice run."
+
+    @app.route("/", methods=["GET", "POST"], defaults={"path": ""})
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def page(path: str) -> Any:
+        asked = Asked(request.path, request.cookies, lowered(request.headers), get_consent)
+        return werkzeug_response(reply_to(asked, stream), app.response_class)
+
+    Consent(app, manager)
+    return served_by_waitress(app)
+
+
+def quart(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str]:
+    from quart import Quart, request
+
+    from consentkit.quart import Consent, get_consent, requires_consent
+
+    app = Quart("stride")
+
+    @app.get("/comments")
+    @requires_consent("social", vendor="youtube")
+    async def comments() -> str:
+        return "Nice run."
+
+    @app.route("/", methods=["GET", "POST"], defaults={"path": ""})
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    async def page(path: str) -> Any:
+        asked = Asked(request.path, request.cookies, lowered(request.headers), get_consent)
+        reply = reply_to(asked, stream)
+        if isinstance(reply.body, Stream):
+            return app.response_class(pieces(reply.body), content_type=reply.type)
+        return werkzeug_response(reply, app.response_class)
+
+    Consent(app, manager)
+    return serving(app)
+
+
 HOSTS: Mapping[str, Serve] = {
     "starlette": starlette,
     "fastapi": fastapi,
     "litestar": litestar,
     "wsgi": wsgi,
+    "flask": flask,
+    "quart": quart,
 }
