@@ -17,6 +17,7 @@ from werkzeug.local import LocalProxy
 
 from consentkit.config import PolicyFile
 from consentkit.errors import ConsentRequiredError, UnknownIdError, UsageError
+from consentkit.headers import own_path
 from consentkit.jinja import install
 from consentkit.manager import ConsentManager
 from consentkit.settings import manager_from_settings
@@ -65,11 +66,20 @@ class FlaskExtension(ABC):
         setattr(app, self.entry, self.wrapped(getattr(app, self.entry), manager))
         install(app.jinja_env)
         app.jinja_env.globals["consent"] = LocalProxy(self.current)
-        app.jinja_env.globals["consent_scripts"] = consent_scripts
+        app.jinja_env.globals["consent_scripts"] = self.scripts
         if ConsentRequiredError not in app.error_handler_spec[None][None]:
             app.register_error_handler(ConsentRequiredError, lambda missing: self._refuse(app, missing))
         app.cli.add_command(_command(manager))
         self.check_at_start(app, partial(check_views, app, manager))
+
+    def scripts(self) -> Markup:
+        """Return the tag of the loader, for pages that the middleware leaves alone, such as those without a doctype.
+
+        On other pages the loader does nothing.
+        """
+        exchange = self.exchange()
+        src = own_path(exchange.head.root_path, f"{exchange.site.manager.prefix}/loader.js")
+        return Markup('<script src="{}" defer></script>').format(src)
 
     @abstractmethod
     def wrapped(self, application: Any, manager: ConsentManager) -> Any:
@@ -123,14 +133,6 @@ def check_views(app: App, manager: ConsentManager) -> None:
             except UnknownIdError as error:
                 error.add_note(f"It stands in @requires_consent of the view {endpoint!r}.")
                 raise
-
-
-def consent_scripts() -> Markup:
-    """Return no markup, because the middleware puts the script into the head of every page.
-
-    Templates may call this function where other tools for consent need a call.
-    """
-    return Markup()
 
 
 def _required_by(view: Any) -> Iterator[tuple[str, str | None]]:

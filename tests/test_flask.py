@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, Response, jsonify, render_template_string, session, stream_template_string
-from flask.testing import FlaskClient
 from flask.views import MethodView, View
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
@@ -131,10 +130,15 @@ def get_reference(app: Flask) -> str | None:
     return next(iter(ledger.records())).subject
 
 
-def shown(app: Flask, template: str, client: FlaskClient | None = None, **options: Any) -> str:
-    """Return what a template shows to a client."""
+def with_template(app: Flask, template: str) -> Flask:
+    """Add a page that shows a template."""
     app.add_url_rule("/template", view_func=lambda: render_template_string(template), endpoint="template")
-    return (client or app.test_client()).get("/template", **options).text
+    return app
+
+
+def shown(app: Flask, template: str) -> str:
+    """Return what a template shows to a client."""
+    return with_template(app, template).test_client().get("/template").text
 
 
 # The application
@@ -343,15 +347,23 @@ def test_templates_have_the_consent_the_block_and_embeds(make: Make) -> None:
     app = make()
     template = (
         '{% consent "social" vendor="youtube" %}video{% else %}link{% endconsent %} {{ consent.status }} '
-        '{{ consent_embed("youtube", "' + VIDEO + '", title="A stretch") }}{{ consent_scripts() }}'
+        '{{ consent_embed("youtube", "' + VIDEO + '", title="A stretch") }}'
     )
-    client = app.test_client()
-    before = shown(app, template, client)
+    client = with_template(app, template).test_client()
+    before = client.get("/template").text
     assert before.startswith("link unknown <figure")
     grant(client, manager_of(app), "social")
     after = client.get("/template").text
     assert after.startswith("video given <figure")
     assert before.partition("<figure")[2] == after.partition("<figure")[2]
+
+
+def test_the_loader_can_be_put_into_pages_that_are_left_alone(make: Make) -> None:
+    client = Client(
+        DispatcherMiddleware(Flask("other"), {"/run": with_template(make(), "{{ consent_scripts() }}")})
+    )
+    assert client.get("/run/template").text == '<script src="/run/consent/loader.js" defer></script>'
+    assert client.get("/run/consent/loader.js").mimetype == "text/javascript"
 
 
 def test_an_embed_alone_makes_no_page_depend_on_the_visitor(make: Make) -> None:
