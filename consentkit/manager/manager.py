@@ -135,7 +135,6 @@ class ConsentManager:
         secure = self.origins[self.site][0].startswith("https:")
         domain = validated_domain(cookie_domain, self.origins[self.site][0])
         self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
-        self._listeners = Listeners()
         self._use_ledger(ledger, spool=spool, **validated_periods(recheck=recheck, max_stale=max_stale))
 
     def _use_ledger(
@@ -147,6 +146,7 @@ class ConsentManager:
         spool: str | Path | None,
     ) -> None:
         """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
+        self._listeners = Listeners()
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()
@@ -173,6 +173,10 @@ class ConsentManager:
                 epoch=lambda: max(1, ledger.epoch),
             )
             self._delivery.start(self.revocations)
+        self._take_decisions(renderings, recheck)
+
+    def _take_decisions(self, renderings: RenderingStore, recheck: float) -> None:
+        """Create the parts that read the visitors' consent and record their decisions."""
         self.resolver = ConsentResolver(
             self.evaluator, self.cookie, self.ledger, self.revocations, recheck=recheck
         )
