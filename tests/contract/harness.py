@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import json
 import logging
@@ -236,7 +237,7 @@ class Names(logging.Handler):
 
 # Masks
 
-_ASSET = re.compile(r"\bconsent\.[0-9a-f]{12}\.(js|css)\b")
+_ASSET = re.compile(r"\b(consent|handoff|debug)\.[0-9a-f]{12}\.(js|css)\b")
 _STATE = re.compile(r"~ck\.([0-9a-f]+)")
 _ATTRIBUTES = frozenset(
     {
@@ -292,7 +293,7 @@ class Masks:
 
     def text(self, text: str) -> str:
         """Mask hashes of assets; number the states in ETags in the order in which they appear."""
-        text = _ASSET.sub(r"consent.HASH.\1", text)
+        text = _ASSET.sub(r"\1.HASH.\2", text)
         return _STATE.sub(self._numbered, text)
 
     def _numbered(self, match: re.Match[str]) -> str:
@@ -315,7 +316,9 @@ class Masks:
         elif original is not None and answer.body == original:
             body = ["AS THE APPLICATION GAVE IT" if original else ""]
         elif html and answer.body:
-            body = [self.text(line) for line in skeleton(answer.body.decode())]
+            is_compressed = answer.values("content-encoding") == ["gzip"]
+            page = gzip.decompress(answer.body) if is_compressed else answer.body
+            body = [self.text(line) for line in skeleton(page.decode())]
         else:
             body = [text_of(answer.body)]
         return [f"{answer.status}", *self.headers(answer.headers, lengthless=lengthless), "", *body]
