@@ -133,7 +133,7 @@ def _check_cookies(policy: Policy) -> Iterator[CheckMessage]:
 def _check_requirements(policy: Policy) -> Iterator[CheckMessage]:
     if getattr(settings, "ROOT_URLCONF", None):
         # Views are known once the URLs are.
-        get_resolver().url_patterns  # noqa: B018 - for its effect
+        _ = get_resolver().url_patterns
     vendors = {vendor.id: vendor.category for vendor in policy.vendors}
     for view, category, vendor in dict.fromkeys(requirements):
         try:

@@ -100,11 +100,18 @@ class ConsentMiddleware:
 
     # Pages of the application
 
+    def shows_banner(self, request: HttpRequest) -> bool:
+        """Return whether the page of a request is for visitors, so that banner and script belong into it.
+
+        A subclass decides otherwise for the pages of editors. Called after the view.
+        """
+        return True
+
     def _page(self, exchange: Exchange, request: HttpRequest) -> HttpResponseBase:
         hidden = hide(request, exchange, compression=self._compresses_inside)
         response = self._get_response(request)
         try:
-            Responder(exchange, response).pass_on()
+            Responder(exchange, response, banner=self.shows_banner(request)).pass_on()
         except ConsentRequiredError as missing:
             response = refusal_response(request, missing)
             Responder(exchange, response).pass_on()
@@ -115,7 +122,7 @@ class ConsentMiddleware:
         hidden = hide(request, exchange, compression=self._compresses_inside)
         response = await self._aget_response(request)
         try:
-            await Responder(exchange, response).apass_on()
+            await Responder(exchange, response, banner=self.shows_banner(request)).apass_on()
         except ConsentRequiredError as missing:
             response = refusal_response(request, missing)
             await Responder(exchange, response).apass_on()

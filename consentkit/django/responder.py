@@ -22,10 +22,12 @@ class Responder:
     the consent or refuse. Later pieces are passed on one by one.
     """
 
-    __slots__ = ("_exchange", "_left", "_response")
+    __slots__ = ("_banner", "_exchange", "_left", "_response")
 
-    def __init__(self, exchange: Exchange, response: HttpResponseBase) -> None:
+    def __init__(self, exchange: Exchange, response: HttpResponseBase, *, banner: bool = True) -> None:
+        """Prepare the way of one response; `banner` is whether a page gets the library's markup."""
         self._exchange = exchange
+        self._banner = banner
         self._response = response
         length = response.headers.get("Content-Length", "")
         # Bytes of the body that are still to come, if the response says how many.
@@ -78,6 +80,8 @@ class Responder:
 
     def _start(self) -> None:
         headers = self._exchange.start(self._response.status_code, raw_headers(self._response))
+        if headers is None and not self._banner:
+            headers = self._exchange.body_elsewhere()
         self._write(headers)
 
     def _write(self, headers: list[tuple[bytes, bytes]] | None) -> None:

@@ -31,7 +31,7 @@ NAMES = [str(path.relative_to(DOCS)) for path in PAGES]
 REFERENCE = {path.stem: path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md")}
 
 # Pages with a test of their own, which follows them in a new project of the framework.
-FOLLOWED_IN_A_PROJECT = {"how-to/django.md"}
+FOLLOWED_IN_A_PROJECT = {"how-to/django.md", "how-to/wagtail.md"}
 
 # Requirements of severity "must" that are in scope; RC-02, RC-05 to RC-07 and RC-09 are not yet.
 MUST = [

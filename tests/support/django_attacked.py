@@ -9,10 +9,13 @@ from dataclasses import asdict
 
 import django
 from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from consentkit import Ledger
+from consentkit.django import get_consent
 from tests.support.security_app import DECIDED, KEY, PAGE, POLICY, PRIVATE_KEYS, OffsetClock
 
 LEDGER, SITE = "ATTACKED_LEDGER", "ATTACKED_SITE"
@@ -74,11 +77,6 @@ settings.configure(
     },
 )
 django.setup()
-
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - needs the settings
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402 - needs the settings
-
-from consentkit.django import get_consent  # noqa: E402 - needs the settings
 
 application = WSGIHandler()
 asgi = ASGIHandler()

@@ -5,9 +5,12 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client
 from django.urls import path
 
 from consentkit import ConsentManager
+from consentkit.django import get_manager
 from consentkit.ledger import Record
 from tests.support.front import DOCUMENT, KEY, ORIGIN, a_policy
 
@@ -54,11 +57,6 @@ if not settings.configured:
         STATIC_URL="static/",
     )
     django.setup()
-
-from django.http import HttpRequest, HttpResponse  # noqa: E402 - needs the settings
-from django.test import AsyncClient, Client  # noqa: E402 - needs the settings
-
-from consentkit.django import get_manager  # noqa: E402 - needs the settings
 
 __all__ = ["CONSENT", "EVERY_MIDDLEWARE", "TEMPLATES", "DjangoSite", "page"]
 
