@@ -20,6 +20,8 @@ _MAKES_ANOTHER_MANAGER = frozenset({"CONSENTKIT", "BASE_DIR", "SECRET_KEY", "SEC
 
 _lock = threading.Lock()
 _managers: list[ConsentManager] = []
+# Those that are closed here.
+_made: list[ConsentManager] = []
 
 
 def get_manager() -> ConsentManager:
@@ -30,22 +32,32 @@ def get_manager() -> ConsentManager:
     """
     with _lock:
         if not _managers:
-            manager = manager_from_settings(
-                manager_options(),
-                root=base_directory(),
-                framework_keys=(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS),
-                spelled=lambda name: f"CONSENTKIT[{name!r}]",
-            )
+            manager = _given_manager()
+            if manager is None:
+                manager = manager_from_settings(
+                    manager_options(),
+                    root=base_directory(),
+                    framework_keys=(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS),
+                    spelled=lambda name: f"CONSENTKIT[{name!r}]",
+                )
+                _made.append(manager)
             send_with(manager)
             _managers.append(manager)
         return _managers[0]
 
 
+def _given_manager() -> ConsentManager | None:
+    """Return the manager that the setting is, for sites that build it by themselves."""
+    given = getattr(settings, "CONSENTKIT", None)
+    return given if isinstance(given, ConsentManager) else None
+
+
 def close_manager() -> None:
-    """Close the manager. The next call of `get_manager` makes another one."""
+    """Close the manager, unless the site has built it. The next call of `get_manager` makes another one."""
     with _lock:
-        while _managers:
-            _managers.pop().close()
+        _managers.clear()
+        while _made:
+            _made.pop().close()
 
 
 def _close_if_changed(*, setting: str, **_: Any) -> None:
@@ -63,7 +75,8 @@ def manager_options() -> dict[str, Any]:
     Raises:
         ConfigurationError: the setting is missing, or its ledger cannot be used.
     """
-    found = getattr(settings, "CONSENTKIT", None)
+    given = _given_manager()
+    found = {"policy": given.policy} if given is not None else getattr(settings, "CONSENTKIT", None)
     if not isinstance(found, dict):
         raise ConfigurationError(
             "The setting CONSENTKIT is missing: write CONSENTKIT = {'policy': 'consent.toml', 'ledger': 'sqlite:///consent.db'}."

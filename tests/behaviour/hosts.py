@@ -210,6 +210,56 @@ def quart(manager: ConsentManager, stream: Stream) -> AbstractContextManager[str
     return serving(app)
 
 
+@contextmanager
+def _django(manager: ConsentManager, stream: Stream, *, is_async: bool) -> Iterator[None]:
+    """Set Django up for the site, whose views are sync or async."""
+    from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+    from django.test import override_settings
+    from django.urls import re_path
+
+    from consentkit.django import get_consent, requires_consent
+    from tests.support.django_site import CONSENT
+
+    @requires_consent("social", vendor="youtube")
+    def comments(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("Nice run.", content_type="text/plain")
+
+    def page(request: HttpRequest) -> Any:
+        asked = Asked(request.path, request.COOKIES, lowered(request.headers), lambda: get_consent(request))
+        reply = reply_to(asked, stream)
+        if isinstance(reply.body, Stream):
+            return StreamingHttpResponse(
+                pieces(reply.body) if is_async else reply.body, content_type=reply.type
+            )
+        made = HttpResponse(reply.body, reply.type, reply.status, headers=reply.headers)
+        for name, value in reply.cookies.items():
+            made.set_cookie(name, value, max_age=3600)
+        return made
+
+    async def apage(request: HttpRequest) -> Any:
+        return page(request)
+
+    routes = (re_path("^comments$", comments), re_path("", apage if is_async else page))
+    with override_settings(CONSENTKIT=manager, MIDDLEWARE=[CONSENT], ROOT_URLCONF=routes):
+        yield
+
+
+@contextmanager
+def django_wsgi(manager: ConsentManager, stream: Stream) -> Iterator[str]:
+    from django.core.handlers.wsgi import WSGIHandler
+
+    with _django(manager, stream, is_async=False), served_by_waitress(WSGIHandler()) as base:
+        yield base
+
+
+@contextmanager
+def django_asgi(manager: ConsentManager, stream: Stream) -> Iterator[str]:
+    from django.core.handlers.asgi import ASGIHandler
+
+    with _django(manager, stream, is_async=True), serving(ASGIHandler(), lifespan="off") as base:
+        yield base
+
+
 HOSTS: Mapping[str, Serve] = {
     "starlette": starlette,
     "fastapi": fastapi,
@@ -217,4 +267,6 @@ HOSTS: Mapping[str, Serve] = {
     "wsgi": wsgi,
     "flask": flask,
     "quart": quart,
+    "django_wsgi": django_wsgi,
+    "django_asgi": django_asgi,
 }

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 
 from consentkit.consent import Choice
 from consentkit.django import consent_changed, get_manager
@@ -11,7 +12,7 @@ from consentkit.errors import ConfigurationError, PolicyError
 from consentkit.ledger import Record
 from consentkit.manager import ChoiceContext, ConsentManager
 from tests.support.django_site import DjangoSite
-from tests.support.front import a_policy
+from tests.support.front import KEY, a_policy
 
 HERE = Path(__file__).parents[1]
 
@@ -29,6 +30,17 @@ def test_manager_is_made_once_and_again_for_other_settings(site: DjangoSite) -> 
     site.configure(prefix="/cookies")
     assert get_manager() is not first
     assert get_manager().prefix == "/cookies"
+
+
+def test_manager_that_the_site_has_built_is_used_and_stays_open(site: DjangoSite) -> None:
+    built = ConsentManager(a_policy(), secret_key=KEY, ledger="sqlite://", site="stride")
+    site.changes.CONSENTKIT = built
+    assert get_manager() is built
+    assert [message.id for message in run_checks(tags=["consentkit"])] == []
+    site.configure()
+    assert get_manager() is not built
+    assert built.ledger is not None and built.ledger.is_writable()
+    built.close()
 
 
 def test_paths_start_from_the_base_directory(site: DjangoSite, tmp_path: Path) -> None:
