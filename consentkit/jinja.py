@@ -154,8 +154,10 @@ def _check_poster(poster: str) -> None:
 
 def _consent_in(context: Context) -> RequestConsent:
     """Return the visitor's consent from a template's context: `consent`, or the consent of `request`."""
-    state = getattr(context.get("request"), "scope", {}).get("state", {})
-    for value in (context.get("consent"), state.get("consent")):
+    request = context.get("request")
+    state = getattr(request, "scope", {}).get("state", {})
+    # Django's requests have it as an attribute.
+    for value in (context.get("consent"), state.get("consent"), getattr(request, "consent", None)):
         if isinstance(value, RequestConsent):
             return value
     raise MissingMiddlewareError(

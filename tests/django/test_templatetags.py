@@ -1,7 +1,9 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template import Context, RequestContext, Template, TemplateSyntaxError
 from django.urls import path
 
@@ -73,6 +75,25 @@ def test_unknown_category_is_an_error(site: DjangoSite) -> None:
 def test_context_needs_the_request_or_the_consent(site: DjangoSite) -> None:
     with pytest.raises(MissingMiddlewareError, match="context has neither `request` nor `consent`"):
         Template("{% load consent %}" + BLOCK).render(Context())
+
+
+def test_jinja2_of_django_has_the_block_and_embeds_too(site: DjangoSite, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        '<!doctype html><html><body>{% consent "social" %}a video{% else %}no video{% endconsent %}'
+        '{{ consent_embed("youtube", url, title="A stretch") }}</body></html>'
+    )
+    jinja2 = {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [tmp_path],
+        "OPTIONS": {"extensions": ["consentkit.jinja.ConsentExtension"]},
+    }
+    site.changes.TEMPLATES = [jinja2]
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return render(request, "page.html", {"url": VIDEO})
+
+    content = site.client(path("page", view)).get("/page").content
+    assert b"no video" in content and b'src="/consent/embed/youtube?' in content
 
 
 def test_context_processor_adds_the_consent_alone(site: DjangoSite) -> None:

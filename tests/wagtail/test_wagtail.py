@@ -1,25 +1,9 @@
 """A Wagtail site: embeds wherever editors put them, and pages of visitors and editors. It runs in a process of its own."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
 BANNER = 'id="cookie-consent"'
 PLACEHOLDER = 'src="/consent/embed/youtube?'
-
-
-@pytest.fixture(scope="module")
-def seen() -> dict[str, Any]:
-    """What a walk through the site has seen."""
-    command = [sys.executable, "-m", "tests.support.wagtail_site"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    return dict(json.loads(ran.stdout))
 
 
 def test_embeds_of_rich_text_and_of_blocks_are_placeholders(seen: dict[str, Any]) -> None:
