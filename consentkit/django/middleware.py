@@ -15,14 +15,12 @@ from consentkit.django.refusals import busy_response, refusal_response
 from consentkit.django.request_head import KEY, head_of_request, hide, show_again, whole_body
 from consentkit.django.responder import Responder
 from consentkit.django.response_headers import http_response
-from consentkit.django.site import get_manager
+from consentkit.django.site import get_site
 from consentkit.errors import ConsentRequiredError, LedgerBusyError
 from consentkit.web import (
     Answer,
-    Endpoints,
     Exchange,
     Response,
-    SiteServices,
     in_ledger_thread,
     look_up_in_time,
 )
@@ -45,9 +43,7 @@ class ConsentMiddleware:
 
     def __init__(self, get_response: GetResponse | AsyncGetResponse) -> None:
         self.get_response = get_response
-        self.manager = get_manager()
-        self._site = SiteServices(self.manager)
-        self._endpoints = Endpoints(self._site)
+        self.manager, self._site, self._endpoints = get_site()
         order = middleware_order()
         # Nothing can be inserted into a page that is compressed already.
         self._compresses_inside = order is not None and bool(order.compresses_inside)

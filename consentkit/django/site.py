@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -12,15 +12,25 @@ from consentkit.django.signals import send_with
 from consentkit.errors import ConfigurationError
 from consentkit.manager import ConsentManager
 from consentkit.settings import manager_from_settings
+from consentkit.web import Endpoints, SiteServices
 
-__all__ = ["base_directory", "close_manager", "get_manager", "manager_options", "policy_path"]
+__all__ = ["base_directory", "close_manager", "get_manager", "get_site", "manager_options", "policy_path"]
 
 _DEFAULT_POLICY = "consent.toml"
 _MAKES_ANOTHER_MANAGER = frozenset({"CONSENTKIT", "BASE_DIR", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
 
+
+class DjangoSite(NamedTuple):
+    """A manager, the services of its pages, and the endpoints below its prefix."""
+
+    manager: ConsentManager
+    services: SiteServices
+    endpoints: Endpoints
+
+
 _lock = threading.Lock()
-_managers: list[ConsentManager] = []
-# Those that are closed here.
+_sites: list[DjangoSite] = []
+# Managers that are closed here.
 _made: list[ConsentManager] = []
 
 
@@ -30,20 +40,33 @@ def get_manager() -> ConsentManager:
     Raises:
         ConfigurationError: the setting CONSENTKIT, the policy or its lock has a problem; the message has the remedy.
     """
+    return get_site().manager
+
+
+def get_site() -> DjangoSite:
+    """Return the site's manager with the services of its pages, which all middleware of a process shares.
+
+    Raises:
+        ConfigurationError: as `get_manager` does, or a template or Content-Security-Policy has a problem.
+    """
     with _lock:
-        if not _managers:
-            manager = _given_manager()
-            if manager is None:
-                manager = manager_from_settings(
-                    manager_options(),
-                    root=base_directory(),
-                    framework_keys=(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS),
-                    spelled=lambda name: f"CONSENTKIT[{name!r}]",
-                )
-                _made.append(manager)
+        if not _sites:
+            manager = _given_manager() or _made_manager()
+            services = SiteServices(manager)
             send_with(manager)
-            _managers.append(manager)
-        return _managers[0]
+            _sites.append(DjangoSite(manager, services, Endpoints(services)))
+        return _sites[0]
+
+
+def _made_manager() -> ConsentManager:
+    manager = manager_from_settings(
+        manager_options(),
+        root=base_directory(),
+        framework_keys=(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS),
+        spelled=lambda name: f"CONSENTKIT[{name!r}]",
+    )
+    _made.append(manager)
+    return manager
 
 
 def _given_manager() -> ConsentManager | None:
@@ -55,7 +78,7 @@ def _given_manager() -> ConsentManager | None:
 def close_manager() -> None:
     """Close the manager, unless the site has built it. The next call of `get_manager` makes another one."""
     with _lock:
-        _managers.clear()
+        _sites.clear()
         while _made:
             _made.pop().close()
 

@@ -86,6 +86,7 @@ def test_cookies_of_django_have_to_be_declared(site: DjangoSite) -> None:
         ({"policy": "missing.toml", "ledger": None}, ["E002"]),
         ({"policy": "consent.toml", "ledger": "sqlite://"}, ["W003"]),
         ({"policy": "consent.toml", "ledger": "sqlite://", "site": "other"}, ["W003", "E006"]),
+        ({"policy": "consent.toml", "ledger": "sqlite://", "csp": "script-src self"}, ["W003", "E006"]),
         ({"policy": "consent.toml", "ledger": "sqlite://", "secret_key": "short"}, ["W003", "E005"]),
     ],
 )
