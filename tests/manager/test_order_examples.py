@@ -177,3 +177,38 @@ def test_grant_whose_record_a_restored_ledger_lacks_does_not_count(world: World)
     world.restore_copy()
     world.ask()
     assert not here.grants(accepted.raw)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_what_was_taken_back_twice_in_one_second_stays_taken_back(world: World, away: bool) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    answers(first, accepted, "withdraw_category", away=True, analytical=False)
+    later = answers(second, accepted, "withdraw_category", away=away, social=False)
+    assert later is not None
+    world.ask()
+    other = worker(world)
+    for each in (first, second, other):
+        each.request(accepted.raw, later.raw)
+        for cookie in (accepted, later):
+            assert each.grants(cookie.raw) == {"tracking", "~adhub"}
+
+
+def test_second_tab_builds_on_what_the_first_one_recorded(world: World) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    answers(first, accepted, "withdraw_category", analytical=False)
+    later = answers(second, accepted, "withdraw_category", social=False)
+    assert later is not None
+    assert later.allowed == {"tracking", "~adhub"}
+
+
+def test_visitor_who_refuses_once_more_after_customer_service_withdrew(world: World) -> None:
+    here = worker(world)
+    accepted = accepts(here)
+    world.serve_customer(here, accepted.subject)
+    answers(here, accepted, "save", away=True)
+    here.stop()
+    here.start()
+    here.request(accepted.raw)
+    assert not here.grants(accepted.raw)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import Engine, delete, func, select, text
 
 from consentkit import ConsentManager, Ledger
-from consentkit.consent import Choice, Consent, transitions
+from consentkit.consent import SKEW, Choice, Consent, transitions
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.handoff import Handoff, HandoffRefusal, Transaction
 from consentkit.ledger import Entries, Plan, Record, tables
@@ -32,6 +32,8 @@ POLICY = a_policy("stride", "trailhead")
 VENDOR_CATEGORY = {vendor.id: vendor.category for vendor in POLICY.vendors}
 CATEGORIES = tuple(category.id for category in POLICY.consent_needed)
 SPOOL_THREAD = "consentkit-spool"
+MAX_STALE = 3600
+"""Seconds for which a grant counts that a process has never checked, by default."""
 NOTHING: frozenset[str] = frozenset()
 
 Allowed = frozenset[str]
@@ -108,6 +110,18 @@ class Cookie:
     answer: Answer | None = None
 
 
+def as_given(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed:
+    """Return what the latest answer about one pseudonym, or a cookie of it, allows as a whole; NOTHING if the pseudonym ended."""
+    known = list(answers)
+    steps = [(answer.moment, answer.allowed) for answer in known]
+    if cookie is not None:
+        steps.append((cookie.moment, cookie.allowed))
+    if not steps or any(answer.ends for answer in known):
+        return NOTHING
+    last = max(moment for moment, _ in steps)
+    return frozenset.intersection(*(allowed for moment, allowed in steps if moment == last))
+
+
 def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed | None:
     """Return what answers about one pseudonym leave on, and a cookie of it; None without any.
 
@@ -124,10 +138,12 @@ def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed 
         steps.append((cookie.moment, cookie.allowed, is_full, on))
     left: Allowed | None = None
     for moment in sorted({step[0] for step in steps}):
+        tied = [step[1:] for step in steps if step[0] == moment]
+        # What one of them turned on, and the other one allows as well, is what both allow.
+        turned_on = NOTHING.union(*(on for _, _, on in tied))
         after = [
-            allowed if is_full or left is None else allowed & (left | on)
-            for at, allowed, is_full, on in steps
-            if at == moment
+            allowed if is_full or left is None else allowed & (left | turned_on)
+            for allowed, is_full, _ in tied
         ]
         left = frozenset.intersection(*after)
     return left
@@ -161,6 +177,17 @@ class Truth:
         """Add an answer."""
         if answer.subject:
             self.answers.setdefault(answer.subject, []).append(answer)
+
+    def has_ended(self, subject: str, records: Iterable[Record]) -> bool:
+        """Return whether an answer ended a pseudonym, or whether nothing is left by several that did not know of each other.
+
+        The process that delivers the last of these finds that out, and adds a record that ends the pseudonym.
+        """
+        about = self.about(subject)
+        ends = [record.moment for record in records if record.subject == subject and record.ends_subject]
+        return any(answer.ends for answer in about) or any(
+            left_by(answer for answer in about if answer.moment <= end) == NOTHING for end in ends
+        )
 
     def on_linked(self, subject: str) -> list[Answer]:
         """Return the answers about linked pseudonyms that the ledger took in after the link."""
@@ -258,8 +285,8 @@ class Worker:
         known: the answers that it cannot be ignorant of.
         elsewhere: by pseudonym, the same for answers about linked pseudonyms.
         seen: the pseudonyms that it has looked up, or decided about.
-        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. The
-            delivery finds out what was answered elsewhere meanwhile, and until then they count as they were given.
+        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. Only the
+            delivery finds out what was answered elsewhere meanwhile. Until then the latest answer counts as it was given.
     """
 
     world: "World"
@@ -291,7 +318,8 @@ class Worker:
         )
         self.manager.on_change(lambda record: self.world.announced.update([record.id]))
         self.handoff = Handoff(self.manager)
-        waiting = {record.id for record in self.waiting()}
+        # A refusal that is no longer about the pseudonym tells the process nothing.
+        waiting = {record.id for record in self.waiting() if record.subject}
         answers = self.world.truth.answers.values()
         self.known = {answer for about in answers for answer in about if answer.record_id in waiting}
         self.elsewhere, self.seen = {}, set()
@@ -389,6 +417,9 @@ class Worker:
             return
         truth = self.world.truth
         about = truth.about(cookie.subject)
+        is_checked = cookie.subject in self.seen or cookie.subject in self.ledger.read
+        last = max([cookie.moment, *(answer.moment for answer in about)])[0]
+        assert is_checked or self.clock() - last <= MAX_STALE, "a grant counts that was never checked"
         known = [answer for answer in about if answer in self.known]
         left = left_by(known, cookie) or NOTHING
         if not granted <= left:
@@ -396,7 +427,7 @@ class Worker:
             newer = [answer for answer in about if answer not in self.known and answer.moment > latest]
             ended = any(answer.ends for answer in known)
             assert not ended, f"an ended pseudonym grants {sorted(granted)}"
-            early = any(granted <= answer.allowed for answer in self.early.intersection(known))
+            early = bool(self.early.intersection(known)) and granted <= as_given(known, cookie)
             # A later record replaces a cookie. What else the cookie's own record takes back comes out once it is known.
             later = any(answer.moment > cookie.moment for answer in known) and granted <= (
                 left_by(known) or NOTHING
@@ -484,7 +515,9 @@ class World:
             return None
         line = worker.manager.cookie.set_cookie(current.decision)[0]
         cookie = self._cookie(worker, line, None)
-        broadest = max(sent, key=lambda one: (one.moment, -len(one.allowed)))
+        # A server does not read an answer that is more than a minute ahead of its clock.
+        read = [one for one in sent if one.moment[0] <= worker.clock() + SKEW]
+        broadest = max(read, key=lambda one: (one.moment, -len(one.allowed)))
         assert cookie.allowed <= broadest.allowed, "a page widens a cookie"
         assert cookie.subject in ("", broadest.subject), "a page changes the pseudonym"
         return cookie
@@ -515,6 +548,8 @@ class World:
         if not worker.ledger.cut:
             known |= {answer for answer in self.truth.about(subject) if answer.stored_at is not None}
         base = left_by(known, sent) or NOTHING
+        if worker.early.intersection(known):
+            base |= as_given(known, sent)
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         try:
@@ -524,6 +559,9 @@ class World:
             assert not choice.narrows_all or not subject, "a withdrawal is refused"
             return None
         consent._announce()
+        if outcome.stored and not worker.ledger.cut:
+            # The choice was worked out on what the ledger holds, so the process knows that as well.
+            worker.known |= known
         self._check_response(choice, outcome, base)
         answer = self._take_in(worker, choice, sent, outcome)
         if answer is not None and not choice.is_sent:
@@ -540,10 +578,13 @@ class World:
             and subject
             and cookie.subject != subject
         ):
-            ended = any(answer.ends for answer in self.truth.about(subject))
-            elsewhere = self.truth.taken_back(subject, self.truth.on_linked(subject)) == EVERYTHING
-            assert ended or elsewhere, "a second pseudonym while the first is in force"
+            assert self._is_over(subject), "a second pseudonym while the first is in force"
         return cookie
+
+    def _is_over(self, subject: str) -> bool:
+        """Return whether a pseudonym has ended, by answers about it or on linked sites."""
+        elsewhere = self.truth.taken_back(subject, self.truth.on_linked(subject))
+        return self.truth.has_ended(subject, self.records) or elsewhere == EVERYTHING
 
     def _check_response(self, choice: "Submission", outcome: Outcome, base: Allowed) -> None:
         allowed = allowed_in(outcome.consent)
@@ -579,6 +620,8 @@ class World:
         if record is not None and record.subject is None and decision is not None:
             # Such a record has the hour only. What browsers and sites compare is the moment in the cookie.
             moment = decision.moment
+            if sent is not None and sent.subject and not self.was_restored:
+                assert self._is_over(sent.subject), "a refusal does not end the pseudonym"
         answer = Answer(
             subject=subject or (sent.subject if sent is not None else ""),
             moment=moment,
@@ -752,8 +795,10 @@ class World:
             for worker in self.workers:
                 if worker.site == cookie.site and worker.clock() > answer.moment[0]:
                     granted = worker.grants(cookie.raw)
-                    if granted != answer.allowed:
-                        # A page whose look-up was not answered in time is not lost for good.
+                    for _ in range(5):
+                        if granted == answer.allowed:
+                            break
+                        # A page whose look-up was not answered in time is not lost for good. A busy machine has several.
                         worker.request(cookie.raw)
                         granted = worker.grants(cookie.raw)
                     assert granted == answer.allowed, (
