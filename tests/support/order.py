@@ -164,10 +164,17 @@ class Link:
 
 @dataclass
 class Truth:
-    """The answers of all visitors by pseudonym, and the links between pseudonyms."""
+    """The answers of all visitors by pseudonym, and the links between pseudonyms.
+
+    Attributes:
+        answers: by pseudonym, in the order in which they were given.
+        links: that hand-offs made.
+        heirs: an ended pseudonym and the one that the same browser got after it. The ledger knows of no such link.
+    """
 
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
+    heirs: list[Link] = field(default_factory=list)
 
     def about(self, subject: str) -> list[Answer]:
         """Return the answers about a pseudonym."""
@@ -583,8 +590,9 @@ class World:
 
     def _is_over(self, subject: str) -> bool:
         """Return whether a pseudonym has ended, by answers about it or on linked sites."""
+        left = left_by(self.truth.about(subject)) or NOTHING
         elsewhere = self.truth.taken_back(subject, self.truth.on_linked(subject))
-        return self.truth.has_ended(subject, self.records) or elsewhere == EVERYTHING
+        return self.truth.has_ended(subject, self.records) or left <= elsewhere
 
     def _check_response(self, choice: "Submission", outcome: Outcome, base: Allowed) -> None:
         allowed = allowed_in(outcome.consent)
@@ -634,12 +642,14 @@ class World:
             record_id=record.id if record is not None else None,
             at=self.step,
         )
-        self._learn_own(worker, answer, outcome)
+        self._learn_own(worker, sent, answer, outcome)
         choice.answer = answer
         return answer
 
-    def _learn_own(self, worker: Worker, answer: Answer, outcome: Outcome) -> None:
+    def _learn_own(self, worker: Worker, sent: Cookie | None, answer: Answer, outcome: Outcome) -> None:
         self.truth.add(answer)
+        if sent is not None and sent.subject and answer.subject not in ("", sent.subject):
+            self.truth.heirs.append(Link(sent.subject, answer.subject, self.step))
         if answer.subject:
             worker.known.add(answer)
             worker.seen.add(answer.subject)
@@ -716,7 +726,7 @@ class World:
             is_import=True,
             at=self.step,
         )
-        self._learn_own(worker, answer, outcome)
+        self._learn_own(worker, sent, answer, outcome)
         if allowed and outcome.stored and answer.subject:
             self.truth.links.append(Link(under_way.subject, answer.subject, self.step))
         return self._cookie(worker, outcome.cookies[0], answer) if outcome.cookies else None
@@ -806,10 +816,11 @@ class World:
                     )
 
     def _family(self, subject: str) -> set[str]:
+        """Return the pseudonyms of the same visitor, on whichever site and however many have ended."""
         found = {subject}
         while more := {
             other
-            for link in self.truth.links
+            for link in (*self.truth.links, *self.truth.heirs)
             for member in found
             if (other := link.other(member)) is not None and other not in found
         }:
