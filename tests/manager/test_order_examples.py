@@ -183,14 +183,18 @@ def test_grant_whose_record_a_restored_ledger_lacks_does_not_count(world: World)
 def test_what_was_taken_back_twice_in_one_second_stays_taken_back(world: World, away: bool) -> None:
     first, second = worker(world), worker(world)
     accepted = accepts(first)
-    answers(first, accepted, "withdraw_category", away=True, analytical=False)
-    later = answers(second, accepted, "withdraw_category", away=away, social=False)
-    assert later is not None
+    one = answers(first, accepted, "withdraw_category", away=True, analytical=False)
+    two = answers(second, accepted, "withdraw_category", away=away, social=False)
+    assert one is not None
+    assert two is not None
+    assert one.moment == two.moment
+    # The first record still waits, and its cookie says what is in it.
+    assert second.grants(one.raw) == {"tracking", "~adhub"}
     world.ask()
     other = worker(world)
     for each in (first, second, other):
-        each.request(accepted.raw, later.raw)
-        for cookie in (accepted, later):
+        each.request(two.raw)
+        for cookie in (accepted, one, two):
             assert each.grants(cookie.raw) == {"tracking", "~adhub"}
 
 
