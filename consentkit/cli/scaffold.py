@@ -3,32 +3,22 @@
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.util import find_spec
-from pathlib import Path
 from string import Template
-from typing import Literal
 
-from consentkit.errors import ConfigurationError
+from consentkit.cli.project import DjangoSettings, Framework
 
 __all__ = [
-    "FRAMEWORKS",
     "QUESTIONS",
+    "Addition",
     "Answers",
-    "ExistingApplication",
-    "Framework",
-    "detect_framework",
-    "find_application",
     "make_key",
     "render_application",
     "render_lines_to_add",
     "render_policy",
+    "render_settings",
 ]
-
-Framework = Literal["starlette", "fastapi"]
-FRAMEWORKS: tuple[Framework, ...] = ("starlette", "fastapi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +49,38 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 )
 
 
-def render_policy(answers: Answers) -> str:
-    """Return a policy with one required category, three to ask about, and texts in one language."""
+def render_policy(answers: Answers, framework: Framework = "starlette") -> str:
+    """Return a policy with one required category, three to ask about, and texts in one language.
+
+    It declares the cookies that the framework itself sets.
+    """
     translations = _TEXTS.get(answers.language.split("-")[0], _TEXTS["en"])
     values = {name: _quoted(getattr(answers, name)) for name, _ in QUESTIONS}
     texts = {name: f"{{ {_key(answers.language)} = {_quoted(text)} }}" for name, text in translations.items()}
-    return _template("consent.toml").substitute(values, **texts)
+    cookies = _COOKIES.get(framework, _COOKIES["starlette"])
+    trackers = "\n".join(
+        _template("tracker.toml").substitute(
+            name=_quoted(name),
+            necessity=_quoted(necessity),
+            lifetime=_quoted(lifetime),
+            purpose=texts[purpose],
+        )
+        for name, necessity, lifetime, purpose in cookies
+    )
+    return _template("consent.toml").substitute(values, trackers=trackers, **texts)
+
+
+_DJANGO_COOKIES = (
+    ("sessionid", "session", "P14D", "session"),
+    ("csrftoken", "security", "P364D", "security"),
+    ("messages", "session", "session", "messages"),
+)
+# Name, necessity, lifetime and purpose of the cookies that a framework sets for what is strictly necessary.
+_COOKIES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "starlette": (("session", "session", "session", "session"),),
+    "django": _DJANGO_COOKIES,
+    "wagtail": _DJANGO_COOKIES,
+}
 
 
 _TEXTS = {
@@ -78,6 +94,8 @@ _TEXTS = {
         "media": "Media",
         "media_text": "To show you videos from other sites.",
         "session": "Keeps you logged in.",
+        "security": "Protects forms against other sites that pretend to be you.",
+        "messages": "Shows you the result of what you just did.",
         "visits": "Tells visits apart.",
         "campaign": "Remembers which of our ads brought you here.",
         "video": "Remembers what you watched, and may be used to show you advertisements.",
@@ -92,6 +110,8 @@ _TEXTS = {
         "media": "Media",
         "media_text": "Om je video's van andere sites te laten zien.",
         "session": "Houdt je ingelogd.",
+        "security": "Beschermt formulieren tegen andere sites die zich voor jou uitgeven.",
+        "messages": "Toont je het resultaat van wat je net deed.",
         "visits": "Onderscheidt bezoeken.",
         "campaign": "Onthoudt via welke advertentie je hier kwam.",
         "video": "Onthoudt wat je bekeken hebt, en kan worden gebruikt om je advertenties te tonen.",
@@ -100,86 +120,51 @@ _TEXTS = {
 
 
 def render_application(framework: Framework) -> str:
-    """Return the source of an application named `app`, with a page at `/`."""
+    """Return the source of an application named `app`, with a page at `/`; Django has a project instead."""
     return _template(f"app_{framework}.py").template
 
 
+_ADDED: dict[Framework, tuple[str, str]] = {
+    "starlette": (
+        "from consentkit.asgi import ConsentMiddleware",
+        "{name}.add_middleware(ConsentMiddleware, manager=manager)",
+    ),
+    "fastapi": (
+        "from consentkit.fastapi import ConsentMiddleware",
+        "{name}.add_middleware(ConsentMiddleware, manager=manager)",
+    ),
+    "litestar": ("from consentkit.litestar import ConsentPlugin", "plugins=[ConsentPlugin(manager)]"),
+    "quart": ("from consentkit.quart import Consent", "Consent({name}, manager)"),
+    "flask": ("from consentkit.flask import Consent", "Consent({name}, manager)"),
+}
+
+
 @dataclass(frozen=True, slots=True)
-class ExistingApplication:
-    """A file with an application, the application's name in it, and its framework if the file shows it."""
+class Addition:
+    """What an existing application needs: lines for the manager, and a line that adds it to the application."""
 
-    path: Path
-    name: str = "app"
-    framework: Framework | None = None
-
-
-def find_application(directory: Path) -> ExistingApplication | None:
-    """Return the application nearest to a directory, or an `app.py` there whatever it contains, or None."""
-    for path in _sources(directory):
-        assignment = _ASSIGNMENT.search(path.read_text("utf-8", "replace"))
-        if assignment:
-            framework: Framework = "fastapi" if assignment["class"] == "FastAPI" else "starlette"
-            return ExistingApplication(path, assignment["name"], framework)
-    path = directory / APPLICATION
-    return ExistingApplication(path) if path.exists() else None
+    manager: str
+    application: str
 
 
-APPLICATION = "app.py"
-"""Name of the application file that `consentkit init` writes."""
-_ASSIGNMENT = re.compile(
-    r"^[ \t]*(?P<name>\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=[ \t]*(?:\w+\.)*(?P<class>Starlette|FastAPI)\(",
-    re.MULTILINE,
-)
-_MAX_DEPTH = 3
-_SKIPPED_FOLDERS = frozenset(
-    {"build", "dist", "docs", "env", "node_modules", "site-packages", "test", "tests", "venv"}
-)
-
-
-def _sources(directory: Path, depth: int = _MAX_DEPTH) -> Iterator[Path]:
-    """Yield Python files, those of a folder before those of its subfolders."""
-    entries = sorted(directory.iterdir()) if directory.is_dir() else []
-    yield from (path for path in entries if path.suffix == ".py" and path.is_file())
-    for path in entries if depth else ():
-        if path.is_dir() and not path.name.startswith((".", "__")) and path.name not in _SKIPPED_FOLDERS:
-            yield from _sources(path, depth - 1)
-
-
-def render_lines_to_add(framework: Framework, *, name: str = "app", depth: int = 0) -> str:
+def render_lines_to_add(framework: Framework, *, name: str = "app", depth: int = 0) -> Addition:
     """Return the lines that an existing application needs; its file is `depth` folders below the policy."""
     text = render_application(framework)
     start, end = text.index("manager = "), text.index("\n\n\n", text.index("manager = "))
-    module = "fastapi" if framework == "fastapi" else "asgi"
     here = f"Path(__file__).resolve().parents[{depth}]" if depth else "Path(__file__).parent"
-    return (
+    imported, added = _ADDED[framework]
+    lines = (
         "from pathlib import Path\n\nfrom consentkit import ConsentManager, load_policy\n"
-        f"from consentkit.{module} import ConsentMiddleware\n\n"
-        f"HERE = {here}\n\n{text[start:end]}\n\n{name}.add_middleware(ConsentMiddleware, manager=manager)\n"
+        f"{imported}\n\nHERE = {here}\n\n{text[start:end]}\n"
     )
+    return Addition(lines, added.format(name=name))
 
 
-def detect_framework(directory: Path, installed: Callable[[str], object] = find_spec) -> Framework:
-    """Return the framework that the project's files mention, else the installed one.
-
-    FastAPI comes first, because it requires Starlette.
-
-    Raises:
-        ConfigurationError: neither framework is mentioned or installed.
-    """
-    sources = "".join(
-        (directory / name).read_text("utf-8", "replace").lower()
-        for name in ("pyproject.toml", "requirements.txt", "app.py", "main.py")
-        if (directory / name).is_file()
-    )
-    for framework in reversed(FRAMEWORKS):
-        if framework in sources:
-            return framework
-    for framework in reversed(FRAMEWORKS):
-        if installed(framework):
-            return framework
-    raise ConfigurationError(
-        "No framework was detected: choose --framework starlette or --framework fastapi."
-    )
+def render_settings(settings: DjangoSettings) -> str:
+    """Return the lines that the settings of a Django project need at their end."""
+    place, before = settings.place
+    reason = f"behind {before.rpartition('.')[2]}" if before else "before all that sets cookies"
+    return _template("settings_django.py").substitute(place=place, reason=reason)
 
 
 def make_key() -> str:
