@@ -293,6 +293,7 @@ def test_an_application_that_a_function_makes_gets_its_line_there(place: Path) -
 
 VISIT = """
 import django
+from django.core.management import call_command
 from django.test import Client
 
 django.setup()
@@ -302,9 +303,11 @@ assert page.status_code == 200, page.content
 assert b'id="cookie-consent"' in page.content or {path!r} != "/", page.content
 accepted = visitor.post("/consent/decision", {{"choice": "accept_all"}}, content_type="application/json")
 assert accepted.status_code == 200, accepted.content
-assert visitor.post("/consent/withdraw", {{"next": "/"}}).status_code == 303
+form = "application/x-www-form-urlencoded"
+assert visitor.post("/consent/withdraw", "next=/", content_type=form).status_code == 303
 assert visitor.get("/consent/decision").json()["status"] == "withdrawn"
 from django.conf import settings
+call_command("check", "consentkit", fail_level="WARNING")
 print(settings.MIDDLEWARE)
 """
 
