@@ -189,6 +189,17 @@ def test_a_second_loader_and_a_link_of_the_page_change_nothing(elsewhere: FrontE
     assert page.locator(SETTINGS).count() == 0
 
 
+# As frameworks do, after the page has been parsed.
+def test_loader_that_a_script_adds_works_too(elsewhere: FrontEnd, page: "Page") -> None:
+    page.goto(elsewhere.put("<!doctype html><title>Run</title><div id=root></div>"))
+    page.evaluate(
+        "src => document.body.append(Object.assign(document.createElement('script'), {src}))",
+        elsewhere.loader,
+    )
+    expect(page.locator(BANNER)).to_be_visible()
+    assert page.locator(SETTINGS).count() == 1
+
+
 def test_page_that_the_middleware_sent_ignores_the_loader(tmp_path: Path, page: "Page") -> None:
     with behind_one_host(tmp_path) as site:
         html = document(site.loader)
