@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,14 @@ def test_the_sdist_builds_the_very_wheel(release: dict[str, bytes], clone: Path,
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (unpacked,) = tmp_path.iterdir()
-    for name in ("README.md", "SECURITY.md", "LICENSE", "requirements/runtime.txt", "tools/dist.py"):
+    for name in (
+        "README.md",
+        "SECURITY.md",
+        "LICENSE",
+        "requirements/runtime.txt",
+        "tools/dist.py",
+        "frontend/react.js",
+    ):
         assert (unpacked / name).is_file(), name
     assert not [*unpacked.rglob("*private-key*")]
     subprocess.run(
@@ -105,6 +113,8 @@ def test_the_sdist_builds_the_very_wheel(release: dict[str, bytes], clone: Path,
     )
     (wheel,) = (unpacked / "dist").iterdir()
     assert wheel.read_bytes() == release[wheel.name]
+    with zipfile.ZipFile(wheel) as archive:
+        assert "consentkit/ui/script/api.d.ts" in archive.namelist()
 
 
 def test_the_bill_of_materials_holds_to_the_schema_of_cyclonedx(bill: Any) -> None:

@@ -62,6 +62,10 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "prefix": (lambda value: isinstance(value, str), "write a path like '/consent'"),
     "clock": (callable, "pass a function that returns seconds since the epoch, such as time.time"),
     "csp": (lambda value: isinstance(value, str | None), "pass the value of the header as one string"),
+    "frontends": (
+        lambda value: isinstance(value, str | Iterable) and all(isinstance(origin, str) for origin in value),
+        "pass one origin or a list of origins",
+    ),
     "stylesheets": (lambda value: not isinstance(value, str), "pass a list of addresses"),
     **dict.fromkeys(
         ("strict", "banner", "debug"), (lambda value: isinstance(value, bool), "pass True or False")
@@ -219,6 +223,7 @@ def validated_frontends(frontends: str | Sequence[str], own: Sequence[str]) -> t
         ConfigurationError: a value is not an origin, is http on another host than this machine, or is certainly on another
             site than all origins of `own`.
     """
+    require_kinds(frontends=frontends)
     listed = (frontends,) if isinstance(frontends, str) else tuple(frontends)
     for origin in listed:
         if not _LOOPBACK_ADDRESS.fullmatch(origin):

@@ -235,3 +235,11 @@ def test_addresses_are_the_same_site_only_if_they_are_equal() -> None:
     assert validated_frontends("https://10.0.0.1:5173", ["https://10.0.0.1"])
     with pytest.raises(ConfigurationError, match="another site than https://10"):
         validated_frontends("https://192.168.0.1", ["https://10.0.0.1"])
+
+
+@pytest.mark.parametrize("value", [None, 5173, [5173], [b"http://localhost:5173"]])
+def test_front_ends_of_another_type_raise_with_the_remedy(value: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"frontends = .* of the wrong type: pass one origin or a list"
+    ):
+        validated_frontends(value, OWN)
