@@ -78,6 +78,12 @@ def test_joined_script_has_exactly_the_tokens_of_its_modules(
     assert joined.split() == ["(", "(", ")", "=>", "{", '"use', 'strict"', ";", "}", ")", "(", ")", ";"]
 
 
+def test_variants_export_what_their_modules_export() -> None:
+    exports = re.compile(r"^export (.*?)(?: =|;| \{)", re.MULTILINE)
+    for name, source in REMOTE.items():
+        assert exports.findall(source) == exports.findall(SOURCES[name]), name
+
+
 def test_module_follows_the_modules_that_it_imports() -> None:
     joined = join_modules(
         {

@@ -4,8 +4,10 @@
 import { baseUrl, tag } from "./script_tag.js";
 import { trustedTypesPolicy } from "./trusted_types.js";
 
-/** Query for what is rendered with links and forms. Their pages cannot lead back to another origin. */
-export const returnQuery = "?next=/";
+/** Return the query for what is rendered with links and forms, whose pages cannot lead back to another origin. */
+export function returnQuery() {
+  return "?next=/";
+}
 
 /**
  * Fetch an address below the consent pages. An answer that is no success is an error.
@@ -14,12 +16,10 @@ export const returnQuery = "?next=/";
  */
 export async function request(path, options) {
   const response = await fetch(baseUrl + path, { ...options, credentials: "include" }).catch(() => {
-    throw Error("consentkit: no answer. Is " + origin + " in frontends=[…]?");
+    throw Error("consentkit: no answer. Is " + origin + " in frontends?");
   });
   if (!response.ok) throw Error("consentkit: " + response.status);
-  const state = response.headers.get("Consent-State");
-  // As the companion cookie, which there is none of while nothing is answered.
-  if (state) tag.known = state == tag.default || state == tag.gpc ? "" : state;
+  tag.known = response.headers.get("Consent-State") || tag.known;
   if (!/html/.test(response.headers.get("Content-Type") || "")) return response;
   const html = await response.text();
   // Its addresses would lead to this page's origin.
@@ -32,6 +32,6 @@ export async function request(path, options) {
  * @param {string} [query]
  */
 export async function fetchFragment(path, query = "") {
-  const response = await request(path + returnQuery + query);
+  const response = await request(path + returnQuery() + query);
   return document.createRange().createContextualFragment(trustedTypesPolicy.createHTML(await response.text()));
 }
