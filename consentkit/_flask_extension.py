@@ -178,7 +178,7 @@ def _command(manager: ConsentManager) -> click.Command:
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
         context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
         add_help_option=False,
-        help="Check the policy of the cookie consent, and lock what visitors are told.",
+        help="Check the consent policy, and lock it.",
     )
 
 
