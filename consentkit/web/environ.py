@@ -11,7 +11,32 @@ __all__ = ["head_from_environ", "read_body", "visible_environ"]
 
 Environ = Mapping[str, Any]
 
-_FIELDS_WITHOUT_PREFIX = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
+_FIELDS_WITHOUT_PREFIX = (("CONTENT_TYPE", b"content-type"), ("CONTENT_LENGTH", b"content-length"))
+# The fields that the library reads. Reading all fields of a browser doubles the cost of a request.
+_FIELDS = tuple(
+    (f"HTTP_{name.upper().replace('-', '_')}", name.encode())
+    for name in (
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "content-encoding",
+        "cookie",
+        "if-match",
+        "if-none-match",
+        "origin",
+        "purpose",
+        "referer",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "sec-fetch-user",
+        "sec-gpc",
+        "sec-purpose",
+        "transfer-encoding",
+        "user-agent",
+        "x-moz",
+    )
+)
 # The only fields that an exchange changes for the application.
 _FILTERED = (
     ("HTTP_COOKIE", b"cookie"),
@@ -23,20 +48,18 @@ _CHUNK = 8 * 1024
 
 
 def head_from_environ(environ: Environ) -> RequestHead:
-    """Return the head of a request.
+    """Return the head of a request, with those of its fields that the library reads.
 
     The environment has one value for each field name, and may have lost the order of the fields.
     """
-    headers = [
-        (key[5:].replace("_", "-").lower().encode("latin-1"), _raw(value))
-        for key, value in environ.items()
-        if key[:5] == "HTTP_" and key[5:] not in _FIELDS_WITHOUT_PREFIX
-    ]
-    headers += [
-        (name, _raw(environ[key])) for key, name in _FIELDS_WITHOUT_PREFIX.items() if environ.get(key)
-    ]
-    root_path = _decoded(environ.get("SCRIPT_NAME", ""))
-    path = root_path.rstrip("/") + (_decoded(environ.get("PATH_INFO", "")) or "/")
+    headers = [(name, environ[key].encode("latin-1", "replace")) for key, name in _FIELDS if key in environ]
+    for key, name in _FIELDS_WITHOUT_PREFIX:
+        if environ.get(key):
+            headers.append((name, _raw(environ[key])))
+    path, root_path = _decoded(environ.get("PATH_INFO") or "/"), environ.get("SCRIPT_NAME", "")
+    if root_path:
+        root_path = _decoded(root_path)
+        path = root_path.rstrip("/") + path
     query = _raw(environ.get("QUERY_STRING", ""))
     return RequestHead(environ["REQUEST_METHOD"], path, headers, root_path, query, _raw_path(environ))
 
@@ -91,7 +114,7 @@ def _raw(value: str) -> bytes:
 
 def _decoded(path: str) -> str:
     """Return a path as text. PEP 3333 has its bytes as the characters of Latin-1."""
-    return _raw(path).decode("utf-8", "replace")
+    return path if path.isascii() else _raw(path).decode("utf-8", "replace")
 
 
 def _raw_path(environ: Environ) -> bytes | None:

@@ -54,6 +54,12 @@ def measure_visits(options: argparse.Namespace) -> bool:
         "rendering that page with Jinja2",
         [Row(path, added[case], rendering, budget) for path, case, budget in PAGES],
     )
+    met &= show(
+        "The same over WSGI",
+        unit,
+        "what the same path adds over ASGI",
+        [Row(path, added[f"WSGI {case}"], added[case], 2.0) for path, case, _ in [*VISITS, *PAGES]],
+    )
     print(f"\nDatabase reads in all of these visits together: {asked} (budget: 0)")
     return met and not asked
 

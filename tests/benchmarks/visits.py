@@ -13,7 +13,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,13 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consentkit import ConsentManager, load_policy
+from consentkit import ConsentManager, Ledger, load_policy
 from consentkit.asgi import ConsentMiddleware, get_consent
 from consentkit.consent.model import Choice
 from consentkit.ledger.engines import make_engine
 from consentkit.manager.choice import ChoiceContext
 from tests.benchmarks.counting import WARMING_UP, Cases, run_marked
+from tests.benchmarks.wsgi_visits import PATHS, wsgi_cases
 
 __all__ = ["PAIRS", "Visitor", "answering", "managing", "visits"]
 
@@ -85,6 +85,7 @@ PAIRS = [
     ("5 Set-Cookie", "5 Set-Cookie bare"),
     ("page, undecided", "page bare"),
     ("page, decided", "page bare, consent cookie"),
+    *((f"WSGI {path}", f"WSGI {bare}") for path, bare in PATHS.items()),
 ]
 
 PAGE = """{% extends "base.html" %}
@@ -150,8 +151,8 @@ class Visitor:
         self.first: Pairs = [*BROWSER, (b"cookie", session)]
         self.again: Pairs = [*BROWSER, (b"cookie", session + b"; " + token + b"; " + companion)]
 
-    def others(self, number: int) -> Iterator[Callable[[Scope], None]]:
-        """Sign tokens of others, whom the ledger knows and whose tokens nobody has seen; each is put into a request."""
+    def others(self, number: int) -> Iterator[tuple[bytes, bytes]]:
+        """Sign tokens of others, whom the ledger knows and whose tokens nobody has seen; yield each with this visitor's."""
         manager = self._manager
         token = manager.cookie.verify(self._token)
         assert token is not None and manager.revocations is not None
@@ -159,11 +160,12 @@ class Visitor:
             other = replace(token.decision, subject=f"{place:022d}")
             record = replace(self._record, subject=other.subject)
             manager.revocations.hold(record, manager.clock(), stored=True)
-            yield partial(self._put, manager.cookie.dumps(other).encode())
+            yield self._token, manager.cookie.dumps(other).encode()
 
-    def _put(self, token: bytes, scope: Scope) -> None:
-        name, value = scope["headers"][-1]
-        scope["headers"][-1] = (name, value.replace(self._token, token))
+
+def put(scope: Scope, token: bytes, other: bytes) -> None:
+    name, value = scope["headers"][-1]
+    scope["headers"][-1] = (name, value.replace(token, other))
 
 
 def prepared(manager: ConsentManager, fresh: int) -> Cases:
@@ -176,8 +178,8 @@ def prepared(manager: ConsentManager, fresh: int) -> Cases:
     one, five = answering(JSON + ONE_COOKIE, BODY), answering(JSON + FIVE_COOKIES, BODY)
     document = answering([(b"content-length", b"%d" % len(html)), HTML], html)
     first, again = _scope(visitor.first), _scope(visitor.again)
-    others = list(visitor.others(fresh))
-    strangers, newcomers = iter(others), iter(others)
+    others = list(visitor.others(2 * fresh))
+    strangers, newcomers = iter(others[:fresh]), iter(others[:fresh])
 
     def around(app: ASGIApp) -> ASGIApp:
         return ConsentMiddleware(app, manager)
@@ -190,8 +192,8 @@ def prepared(manager: ConsentManager, fresh: int) -> Cases:
         "untouched, seen": visit(around(plain), again),
         "reading bare": visit(reading, again),
         "read, seen": visit(around(asking), again),
-        "reading bare, never seen": visit(reading, again, lambda scope: next(strangers)(scope)),
-        "read, never seen": visit(around(asking), again, lambda scope: next(newcomers)(scope)),
+        "reading bare, never seen": visit(reading, again, lambda scope: put(scope, *next(strangers))),
+        "read, never seen": visit(around(asking), again, lambda scope: put(scope, *next(newcomers))),
         "1 Set-Cookie bare": visit(one, again),
         "1 Set-Cookie": visit(around(one), again),
         "5 Set-Cookie bare": visit(five, again),
@@ -201,6 +203,18 @@ def prepared(manager: ConsentManager, fresh: int) -> Cases:
         "page, undecided": visit(around(document), first),
         "page bare, consent cookie": visit(document, again),
         "page, decided": visit(around(document), again),
+        **wsgi_cases(
+            manager,
+            first=visitor.first,
+            again=visitor.again,
+            others=others[fresh:],
+            answers={
+                "plain": (JSON, BODY),
+                "one": (JSON + ONE_COOKIE, BODY),
+                "five": (JSON + FIVE_COOKIES, BODY),
+                "page": ([(b"content-length", b"%d" % len(html)), HTML], html),
+            },
+        ),
     }
 
 
@@ -272,13 +286,16 @@ def managing() -> Iterator[tuple[ConsentManager, list[str]]]:
     engine = make_engine("sqlite://", 2.0)
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    # Under valgrind, a busy machine takes its time.
+    ledger = Ledger(engine, lock_timeout=60)
     manager = ConsentManager(
-        load_policy(POLICY), secret_key=KEY, ledger=engine, site="stride", recheck=86_400
+        load_policy(POLICY), secret_key=KEY, ledger=ledger, site="stride", recheck=86_400
     )
     try:
         yield manager, asked
     finally:
         manager.close()
+        ledger.close()
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """Requests as WSGI describes them."""
 
+import ast
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import consentkit
 from consentkit.web import RequestHead, head_from_environ, read_body
 
 BASE: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input": io.BytesIO()}
@@ -19,6 +22,42 @@ def test_fields_are_read_under_their_names_on_the_wire() -> None:
         HTTP_SEC_FETCH_SITE="none", CONTENT_TYPE="text/plain", CONTENT_LENGTH="", HTTP_CONTENT_LENGTH="9", X=1
     )
     assert sorted(read.headers) == [(b"content-type", b"text/plain"), (b"sec-fetch-site", b"none")]
+
+
+# Fields of requests, in the registry of HTTP field names and of libraries for front ends.
+OF_REQUESTS = {
+    *("accept", "accept-charset", "accept-encoding", "accept-language", "access-control-request-headers"),
+    *("access-control-request-method", "authorization", "cache-control", "content-encoding", "cookie", "dnt"),
+    *("expect", "forwarded", "from", "host", "hx-boosted", "hx-request", "hx-target", "if-match"),
+    *(
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "origin",
+        "pragma",
+        "priority",
+    ),
+    *("purpose", "range", "referer", "save-data", "sec-ch-ua", "sec-fetch-dest", "sec-fetch-mode"),
+    *("sec-fetch-site", "sec-fetch-storage-access", "sec-fetch-user", "sec-gpc", "sec-purpose", "te"),
+    *("transfer-encoding", "turbo-frame", "user-agent", "via", "x-forwarded-for", "x-forwarded-proto"),
+    *("x-moz", "x-requested-with", "x-sec-purpose", "x-turbo-request-id", "x-up-target", "x-up-version"),
+}
+OF_RESPONSES_TOO = {"cache-control", "pragma"}
+
+
+def test_every_field_that_the_library_reads_is_taken_over() -> None:
+    package = Path(consentkit.__file__).parent
+    written = {
+        node.value.decode("latin-1")
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, bytes)
+    }
+    read = written & OF_REQUESTS - OF_RESPONSES_TOO
+    environ = {f"HTTP_{name.upper().replace('-', '_')}": "1" for name in read}
+    assert {name.decode() for name, _ in head(**environ).headers} == read
+    assert len(read) > 15
 
 
 @pytest.mark.parametrize(
