@@ -91,8 +91,11 @@ def _check_middleware() -> Iterator[CheckMessage]:
         message = f"{name} comes before {CONSENT}, so its policy blocks vendors that visitors allowed."
         yield Warning(message, hint=f"Move {name} behind it.", id="consentkit.W012")
     for name in order.compresses_inside:
-        message = f"{name} comes after {CONSENT}, so responses are not compressed at all."
+        message = f"{name} comes after {CONSENT}, so pages are not compressed at all."
         yield Warning(message, hint=f"Move {name} in front of it.", id="consentkit.W013")
+    for name in order.caches_inside:
+        message = f"{name} comes after {CONSENT}, so it keeps what a view shows one visitor for all others."
+        yield Error(message, hint=f"Move {name} in front of it.", id="consentkit.E017")
     if order.redirects_outside:
         message = f"CommonMiddleware comes before {CONSENT}, so a URL pattern that matches everything takes its addresses."
         yield Warning(message, hint="Move CommonMiddleware behind it.", id="consentkit.W014")

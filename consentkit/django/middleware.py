@@ -45,7 +45,6 @@ class ConsentMiddleware:
         self.get_response = get_response
         self.manager, self._site, self._endpoints = get_site()
         order = middleware_order()
-        # Nothing can be inserted into a page that is compressed already.
         self._compresses_inside = order is not None and bool(order.compresses_inside)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
@@ -103,8 +102,13 @@ class ConsentMiddleware:
         """
         return True
 
+    def _hide(self, exchange: Exchange, request: HttpRequest) -> dict[str, str]:
+        # Nothing can be inserted into a page that is compressed already, also by the decorator gzip_page.
+        compression = self._compresses_inside or "text/html" in request.META.get("HTTP_ACCEPT", "")
+        return hide(request, exchange, compression=compression)
+
     def _page(self, exchange: Exchange, request: HttpRequest) -> HttpResponseBase:
-        hidden = hide(request, exchange, compression=self._compresses_inside)
+        hidden = self._hide(exchange, request)
         response = self._get_response(request)
         try:
             Responder(exchange, response, banner=self.shows_banner(request)).pass_on()
@@ -115,7 +119,7 @@ class ConsentMiddleware:
         return response
 
     async def _apage(self, exchange: Exchange, request: HttpRequest) -> HttpResponseBase:
-        hidden = hide(request, exchange, compression=self._compresses_inside)
+        hidden = self._hide(exchange, request)
         response = await self._aget_response(request)
         try:
             await Responder(exchange, response, banner=self.shows_banner(request)).apass_on()

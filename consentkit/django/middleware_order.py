@@ -19,6 +19,13 @@ _SETS_COOKIES = frozenset(
 _SETS_POLICIES = frozenset(
     {"csp.middleware.CSPMiddleware", "django.middleware.csp.ContentSecurityPolicyMiddleware"}
 )
+_CACHES = frozenset(
+    {
+        "django.middleware.cache.CacheMiddleware",
+        "django.middleware.cache.FetchFromCacheMiddleware",
+        "django.middleware.cache.UpdateCacheMiddleware",
+    }
+)
 _REDIRECTS = "django.middleware.common.CommonMiddleware"
 
 
@@ -41,6 +48,11 @@ class MiddlewareOrder(NamedTuple):
             for name in self.inside
             if any(word in name.rpartition(".")[2].lower() for word in _COMPRESSES)
         ]
+
+    @property
+    def caches_inside(self) -> list[str]:
+        """Names of middleware that keeps pages before they say that they depend on the visitor."""
+        return [name for name in self.inside if name in _CACHES]
 
     @property
     def sets_cookies_outside(self) -> list[str]:

@@ -20,6 +20,7 @@ from tests.support.policies import TEXT
 
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
+CACHE = "django.middleware.cache.UpdateCacheMiddleware"
 GZIP = "django.middleware.gzip.GZipMiddleware"
 CSP = "csp.middleware.CSPMiddleware"
 
@@ -60,6 +61,8 @@ def test_site_that_is_right_has_no_message(site: DjangoSite) -> None:
         ([CSP, CONSENT], ["W012"]),
         ([CONSENT, CSP], []),
         ([COMMON, CONSENT], ["W014"]),
+        ([CACHE, CONSENT], []),
+        ([CONSENT, CACHE], ["E017"]),
         ([f"{__name__}.OwnMiddleware", GZIP], ["W013"]),
         (EVERY_MIDDLEWARE, ["W020", "W020"]),
     ],

@@ -13,6 +13,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.urls import path
+from django.views.decorators.gzip import gzip_page
 from starlette.testclient import TestClient
 
 from consentkit.asgi import ConsentMiddleware as AsgiMiddleware
@@ -315,6 +316,16 @@ def test_page_is_compressed_around_the_consent_alone(site: DjangoSite) -> None:
             is_compressed = response.headers.get("Content-Encoding") == "gzip"
             assert is_compressed == (order[0] == gzip)
             assert BANNER in (decompress(response.content) if is_compressed else response.content)
+
+
+def test_page_that_a_view_compresses_gets_the_banner(site: DjangoSite) -> None:
+    headers = {"accept-encoding": "gzip"}
+    compressed = path("page", gzip_page(page))
+    data = path("data", gzip_page(lambda request: HttpResponse("x" * 500, content_type="text/plain")))
+    client = site.client(compressed, data)
+    response = client.get("/page", headers=headers | HTML)
+    assert BANNER in response.content and "Content-Encoding" not in response
+    assert client.get("/data", headers=headers)["Content-Encoding"] == "gzip"
 
 
 def sets_policy(get_response: Any) -> Any:

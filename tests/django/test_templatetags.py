@@ -53,6 +53,11 @@ def test_settings_link_stands_where_the_site_puts_it(site: DjangoSite) -> None:
     assert b'<a class="site-privacy-settings" href="/shop/consent">Your &lt;choice&gt;</a>' in content
 
 
+def test_loader_is_added_to_a_page_that_is_left_alone(site: DjangoSite) -> None:
+    content = site.client(show("{% consent_scripts %}")).get("/page", SCRIPT_NAME="/shop").content
+    assert b'<script src="/shop/consent/loader.js" defer></script>' in content
+
+
 def test_link_to_another_address_stays_as_it_is(site: DjangoSite) -> None:
     client = site.client(show("<a href=\"{% consent_link 'https://other.example/?a=1' %}\">"))
     assert b'<a href="https://other.example/?a=1">' in client.get("/page").content

@@ -89,6 +89,15 @@ def consent_settings(context: Context, text: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def consent_scripts(context: Context) -> SafeString:
+    """Add the loader to a page that the middleware leaves alone. On other pages the loader does nothing."""
+    head, manager = head_of(_consent_in(context)), manager_of(_consent_in(context))
+    return format_html(
+        '<script src="{}" defer></script>', own_path(head.root_path, f"{manager.prefix}/loader.js")
+    )
+
+
+@register.simple_tag(takes_context=True)
 def consent_link(context: Context, address: str) -> str:
     """Return the address for a link to another site of the group, which takes the visitor's choice along."""
     return link_to_group(_consent_in(context), address)
