@@ -3,9 +3,7 @@
 The environment says where the ledger is, and which site of the policy this is.
 """
 
-import json
 import os
-from dataclasses import asdict
 
 import django
 from django.conf import settings
@@ -16,12 +14,11 @@ from django.urls import path
 
 from consentkit import Ledger
 from consentkit.django import get_consent
-from tests.support.security_app import DECIDED, KEY, PAGE, POLICY, PRIVATE_KEYS, OffsetClock
+from tests.support.attacked import LEDGER, PAGE, Attacked
 
-LEDGER, SITE = "ATTACKED_LEDGER", "ATTACKED_SITE"
+SITE = "ATTACKED_SITE"
 
-clock = OffsetClock()
-ledger = Ledger(os.environ[LEDGER])
+site = Attacked(os.environ[SITE], Ledger(os.environ[LEDGER]))
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -33,18 +30,16 @@ def data(request: HttpRequest) -> JsonResponse:
 
 
 def probe(request: HttpRequest) -> JsonResponse:
-    consent = get_consent(request)
-    return JsonResponse({"decided": consent.status in DECIDED, "granted": sorted(consent.granted)})
+    return JsonResponse(site.answers(get_consent(request)))
 
 
 def move_clock(request: HttpRequest) -> HttpResponse:
-    clock.offset = float(request.GET["offset"])
+    site.clock.offset = float(request.GET["offset"])
     return HttpResponse("moved", content_type="text/plain")
 
 
 def dump(request: HttpRequest) -> HttpResponse:
-    rows = [json.dumps(asdict(record), default=str) for record in ledger.records()]
-    return HttpResponse("".join(f"{row}\n" for row in rows), content_type="text/plain")
+    return HttpResponse(site.records(), content_type="text/plain")
 
 
 def sets(request: HttpRequest) -> HttpResponse:
@@ -67,14 +62,7 @@ settings.configure(
     ),
     INSTALLED_APPS=["consentkit.django"],
     MIDDLEWARE=["consentkit.django.ConsentMiddleware", "django.middleware.common.CommonMiddleware"],
-    CONSENTKIT={
-        "policy": POLICY,
-        "secret_key": KEY,
-        "ledger": ledger,
-        "site": os.environ[SITE],
-        "clock": clock,
-        "private_key": PRIVATE_KEYS[os.environ[SITE]],
-    },
+    CONSENTKIT=site.manager,
 )
 django.setup()
 
