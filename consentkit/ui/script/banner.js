@@ -6,7 +6,7 @@ import { fetchFragment } from "./server.js";
 import { isUndecided } from "./state.js";
 
 // How many banners may be fetched, for public pages and where a library swapped the page. A filter may remove each of them.
-let fetchesLeft = isWindow && ("banner" in tag || findBanner()) ? 99 : 0;
+let banners = isWindow && ("banner" in tag || findBanner()) ? 99 : 0;
 let isFetching = false;
 let isAnswered = false;
 
@@ -20,7 +20,7 @@ function findBanner() {
 
 /** Fetch the banner for a page that does not have it, as public pages cannot in their shared bytes. A frame gets none. */
 export async function showBanner() {
-  if (isFetching || findBanner() || fetchesLeft-- < 1) return;
+  if (isFetching || findBanner() || banners-- < 1) return;
   isFetching = true;
   document.body.prepend(await fetchFragment("/banner"));
   isFetching = false;

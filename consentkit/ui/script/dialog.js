@@ -64,7 +64,7 @@ function openFromLink(event) {
   const link = /** @type {HTMLAnchorElement | null | undefined} */ (target.closest?.("a[href]"));
   if (!link || !(link.origin + link.pathname + "/").startsWith(baseUrl + "/")) return;
   // A library that swaps pages would show our pages without their style.
-  event.stopImmediatePropagation();
+  event.stopPropagation();
   if (!link.matches(LINKS)) return;
   // The browser opens these in another tab or window, or downloads them.
   if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
@@ -73,4 +73,4 @@ function openFromLink(event) {
 }
 
 // Captured, before a library gets it.
-addEventListener("click", openFromLink, true);
+document.addEventListener("click", openFromLink, true);

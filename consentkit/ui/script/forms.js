@@ -19,7 +19,7 @@ async function sendForm(event) {
   const isOurs = loadsEmbed || action == "/decision" || action == "/withdraw";
   if (!isOurs) return;
   // A library that swaps pages would send the form itself.
-  event.stopImmediatePropagation();
+  event.stopPropagation();
   if (form == failedForm) return;
   event.preventDefault();
   const fields = new FormData(form, event.submitter);
@@ -56,4 +56,4 @@ function decisionBody(fields) {
 }
 
 // Captured, before a library gets it.
-addEventListener("submit", sendForm, true);
+document.addEventListener("submit", sendForm, true);
