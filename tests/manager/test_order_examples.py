@@ -216,3 +216,29 @@ def test_visitor_who_refuses_once_more_after_customer_service_withdrew(world: Wo
     here.start()
     here.request(accepted.raw)
     assert not here.grants(accepted.raw)
+
+
+def test_submission_that_waits_here_and_was_stored_by_another_process_is_told_once(world: World) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    change = Submission("change", {"tracking": False}, "page", accepted)
+    first.connect("all")
+    one = world.answer(first, accepted, change)
+    first.connect()
+    assert world.answer(second, accepted, change) == one
+    world.ask()
+    assert len(world.records) == 2
+    assert [world.announced[record.id] for record in world.records] == [1, 1]
+
+
+def test_record_whose_delivery_a_process_did_not_survive_is_stored_once(world: World) -> None:
+    here = worker(world)
+    accepted = accepts(here)
+    answers(here, accepted, "withdraw_category", away=True, analytical=False)
+    here.stop(after_delivery=True)
+    here.start()
+    assert here.waiting()
+    world.ask()
+    assert not here.waiting()
+    assert len(world.records) == 2
+    assert here.grants(accepted.raw) == {"social", "tracking", "~youtube", "~adhub"}
