@@ -242,3 +242,16 @@ def test_record_whose_delivery_a_process_did_not_survive_is_stored_once(world: W
     assert not here.waiting()
     assert len(world.records) == 2
     assert here.grants(accepted.raw) == {"social", "tracking", "~youtube", "~adhub"}
+
+
+@pytest.mark.parametrize("kind", ["save", "change"])
+def test_narrowing_that_waits_where_the_clock_is_behind_counts_once_it_is_delivered(
+    world: World, kind: str
+) -> None:
+    first, second = worker(world, skew=-90), worker(world)
+    accepted = accepts(first)
+    answers(second, accepted, "change", analytical=False)
+    answers(first, accepted, kind, away=True, social=True, tracking=False)
+    world.ask()
+    for each in (first, second):
+        assert each.grants(accepted.raw) == {"social", "~youtube"}

@@ -292,8 +292,9 @@ class Worker:
         known: the answers that it cannot be ignorant of.
         elsewhere: by pseudonym, the same for answers about linked pseudonyms.
         seen: the pseudonyms that it has looked up, or decided about.
-        early: partial answers that it took while the ledger was away, until it has asked again after their delivery. Only the
-            delivery finds out what was answered elsewhere meanwhile. Until then the latest answer counts as it was given.
+        early: answers that it took while the ledger was away and that end no pseudonym, until it has asked again after their
+            delivery. Only the delivery finds out what was answered elsewhere meanwhile. Until then the latest answer counts
+            as it was given. A clock that is behind dates an answer before others that were given earlier.
     """
 
     world: "World"
@@ -330,7 +331,7 @@ class Worker:
         answers = self.world.truth.answers.values()
         self.known = {answer for about in answers for answer in about if answer.record_id in waiting}
         self.elsewhere, self.seen = {}, set()
-        self.early = {answer for answer in self.known if not answer.is_full}
+        self.early = {answer for answer in self.known if not answer.ends}
 
     def connect(self, cut: str = "") -> None:
         """Cut the connection to the ledger, or restore it and wait until the process has noticed."""
@@ -434,13 +435,15 @@ class Worker:
             newer = [answer for answer in about if answer not in self.known and answer.moment > latest]
             ended = any(answer.ends for answer in known)
             assert not ended, f"an ended pseudonym grants {sorted(granted)}"
-            early = bool(self.early.intersection(known)) and granted <= as_given(known, cookie)
             # A later record replaces a cookie. What else the cookie's own record takes back comes out once it is known.
             later = any(answer.moment > cookie.moment for answer in known) and granted <= (
                 left_by(known) or NOTHING
             )
             # Polls in the background may have read more than this process has to know.
             stored = [answer for answer in about if answer in self.known or answer.stored_at is not None]
+            early = bool(self.early.intersection(known)) and any(
+                granted <= as_given(answers, cookie) for answers in (known, stored)
+            )
             assert (
                 early
                 or later
@@ -563,7 +566,7 @@ class World:
         else:
             known |= stored
         if worker.early.intersection(known):
-            base |= as_given(known, sent)
+            base |= as_given(known, sent) | as_given(known | stored, sent)
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         try:
@@ -663,7 +666,7 @@ class World:
         if outcome.record is not None and not outcome.stored:
             waiting = {record.id for record in worker.waiting()}
             assert outcome.record.id in waiting, "an answer is lost"
-            if not answer.is_full:
+            if not answer.ends:
                 worker.early.add(answer)
 
     def _check_order(self, answer: Answer, known: Iterable[Answer]) -> None:
