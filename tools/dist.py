@@ -71,15 +71,18 @@ def bill_of_materials(metadata: Message, pins: list[locks.Pin], required: Iterab
         purl=PackageURL("pypi", name=metadata["Name"], version=metadata["Version"]),
     )
     needed = _closure({canonicalize_name(Requirement(one).name) for one in required}, pins)
-    components = {pin.name: _component(pin, needed) for pin in pins}
-    bill = Bom(components=components.values())
+    # A package may be locked in several versions, for one Python each.
+    components = [(pin, _component(pin, needed)) for pin in pins]
+    bill = Bom(components=[component for _, component in components])
     bill.metadata.component = library
     # A time or a random number would make every build another one.
     bill.metadata.timestamp = None
     bill.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, "\n".join([str(library.purl), *map(repr, pins)]))
-    known = {library.name: library, **components}
-    for name, component in known.items():
-        bill.register_dependency(component, [components[pin.name] for pin in pins if name in pin.via])
+    for name, component in [
+        (library.name, library),
+        *((pin.name, component) for pin, component in components),
+    ]:
+        bill.register_dependency(component, [each for pin, each in components if name in pin.via])
     return make_outputter(bill, OutputFormat.JSON, SCHEMA).output_as_string(indent=2) + "\n"
 
 
