@@ -599,10 +599,9 @@ class World:
         return cookie
 
     def _is_over(self, subject: str) -> bool:
-        """Return whether a pseudonym has ended, by answers about it or on linked sites."""
-        left = left_by(self.truth.about(subject)) or NOTHING
-        elsewhere = self.truth.taken_back(subject, self.truth.on_linked(subject))
-        return self.truth.has_ended(subject, self.records) or left <= elsewhere
+        """Return whether a pseudonym had ended before this step, by an answer about it or by a copy from a linked site."""
+        ended = any(record.subject == subject and record.ends_subject for record in self.records)
+        return ended or self.truth.has_ended(subject, self.records)
 
     def _check_response(self, choice: "Submission", outcome: Outcome, base: Allowed) -> None:
         allowed = allowed_in(outcome.consent)
