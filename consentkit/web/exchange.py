@@ -22,6 +22,7 @@ from consentkit.headers import (
 )
 from consentkit.ui import View
 from consentkit.web.held_page import HeldPage, headers_with_markup
+from consentkit.web.recoding import Recoder
 from consentkit.web.request_head import RequestHead
 from consentkit.web.services import SiteServices
 
@@ -180,18 +181,20 @@ class Exchange:
     def _start_document(self, status: int, headers: Headers, *, is_html: bool) -> Headers | None:
         """Do what `start` does, for HTML, for responses to a decision, for 304 and for the library's own responses."""
         head, rules = self.head, self.site.page_rules
-        obstacle: Obstacle | None = None
-        is_page = is_html and not self.is_own and is_for_people(head.method, status)
-        if is_page and (obstacle := rules.obstacle(head, headers)) is None:
-            if head.method != "HEAD":
-                self._page = self._hold(status, headers)
-                return None
+        if not is_html or self.is_own or not is_for_people(head.method, status):
             self.passes = True
-            headers = headers_with_markup(headers, rules.recoder(head, headers))
-            return self._finish_headers(status, headers, is_page=True, is_html=True, has_markup=True)
+            return self._finish_headers(status, headers, is_page=is_html, is_html=is_html)
+        judged = rules.judge(head, headers)
+        if isinstance(judged, Obstacle):
+            self.passes = True
+            headers = self._finish_headers(status, headers, is_page=True, is_html=True)
+            return rules.report(judged, head, headers)
+        if head.method != "HEAD":
+            self._page = self._hold(status, headers, judged)
+            return None
         self.passes = True
-        headers = self._finish_headers(status, headers, is_page=is_html, is_html=is_html)
-        return headers if obstacle is None else rules.report(obstacle, head, headers)
+        headers = headers_with_markup(headers, judged)
+        return self._finish_headers(status, headers, is_page=True, is_html=True, has_markup=True)
 
     def body(self, chunk: bytes, more: bool) -> tuple[Headers | None, bytes]:
         """Return what to send for a chunk of the response's body: the headers that waited, and bytes.
@@ -232,7 +235,7 @@ class Exchange:
         headers = page.headers_with_markup(length)
         return self._finish_headers(page.status, headers, is_page=True, is_html=True, has_markup=True)
 
-    def _hold(self, status: int, headers: Headers) -> HeldPage:
+    def _hold(self, status: int, headers: Headers, recoder: Recoder | None) -> HeldPage:
         """Return a page whose headers wait for its first bytes, with the markup that will be inserted."""
         consent = self.consent
         is_shared = caching.is_public(headers) and not self.is_personal
@@ -254,7 +257,6 @@ class Exchange:
         )
         # The page stays the same for every visitor if only our markup uses the nonce.
         self._nonce_is_ours = consent._has_nonce and not had_nonce
-        recoder = self.site.page_rules.recoder(self.head, headers)
         return HeldPage(status, headers, inserter, confirmation=confirmation, recoder=recoder)
 
     def _finish_headers(

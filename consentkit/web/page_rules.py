@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from fnmatch import translate
 
 from consentkit.enforcement import ObservedCookies
 from consentkit.headers import Obstacle, RawHeaders, content_codings, header_values, obstacle_in
@@ -36,18 +37,20 @@ class PageRules:
         """Return whether the owner wants the pages at an address left alone."""
         return self._excluded is not None and self._excluded.fullmatch(head.local_path) is not None
 
-    def obstacle(self, head: RequestHead, headers: RawHeaders) -> Obstacle | None:
-        """Return why nothing is inserted into an HTML response, as far as its address and headers tell; None if it may be."""
+    def judge(self, head: RequestHead, headers: RawHeaders) -> Obstacle | Recoder | None:
+        """Judge an HTML response by its address and headers.
+
+        Returns:
+            why nothing is inserted, or what undoes the compression of a page and applies it again; None for a page that is not
+            compressed.
+        """
         if self.is_excluded(head):
             return Obstacle.EXCLUDED
-        found = obstacle_in(headers)
-        if found is None and (codings := content_codings(headers)) and _recoder(head, codings) is None:
-            return Obstacle.ENCODED
-        return found
-
-    def recoder(self, head: RequestHead, headers: RawHeaders) -> Recoder | None:
-        """Return what undoes the compression of a page and applies it again; None for a page that is not compressed."""
-        return _recoder(head, content_codings(headers))
+        obstacle = obstacle_in(headers)
+        codings = content_codings(headers)
+        if obstacle is not None or not codings:
+            return obstacle
+        return Recoder.of(codings, header_values(head.headers, b"accept-encoding")) or Obstacle.ENCODED
 
     def report(self, obstacle: Obstacle, head: RequestHead, headers: Headers) -> Headers:
         """Log a response that is left alone, unless one was logged for the same reason, and return its headers."""
@@ -65,11 +68,9 @@ class PageRules:
         return [*headers, (b"server-timing", f'consentkit;desc="no banner: {obstacle.value}"'.encode())]
 
 
-def _recoder(head: RequestHead, codings: list[bytes]) -> Recoder | None:
-    return Recoder.of(codings, header_values(head.headers, b"accept-encoding")) if codings else None
-
-
 def _pattern(excluded: tuple[str, ...]) -> "re.Pattern[str] | None":
+    """Return what matches one of these paths. Its time is linear in the path, which a stranger chooses."""
     if not excluded:
         return None
-    return re.compile("|".join(re.escape(path).replace(r"\*", ".*") for path in excluded), re.DOTALL)
+    # Of what `fnmatch` reads, only the star has a meaning in these paths.
+    return re.compile("|".join(translate(path.replace("[", "[[]")) for path in excluded))

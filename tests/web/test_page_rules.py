@@ -8,6 +8,7 @@ import pytest
 from consentkit.headers import Obstacle
 from consentkit.web import RequestHead
 from consentkit.web.page_rules import PageRules
+from consentkit.web.recoding import Recoder
 from tests.support.front import Front
 
 HTML = (b"content-type", b"text/html")
@@ -32,6 +33,8 @@ def head(path: str = "/", root_path: str = "") -> RequestHead:
         ("/admin", "", False),
         ("/a.b", "", True),
         ("/axb", "", False),
+        ("/[ab]", "", True),
+        ("/a", "", False),
         ("/shop/docs", "/shop", True),
         ("/shop/docs", "", False),
     ],
@@ -39,21 +42,27 @@ def head(path: str = "/", root_path: str = "") -> RequestHead:
 def test_excluded_paths_are_matched_whole_below_the_place_of_the_application(
     make_front: Callable[..., Front], path: str, root_path: str, excluded: bool
 ) -> None:
-    made = rules(make_front(exclude=["/docs", "/admin/*", "/a.b"]))
+    made = rules(make_front(exclude=["/docs", "/admin/*", "/a.b", "/[ab]"]))
     assert made.is_excluded(head(path, root_path)) is excluded
-    assert (made.obstacle(head(path, root_path), [HTML]) is Obstacle.EXCLUDED) is excluded
+    assert (made.judge(head(path, root_path), [HTML]) is Obstacle.EXCLUDED) is excluded
+
+
+def test_a_long_path_is_matched_at_once_against_many_stars(make_front: Callable[..., Front]) -> None:
+    made = rules(make_front(exclude=["/a*a*a*a*a*b"]))
+    assert not made.is_excluded(head("/" + "a" * 20_000))
+    assert made.is_excluded(head("/" + "a" * 20_000 + "b"))
 
 
 def test_without_excluded_paths_every_page_is_for_the_banner(front: Front) -> None:
     assert not rules(front).is_excluded(head("/docs"))
-    assert rules(front).obstacle(head("/docs"), [HTML]) is None
+    assert rules(front).judge(head("/docs"), [HTML]) is None
 
 
 def test_compression_that_can_be_undone_is_no_obstacle(front: Front) -> None:
     gzip, zstd = ([HTML, (b"content-encoding", coding)] for coding in (b"gzip", b"zstd"))
-    assert rules(front).obstacle(head(), gzip) is None and rules(front).recoder(head(), gzip) is not None
-    assert rules(front).obstacle(head(), zstd) is Obstacle.ENCODED
-    assert rules(front).recoder(head(), [HTML]) is None
+    assert isinstance(rules(front).judge(head(), gzip), Recoder)
+    assert rules(front).judge(head(), zstd) is Obstacle.ENCODED
+    assert rules(front).judge(head(), [HTML]) is None
 
 
 def test_a_report_is_logged_once_for_each_reason_and_is_in_the_headers_in_debug_mode(

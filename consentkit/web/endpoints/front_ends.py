@@ -61,7 +61,7 @@ class FrontEnds:
         )
 
     def allow(self, path: str, headers: RawHeaders, response: Response) -> None:
-        """Let a front end that sent a request read the response, with what the script needs of its headers.
+        """Permit the front end that sent a request to read the response, with those of its headers that the script needs.
 
         Every response at the same address varies by Origin, so that no cache gives the permission of one origin to another.
         """
