@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from consentkit._bounded_cache import BoundedCache
 from consentkit.consent import Evaluator
 from consentkit.ui.assets import inline_style, loader_script, shipped_assets
 from consentkit.ui.fragments import View
@@ -17,6 +18,7 @@ from consentkit.ui.script_tag import ScriptTag
 __all__ = ["Loader"]
 
 _PLACE_OF_DATA = '"consentkit page"'
+_MOST_KEPT = 64
 
 
 class Loader:
@@ -39,6 +41,8 @@ class Loader:
         self._pages = pages
         self._script_tag = script_tag
         self._evaluator = evaluator
+        # By language and root path. A browser asks for the loader with every page.
+        self._made: BoundedCache[tuple[str, str], str] = BoundedCache(_MOST_KEPT)
         self._extra = {
             shipped_assets()[name].hashed_name: {
                 key: value for key, value in data.items() if value is not None
@@ -53,6 +57,12 @@ class Loader:
             language: the language of the settings link.
             root_path: where the application is mounted.
         """
+        script = self._made.get((language, root_path))
+        if script is None:
+            script = self._made[language, root_path] = self._script(language, root_path)
+        return script
+
+    def _script(self, language: str, root_path: str) -> str:
         pages, assets = self._pages, shipped_assets()
         view = View(language=language, consent=self._evaluator.undecided(), root_path=root_path)
         data: dict[str, Any] = {
