@@ -32,6 +32,7 @@ try:
     )
     from consentkit.cli.group import group
     from consentkit.cli.init import init
+    from consentkit.cli.ledger import ledger as ledger_commands
 except ImportError:  # pragma: no cover - the message is tested in an environment without the extra
     sys.exit("The command line needs an extra. Install it: pip install 'consentkit[cli]'.")
 
@@ -47,6 +48,7 @@ app = typer.Typer(
 
 app.command()(init)
 app.add_typer(group, name="group")
+app.add_typer(ledger_commands, name="ledger")
 
 PolicyPath = Annotated[Path, typer.Argument(help="The policy file.", show_default=True)]
 
