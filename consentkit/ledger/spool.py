@@ -151,11 +151,11 @@ class Spool:
                 records.append(self._record_of(each))
         return tuple(record for record in records if record is not None)
 
-    def waiting_elsewhere(self) -> tuple[Record, ...]:
+    def waiting_elsewhere(self) -> tuple[Record, ...] | None:
         """Return the records of subjects that wait in other processes which share the directory, oldest first.
 
-        At most 10 000. Call this before reading the ledger's changes: a record that is delivered between the two is then
-        found in the ledger.
+        At most 10 000; None if the directory cannot be read. Call this before reading the ledger's changes: a record that is
+        delivered between the two is then found in the ledger.
         """
         if self._directory is None:
             return ()
@@ -163,7 +163,7 @@ class Spool:
             return self._directory.others()
         except OSError as error:
             self._log_error("The spool's directory cannot be read", error)
-            return ()
+            return None
 
     def adopt(self) -> tuple[Record, ...]:
         """Take over the records of processes that have ended, start to deliver them, and return them."""

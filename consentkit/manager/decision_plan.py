@@ -139,10 +139,8 @@ class DecisionPlan:
         """Return what counts for a pseudonym: its newest record in the ledger, with what only this process knows yet or still."""
         if not subject:
             return None
-        revocations = self.resolver.revocations
-        newest = revocations.recalled(subject, newest_of(view.newest(subject), self._evaluator))
-        held = revocations.held.get(subject)
-        return newest_of((record for record in (newest, held) if record is not None), self._evaluator)
+        newest = newest_of(view.newest(subject), self._evaluator)
+        return self.resolver.revocations.counting(subject, newest)
 
     def _prepare_import(self, imported: ImportedGrant, view: View) -> None:
         """Check the visitor's newest records on other sites, and find the pseudonym that the visitor has here already.

@@ -63,7 +63,7 @@ class Delivery:
             created_when_needed=self._is_default,
         )
         # Those of other processes first: one that ends meanwhile leaves its records to this one.
-        self._hold(self._spool.waiting_elsewhere())
+        self._hold(self._spool.waiting_elsewhere() or ())
         self._hold(self._spool.pending())
         loss = what_an_outage_loses(self._ledger, self._directory)
         if loss is not None:
@@ -104,8 +104,8 @@ class Delivery:
         if self._spool is not None:
             self._hold(self._spool.adopt())
 
-    def waiting_elsewhere(self) -> tuple[Record, ...]:
-        """Return the records that wait in other processes with the same spool."""
+    def waiting_elsewhere(self) -> tuple[Record, ...] | None:
+        """Return the records that wait in other processes with the same spool; None if its directory cannot be read."""
         return self._spool.waiting_elsewhere() if self._spool is not None else ()
 
     def health(self) -> SpoolHealth:

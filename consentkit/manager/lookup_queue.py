@@ -13,13 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from consentkit.errors import LedgerError
-from consentkit.ledger import OutageLog
+from consentkit.ledger import OutageLog, Record
 
-__all__ = ["Answer", "LookUpQueue"]
+__all__ = ["Answer", "LookUpQueue", "RecordsMeanwhile", "call_hook"]
 
 log = logging.getLogger("consentkit.revocation")
+
+T = TypeVar("T")
 
 WORKERS = 4
 LARGEST_BATCH = 500
@@ -341,6 +344,38 @@ class LookUpQueue:
             self._failed = True
             self._resume_at = time.monotonic() + self._pause
         return True
+
+
+class RecordsMeanwhile:
+    """By look-up under way, its subjects, and the records of these that arrived after its query began. The caller locks."""
+
+    def __init__(self) -> None:
+        self._look_ups: dict[int, tuple[frozenset[str], list[Record]]] = {}
+
+    def begin(self, subjects: Sequence[str]) -> list[Record]:
+        """Return the list to which the records of subjects are added from now on."""
+        records = list[Record]()
+        self._look_ups[id(records)] = frozenset(subjects), records
+        return records
+
+    def add(self, record: Record) -> None:
+        """Add a record that arrived to the look-ups of its subject."""
+        for subjects, records in self._look_ups.values():
+            if record.subject in subjects:
+                records.append(record)
+
+    def end(self, records: list[Record]) -> None:
+        """End the look-up that `begin` gave this list."""
+        self._look_ups.pop(id(records), None)
+
+
+def call_hook(hook: Callable[[], T] | None, otherwise: T) -> T:
+    """Return a hook's result; another value if there is no hook, or if it raises."""
+    try:
+        return otherwise if hook is None else hook()
+    except Exception:
+        log.exception("A step before the poll for withdrawals failed. The poll goes on.")
+        return otherwise
 
 
 def _warn(line: str | None, error: Exception | None = None) -> None:

@@ -205,8 +205,7 @@ class ConsentManager:
             LedgerUnavailableError: the ledger does not answer.
         """
         found = self.ledger.newest_of([subject])[subject] if self.ledger is not None else ()
-        held = self.revocations.held.get(subject)
-        return newest_of((*found, held) if held is not None else found, self.evaluator)
+        return self.revocations.counting(subject, newest_of(found, self.evaluator))
 
     # Deciding
 

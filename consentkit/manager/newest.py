@@ -12,7 +12,14 @@ from functools import reduce
 from consentkit.consent import Decision, Evaluator, transitions
 from consentkit.ledger import Record, highest
 
-__all__ = ["allowed_by_both", "answer", "answer_in", "newest_of"]
+__all__ = ["allowed_by_both", "answer", "answer_in", "is_full_answer", "newest_of"]
+
+_FULL_ANSWERS = ("accept_all", "reject_all", "save", "api")
+
+
+def is_full_answer(record: Record) -> bool:
+    """Return whether a visitor answered everything with a record, rather than change a part of an earlier answer."""
+    return record.choice in _FULL_ANSWERS or record.event == "imported"
 
 
 def newest_of(records: Iterable[Record], evaluator: Evaluator) -> Record | None:

@@ -14,7 +14,6 @@ class NoRevocations:
     """Stand in for a RevocationCache without a ledger: no record is known, and no look-up is ever due."""
 
     known: Mapping[str, tuple[Record | None, float]] = MappingProxyType({})
-    held: Mapping[str, Record] = MappingProxyType({})
     polled, due_at = _NEVER, float("inf")
 
     def due(self, subject: str, now: float) -> bool:
@@ -29,16 +28,20 @@ class NoRevocations:
         """Return True, because there is nothing to wait for."""
         return True
 
-    def hold(self, record: Record, now: float, *, stored: bool) -> None:
+    def hold(self, record: Record, now: float, *, stored: bool, made_here: bool = False) -> None:
         """Do nothing: without a ledger only the visitor's cookie changes."""
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
         """Return no record, and True, because there is no ledger with a newer one."""
         return None, True
 
-    def recalled(self, subject: str, newest: Record | None) -> Record | None:
+    def counting(self, subject: str, newest: Record | None) -> Record | None:
         """Return the record as it is."""
         return newest
+
+    def is_settled(self, subject: str) -> bool:
+        """Return True, because no record waits."""
+        return True
 
     def seen(self, subject: str) -> bool:
         """Return False, because no ledger has answered."""

@@ -16,11 +16,9 @@ from dataclasses import replace
 from consentkit.consent import ConsentStatus, Decision, Evaluator, transitions
 from consentkit.ledger import Entries, Ledger, Plan, Record, View
 from consentkit.manager.difference import as_lists, ended_by
-from consentkit.manager.newest import allowed_by_both, answer, newest_of
+from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, newest_of
 
 __all__ = ["LinkedLedger", "echoes"]
-
-_FULL_ANSWERS = ("accept_all", "reject_all", "save", "api")
 
 
 class LinkedLedger:
@@ -110,7 +108,7 @@ def _joint(record: Record, view: View, evaluator: Evaluator) -> Record | None:
     if newest.moment > record.moment:
         limit = _limit_of_then(newest, record, view, evaluator)
         joint = _narrowed(newest, record, limit, evaluator) if limit is not None else None
-    elif record.choice in _FULL_ANSWERS:
+    elif is_full_answer(record):
         joint = None
     else:
         joint = _narrowed(record, record, newest, evaluator)
@@ -125,7 +123,7 @@ def _limit_of_then(newest: Record, record: Record, view: View, evaluator: Evalua
     history = view.history(newest.subject or "")
     later = [known for known in history if known.moment > record.moment]
     then = newest_of((known for known in history if known.moment <= record.moment), evaluator)
-    if then is None or any(known.choice in _FULL_ANSWERS or known.event == "imported" for known in later):
+    if then is None or any(is_full_answer(known) for known in later):
         return None
     notice = evaluator.known(newest.notice)
     vendors = notice.vendor_category if notice is not None else {}

@@ -258,12 +258,16 @@ class DecisionRecorder:
             self._carry_out_decision(plan)
         except LedgerError as error:
             return self._queue(plan, error)
-        outcome = plan.outcome
-        # What the ledger held may end the pseudonym. The visitor was answered by that, so it counts here at once too.
+        self._hold_stored(plan)
+        return plan.outcome
+
+    def _hold_stored(self, plan: DecisionPlan) -> None:
+        """Apply what was stored here at once, and what the ledger held, by which the visitor was answered."""
+        outcome, now = plan.outcome, self._clock()
         for record in (plan.recorded, *outcome.echoes, outcome.record):
             if record is not None:
-                self._resolver.revocations.hold(record, self._clock(), stored=True)
-        return outcome
+                made_here = record is outcome.record
+                self._resolver.revocations.hold(record, now, stored=True, made_here=made_here)
 
     def _outcome_without_ledger(self, plan: DecisionPlan) -> Outcome | None:
         """Return the outcome of a decision that adds no record; None for one that does.

@@ -84,7 +84,7 @@ class ConsentResolver:
         entry = None
         if answer.grants and self.ledger is not None:
             entry = revocations.known.get(token.subject)
-            if entry is None or token.subject in revocations.held:
+            if entry is None or not revocations.is_settled(token.subject):
                 return None
             record, _ = entry
             if record is None or not _proves(record, token):

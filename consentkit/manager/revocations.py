@@ -4,36 +4,32 @@ A grant that a process sees for the first time is looked up in the ledger. After
 returns the records of all subjects that changed. No request waits longer than a quarter of a second for either. While the
 ledger is known not to answer, requests do not wait at all, and `LookUpQueue` goes on asking.
 
-While the ledger does not answer, a grant counts for `max_stale` seconds after it was last checked. A grant that this process
-has never checked counts only while the ledger does not answer, for `max_stale` seconds after its decision. It is checked as
-soon as an answer arrives.
+While the ledger does not answer, a grant counts for `max_stale` seconds after it was last checked. One that this process has
+never checked counts for `max_stale` seconds after its decision, and is checked as soon as an answer arrives.
 
 What counts does not depend on the order in which records arrive. A look-up, a poll, a decision of this process or the spool of
 another one may bring a record. It is folded into what is known, and older records never replace newer ones. `known` claims to
-hold everything about a subject that was stored up to the last poll. `held` makes no such claim.
+hold everything about a subject that was stored up to the last poll. `held` makes no such claim. What the ledger lacks, because
+it waits or was lost, is in `UndeliveredRecords`.
 
 Threads. Requests read `known`, `held`, `polled` and `due_at` without a lock: each read is one dictionary or attribute access,
 and an entry of `known` is replaced as a whole. `_entry_lock` orders all writes to `known` and `held`. It is never held during a
 query, so that a decision of this process never waits for the ledger here.
 """
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import ForkHooks, Ledger, Record
-from consentkit.manager.lookup_queue import Answer, LookUpQueue
+from consentkit.manager.lookup_queue import Answer, LookUpQueue, RecordsMeanwhile, call_hook
+from consentkit.manager.undelivered import UndeliveredRecords
 
 __all__ = ["RevocationCache"]
-
-log = logging.getLogger("consentkit.revocation")
-
-T = TypeVar("T")
 
 Entry = tuple[Record | None, float]
 
@@ -54,7 +50,8 @@ class RevocationCache:
         fold: returns what counts among records of one subject, whatever their order; None if there are none.
         clock: returns seconds since the epoch.
         before_poll: called before each poll.
-        waiting_elsewhere: returns records that wait for the ledger in other processes; called before each poll.
+        waiting_elsewhere: returns records that wait for the ledger in other processes, or None if that is unknown; called
+            before each poll.
         is_writable: returns whether the ledger can be written; called before each poll. If it cannot, a poll does not count
             as a check, so that `max_stale` ends the grants.
         epoch: returns a number that changes when another ledger takes the place of this one.
@@ -75,7 +72,7 @@ class RevocationCache:
         fold: Callable[[Iterable[Record]], Record | None],
         clock: Callable[[], float] = time.time,
         before_poll: Callable[[], None] | None = None,
-        waiting_elsewhere: Callable[[], Iterable[Record]] | None = None,
+        waiting_elsewhere: Callable[[], Sequence[Record] | None] | None = None,
         is_writable: Callable[[], bool] | None = None,
         epoch: Callable[[], int] | None = None,
     ) -> None:
@@ -96,17 +93,13 @@ class RevocationCache:
         # the first place are never read.
         self._cursor: int | None = None
         self._cursor_epoch = self._generation = 0
-        # By subject, what counted in the ledger before it was replaced. A copy that was restored may lack it.
-        self._lost: BoundedCache[str, Record] = BoundedCache(_SUBJECTS_KEPT)
+        self._undelivered = UndeliveredRecords(fold, _SUBJECTS_KEPT)
         # What polls last read about subjects that were not known.
         self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
-        # Look-ups under way: their subjects, and records of these that arrived after the query began.
-        self._look_ups: dict[int, tuple[frozenset[str], list[Record]]] = {}
+        self._meanwhile = RecordsMeanwhile()
         self._entry_lock = threading.Lock()
         self._queue = LookUpQueue(self._look_up, longest_wait=lambda: LONGEST_WAIT)
         _FORK_HOOKS.add(self)
-
-    # Asking the ledger
 
     def due(self, subject: str, now: float) -> bool:
         """Return whether `refresh` has anything to do for a subject."""
@@ -149,25 +142,34 @@ class RevocationCache:
         subjects = [subject for subject in subjects if subject not in self.known]
         if not subjects:
             return
-        generation, meanwhile = self._generation, list[Record]()
+        generation = self._generation
         with self._entry_lock:
-            self._look_ups[id(meanwhile)] = frozenset(subjects), meanwhile
+            meanwhile = self._meanwhile.begin(subjects)
         try:
             self._take_cursor()
             read_at = self._time_of_check(self._clock())
             found = self._ledger.newest_of(subjects)
+            self._note_losses(subjects)
             with self._entry_lock:
                 if generation != self._generation:
                     raise LedgerUnavailableError("The ledger was replaced during a look-up.")
                 for record in meanwhile:
                     found[record.subject or ""] += (record,)
                 for subject, records in found.items():
-                    newest = self.recalled(subject, self._fold(records))
+                    newest = self._fold(records)
                     old, _ = self.known.get(subject, (None, 0.0))
                     self._store(subject, old if newest is None else self._folded(newest, old), read_at)
         finally:
             with self._entry_lock:
-                del self._look_ups[id(meanwhile)]
+                self._meanwhile.end(meanwhile)
+
+    def _note_losses(self, subjects: Sequence[str]) -> None:
+        """Remember the records of subjects that the ledger had before it was replaced, and lacks now."""
+        for subject in subjects:
+            if subject in self._undelivered.replaced:
+                stored = self._ledger.history(subject)
+                with self._entry_lock:
+                    self._undelivered.find_lost(subject, stored)
 
     def _take_cursor(self) -> None:
         """Set where polls begin, at the present end of the ledger, unless they have begun."""
@@ -187,20 +189,23 @@ class RevocationCache:
         # Another poll may have ended just before this one was queued.
         if not self._is_poll_due(now):
             return
-        _call(self._before_poll, None)
-        self._can_write = _call(self._is_writable, self._is_writable is None)
-        _call(lambda: self._hold_waiting(now), None)
+        call_hook(self._before_poll, None)
+        self._can_write = call_hook(self._is_writable, self._is_writable is None)
+        delivered: Mapping[str, str] = call_hook(lambda: self._hold_waiting(now), {})
         read_at = self._time_of_check(now)
         self._read_changes(read_at)
         if self._is_other_ledger():
             # The ledger was replaced during the query.
             self._read_changes(read_at)
+        with self._entry_lock:
+            for record_id, subject in delivered.items():
+                self._undelivered.discard(subject, [record_id])
         self._asked_at = now
         if self._can_write:
             self.polled, self.due_at = now, now + self._poll_interval
         else:
             self.due_at = min(now + self._poll_interval, self.polled + self._max_stale)
-        for subject in list(self.held):
+        for subject in (*self.held, *self._undelivered.subjects()):
             if subject not in self.known:
                 self._queue.add(subject)
 
@@ -221,9 +226,16 @@ class RevocationCache:
                 return
             cursor = after
 
-    def _hold_waiting(self, now: float) -> None:
-        for record in self._waiting_elsewhere() if self._waiting_elsewhere else ():
+    def _hold_waiting(self, now: float) -> Mapping[str, str]:
+        """Apply what waits in other processes; return the ids and subjects of records that do not wait there any more."""
+        waiting = self._waiting_elsewhere() if self._waiting_elsewhere else ()
+        if waiting is None:
+            return {}
+        waiting = [record for record in waiting if record.subject]
+        for record in waiting:
             self.hold(record, now, stored=False)
+        with self._entry_lock:
+            return self._undelivered.wait_elsewhere(waiting)
 
     def _time_of_check(self, now: float) -> float:
         """Return when an answer was checked. Reading alone is no check, because withdrawals may be unable to arrive."""
@@ -241,61 +253,70 @@ class RevocationCache:
                 if record is not None and record.ends_subject:
                     continue
                 if record is not None:
-                    self._lost[subject] = record
+                    self._undelivered.replaced[subject] = record
                 del self.known[subject]
             self._passed.clear()
-
-    # Records that arrive; all but `_learn` and `hold` need the lock
 
     def _learn(self, record: Record, read_at: float) -> None:
         """Fold a record that a poll has read into what is known."""
         subject = record.subject or ""
         with self._entry_lock:
-            self._note_for_look_ups(record)
+            self._meanwhile.add(record)
+            self._undelivered.discard(subject, [record.id])
             entry = self.known.get(subject)
             if entry is None:
                 self._passed[subject] = self._folded(record, self._passed.get(subject))
             else:
                 self._store(subject, self._folded(record, entry[0]), read_at)
 
-    def hold(self, record: Record, now: float, *, stored: bool) -> None:
-        """Apply a decision of this process, or of the spool, at once. Call it again when the ledger has stored the record."""
+    def hold(self, record: Record, now: float, *, stored: bool, made_here: bool = False) -> None:
+        """Apply a decision of this process, or of the spool, at once. Call it again when the ledger has stored the record.
+
+        `made_here` states that the record was made with knowledge of all that counts here.
+        """
         subject = record.subject
         if not subject:
             return
         with self._entry_lock:
-            if stored:
-                self._note_for_look_ups(record)
-            entry = self.known.get(subject)
+            entry, waited = self.known.get(subject), subject in self._undelivered
+            self._note_for_ledger(subject, record, stored=stored, made_here=made_here)
             if stored and entry is not None:
                 self._store(subject, self._folded(record, entry[0]), entry[1])
-            elif stored and self._cursor is not None and subject not in self.held:
+            elif stored and self._cursor is not None and subject not in self.held and not waited:
                 # This process has just built the record on the newest one. Only a poll may have read a newer one since.
-                newest = self._folded(record, self._passed.get(subject))
-                self.known[subject] = (self.recalled(subject, newest), now)
-            elif entry is None or entry[0] is None or not self._covers(entry[0], record):
+                self.known[subject] = (self._folded(record, self._passed.get(subject)), now)
+            elif (stored or record.ends_subject) and not self._covers(entry and entry[0], record):
                 self.held[subject] = self._folded(record, self.held.get(subject))
-                if entry is not None:
-                    # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
-                    self.known[subject] = (entry[0], entry[1])
+            if not stored and entry is not None:
+                # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
+                self.known[subject] = (entry[0], entry[1])
 
-    def _note_for_look_ups(self, record: Record) -> None:
-        for subjects, meanwhile in self._look_ups.values():
-            if record.subject in subjects:
-                meanwhile.append(record)
+    def _note_for_ledger(self, subject: str, record: Record, *, stored: bool, made_here: bool) -> None:
+        """Note whether the ledger has a record, or lacks it."""
+        if not stored:
+            self._undelivered.wait_here(record)
+            self._undelivered.release(subject, self.known.get(subject, (None, 0.0))[0])
+            return
+        self._meanwhile.add(record)
+        self._undelivered.discard(subject, [record.id])
+        if made_here:
+            self._undelivered.forget_lost(subject)
+        else:
+            self._undelivered.find_lost(subject, ())
 
     def _store(self, subject: str, newest: Record | None, read_at: float) -> None:
         """Store what counts in the ledger, and release what it covers."""
+        self._undelivered.release(subject, newest)
         entry = self.known.get(subject)
         if entry is None or newest is not entry[0] or newest is None:
             self.known[subject] = (newest, read_at)
         held = self.held.get(subject)
-        if held is not None and newest is not None and self._covers(newest, held):
+        if held is not None and self._covers(newest, held):
             del self.held[subject]
 
-    def _covers(self, newest: Record, held: Record) -> bool:
+    def _covers(self, newest: Record | None, held: Record) -> bool:
         """Return whether a record from the ledger makes a held one superfluous."""
-        return _answer_of(self._folded(held, newest)) == _answer_of(newest)
+        return newest is not None and _answer_of(self._folded(held, newest)) == _answer_of(newest)
 
     def _folded(self, record: Record, old: Record | None) -> Record:
         if old is None:
@@ -306,21 +327,21 @@ class RevocationCache:
 
     # What is known
 
-    def recalled(self, subject: str, newest: Record | None) -> Record | None:
+    def counting(self, subject: str, newest: Record | None) -> Record | None:
         """Return what counts for a subject, given its newest record in the ledger, which was perhaps restored from a backup.
 
-        A restored ledger lacks the last records. What they took back stays taken back as long as this process remembers it.
-        What they granted does not count without a record.
+        Less counts than that record allows if this process knows of one that the ledger lacks. What was granted does not count
+        without a record.
         """
         entry = self.known.get(subject)
-        old = entry[0] if entry is not None else self._lost.get(subject)
-        if old is None or old is newest:
-            return newest
-        if newest is None:
-            return old if old.ends_subject else None
-        if old.ends_subject or old.precedence < newest.precedence:
-            return self._folded(newest, old)
-        return self._fold((old, replace(newest, changed_at=old.changed_at, revision=old.revision)))
+        old = entry[0] if entry is not None else self._undelivered.replaced.get(subject)
+        if old is not None and old is not newest:
+            if old.ends_subject:
+                newest = old if newest is None else self._folded(newest, old)
+            elif newest is not None and old.precedence >= newest.precedence:
+                newest = self._fold((old, replace(newest, changed_at=old.changed_at, revision=old.revision)))
+        held = self.held.get(subject)
+        return self._undelivered.limited(subject, newest if held is None else self._folded(held, newest))
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
         """Return the record of a subject that counts, and whether it is fresh enough to rely on.
@@ -329,18 +350,24 @@ class RevocationCache:
         looked up means that the grant cannot be proved.
         """
         # In this order, because a record moves from `held` to `known`.
-        held, lost = self.held.get(subject), self._lost.get(subject)
+        held, before = self.held.get(subject), self._undelivered.replaced.get(subject)
         entry = self.known.get(subject)
-        record, checked = (lost, _NEVER) if entry is None else (entry[0], max(entry[1], self.polled))
+        record, checked = (before, _NEVER) if entry is None else (entry[0], max(entry[1], self.polled))
         if held is not None:
             record, changed_at = self._folded(held, record), max(changed_at, held.changed_at)
+        record = self._undelivered.limited(subject, record)
+        changed_at = max(changed_at, self._undelivered.changed_at(subject))
         if record is not None and record.ends_subject:
             return record, True
         return record, now - max(checked, changed_at) <= self._max_stale
 
+    def is_settled(self, subject: str) -> bool:
+        """Return whether only the record in `known` counts for a subject."""
+        return subject not in self.held and subject not in self._undelivered
+
     def seen(self, subject: str) -> bool:
         """Return whether the ledger has answered for a subject, or a decision about it waits for the ledger."""
-        return subject in self.held or subject in self.known
+        return subject in self.known or not self.is_settled(subject)
 
     def health(self, now: float) -> dict[str, object]:
         """Return the state of the look-ups: `ok`, `no answer` or `not asked yet`, and figures for operators.
@@ -352,15 +379,13 @@ class RevocationCache:
             "state": self._queue.state,
             "last_poll": self.polled if _NEVER < self.polled <= now else None,
             "pending": len(self._queue),
-            "held": len(self.held),
+            "held": len({*self.held, *self._undelivered.subjects()}),
         }
-
-    # Threads
 
     def after_fork_in_child(self) -> None:
         """Replace the lock and the queue, of which the parent's threads are not in the child."""
         self._entry_lock = threading.Lock()
-        self._look_ups = {}
+        self._meanwhile = RecordsMeanwhile()
         self._queue.reset()
 
     def close(self) -> None:
@@ -369,15 +394,6 @@ class RevocationCache:
 
 
 _FORK_HOOKS: Final = ForkHooks(after_in_child=RevocationCache.after_fork_in_child)
-
-
-def _call(hook: Callable[[], T] | None, otherwise: T) -> T:
-    """Return a hook's result; another value if there is no hook, or if it raises."""
-    try:
-        return otherwise if hook is None else hook()
-    except Exception:
-        log.exception("A step before the poll for withdrawals failed. The poll goes on.")
-        return otherwise
 
 
 def _answer_of(record: Record) -> tuple[object, ...]:

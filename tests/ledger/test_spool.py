@@ -311,7 +311,7 @@ def test_records_wait_in_memory_if_the_directory_fails(
     with another_process_holds(url):
         assert all([spool.put(a_record()) for _ in range(5)])
         assert len(spool.pending()) == 5
-        assert spool.waiting_elsewhere() == ()
+        assert spool.waiting_elsewhere() is None
     assert spool.flush(LONG)
     assert len(ledger.history("A" * 22)) == 5
     assert caplog.text.count("wait in memory alone") == 1

@@ -255,3 +255,90 @@ def test_narrowing_that_waits_where_the_clock_is_behind_counts_once_it_is_delive
     world.ask()
     for each in (first, second):
         assert each.grants(accepted.raw) == {"social", "~youtube"}
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_narrowing_that_waits_counts_at_once_next_to_a_later_change_that_does_not_know_of_it(
+    world: World, is_shared: bool
+) -> None:
+    first, second = worker(world, skew=-90), worker(world)
+    accepted = accepts(first)
+    answers(first, accepted, "change", away=True, tracking=False)
+    answers(second, accepted, "change", social=False)
+    # Another process finds what waits if it has the same directory for it.
+    asked = Worker(world, "stride", first.spool, 0) if is_shared else first
+    world.workers.append(asked)
+    for _ in range(2):
+        world.now += 70
+        asked.request(accepted.raw)
+        assert asked.grants(accepted.raw) == {"analytical", "~google-analytics"}
+    changed = answers(asked, accepted, "change", away=True, analytical=True)
+    assert changed is None or changed.allowed == {"analytical", "~google-analytics"}
+    first.deliver()
+    world.ask()
+    for each in (first, second, asked):
+        assert each.grants(accepted.raw) == {"analytical", "~google-analytics"}
+
+
+def test_full_answer_counts_although_a_narrowing_waits_that_is_older(world: World) -> None:
+    first, second = worker(world, skew=-90), worker(world)
+    accepted = accepts(first)
+    answers(first, accepted, "change", away=True, tracking=False)
+    saved = answers(second, accepted, "save", tracking=True)
+    world.now += 70
+    assert saved is not None
+    first.request(saved.raw)
+    assert first.grants(saved.raw) == {"tracking", "~adhub"}
+
+
+def test_narrowing_that_another_process_has_delivered_limits_nothing_more(world: World) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    answers(first, accepted, "change", away=True, tracking=False)
+    other = Worker(world, "stride", first.spool, 0)
+    world.workers.append(other)
+    other.request(accepted.raw)
+    first.deliver()
+    world.now += 70
+    changed = answers(second, accepted, "change", tracking=True)
+    assert changed is not None
+    for _ in range(2):
+        world.now += 70
+        other.request(changed.raw)
+    assert "tracking" in other.grants(changed.raw)
+
+
+@pytest.mark.parametrize("kind", ["change", "save"])
+def test_narrowing_that_a_restored_ledger_lacks_outlasts_a_change_that_did_not_know_of_it(
+    world: World, kind: str
+) -> None:
+    here, other = worker(world), worker(world, skew=5)
+    accepted = accepts(here)
+    world.keep_copy()
+    waits = {"social": False} if kind == "change" else {"tracking": True}
+    answers(other, accepted, kind, away=True, **waits)
+    answers(here, accepted, "change", tracking=False)
+    world.now += 70
+    here.request(accepted.raw)
+    world.restore_copy()
+    for _ in range(2):
+        world.now += 70
+        here.request(accepted.raw)
+        here.await_answer()
+        other.deliver()
+    left = {"analytical", "~google-analytics"} if kind == "change" else {"tracking", "~adhub"}
+    assert here.grants(accepted.raw) == left
+
+
+def test_change_that_is_made_with_knowledge_of_a_lost_narrowing_replaces_it(world: World) -> None:
+    here = worker(world)
+    accepted = accepts(here)
+    world.keep_copy()
+    answers(here, accepted, "change", tracking=False)
+    world.ask()
+    world.restore_copy()
+    world.ask()
+    changed = answers(here, accepted, "change", tracking=True, analytical=False)
+    assert changed is not None
+    world.ask()
+    assert here.grants(changed.raw) == {"social", "tracking", "~youtube", "~adhub"}

@@ -34,9 +34,7 @@ from tests.support.postgres import Server
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
 """Examples on SQLite. On PostgreSQL a twentieth of them is played."""
-# A process that saw a narrowing, which a restored ledger lacks, forgets it when another process delivers a later change that
-# did not know of it. The long run shows that; the documentation says so. It also has two tabs that answer at once, about which
-# the model and the library do not agree yet.
+# The long run also has restored ledgers, and two tabs at once, about which the model and the library do not agree yet.
 IS_SOAK = "EXAMPLES" in os.environ
 PARTS = 8
 STEPS = 12

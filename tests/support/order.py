@@ -723,6 +723,10 @@ class World:
         consent._announce()
         record, allowed = outcome.record, allowed_in(outcome.consent)
         if record is None:
+            # The visitor's own answer is newer. The pseudonyms belong to one visitor all the same.
+            own = outcome.consent.decision
+            if own is not None and own.subject not in ("", under_way.subject) and not worker.ledger.cut:
+                self.truth.links.append(Link(under_way.subject, own.subject, self.step))
             return self._cookie(worker, outcome.cookies[0], None) if outcome.cookies else None
         answer = Answer(
             subject=record.subject or "",

@@ -1,0 +1,124 @@
+"""Records that take consent back and that the ledger lacks: they wait to be delivered, or a restored copy has lost them.
+
+Whoever answers elsewhere meanwhile does not know of them. A later change keeps what it does not mention, so by itself it would
+bring back what such a record took back. Only what both allow counts, until the ledger has the record or the visitor gives a
+full answer later.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from consentkit._bounded_cache import BoundedCache
+from consentkit.ledger import Record
+from consentkit.manager.newest import is_full_answer
+
+__all__ = ["UndeliveredRecords"]
+
+_MOST_FOR_ONE = 8
+
+
+class UndeliveredRecords:
+    """By pseudonym, the records that the ledger lacks. Reads need no lock; the caller orders the writes.
+
+    Args:
+        fold: returns what counts among records of one pseudonym, whatever their order.
+        size: number of pseudonyms that are remembered.
+
+    Attributes:
+        replaced: by pseudonym, what counted in the ledger before it was replaced. A copy that was restored may lack it.
+    """
+
+    def __init__(self, fold: Callable[[Iterable[Record]], Record | None], size: int) -> None:
+        self._fold = fold
+        self._waiting: BoundedCache[str, tuple[Record, ...]] = BoundedCache(size)
+        self._lost: BoundedCache[str, tuple[Record, ...]] = BoundedCache(size)
+        self.replaced: BoundedCache[str, Record] = BoundedCache(size)
+        # By id, the subjects of the records that wait in other processes.
+        self._elsewhere: dict[str, str] = {}
+
+    def __contains__(self, subject: str) -> bool:
+        return subject in self._waiting or subject in self._lost
+
+    def subjects(self) -> list[str]:
+        """Return the pseudonyms with records that wait."""
+        return list(self._waiting)
+
+    def changed_at(self, subject: str) -> int:
+        """Return the time of the latest record that waits, in seconds since the epoch; 0 without one."""
+        return max((record.changed_at for record in self._waiting.get(subject, ())), default=0)
+
+    # Records that wait
+
+    def wait_here(self, record: Record) -> None:
+        """Add a record that this process has to deliver."""
+        self._elsewhere.pop(record.id, None)
+        _add(self._waiting, record)
+
+    def wait_elsewhere(self, records: Sequence[Record]) -> Mapping[str, str]:
+        """Add the records that wait in other processes; return the ids and subjects of those that did before and do no more."""
+        before, self._elsewhere = self._elsewhere, {record.id: record.subject or "" for record in records}
+        for record in records:
+            _add(self._waiting, record)
+        return {
+            record_id: subject for record_id, subject in before.items() if record_id not in self._elsewhere
+        }
+
+    def discard(self, subject: str, record_ids: Collection[str]) -> None:
+        """Forget records of a pseudonym, because the ledger has them."""
+        for records in (self._waiting, self._lost):
+            if known := records.get(subject):
+                left = tuple(record for record in known if record.id not in record_ids)
+                if left:
+                    records[subject] = left
+                else:
+                    del records[subject]
+
+    def release(self, subject: str, newest: Record | None) -> None:
+        """Forget records of a pseudonym that take nothing from its newest record in the ledger, whatever comes later."""
+        if newest is not None and subject in self:
+            known = (*self._waiting.get(subject, ()), *self._lost.get(subject, ()))
+            self.discard(subject, {record.id for record in known if _replaces(newest, record)})
+
+    # Records that a restored copy has lost
+
+    def find_lost(self, subject: str, stored: Iterable[Record]) -> None:
+        """Compare what counted before the ledger was replaced with all that it holds of a pseudonym now."""
+        before = self.replaced.pop(subject, None)
+        if before is not None and all(record.id != before.id for record in stored):
+            _add(self._lost, before)
+
+    def forget_lost(self, subject: str) -> None:
+        """Forget the lost records of a pseudonym, because a record that was made with knowledge of them replaces them."""
+        self.replaced.pop(subject, None)
+        self._lost.pop(subject, None)
+
+    # What counts
+
+    def limited(self, subject: str, newest: Record | None) -> Record | None:
+        """Return what counts of the newest record in the ledger, which may be None.
+
+        A record that waits is based on a grant that was in force. One that was lost proves nothing by itself.
+        """
+        for waiting in self._waiting.get(subject, ()):
+            newest = waiting if newest is None else self._allowed_by_both(newest, waiting)
+        for lost in self._lost.get(subject, ()):
+            newest = None if newest is None else self._allowed_by_both(newest, lost)
+        return newest
+
+    def _allowed_by_both(self, newest: Record, missing: Record) -> Record:
+        if newest.ends_subject or _replaces(newest, missing):
+            return newest
+        changed_at, revision = max(newest.moment, missing.moment)
+        tied = (replace(each, changed_at=changed_at, revision=revision) for each in (newest, missing))
+        return self._fold(tied) or newest
+
+
+def _add(records: BoundedCache[str, tuple[Record, ...]], record: Record) -> None:
+    known = records.get(record.subject or "", ())
+    if not record.ends_subject and record.id not in {each.id for each in known}:
+        records[record.subject or ""] = (*known, record)[-_MOST_FOR_ONE:]
+
+
+def _replaces(newest: Record, missing: Record) -> bool:
+    """Return whether a record in the ledger is another one, or a later full answer."""
+    return newest.id == missing.id or (newest.moment > missing.moment and is_full_answer(newest))
