@@ -1,6 +1,7 @@
 """The commands for a ledger: what it holds about a visitor, and its upkeep."""
 
 import json
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -12,23 +13,29 @@ from consentkit.errors import LedgerUnavailableError
 __all__ = ["ledger"]
 
 ledger = typer.Typer(
-    help="The records of the decisions: look at them, hand them over, keep them in order.",
+    help="The records of the decisions: look at those of a visitor.",
     no_args_is_help=True,
 )
 
 Reference = Annotated[
     str,
-    typer.Argument(metavar="REFERENCE", help="The reference that the visitor's settings page shows."),
+    typer.Argument(
+        metavar="REFERENCE", help="The visitor's pseudonym: a record's `subject`, a withdrawal's `reference`."
+    ),
 ]
 
 
 @ledger.command()
 def history(reference: Reference, url: LedgerOption) -> None:
-    """Print all records of a visitor as JSON, with those of the group's other sites that are linked with them."""
-    store = open_ledger(url)
-    try:
-        records = [record for subject in sorted(store.linked(reference)) for record in store.history(subject)]
-    except LedgerUnavailableError as error:
-        fail(error, 2)
+    """Print all records of a visitor as JSON, with those of the group's other sites that are linked with them.
+
+    Exits with 1 if there are none, and with 2 if the ledger cannot be read.
+    """
+    with closing(open_ledger(url)) as store:
+        try:
+            subjects = sorted(store.linked(reference))
+            records = [record for subject in subjects for record in store.history(subject)]
+        except LedgerUnavailableError as error:
+            fail(error, 2)
     print_json([json.loads(record.to_json()) for record in records])
     raise typer.Exit(0 if records else 1)

@@ -19,7 +19,7 @@ query, so that a decision of this process never waits for the ledger here.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -191,15 +191,14 @@ class RevocationCache:
             return
         call_hook(self._before_poll, None)
         self._can_write = call_hook(self._is_writable, self._is_writable is None)
-        delivered: Mapping[str, str] = call_hook(lambda: self._hold_waiting(now), {})
+        call_hook(lambda: self._hold_waiting(now), None)
         read_at = self._time_of_check(now)
         self._read_changes(read_at)
         if self._is_other_ledger():
             # The ledger was replaced during the query.
             self._read_changes(read_at)
         with self._entry_lock:
-            for record_id, subject in delivered.items():
-                self._undelivered.discard(subject, [record_id])
+            self._undelivered.discard_gone()
         self._asked_at = now
         if self._can_write:
             self.polled, self.due_at = now, now + self._poll_interval
@@ -226,16 +225,16 @@ class RevocationCache:
                 return
             cursor = after
 
-    def _hold_waiting(self, now: float) -> Mapping[str, str]:
-        """Apply what waits in other processes; return the ids and subjects of records that do not wait there any more."""
+    def _hold_waiting(self, now: float) -> None:
+        """Apply what waits in other processes, unless that cannot be found out."""
         waiting = self._waiting_elsewhere() if self._waiting_elsewhere else ()
         if waiting is None:
-            return {}
+            return
         waiting = [record for record in waiting if record.subject]
         for record in waiting:
             self.hold(record, now, stored=False)
         with self._entry_lock:
-            return self._undelivered.wait_elsewhere(waiting)
+            self._undelivered.wait_elsewhere(waiting)
 
     def _time_of_check(self, now: float) -> float:
         """Return when an answer was checked. Reading alone is no check, because withdrawals may be unable to arrive."""

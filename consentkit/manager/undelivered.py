@@ -5,7 +5,7 @@ bring back what such a record took back. Only what both allow counts, until the 
 full answer later.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from consentkit._bounded_cache import BoundedCache
@@ -33,8 +33,9 @@ class UndeliveredRecords:
         self._waiting: BoundedCache[str, tuple[Record, ...]] = BoundedCache(size)
         self._lost: BoundedCache[str, tuple[Record, ...]] = BoundedCache(size)
         self.replaced: BoundedCache[str, Record] = BoundedCache(size)
-        # By id, the subjects of the records that wait in other processes.
+        # By id, the subjects of the records that wait in other processes, and of those that did and do no more.
         self._elsewhere: dict[str, str] = {}
+        self._gone: dict[str, str] = {}
 
     def __contains__(self, subject: str) -> bool:
         return subject in self._waiting or subject in self._lost
@@ -51,17 +52,25 @@ class UndeliveredRecords:
 
     def wait_here(self, record: Record) -> None:
         """Add a record that this process has to deliver."""
-        self._elsewhere.pop(record.id, None)
+        for ids in (self._elsewhere, self._gone):
+            ids.pop(record.id, None)
         _add(self._waiting, record)
 
-    def wait_elsewhere(self, records: Sequence[Record]) -> Mapping[str, str]:
-        """Add the records that wait in other processes; return the ids and subjects of those that did before and do no more."""
-        before, self._elsewhere = self._elsewhere, {record.id: record.subject or "" for record in records}
+    def wait_elsewhere(self, records: Sequence[Record]) -> None:
+        """Add all records that wait in other processes. Those that did before and do no more are gone."""
+        known = self._gone | self._elsewhere
+        self._elsewhere = {record.id: record.subject or "" for record in records}
+        self._gone = {
+            record_id: subject for record_id, subject in known.items() if record_id not in self._elsewhere
+        }
         for record in records:
             _add(self._waiting, record)
-        return {
-            record_id: subject for record_id, subject in before.items() if record_id not in self._elsewhere
-        }
+
+    def discard_gone(self) -> None:
+        """Forget the records that are gone, because the ledger was read since: whoever delivered them did so before."""
+        for record_id, subject in self._gone.items():
+            self.discard(subject, [record_id])
+        self._gone = {}
 
     def discard(self, subject: str, record_ids: Collection[str]) -> None:
         """Forget records of a pseudonym, because the ledger has them."""

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import typer
 
@@ -9,3 +11,13 @@ def test_a_database_that_is_not_supported_ends_the_command(capsys: pytest.Captur
         open_ledger("mysql://localhost/consent")
     assert ended.value.exit_code == 2
     assert "mysql" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}/typo.db", "sqlite://"])
+def test_a_file_that_is_not_there_is_reported_and_not_created(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        open_ledger(url.format(tmp_path))
+    assert ended.value.exit_code == 2 and "there is no file" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
