@@ -44,3 +44,10 @@ def test_an_unknown_reference_has_no_records(url: str) -> None:
 def test_a_ledger_that_cannot_be_read_is_reported(url: str) -> None:
     result = run("history", "a", "--ledger", url)
     assert result.exit_code == 2 and result.stdout == "" and result.stderr
+
+
+def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
+    damaged = tmp_path / "consent.db"
+    damaged.write_text("no database" * 1000)
+    result = run("history", "a", "--ledger", f"sqlite:///{damaged}")
+    assert result.exit_code == 2 and result.stdout == "" and result.stderr

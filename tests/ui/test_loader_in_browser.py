@@ -164,7 +164,7 @@ def test_loader_works_under_a_strict_content_security_policy(elsewhere: FrontEnd
     accept(page)
     until(page, "window.counted == 1")
     page.click(SETTINGS)
-    expect(page.locator("dialog")).to_be_visible()
+    expect(page.locator("dialog.consent-page")).to_be_visible()
     assert broken == []
 
 
