@@ -1,15 +1,24 @@
 """The ledger: an append-only database of every decision, and of the notices that visitors were shown, as proof."""
 
+from consentkit.ledger.chain import EMPTY_HEAD, REMOVALS, ROW_KINDS, STREAMS, canonical, digest_of, head_of
+from consentkit.ledger.chain_rows import ChainEntry, ChainRows, StoredRow, StreamEnd
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.outage_log import OutageLog
 from consentkit.ledger.record import HOUR, Record
+from consentkit.ledger.snapshot import snapshot
 from consentkit.ledger.spool import Spool, SpoolHealth
 from consentkit.ledger.view import Document, Entries, Plan, View, highest
 from consentkit.ledger.words import SentWords
 
 __all__ = [
+    "EMPTY_HEAD",
     "HOUR",
+    "REMOVALS",
+    "ROW_KINDS",
+    "STREAMS",
+    "ChainEntry",
+    "ChainRows",
     "Document",
     "Entries",
     "ForkHooks",
@@ -20,7 +29,13 @@ __all__ = [
     "SentWords",
     "Spool",
     "SpoolHealth",
+    "StoredRow",
+    "StreamEnd",
     "View",
+    "canonical",
+    "digest_of",
     "document",
+    "head_of",
     "highest",
+    "snapshot",
 ]

@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import secrets
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy import URL, Engine, Table, select, text
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import queries, tables
+from consentkit.ledger.chain import KINDS, POOL, ChainedInsert
 from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.record import Record, check_text
@@ -39,11 +41,14 @@ class Ledger:
             ConfigurationError: the database is not supported, or its driver is not installed.
         """
         self._database = Database(target, lock_timeout=lock_timeout)
-        self._insert_statements = {
-            table: InsertIgnore(table, self._database.dialect) for table in _INSERTABLE
+        dialect = self._database.dialect
+        self._insert_statements = {table: InsertIgnore(table, dialect) for table in _INSERTABLE}
+        preferred = secrets.randbelow(len(POOL))
+        self._insert_statements |= {
+            table: ChainedInsert(table, dialect, preferred=preferred) for table in KINDS
         }
         self._writer = GroupCommitWriter(self._database, self._insert_statements)
-        self._add_counts = AddCounts(self._database.dialect)
+        self._add_counts = AddCounts(dialect)
         self._token_uses = itertools.count(1)
         self._close = weakref.finalize(self, _close, self._writer, self._database)
 
@@ -314,5 +319,5 @@ def _close(writer: GroupCommitWriter, database: Database) -> None:
     database.close()
 
 
-_INSERTABLE: Final = (tables.records, tables.notices, tables.renderings, tables.links, tables.tokens)
+_INSERTABLE: Final = (tables.notices, tables.renderings, tables.tokens)
 _WORDS: Final = [column for column in tables.renderings.columns if column.name != "seq"]

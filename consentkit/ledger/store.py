@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger.chain import make_streams
 from consentkit.ledger.driver import run
-from consentkit.ledger.tables import METADATA, SCHEMA_VERSION, InsertIgnore, schema, store
+from consentkit.ledger.tables import COMPATIBLE_FROM, METADATA, SCHEMA_VERSION, InsertIgnore, schema, store
 
-__all__ = ["is_missing_table", "make_tables", "read_store_id"]
+__all__ = ["check_version", "is_missing_table", "make_tables", "read_store_id"]
 
 _UNDEFINED_TABLE: Final = "42P01"
 _SELECT_ID: Final = str(sqlalchemy.select(store.c.id))
@@ -43,31 +44,41 @@ def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> 
     """
     has_table = connection.dialect.has_table
     if has_table(connection, schema.name):
-        _check_version(connection)
+        check_version(connection)
     if all(has_table(connection, name) for name in METADATA.tables) and read_store_id(connection) is not None:
         return False
     begin(connection)
     METADATA.create_all(connection)
-    InsertIgnore(schema, connection.dialect.name).run(connection, [{"version": SCHEMA_VERSION}])
+    InsertIgnore(schema, connection.dialect.name).run(
+        connection, [{"version": SCHEMA_VERSION, "compatible_from": COMPATIBLE_FROM}]
+    )
+    make_streams(connection)
     # Another process may have been faster. There is never more than one id.
     if read_store_id(connection) is None:
         connection.execute(store.insert(), {"id": secrets.token_hex(16)})
     run(connection, "COMMIT")
-    _check_version(connection)
+    check_version(connection)
     return True
 
 
-def _check_version(connection: Connection) -> None:
+def check_version(connection: Connection) -> None:
+    """Check that this version of the library may use the tables, if there are any.
+
+    Raises:
+        LedgerUnavailableError: it may not, as the message says.
+    """
     version = connection.execute(sqlalchemy.select(sqlalchemy.func.max(schema.c.version))).scalar()
     if version is None or version == SCHEMA_VERSION:
         return
     if version > SCHEMA_VERSION:
+        # A newer schema has the column.
+        query = sqlalchemy.select(schema.c.compatible_from).where(schema.c.version == version)
+        compatible_from = connection.execute(query).scalar()
+        if compatible_from is not None and compatible_from <= SCHEMA_VERSION:
+            return
         remedy = "The tables are newer. Upgrade consentkit."
     else:
-        remedy = (
-            "The tables are older. Keep this database and create a new one for ledger=. To move the records, read "
-            "them with the consentkit that wrote them (Ledger.records), and append them to the new ledger."
-        )
+        remedy = "The tables are older. Run `consentkit ledger upgrade`."
     raise LedgerUnavailableError(
         f"The ledger's tables have version {version}, but this consentkit knows {SCHEMA_VERSION}. {remedy}"
     )

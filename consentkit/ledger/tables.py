@@ -28,9 +28,11 @@ from consentkit.ledger.driver import run, run_many
 from consentkit.ledger.record import Record
 
 __all__ = [
+    "COMPATIBLE_FROM",
     "METADATA",
     "SCHEMA_VERSION",
     "AddCounts",
+    "chain",
     "counts",
     "from_row",
     "links",
@@ -39,11 +41,14 @@ __all__ = [
     "renderings",
     "schema",
     "store",
+    "streams",
     "to_row",
     "tokens",
 ]
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
+# The oldest version of the tables whose library may still write into these.
+COMPATIBLE_FROM: Final = 4
 METADATA: Final = MetaData()
 
 # SQLite makes a column its 64-bit row id only if the type is spelt INTEGER.
@@ -64,7 +69,10 @@ def _text(name: str, *, optional: bool = False) -> Column[str]:
 
 
 schema = Table(
-    "consentkit_schema", METADATA, Column("version", Integer, primary_key=True, autoincrement=False)
+    "consentkit_schema",
+    METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("compatible_from", Integer),
 )
 
 # A single row: the random id by which this database differs from any other.
@@ -98,6 +106,7 @@ records = _table(
     _text("jurisdiction"),
     _text("version"),
     Column("precedence", BigInteger, nullable=False),
+    _text("salt", optional=True),
     Index("consentkit_records_subject", "subject", "precedence"),
 )
 
@@ -116,6 +125,7 @@ links = _table(
     Column("at", BigInteger, nullable=False),
     _text("handle_from"),
     _text("handle_to"),
+    _text("salt", optional=True),
     UniqueConstraint("handle_from", "handle_to"),
     Index("consentkit_links_back", "handle_to"),
 )
@@ -140,6 +150,33 @@ counts = Table(
 )
 
 
+streams = Table(
+    "consentkit_streams",
+    METADATA,
+    Column("stream", Text, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    _text("head"),
+    # Entries up to this one were cut off by pruning.
+    Column("base_n", BigInteger, nullable=False),
+    _text("base_head"),
+)
+
+chain = Table(
+    "consentkit_chain",
+    METADATA,
+    Column("stream", Text, primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    _text("kind"),
+    # `seq` of the record or link; of other entries there is the payload itself.
+    Column("ref", BigInteger),
+    _text("payload", optional=True),
+    _text("digest"),
+    _text("head"),
+    Index("consentkit_chain_ref", "ref", "kind"),
+    sqlite_with_rowid=False,
+)
+
+
 class AddCounts:
     """The statement that adds to counts of decisions, and starts those that are not there yet."""
 
@@ -161,22 +198,25 @@ class AddCounts:
 class InsertIgnore:
     """The statement that inserts rows into a table and ignores rows whose key is stored already."""
 
-    def __init__(self, table: Table, dialect: str) -> None:
+    def __init__(self, table: Table, dialect: str, *, returning: Sequence[Column[Any]] = ()) -> None:
         self._columns = [column.name for column in table.columns if column.identity is None]
         self._as_json = dialect == "postgresql"
         self._statement = (
-            _from_json(table, self._columns) if self._as_json else _from_values(table, self._columns)
+            _from_json(table, self._columns, returning)
+            if self._as_json
+            else _from_values(table, self._columns)
         )
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         """Insert rows in their order and return how many were new."""
-        inserted: int
-        if self._as_json:
-            inserted = run(connection, self._statement, {"rows": json.dumps(rows)}).rowcount
-        else:
-            values = [[row[column] for column in self._columns] for row in rows]
-            inserted = run_many(connection, self._statement, values).rowcount
+        inserted: int = self.execute(connection, rows).rowcount
         return inserted
+
+    def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> Any:
+        """Insert rows in their order and return the driver's cursor."""
+        if self._as_json:
+            return run(connection, self._statement, {"rows": json.dumps(rows)})
+        return run_many(connection, self._statement, [[row[name] for name in self._columns] for row in rows])
 
 
 def _from_values(table: Table, columns: list[str]) -> str:
@@ -186,7 +226,7 @@ def _from_values(table: Table, columns: list[str]) -> str:
     return str(statement.compile(dialect=sqlite.dialect(), column_keys=columns))
 
 
-def _from_json(table: Table, columns: list[str]) -> str:
+def _from_json(table: Table, columns: list[str], returning: Sequence[Column[Any]]) -> str:
     # All rows are one JSON argument of one statement.
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.dialects.postgresql.psycopg import dialect
@@ -197,7 +237,10 @@ def _from_json(table: Table, columns: list[str]) -> str:
     )
     rows = select(*given.render_derived(name="given", with_types=True).columns)
     statement = postgresql.insert(table).from_select(columns, rows, include_defaults=False)
-    return str(statement.on_conflict_do_nothing().compile(dialect=psycopg()))
+    statement = statement.on_conflict_do_nothing()
+    if returning:
+        return str(statement.returning(*returning).compile(dialect=psycopg()))
+    return str(statement.compile(dialect=psycopg()))
 
 
 _COLUMNS: Final[Mapping[str, str]] = {"site_group": "group"}
@@ -241,7 +284,7 @@ def from_row(row: Sequence[Any]) -> Record:
         InvalidDecisionError, TypeError, ValueError: somebody else wrote the row, or it is damaged.
     """
     values = dict(zip(_FIELDS, row, strict=False))
-    del values["precedence"]
+    del values["precedence"], values["salt"]
     for name in ("categories", "vendors", "began", "ended"):
         values[name] = json.loads(values[name])
     return Record(**values)

@@ -137,8 +137,14 @@ class TestTheStore:
     @pytest.mark.parametrize(
         ("change", "remedy"),
         [
-            ("UPDATE consentkit_schema SET version = 99", "have version 99.*newer. Upgrade consentkit."),
-            ("UPDATE consentkit_schema SET version = 0", "have version 0.*older. Keep this database"),
+            (
+                "UPDATE consentkit_schema SET version = 99, compatible_from = 5",
+                "have version 99.*newer. Upgrade consentkit.",
+            ),
+            (
+                "UPDATE consentkit_schema SET version = 0",
+                "have version 0.*older. Run `consentkit ledger upgrade`",
+            ),
         ],
     )
     def test_with_tables_of_another_version_raises_with_the_remedy(

@@ -333,7 +333,7 @@ def test_an_unexpected_error_leaves_results_that_callers_have(engine: Engine) ->
         if len(inserts) == 3:
             raise RuntimeError("a bug")
 
-    Interference(engine, "INSERT", fail_at_the_third, times=3)
+    Interference(engine, "INSERT INTO consentkit_records", fail_at_the_third, times=3)
     door = Door(engine, "BEGIN")
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(ledger.append, known)

@@ -140,7 +140,7 @@ def test_no_table_has_a_column_for_address_user_agent_or_referrer() -> None:  # 
     }
     assert set(Record.__slots__) - {"group"} == {
         column.name for column in METADATA.tables["consentkit_records"].columns
-    } - {"site_group", "precedence"}
+    } - {"site_group", "precedence", "salt"}
 
 
 class TestChanges:
@@ -749,7 +749,7 @@ def test_tables_of_a_newer_version_raise(url: str) -> None:
     ledger = Ledger(url)
     ledger.append(a_record())
     ledger.close()
-    query(url, "INSERT INTO consentkit_schema VALUES (99)")
+    query(url, "INSERT INTO consentkit_schema VALUES (99, 5)")
     ledger = Ledger(url)
     with pytest.raises(LedgerUnavailableError, match="version 99"):
         ledger.append(a_record())
