@@ -10,8 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Table, func, select
 
@@ -28,6 +27,7 @@ __all__ = [
     "ROW_KINDS",
     "STREAMS",
     "Addition",
+    "ChainWriter",
     "ChainedInsert",
     "append",
     "append_removal",
@@ -63,9 +63,9 @@ _ADD: Final = f"INSERT INTO consentkit_chain ({_COLUMNS}) VALUES (?, ?, ?, ?, ?,
 _MOVE: Final = "UPDATE consentkit_streams SET n = ?, head = ? WHERE stream = ?"
 # One statement, because each is a journey to the server.
 _ADD_AND_MOVE: Final = (
-    "WITH moved AS (UPDATE consentkit_streams SET n = %s, head = %s WHERE stream = %s) "  # noqa: S608 - columns of our own
-    f"INSERT INTO consentkit_chain ({_COLUMNS}) SELECT {_COLUMNS} FROM json_to_recordset(%s::json) AS given"
-    "(stream text, n bigint, kind text, ref bigint, payload text, digest text, head text)"
+    "WITH moved AS (UPDATE consentkit_streams SET n = %s, head = %s WHERE stream = %s AND n = %s AND head = %s "  # noqa: S608 - columns of our own
+    f"RETURNING n) INSERT INTO consentkit_chain ({_COLUMNS}) SELECT {_COLUMNS} FROM json_to_recordset(%s::json) AS given"
+    "(stream text, n bigint, kind text, ref bigint, payload text, digest text, head text) WHERE EXISTS (SELECT FROM moved)"
 )
 
 
@@ -86,8 +86,7 @@ def head_of(before: str, stream: str, n: int, kind: str, ref: int | None, digest
     return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Addition:
+class Addition(NamedTuple):
     """What is appended to a stream: a row that was stored, or the payload of another entry."""
 
     kind: str
@@ -96,32 +95,50 @@ class Addition:
     payload: str | None = None
 
 
+class ChainWriter:
+    """Append to the streams of the pool, for one writer."""
+
+    def __init__(self) -> None:
+        self._preferred = secrets.randbelow(len(POOL))
+        self._last: _Place | None = None
+
+    def append(self, connection: Connection, additions: Sequence[Addition]) -> None:
+        """Append entries to the stream that this writer used last, or to another that no transaction has."""
+        # What is remembered may be wrong, after a rollback or another writer: then nothing is added, and it is read.
+        if connection.dialect.name == "postgresql" and self._last is not None:
+            place = _add(connection, self._last, additions)
+            if place is not None:
+                self._last = place
+                return
+        # Processes that were forked from one another differ too.
+        stream = POOL[(self._preferred + os.getpid()) % len(POOL)]
+        self._last = append(connection, additions, stream=stream)
+
+
 class ChainedInsert(InsertIgnore):
     """The statement that inserts records or links, each with a new salt, and appends them to the chain."""
 
-    def __init__(self, table: Table, dialect: str, *, preferred: int) -> None:
+    def __init__(self, table: Table, dialect: str, chain: ChainWriter) -> None:
         super().__init__(table, dialect, returning=(table.c.seq, table.c.salt))
         self._table = table
-        self._preferred = preferred
+        self._chain = chain
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         """Insert rows in their order and return how many were new."""
         # New at each attempt, so that rows of an earlier attempt whose commit arrived are not taken for rows of this one.
         random = secrets.token_hex(16 * len(rows))
-        by_salt = {random[32 * at : 32 * at + 32]: row for at, row in enumerate(rows)}
-        cursor = self.execute(connection, [{**row, "salt": salt} for salt, row in by_salt.items()])
+        payloads = {random[32 * at : 32 * at + 32]: canonical(row) for at, row in enumerate(rows)}
         if connection.dialect.name == "postgresql":
-            stored: Sequence[tuple[int, str]] = sorted(cursor.fetchall())
+            given = ",".join(f'{payload[:-1]},"salt":"{salt}"}}' for salt, payload in payloads.items())
+            stored: Sequence[tuple[int, str]] = sorted(self.execute_json(connection, f"[{given}]").fetchall())
         else:
-            stored = _stored_in_sqlite(connection, self._table, list(by_salt), cursor.rowcount)
+            salted = [{**row, "salt": salt} for salt, row in zip(payloads, rows, strict=True)]
+            cursor = self.execute(connection, salted)
+            stored = _stored_in_sqlite(connection, self._table, list(payloads), cursor.rowcount)
         kind = KINDS[self._table]
-        additions = [
-            Addition(kind, digest_of(salt, canonical({**by_salt[salt], "seq": seq})), seq)
-            for seq, salt in stored
-        ]
+        additions = [Addition(kind, digest_of(salt, payloads[salt]), seq) for seq, salt in stored]
         if additions:
-            # Processes that were forked from one another differ too.
-            append(connection, additions, stream=POOL[(self._preferred + os.getpid()) % len(POOL)])
+            self._chain.append(connection, additions)
         return len(additions)
 
 
@@ -140,13 +157,31 @@ def _stored_in_sqlite(
     return sorted((seq, salt) for seq, salt in found if salt in mine)
 
 
-def append(connection: Connection, additions: Iterable[Addition], *, stream: str) -> None:
-    """Append entries to a stream of the pool, the given one if no other transaction has it, or to the stream of removals.
+class _Place(NamedTuple):
+    """The end of a stream."""
+
+    stream: str
+    n: int
+    head: str
+
+
+def append(connection: Connection, additions: Sequence[Addition], *, stream: str) -> _Place:
+    """Append entries to the stream of removals, or to a given stream of the pool, if no other transaction has it.
 
     Raises:
         LedgerUnavailableError: the database has no such stream any more.
     """
-    stream, n, head = _take(connection, stream)
+    place = _add(connection, _take(connection, stream), additions)
+    if place is None:
+        raise LedgerUnavailableError(
+            "The ledger cannot be used now: consentkit_streams is changed by others."
+        )
+    return place
+
+
+def _add(connection: Connection, place: _Place, additions: Sequence[Addition]) -> _Place | None:
+    """Append entries at a place and return the new end; None, without a change, if the stream ends somewhere else."""
+    stream, n, head = place
     rows = []
     for added in additions:
         n += 1
@@ -155,14 +190,15 @@ def append(connection: Connection, additions: Iterable[Addition], *, stream: str
     if connection.dialect.name == "postgresql":
         names = _COLUMNS.split(", ")
         given = json.dumps([dict(zip(names, row, strict=True)) for row in rows])
-        run(connection, _ADD_AND_MOVE, (n, head, stream, given))
-    else:
-        run_many(connection, _ADD, rows)
-        run(connection, _MOVE, (n, head, stream))
+        added_rows = run(connection, _ADD_AND_MOVE, (n, head, *place, given)).rowcount
+        return _Place(stream, n, head) if added_rows == len(rows) else None
+    run_many(connection, _ADD, rows)
+    run(connection, _MOVE, (n, head, stream))
+    return _Place(stream, n, head)
 
 
-def _take(connection: Connection, stream: str) -> tuple[str, int, str]:
-    """Return a stream, its last number and its head, and hold it until the end of the transaction."""
+def _take(connection: Connection, stream: str) -> _Place:
+    """Return a stream and its end, and hold it until the end of the transaction."""
     dialect = connection.dialect.name
     found = None
     if dialect == "postgresql" and stream != REMOVALS:
@@ -173,8 +209,7 @@ def _take(connection: Connection, stream: str) -> tuple[str, int, str]:
         raise LedgerUnavailableError(
             f"The ledger cannot be used now: consentkit_streams has no stream {stream!r}. Restore the table from your backup."
         )
-    name, n, head = found
-    return name, n, head
+    return _Place(*found)
 
 
 def append_removal(

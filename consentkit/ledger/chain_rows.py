@@ -123,6 +123,7 @@ def stored_row(table: Table, row: Sequence[Any]) -> StoredRow:
         # SQLite stores 0 and 1. Any other value stays what it is.
         if type(values[name]) is int and values[name] in (0, 1):
             values[name] = bool(values[name])
+    del values["seq"]
     return StoredRow(values.pop("salt"), values)
 
 

@@ -3,7 +3,6 @@
 import itertools
 import json
 import logging
-import secrets
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from sqlalchemy import URL, Engine, Table, select, text
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import queries, tables
-from consentkit.ledger.chain import KINDS, POOL, ChainedInsert
+from consentkit.ledger.chain import KINDS, ChainedInsert, ChainWriter
 from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.record import Record, check_text
@@ -43,10 +42,8 @@ class Ledger:
         self._database = Database(target, lock_timeout=lock_timeout)
         dialect = self._database.dialect
         self._insert_statements = {table: InsertIgnore(table, dialect) for table in _INSERTABLE}
-        preferred = secrets.randbelow(len(POOL))
-        self._insert_statements |= {
-            table: ChainedInsert(table, dialect, preferred=preferred) for table in KINDS
-        }
+        chain = ChainWriter()
+        self._insert_statements |= {table: ChainedInsert(table, dialect, chain) for table in KINDS}
         self._writer = GroupCommitWriter(self._database, self._insert_statements)
         self._add_counts = AddCounts(dialect)
         self._token_uses = itertools.count(1)

@@ -215,8 +215,12 @@ class InsertIgnore:
     def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> Any:
         """Insert rows in their order and return the driver's cursor."""
         if self._as_json:
-            return run(connection, self._statement, {"rows": json.dumps(rows)})
+            return self.execute_json(connection, json.dumps(rows))
         return run_many(connection, self._statement, [[row[name] for name in self._columns] for row in rows])
+
+    def execute_json(self, connection: Connection, rows: str) -> Any:
+        """Insert rows that are a JSON list, into PostgreSQL, and return the driver's cursor."""
+        return run(connection, self._statement, {"rows": rows})
 
 
 def _from_values(table: Table, columns: list[str]) -> str:

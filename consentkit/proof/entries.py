@@ -93,13 +93,12 @@ def _id(row: StoredRow) -> str:
     return f" with the id {row.values['id']!r}" if "id" in row.values else ""
 
 
-def digest_of_row(row: StoredRow, seq: int | None = None) -> str | None:
-    """Return the digest of a row as it is stored, or as it would be in another place; None if no digest can be."""
-    values = row.values if seq is None else {**row.values, "seq": seq}
+def digest_of_row(row: StoredRow) -> str | None:
+    """Return the digest of a row as it is stored; None if no digest can be."""
     if not isinstance(row.salt, str):
         return None
     try:
-        return digest_of(row.salt, canonical(values))
+        return digest_of(row.salt, canonical(row.values))
     except (TypeError, ValueError):
         # Another program stored bytes there.
         return None
@@ -110,11 +109,12 @@ def reordered_with(
 ) -> int | None:
     """Return the number of the entry of the same page whose place an entry or its row has, or None."""
     heads = {other.head for other in page}
+    digest = None if row is None else digest_of_row(row)
     for other in page:
         if other.n == entry.n:
             continue
         is_moved = head_of(before, entry.stream, n, other.kind, other.ref, other.digest) in heads
-        if is_moved or (row is not None and digest_of_row(row, other.ref) == other.digest):
+        if is_moved or other.digest == digest:
             return other.n
     return None
 

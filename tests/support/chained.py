@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consentkit.ledger import Ledger
-from consentkit.ledger.chain import KINDS
+from consentkit.ledger.chain import KINDS, ChainedInsert
 from consentkit.ledger.chain_rows import ChainEntry, ChainRows, StoredRow, StreamEnd
 from consentkit.ledger.snapshot import snapshot
 from tests.support.records import a_record
@@ -70,9 +70,9 @@ def three_writers(url: str, records: int = 200) -> None:
     ledgers = [Ledger(url, lock_timeout=30) for _ in range(3)]
     for at, ledger in enumerate(ledgers):
         for statement in ledger._insert_statements.values():
-            if hasattr(statement, "_preferred"):
+            if isinstance(statement, ChainedInsert):
                 # The streams 0, 1 and 2, whatever the process.
-                statement._preferred = at - os.getpid()
+                statement._chain._preferred = at - os.getpid()
     for number in range(records):
         granted = {"analytical": number % 2 == 0, "tracking": True}
         record = a_record(subject=f"{number:022d}", language="nl é", categories=granted, gpc=number % 3 == 0)
