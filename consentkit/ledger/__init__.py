@@ -1,6 +1,6 @@
 """The ledger: an append-only database of every decision, and of the notices that visitors were shown, as proof."""
 
-from consentkit.ledger.chain import EMPTY_HEAD, REMOVALS, ROW_KINDS, STREAMS, canonical, digest_of, head_of
+from consentkit.ledger.chain import EMPTY_HEAD, LOG, ROW_KINDS, STREAMS, canonical, digest_of, head_of
 from consentkit.ledger.chain_rows import ChainEntry, ChainRows, StoredRow, StreamEnd
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
@@ -8,13 +8,14 @@ from consentkit.ledger.outage_log import OutageLog
 from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.snapshot import snapshot
 from consentkit.ledger.spool import Spool, SpoolHealth
+from consentkit.ledger.upgrade import Step, Upgrade, upgrade_ledger
 from consentkit.ledger.view import Document, Entries, Plan, View, highest
 from consentkit.ledger.words import SentWords
 
 __all__ = [
     "EMPTY_HEAD",
     "HOUR",
-    "REMOVALS",
+    "LOG",
     "ROW_KINDS",
     "STREAMS",
     "ChainEntry",
@@ -29,8 +30,10 @@ __all__ = [
     "SentWords",
     "Spool",
     "SpoolHealth",
+    "Step",
     "StoredRow",
     "StreamEnd",
+    "Upgrade",
     "View",
     "canonical",
     "digest_of",
@@ -38,4 +41,5 @@ __all__ = [
     "head_of",
     "highest",
     "snapshot",
+    "upgrade_ledger",
 ]

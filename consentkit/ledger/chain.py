@@ -22,8 +22,8 @@ from consentkit.ledger.tables import InsertIgnore
 __all__ = [
     "EMPTY_HEAD",
     "KINDS",
+    "LOG",
     "POOL",
-    "REMOVALS",
     "ROW_KINDS",
     "STREAMS",
     "Addition",
@@ -31,6 +31,7 @@ __all__ = [
     "ChainedInsert",
     "append",
     "append_removal",
+    "append_to_log",
     "canonical",
     "digest_of",
     "head_of",
@@ -40,9 +41,9 @@ __all__ = [
 
 POOL: Final = tuple("0123456789abcdef")
 """The streams of records and links. A transaction appends to one of them, so that many can do so at once."""
-REMOVALS: Final = "removals"
-"""The stream of what was removed from the others. It is never cut."""
-STREAMS: Final = (*POOL, REMOVALS)
+LOG: Final = "log"
+"""The stream of what was done to the others: where they begin, and what was removed. It is never cut."""
+STREAMS: Final = (*POOL, LOG)
 EMPTY_HEAD: Final = "0" * 64
 """The head of a stream without entries."""
 KINDS: Final[Mapping[Table, str]] = {tables.records: "record", tables.links: "link"}
@@ -51,20 +52,23 @@ ROW_KINDS: Final = ("link", "record")
 
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 _FREE: Final = (
-    "SELECT stream, n, head FROM consentkit_streams WHERE stream <> 'removals' "
+    "SELECT stream, n, head FROM consentkit_streams WHERE stream <> 'log' "
     "ORDER BY stream <> %s LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
 _OWN: Final = {
     "sqlite": "SELECT stream, n, head FROM consentkit_streams WHERE stream = ?",
     "postgresql": "SELECT stream, n, head FROM consentkit_streams WHERE stream = %s FOR UPDATE",
 }
-_COLUMNS: Final = "stream, n, kind, ref, payload, digest, head"
-_ADD: Final = f"INSERT INTO consentkit_chain ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - columns of our own
+_COLUMNS: Final = ("stream", "n", "kind", "ref", "payload", "digest", "head")
+_ADD: Final = (
+    "INSERT INTO consentkit_chain (stream, n, kind, ref, payload, digest, head) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _MOVE: Final = "UPDATE consentkit_streams SET n = ?, head = ? WHERE stream = ?"
 # One statement, because each is a journey to the server.
 _ADD_AND_MOVE: Final = (
-    "WITH moved AS (UPDATE consentkit_streams SET n = %s, head = %s WHERE stream = %s AND n = %s AND head = %s "  # noqa: S608 - columns of our own
-    f"RETURNING n) INSERT INTO consentkit_chain ({_COLUMNS}) SELECT {_COLUMNS} FROM json_to_recordset(%s::json) AS given"
+    "WITH moved AS (UPDATE consentkit_streams SET n = %s, head = %s WHERE stream = %s AND n = %s AND head = %s "
+    "RETURNING n) INSERT INTO consentkit_chain (stream, n, kind, ref, payload, digest, head) "
+    "SELECT stream, n, kind, ref, payload, digest, head FROM json_to_recordset(%s::json) AS given"
     "(stream text, n bigint, kind text, ref bigint, payload text, digest text, head text) WHERE EXISTS (SELECT FROM moved)"
 )
 
@@ -166,7 +170,7 @@ class _Place(NamedTuple):
 
 
 def append(connection: Connection, additions: Sequence[Addition], *, stream: str) -> _Place:
-    """Append entries to the stream of removals, or to a given stream of the pool, if no other transaction has it.
+    """Append entries to the log, or to a given stream of the pool, if no other transaction has it.
 
     Raises:
         LedgerUnavailableError: the database has no such stream any more.
@@ -188,8 +192,7 @@ def _add(connection: Connection, place: _Place, additions: Sequence[Addition]) -
         head = head_of(head, stream, n, added.kind, added.ref, added.digest)
         rows.append((stream, n, added.kind, added.ref, added.payload, added.digest, head))
     if connection.dialect.name == "postgresql":
-        names = _COLUMNS.split(", ")
-        given = json.dumps([dict(zip(names, row, strict=True)) for row in rows])
+        given = json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
         added_rows = run(connection, _ADD_AND_MOVE, (n, head, *place, given)).rowcount
         return _Place(stream, n, head) if added_rows == len(rows) else None
     run_many(connection, _ADD, rows)
@@ -201,7 +204,7 @@ def _take(connection: Connection, stream: str) -> _Place:
     """Return a stream and its end, and hold it until the end of the transaction."""
     dialect = connection.dialect.name
     found = None
-    if dialect == "postgresql" and stream != REMOVALS:
+    if dialect == "postgresql" and stream != LOG:
         found = run(connection, _FREE, (stream,)).fetchone()
     if found is None:
         found = run(connection, _OWN[dialect], (stream,)).fetchone()
@@ -238,8 +241,7 @@ def append_removal(
         for place in connection.execute(_places(of_kind, refs[start : start + 500])).all()
     )
     if places:
-        payload = canonical({"at": at, "removed": _ranges(map(tuple, places))})
-        append(connection, [Addition(kind, digest_of("", payload), payload=payload)], stream=REMOVALS)
+        append_to_log(connection, kind, {"at": at, "removed": _ranges(map(tuple, places))})
     return len(places)
 
 
@@ -277,5 +279,10 @@ def open_chain(connection: Connection) -> None:
         for table, kind in KINDS.items()
     }
     if any(last.values()):
-        payload = canonical({"before": last})
-        append(connection, [Addition("start", digest_of("", payload), payload=payload)], stream=REMOVALS)
+        append_to_log(connection, "start", {"before": last})
+
+
+def append_to_log(connection: Connection, kind: str, value: Mapping[str, Any]) -> None:
+    """Append an entry without a row."""
+    payload = canonical(value)
+    append(connection, [Addition(kind, digest_of("", payload), payload=payload)], stream=LOG)

@@ -19,7 +19,7 @@ from consentkit.ledger.driver import run
 from consentkit.ledger.engines import default_spool, in_memory, make_engine, supported
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.sqlite_file import FileCheck, file_id, is_damage, is_writable_file, set_write_ahead
-from consentkit.ledger.store import is_missing_table, make_tables, read_store_id
+from consentkit.ledger.store import WRITE_LOCK, is_missing_table, make_tables, read_store_id
 from consentkit.ledger.tables import store
 from consentkit.ledger.watchdog import Watchdog
 
@@ -27,8 +27,6 @@ __all__ = ["Database", "DatabaseHealth", "is_lost_connection"]
 
 logger = logging.getLogger("consentkit.ledger")
 
-# The bytes of "consent". Every process that writes to one database must take the same lock, whatever its number.
-_WRITE_LOCK: Final = 0x636F6E73656E74
 _SETTINGS: Final = "consentkit settings"
 # Seconds that a server may exceed its own limit before the watchdog cuts the connection.
 _MARGIN: Final = 0.5
@@ -99,7 +97,7 @@ class Database:
         self._is_file = self.dialect == "sqlite" and not self.is_memory
         milliseconds = ceil(lock_timeout * 1000)
         self._begin_statement = _BEGIN[self.dialect].format(
-            milliseconds=milliseconds, idle=2 * milliseconds, write_lock=_WRITE_LOCK
+            milliseconds=milliseconds, idle=2 * milliseconds, write_lock=WRITE_LOCK
         )
         self._path = ""
         self._file_id = file_id(self._path)

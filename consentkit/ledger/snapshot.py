@@ -2,19 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, make_url
 
 from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger.driver import run
 from consentkit.ledger.engines import in_memory, make_engine, supported
 from consentkit.ledger.sqlite_file import path_of
-from consentkit.ledger.store import check_version, read_store_id
+from consentkit.ledger.store import WRITE_LOCK, check_version
+from consentkit.ledger.tables import schema
 
-__all__ = ["opened", "snapshot"]
+__all__ = ["begin_writing", "opened", "snapshot"]
 
-_LOCK_TIMEOUT = 30.0
-_BEGIN = {
+_LOCK_TIMEOUT: Final = 30.0
+_BEGIN_WRITING: Final = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": (
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = on; "
+        f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
+    ),
+}
+_BEGIN: Final = {
     "sqlite": "BEGIN",
     "postgresql": (
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0; "
@@ -56,6 +65,8 @@ def snapshot(target: str | URL | Engine) -> Iterator[Connection]:
         ConfigurationError, sqlalchemy.exc.SQLAlchemyError: as `opened` does.
     """
     with opened(target) as connection:
+        if not connection.dialect.has_table(connection, schema.name):
+            raise LedgerUnavailableError("There is no ledger in this database.")
         check_version(connection)
         driver: Any = connection.connection.driver_connection
         is_sqlite = connection.dialect.name == "sqlite"
@@ -65,13 +76,16 @@ def snapshot(target: str | URL | Engine) -> Iterator[Connection]:
             driver.text_factory = _decode
         connection.exec_driver_sql(_BEGIN[connection.dialect.name])
         try:
-            if read_store_id(connection) is None:
-                raise LedgerUnavailableError("There is no ledger in this database.")
             yield connection
         finally:
             connection.exec_driver_sql("ROLLBACK")
             if is_sqlite:
                 driver.text_factory = before
+
+
+def begin_writing(connection: Connection) -> None:
+    """Begin a transaction while nobody else writes. It may take as long as it needs."""
+    run(connection, _BEGIN_WRITING[connection.dialect.name])
 
 
 def _decode(text: bytes) -> str:

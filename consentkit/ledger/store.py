@@ -13,8 +13,10 @@ from consentkit.ledger.chain import make_streams
 from consentkit.ledger.driver import run
 from consentkit.ledger.tables import COMPATIBLE_FROM, METADATA, SCHEMA_VERSION, InsertIgnore, schema, store
 
-__all__ = ["check_version", "is_missing_table", "make_tables", "read_store_id"]
+__all__ = ["WRITE_LOCK", "check_version", "is_missing_table", "make_tables", "read_store_id"]
 
+WRITE_LOCK: Final = 0x636F6E73656E74
+"""The bytes of "consent". Every process that writes to one database must take the same lock, whatever its number."""
 _UNDEFINED_TABLE: Final = "42P01"
 _SELECT_ID: Final = str(sqlalchemy.select(store.c.id))
 

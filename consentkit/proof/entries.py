@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from consentkit.ledger import REMOVALS, ROW_KINDS, ChainEntry, StoredRow, canonical, digest_of, head_of
+from consentkit.ledger import LOG, ROW_KINDS, ChainEntry, StoredRow, canonical, digest_of, head_of
 
-__all__ = ["Finding", "Removals", "What", "check_entry", "reordered_with"]
+__all__ = ["ChainLog", "Finding", "What", "check_entry", "reordered_with"]
 
-_REMOVAL_KINDS: Final = ("start", "erasure", "pruning")
+_LOG_KINDS: Final = ("start", "adoption", "erasure", "pruning")
 
 What = Literal["changed", "removed", "inserted", "reordered", "cut off", "rewritten"]
 
@@ -46,7 +46,7 @@ def check_entry(
         n: the number that the entry must have.
         entry: the entry.
         row: the record or link that it refers to; None if there is none.
-        is_removed: whether the stream of removals says that the row was removed.
+        is_removed: whether the log says that the row was removed.
     """
     place = f"entry {n} of stream {entry.stream}"
     if type(entry.n) is not int or entry.n != n:
@@ -55,9 +55,9 @@ def check_entry(
         seq = entry.ref if entry.kind in ROW_KINDS else None
         words = f"{place}, or an entry before it, was changed, removed, inserted or reordered in the chain."
         return Finding("changed", entry.stream, n, entry.kind, seq, words.capitalize())
-    if (entry.stream == REMOVALS) is (entry.kind in ROW_KINDS) or entry.kind not in (
+    if (entry.stream == LOG) is (entry.kind in ROW_KINDS) or entry.kind not in (
         *ROW_KINDS,
-        *_REMOVAL_KINDS,
+        *_LOG_KINDS,
     ):
         words = f"{place} is of the kind {entry.kind}, which does not belong there."
         return Finding("inserted", entry.stream, n, entry.kind, None, words.capitalize())
@@ -120,17 +120,19 @@ def reordered_with(
 
 
 @dataclass(slots=True)
-class Removals:
-    """What the stream of removals says.
+class ChainLog:
+    """What the log says.
 
     Attributes:
         before: the highest `seq` of each kind that was stored before the chain began.
         cuts: number and head up to which entries of a stream were cut off.
+        adopted: how many rows an upgrade took into the chain after they had been stored.
         count: how many rows were removed, by the kind of the entry.
     """
 
     before: dict[str, int] = field(default_factory=dict)
     cuts: dict[str, tuple[int, str]] = field(default_factory=dict)
+    adopted: int = 0
     count: dict[str, int] = field(default_factory=lambda: {"erasure": 0, "pruning": 0})
     _ranges: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
@@ -143,7 +145,10 @@ class Removals:
                     return False
                 self.before = {kind: value["before"][f"{kind}s"] for kind in ROW_KINDS}
                 return True
-            self._add(entry.kind, value)
+            if entry.kind == "adoption":
+                self.adopted += value.get("records", 0) + value.get("links", 0)
+            else:
+                self._add(entry.kind, value)
         except (ValueError, TypeError, KeyError, AttributeError):
             return False
         return True

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from consentkit.ledger import EMPTY_HEAD, REMOVALS, ROW_KINDS, STREAMS, ChainEntry, StoredRow, StreamEnd
+from consentkit.ledger import EMPTY_HEAD, LOG, ROW_KINDS, STREAMS, ChainEntry, StoredRow, StreamEnd
 from consentkit.proof.checkpoint import Checkpoint
-from consentkit.proof.entries import Finding, Removals, What, check_entry, reordered_with
+from consentkit.proof.entries import ChainLog, Finding, What, check_entry, reordered_with
 
 __all__ = ["Finding", "Rows", "Verification", "verify"]
 
@@ -48,6 +48,7 @@ class Verification:
         entries: how many entries of the chain were checked.
         rows: how many records and links were found as they were stored, by kind.
         removed: how many were erased and how many pruned, with a note in the chain.
+        adopted: how many records and links an upgrade took into the chain, some time after they had been stored.
         unchained: how many records and links were stored before the chain began, and are not in it, by kind.
         against: the checkpoint with which the chain was compared, if any.
         pruned_since: streams of which too much was cut off since the checkpoint to compare them.
@@ -57,6 +58,7 @@ class Verification:
     entries: int = 0
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROW_KINDS, 0))
     removed: dict[str, int] = field(default_factory=dict)
+    adopted: int = 0
     unchained: dict[str, int] = field(default_factory=dict)
     against: Checkpoint | None = None
     pruned_since: list[str] = field(default_factory=list)
@@ -93,13 +95,13 @@ def verify(
 
 
 class _Walk:
-    """One walk through all streams: first that of removals, because it tells which rows may be missing."""
+    """One walk through all streams: first the log, because it tells which rows may be missing."""
 
     def __init__(self, rows: Rows, result: Verification, progress: Callable[[int, int], None]) -> None:
         self._rows = rows
         self._result = result
         self._progress = progress
-        self._removals = Removals()
+        self._log = ChainLog()
         self._ends = {end.stream: end for end in rows.streams()}
         self._total = sum(_number(end.n) - _number(end.base_n) for end in self._ends.values())
         checkpoint = result.against
@@ -115,15 +117,16 @@ class _Walk:
         ):
             for stream in sorted(streams, key=str):
                 self._result.add(Finding("changed", stream, None, None, None, f"Stream {stream}: {words}"))
-        for stream in sorted(self._ends, key=lambda stream: (stream != REMOVALS, str(stream))):
+        for stream in sorted(self._ends, key=lambda stream: (stream != LOG, str(stream))):
             self._walk_stream(self._ends[stream])
-            if stream == REMOVALS:
-                self._removals.merge()
+            if stream == LOG:
+                self._log.merge()
         self._look_for_strangers()
-        self._result.removed = dict(self._removals.count)
+        self._result.adopted = self._log.adopted
+        self._result.removed = dict(self._log.count)
 
     def _walk_stream(self, end: StreamEnd) -> None:
-        if (end.base_n, end.base_head) != self._removals.cuts.get(end.stream, (0, EMPTY_HEAD)):
+        if (end.base_n, end.base_head) != self._log.cuts.get(end.stream, (0, EMPTY_HEAD)):
             self._add(end, "cut off", end.base_n, "Entries were cut off its beginning without a note.")
         n, head = end.base_n, end.base_head
         self._compare(end, n, head, is_base=True)
@@ -158,7 +161,7 @@ class _Walk:
                 if entry.kind in ROW_KINDS and entry.ref is not None
                 else None
             )
-            is_removed = self._removals.names(entry.stream, entry.n)
+            is_removed = self._log.names(entry.stream, entry.n)
             finding = check_entry(head, n + 1, entry, row, is_removed=is_removed)
             if finding is not None:
                 if len(self._result.findings) < _MOST_EXPLAINED:
@@ -166,7 +169,7 @@ class _Walk:
                 self._result.add(finding)
             elif row is not None:
                 self._result.rows[entry.kind] += 1
-            elif entry.stream == REMOVALS and not self._removals.add(entry):
+            elif entry.stream == LOG and not self._log.add(entry):
                 self._add(end, "changed", entry.n, f"ChainEntry {entry.n} cannot be read.")
             n, head = entry.n, entry.head
             self._result.entries += 1
@@ -185,7 +188,7 @@ class _Walk:
 
     def _look_for_strangers(self) -> None:
         for kind in ROW_KINDS:
-            before = self._removals.before.get(kind, 0)
+            before = self._log.before.get(kind, 0)
             self._result.unchained[kind] = self._rows.count_unchained(kind, before)
             for seq in self._rows.strangers(kind, before):
                 words = f"The {kind} {seq} is not in the chain. It was inserted, or its entry was cut off."

@@ -8,7 +8,7 @@ from consentkit.errors import ConfigurationError, LedgerError
 from consentkit.proof import Checkpoint, SigningKey, VerifyingKey, open_note, sign_note
 from tests.support.records import NOON
 
-HEADS = {"0": (3, "a" * 64), "removals": (1, "b" * 64)}
+HEADS = {"0": (3, "a" * 64), "log": (1, "b" * 64)}
 CHECKPOINT = Checkpoint("example.org/consent", NOON, HEADS)
 
 

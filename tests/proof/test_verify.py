@@ -8,8 +8,8 @@ import pytest
 from consentkit.ledger import tables
 from consentkit.ledger.chain import (
     EMPTY_HEAD,
+    LOG,
     POOL,
-    REMOVALS,
     STREAMS,
     append_removal,
     canonical,
@@ -300,7 +300,7 @@ def test_rows_that_were_removed_with_a_note_are_not_missed(url: str) -> None:
         result = verify(ChainRows(connection))
         assert result.is_unchanged and result.removed == {"erasure": 4, "pruning": 0}
         assert result.rows == {"record": 7, "link": 0}
-        payload = ChainRows(connection).entries(REMOVALS, 0)[0].payload
+        payload = ChainRows(connection).entries(LOG, 0)[0].payload
     assert payload is not None and '"removed":' in payload
     with ledger._database.transaction() as connection:
         connection.execute(tables.records.delete().where(tables.records.c.seq == 4))
@@ -338,4 +338,4 @@ def test_what_somebody_did_to_the_database_is_found(
 
 
 def test_streams_are_there_from_the_beginning(whole: RowsInMemory) -> None:
-    assert {end.stream for end in whole.ends} == set(STREAMS) == {*POOL, REMOVALS}
+    assert {end.stream for end in whole.ends} == set(STREAMS) == {*POOL, LOG}
