@@ -8,6 +8,8 @@ import typer
 
 from consentkit.cli.console import fail, print_json
 from consentkit.cli.ledger_options import LedgerOption, open_ledger
+from consentkit.cli.ledger_proof import checkpoint, verify_ledger
+from consentkit.cli.ledger_tables import copy, upgrade
 from consentkit.errors import LedgerUnavailableError
 
 __all__ = ["ledger"]
@@ -39,3 +41,9 @@ def history(reference: Reference, url: LedgerOption) -> None:
             fail(error, 2)
     print_json([json.loads(record.to_json()) for record in records])
     raise typer.Exit(0 if records else 1)
+
+
+ledger.command()(checkpoint)
+ledger.command("verify")(verify_ledger)
+ledger.command()(upgrade)
+ledger.command()(copy)

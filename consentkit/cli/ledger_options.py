@@ -1,16 +1,19 @@
 """What the commands for a ledger share: the option that tells where it is, and opening it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import make_url
 
-from consentkit.cli.console import fail
+from consentkit.cli.console import DEFAULT_POLICY, err, fail
 from consentkit.errors import ConfigurationError
 from consentkit.ledger import Ledger
 
-__all__ = ["LedgerOption", "open_ledger"]
+__all__ = ["DEFAULT_POLICY", "LedgerOption", "PolicyOption", "counting", "open_ledger"]
 
 LedgerOption = Annotated[
     str,
@@ -22,6 +25,7 @@ LedgerOption = Annotated[
         show_default=False,
     ),
 ]
+PolicyOption = Annotated[Path, typer.Option("--policy", help="The policy file.", show_default=True)]
 
 
 def open_ledger(url: str) -> Ledger:
@@ -38,3 +42,12 @@ def open_ledger(url: str) -> Ledger:
     if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
         fail(f"--ledger: there is no file {place.database}. Check the path.", 2)
     return ledger
+
+
+@contextmanager
+def counting(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of the number done and of all, which shows progress where somebody watches a terminal."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

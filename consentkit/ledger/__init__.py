@@ -2,6 +2,7 @@
 
 from consentkit.ledger.chain import EMPTY_HEAD, LOG, ROW_KINDS, STREAMS, canonical, digest_of, head_of
 from consentkit.ledger.chain_rows import ChainEntry, ChainRows, StoredRow, StreamEnd
+from consentkit.ledger.copying import Copied, copy_ledger
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.outage_log import OutageLog
@@ -20,6 +21,7 @@ __all__ = [
     "STREAMS",
     "ChainEntry",
     "ChainRows",
+    "Copied",
     "Document",
     "Entries",
     "ForkHooks",
@@ -36,6 +38,7 @@ __all__ = [
     "Upgrade",
     "View",
     "canonical",
+    "copy_ledger",
     "digest_of",
     "document",
     "head_of",
