@@ -236,12 +236,14 @@ class Database:
             if self._is_file:
                 self._disconnect()
             # The driver's error, because SQLAlchemy's text repeats the statement.
-            reason = getattr(error, "orig", None) or error
+            reason: Any = getattr(error, "orig", None) or error
+            # PostgreSQL's first line. A later one may have the row, and with it the visitor's pseudonym.
+            message = getattr(getattr(reason, "diag", None), "message_primary", None) or reason
             if is_missing_table(error):
                 self._ready = False
             elif is_damage(reason):
                 self._note_damage(str(reason))
-            raise LedgerUnavailableError(f"The ledger cannot be used now: {reason}") from error
+            raise LedgerUnavailableError(f"The ledger cannot be used now: {message}") from error
         else:
             self._state = "ok"
 

@@ -108,11 +108,13 @@ def _create_for_owner_only(_dialect: object, _entry: object, arguments: list[str
 
 def _postgresql(url: URL, lock_timeout: float) -> Engine:
     milliseconds = ceil(lock_timeout * 1000)
-    limits = {
+    limits: dict[str, Any] = {
         # libpq raises 1 s to 2 s.
         "connect_timeout": max(2, ceil(lock_timeout)),
         "tcp_user_timeout": milliseconds,
         "application_name": "consentkit",
+        # Behind a pooler such as PgBouncer, the next transaction may have another server, which did not prepare the statement.
+        "prepare_threshold": None,
     }
     try:
         engine = sqlalchemy.create_engine(

@@ -67,18 +67,19 @@ LAST_SEQ: Final = select(
     sqlalchemy.func.coalesce(sqlalchemy.func.max(tables.records.c.seq), 0).label("last_seq")
 )
 _end: Final = LAST_SEQ.subquery()
-# One statement, because records that commit between two of them would be before the cursor and yet not returned.
-CHANGES: Final = (
-    select(tables.records, _end.c.last_seq)
-    .select_from(
-        _end.outerjoin(
-            tables.records,
-            (tables.records.c.seq > bindparam("after", type_=BigInteger))
-            & tables.records.c.subject.is_not(None),
-        )
-    )
+# Limited in itself, so that a database walks along the key from the cursor, and does not sort all that comes after it.
+_next: Final = (
+    select(tables.records)
+    .where(tables.records.c.seq > bindparam("after", type_=BigInteger), tables.records.c.subject.is_not(None))
     .order_by(tables.records.c.seq)
     .limit(bindparam("most", type_=BigInteger))
+    .subquery("next")
+)
+# One statement, because records that commit between two of them would be before the cursor and yet not returned.
+CHANGES: Final = (
+    select(*_next.c, _end.c.last_seq)
+    .select_from(_end.outerjoin(_next, sqlalchemy.true()))
+    .order_by(_next.c.seq)
 )
 PAGE_OF_RECORDS: Final = (
     select(tables.records)

@@ -201,6 +201,17 @@ def test_a_postgresql_server_that_is_replaced_by_an_empty_one_is_used_without_a_
     ledger.close()
 
 
+def test_an_error_of_the_server_is_passed_on_without_the_row_that_it_refused(postgres: Server) -> None:
+    url = postgres.address()
+    ledger = Ledger(url, lock_timeout=PATIENT)
+    ledger.append(a_record())
+    execute(url, "ALTER TABLE consentkit_records ADD CONSTRAINT no_site CHECK (site <> 'bad')")
+    with pytest.raises(LedgerUnavailableError, match="no_site") as refused:
+        ledger.append(a_record(subject="thevisitor", site="bad"))
+    assert "thevisitor" not in str(refused.value)
+    ledger.close()
+
+
 def test_a_server_that_is_down_is_unreachable(postgres: Server) -> None:
     ledger = Ledger(postgres.address(), lock_timeout=PATIENT)
     ledger.append(a_record())

@@ -3,8 +3,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from consentkit.ledger import Ledger
 from consentkit.ledger.connections import Database
-from consentkit.ledger.engines import default_spool
+from consentkit.ledger.engines import default_spool, make_engine
+from tests.support.postgres import Server
+from tests.support.records import a_record
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,15 @@ def test_the_place_is_that_of_the_file_when_the_working_directory_changes(
     assert not list(tmp_path.iterdir())
     for database in databases:
         database.close()
+
+
+def test_no_statement_is_prepared_because_a_pooler_may_change_the_server(postgres: Server) -> None:
+    engine = make_engine(postgres.address(), 30)
+    ledger = Ledger(engine, lock_timeout=30)
+    for _ in range(12):
+        ledger.append(a_record())
+        ledger.newest("A" * 22)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar_one() == 0
+    ledger.close()
+    engine.dispose()

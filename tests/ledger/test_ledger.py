@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from consentkit.errors import ConfigurationError, InvalidDecisionError, LedgerError, LedgerUnavailableError
-from consentkit.ledger import Ledger, Record, SentWords
+from consentkit.ledger import Ledger, Record, SentWords, queries
 from consentkit.ledger.tables import METADATA
 from tests.support.postgres import Server
 from tests.support.records import NOON, a_record, another_process_holds, eventually
@@ -165,6 +165,32 @@ class TestChanges:
         changed, _ = ledger.changes(41)
         assert len(changed) == 32
         assert "first" not in {record.subject for record in changed}
+
+    def test_are_read_along_the_key_without_sorting_what_comes_after_the_cursor(self, ledger: Ledger) -> None:
+        ledger.append(*(a_record(subject=f"{n}") for n in range(100)))
+        with ledger._database.transaction() as connection:
+            given = {"after": 3, "most": 50}
+            plan = str(queries.CHANGES.compile(connection.engine))
+            names = queries.CHANGES.compile(connection.engine).params
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("ANALYZE consentkit_records")
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                found = connection.exec_driver_sql(f"EXPLAIN {plan}", {**names, **given}).all()
+                steps = "\n".join(row[0] for row in found)
+                assert (
+                    steps.index("Sort")
+                    < steps.index("Limit")
+                    < steps.rindex("Index Scan using consentkit_records_pkey")
+                )
+            else:
+                values = tuple(
+                    given.get(name, names[name])
+                    for name in queries.CHANGES.compile(connection.engine).positiontup
+                )
+                steps = "\n".join(
+                    row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {plan}", values)
+                )
+                assert "SEARCH consentkit_records USING INTEGER PRIMARY KEY (rowid>?)" in steps
 
     def test_that_have_no_subject_still_move_the_cursor(self, ledger: Ledger) -> None:
         ledger.append(a_record(subject=None))
