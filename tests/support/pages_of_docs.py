@@ -80,8 +80,18 @@ class Reader:
         getattr(self, f"_{block.language}", self._nothing)(block)
 
     def _nothing(self, block: Block) -> None:
-        # `py` is Python of frameworks that may not be installed.
-        assert block.language in {"py", "text", "html", "css", "javascript", "jsx", "nginx", "yaml"}, block
+        # `py` is Python of frameworks that may not be installed. A test of its page runs `bash`.
+        assert block.language in {
+            "py",
+            "bash",
+            "text",
+            "html",
+            "css",
+            "javascript",
+            "jsx",
+            "nginx",
+            "yaml",
+        }, block
 
     def _python(self, block: Block) -> None:
         where = self.directory / (block.title or "page.py")
