@@ -43,3 +43,13 @@ def test_removed_places_are_found_in_ranges_that_overlap() -> None:
     assert [n for n in range(25) if log.names("0", n)] == [1, 5, 6, 7, 8, 9, 20]
     assert not log.names("2", 2)
     assert log.count == {"erasure": 5, "pruning": 5}
+
+
+def test_entries_that_do_not_belong_where_they_are_are_found() -> None:
+    found = check_entry(EMPTY_HEAD, 1, an_entry("record", "{}"), None, is_removed=False)
+    assert found is not None and found.what == "inserted"
+    found = check_entry(EMPTY_HEAD, 1, an_entry("other", "{}"), None, is_removed=False)
+    assert found is not None and found.what == "inserted"
+    changed = an_entry("erasure", "{}")._replace(payload='{"at":2}')
+    found = check_entry(EMPTY_HEAD, 1, changed, None, is_removed=False)
+    assert found is not None and found.what == "changed"
