@@ -2,14 +2,16 @@
 
 import json
 from contextlib import closing
-from typing import Annotated
 
 import typer
 
 from consentkit.cli.console import fail, print_json
-from consentkit.cli.ledger_options import LedgerOption, open_ledger
 from consentkit.cli.ledger_proof import checkpoint, verify_ledger
 from consentkit.cli.ledger_tables import copy, upgrade
+from consentkit.cli.ledger_erase import erase
+from consentkit.cli.ledger_export import export
+from consentkit.cli.ledger_options import LedgerOption, Reference, open_ledger
+from consentkit.cli.ledger_prune import prune
 from consentkit.errors import LedgerUnavailableError
 
 __all__ = ["ledger"]
@@ -18,13 +20,6 @@ ledger = typer.Typer(
     help="The records of the decisions: look at those of a visitor.",
     no_args_is_help=True,
 )
-
-Reference = Annotated[
-    str,
-    typer.Argument(
-        metavar="REFERENCE", help="The visitor's pseudonym: a record's `subject`, a withdrawal's `reference`."
-    ),
-]
 
 
 @ledger.command()
@@ -47,3 +42,6 @@ ledger.command()(checkpoint)
 ledger.command("verify")(verify_ledger)
 ledger.command()(upgrade)
 ledger.command()(copy)
+ledger.command()(export)
+ledger.command()(erase)
+ledger.command()(prune)

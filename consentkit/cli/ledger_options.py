@@ -13,7 +13,12 @@ from consentkit.cli.console import DEFAULT_POLICY, err, fail
 from consentkit.errors import ConfigurationError
 from consentkit.ledger import Ledger
 
-__all__ = ["DEFAULT_POLICY", "LedgerOption", "PolicyOption", "counting", "open_ledger"]
+__all__ = ["DEFAULT_POLICY", "LedgerOption", "PolicyOption", "Reference", "counting", "open_ledger"]
+
+Reference = Annotated[
+    str,
+    typer.Argument(metavar="REFERENCE", help="The reference that the visitor's settings page shows."),
+]
 
 LedgerOption = Annotated[
     str,

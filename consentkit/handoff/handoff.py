@@ -165,7 +165,8 @@ class Handoff:
             grant = None
             if manager.evaluator.grants(imported):
                 grant = ImportedGrant(
-                    handle=claims["sub"], check=lambda newest: self._refuse_narrowed(imported, newest)
+                    handle=claims["sub"],
+                    check=lambda newest, erased: self._refuse_narrowed(imported, newest, erased=erased),
                 )
             return manager.recorder.take_over(
                 before, lambda current: _winner(imported, current), context, grant
@@ -173,11 +174,13 @@ class Handoff:
         except LedgerError:
             raise HandoffRefusal("ledger") from None
 
-    def _refuse_narrowed(self, imported: Decision, linked: list[Record]) -> None:
-        """Raise HandoffRefusal if a linked site narrowed the choice while the token was under way.
+    def _refuse_narrowed(self, imported: Decision, linked: list[Record], *, erased: bool) -> None:
+        """Raise HandoffRefusal if a linked site narrowed the choice while the token was under way, or it was erased.
 
         `linked` is the newest record of each linked pseudonym.
         """
+        if erased:
+            raise HandoffRefusal("taken back since")
         manager = self._manager
         for newest in linked:
             if newest.moment < imported.moment:

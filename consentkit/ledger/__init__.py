@@ -7,9 +7,11 @@ from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.outage_log import OutageLog
 from consentkit.ledger.record import HOUR, Record
+from consentkit.ledger.removal import Ending, Removed
 from consentkit.ledger.snapshot import snapshot
 from consentkit.ledger.spool import Spool, SpoolHealth
 from consentkit.ledger.upgrade import Step, Upgrade, upgrade_ledger
+from consentkit.ledger.upkeep import Pruning
 from consentkit.ledger.view import Document, Entries, Plan, View, highest
 from consentkit.ledger.words import SentWords
 
@@ -23,12 +25,15 @@ __all__ = [
     "ChainRows",
     "Copied",
     "Document",
+    "Ending",
     "Entries",
     "ForkHooks",
     "Ledger",
     "OutageLog",
     "Plan",
+    "Pruning",
     "Record",
+    "Removed",
     "SentWords",
     "Spool",
     "SpoolHealth",

@@ -148,6 +148,16 @@ class Database:
             yield connection
             run(connection, "COMMIT")
 
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Yield a connection outside a transaction, for statements that begin their own.
+
+        Raises:
+            LedgerUnavailableError: the database did not answer.
+        """
+        with self._connection(self.lock_timeout + _MARGIN) as connection:
+            yield connection
+
     def check(self) -> None:
         """Check whether the database is still the same and, for a SQLite file, undamaged. Call this at every poll.
 

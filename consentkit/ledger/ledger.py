@@ -4,7 +4,7 @@ import itertools
 import json
 import logging
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,9 @@ from consentkit.ledger.chain import KINDS, ChainedInsert, ChainWriter
 from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.record import Record, check_text
+from consentkit.ledger.removal import Ending, Reason, Removed, Remover
 from consentkit.ledger.tables import AddCounts, InsertIgnore, to_row
+from consentkit.ledger.upkeep import Upkeep
 from consentkit.ledger.view import Document, Entries, Plan, list_of
 from consentkit.ledger.words import SentWords
 
@@ -31,6 +33,9 @@ class Ledger:
     Every method may be called from any thread. If the database fails, or does not answer within about `lock_timeout`
     seconds, it raises LedgerUnavailableError; the ledger works again as soon as the database does. The first use in a
     process connects, and the process may fork at any time.
+
+    Attributes:
+        upkeep: what retention asks of the ledger.
     """
 
     def __init__(self, target: str | URL | Engine, *, lock_timeout: float = 2.0) -> None:
@@ -47,6 +52,8 @@ class Ledger:
         self._writer = GroupCommitWriter(self._database, self._insert_statements)
         self._add_counts = AddCounts(dialect)
         self._token_uses = itertools.count(1)
+        self._remover = Remover(self._database)
+        self.upkeep = Upkeep(self._database, self._remover)
         self._close = weakref.finalize(self, _close, self._writer, self._database)
 
     def append(self, *records: Record) -> None:
@@ -206,6 +213,15 @@ class Ledger:
             yield from ((from_subject, to_subject, at) for _, from_subject, to_subject, at in rows)
             last_seq = rows[-1][0]
 
+    def links_of(self, subjects: Iterable[str]) -> list[tuple[str, str, int]]:
+        """Return the links of some pseudonyms, as `links` yields them."""
+        columns, given = tables.links.c, list(subjects)
+        chosen = columns.handle_from.in_(given) | columns.handle_to.in_(given)
+        rows = self._database.read(
+            select(columns.handle_from, columns.handle_to, columns.at).where(chosen).order_by(columns.seq)
+        )
+        return [tuple(row) for row in rows]
+
     def linked(self, subject: str) -> set[str]:
         """Return a pseudonym and all that links join to it, in either direction and over any number of links.
 
@@ -221,6 +237,24 @@ class Ledger:
                 queries.MOST_LINKED,
             )
         return subjects
+
+    # Removing
+
+    def remove(
+        self, record_ids: Sequence[str], *, reason: Reason, at: int, ending: Ending | None = None
+    ) -> Removed:
+        """Remove records, and the links of visitors about whom none is left; see `Remover.remove`."""
+        return self._remover.remove(record_ids, reason=reason, at=at, ending=ending)
+
+    def remove_links(self, subjects: Sequence[str], *, reason: Reason, at: int) -> Removed:
+        """Remove the links of pseudonyms about whom nothing is recorded, and of all that they are linked with."""
+        return self._remover.remove_links(subjects, reason=reason, at=at)
+
+    def erasures(self) -> int:
+        """Return how many transactions have erased records of visitors, so that processes notice when one does."""
+        times = tables.removals.c.times
+        rows = self._database.read(select(times).where(tables.removals.c.reason == "erasure"))
+        return rows[0][0] if rows else 0
 
     # The database itself
 

@@ -19,6 +19,7 @@ from consentkit.ledger.tables import from_row
 
 __all__ = [
     "CHANGES",
+    "GIVEN",
     "LARGEST_ANSWER",
     "LAST_SEQ",
     "LINKED",
@@ -63,9 +64,12 @@ def readable_records(rows: Iterable[Sequence[Any]]) -> list[Record]:
     return records
 
 
-LAST_SEQ: Final = select(
-    sqlalchemy.func.coalesce(sqlalchemy.func.max(tables.records.c.seq), 0).label("last_seq")
-)
+# Rows that were removed count too. Without them a removal at the end would look like a database restored from a backup.
+_ends: Final = sqlalchemy.union_all(
+    select(sqlalchemy.func.max(tables.records.c.seq).label("seq")),
+    select(sqlalchemy.func.max(tables.removals.c.last_seq)),
+).subquery()
+LAST_SEQ: Final = select(sqlalchemy.func.coalesce(sqlalchemy.func.max(_ends.c.seq), 0).label("last_seq"))
 _end: Final = LAST_SEQ.subquery()
 # Limited in itself, so that a database walks along the key from the cursor, and does not sort all that comes after it.
 _next: Final = (
@@ -95,7 +99,7 @@ PAGE_OF_LINKS: Final = (
 )
 
 # A list of texts is one argument: JSON in SQLite, an array in PostgreSQL.
-_GIVEN: Final = {
+GIVEN: Final = {
     "sqlite": "SELECT value AS handle FROM json_each(:subjects)",
     "postgresql": "SELECT unnest(CAST(:subjects AS text[])) AS handle",
 }
@@ -147,4 +151,4 @@ def _newest_of(handles: str) -> Select[Any]:
     )
 
 
-NEWEST: Final = {dialect: _newest_of(given) for dialect, given in _GIVEN.items()}
+NEWEST: Final = {dialect: _newest_of(given) for dialect, given in GIVEN.items()}

@@ -63,8 +63,12 @@ def is_damage(error: BaseException | None) -> bool:
 
 
 def set_write_ahead(connection: Connection, seconds: float) -> None:
-    """Switch a database to write-ahead mode; try for some seconds while others use it."""
+    """Switch a database to write-ahead mode; try for some seconds while others use it.
+
+    A new file can give space back a little at a time. On one that has tables already the setting has no effect.
+    """
     limit = time.monotonic() + seconds
+    connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")
     while True:
         try:
             mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar()

@@ -37,7 +37,9 @@ __all__ = [
     "from_row",
     "links",
     "notices",
+    "prunings",
     "records",
+    "removals",
     "renderings",
     "schema",
     "store",
@@ -147,6 +149,27 @@ counts = Table(
         for name in ("event", "site", "notice", "language", "surface", "choice")
     ),
     Column("count", BigInteger, nullable=False),
+)
+
+# What is left of rows that were removed, by reason: how many, when last, and the highest `seq` among them.
+removals = Table(
+    "consentkit_removals",
+    METADATA,
+    Column("reason", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("links", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+)
+
+# By site, when a pruning last came to its end, and the period that it enforced.
+prunings = Table(
+    "consentkit_prunings",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    _text("records_kept"),
 )
 
 

@@ -45,6 +45,9 @@ class View(Protocol):
     def history(self, subject: str) -> list[Record]:
         """Return all records of a pseudonym, oldest first."""
 
+    def erased_since(self, at: int) -> bool:
+        """Return whether records of any visitor were erased at a time or later."""
+
     def add(self, entries: Entries) -> None:
         """Take what is about to be stored into account."""
 
@@ -126,6 +129,12 @@ class LedgerView:
             select(tables.records).where(tables.records.c.subject == subject).order_by(tables.records.c.seq)
         )
         return queries.readable_records(found.all())
+
+    def erased_since(self, at: int) -> bool:
+        """Return whether records of any visitor were erased at a time or later."""
+        columns = tables.removals.c
+        query = select(columns.at).where(columns.reason == "erasure", columns.at >= at)
+        return self.connection.execute(query).first() is not None
 
     def add(self, entries: Entries) -> None:
         """Take what a plan adds into account for the plans after it."""

@@ -23,6 +23,9 @@ __all__ = [
     "UnknownRecordNoticeError",
 ]
 
+LONGEST_HANDOFF = 600
+"""Seconds in which a hand-off comes to its end: more than a token lives, and than clocks differ."""
+
 Transition = Callable[[Consent], Decision | None]
 """Returns the decision that follows a consent; None if the choice changes nothing."""
 
@@ -41,11 +44,11 @@ class ImportedGrant:
 
     Attributes:
         handle: the pseudonym in the hand-off's token, which stands for the visitor on the other site.
-        check: raises if the newest records of the visitor on other sites take the grant back.
+        check: raises if the newest records of the visitor on other sites take the grant back, or were erased meanwhile.
     """
 
     handle: str
-    check: Callable[[list[Record]], None]
+    check: Callable[[list[Record], bool], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,9 +151,12 @@ class DecisionPlan:
         A visitor whose browser has lost this site's cookie gets the same pseudonym again, so that hand-offs without number
         do not add pseudonyms without number.
         """
-        newest = [newest_of(view.newest(other), self._evaluator) for other in view.linked(imported.handle)]
+        linked = view.linked(imported.handle)
+        newest = [newest_of(view.newest(other), self._evaluator) for other in linked]
         found = [record for record in newest if record is not None]
-        imported.check(found)
+        # Whoever issued the token has linked the pseudonym, so a link that is missing was erased.
+        erased = not linked and view.erased_since(int(self.now) - LONGEST_HANDOFF)
+        imported.check(found, erased)
         site = self._evaluator.site.id
         for record in found:
             if record.site == site and record.status == ConsentStatus.GIVEN and record.subject:

@@ -72,16 +72,20 @@ class Delivery:
     def append(self, *records: Record) -> Sequence[Record]:
         """Store records for the spool, and return those that listeners are told about, copies included.
 
-        They count here before the spool lets go of them.
+        They count here before the spool lets go of them. Those of a visitor whose records were erased since are dropped.
 
         Raises:
             LedgerUnavailableError: nothing was stored.
         """
-        stored = self._linked_ledger.append(*records)
-        self._hold((*records, *stored))
+        erased: list[Record] = []
+        stored = self._linked_ledger.append(*records, erased=erased)
+        counting = [record for record in (*records, *stored) if record not in erased]
+        self._hold(counting)
         if self._revocations is not None:
-            for record in (*records, *stored):
+            for record in counting:
                 self._revocations.hold(record, self._clock(), stored=True)
+            for record in erased:
+                self._revocations.drop(record)
         return stored
 
     def put(self, record: Record) -> bool:

@@ -3,7 +3,7 @@
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Engine
 
 from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys
+from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
 from consentkit.manager.appearance import Appearance, Layout, Position
 from consentkit.manager.choice import ChoiceContext, Outcome
@@ -35,8 +36,10 @@ from consentkit.manager.recorder import DecisionRecorder
 from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.manager.revocations import RevocationCache
+from consentkit.manager.upkeep import RecordUpkeep
 from consentkit.notices import Notice
 from consentkit.policy import Policy
+from consentkit.proof import Erased, as_data, erase, history_of
 
 __all__ = ["ConsentManager"]
 
@@ -71,6 +74,7 @@ class ConsentManager:
         debug: whether the browser's console shows dropped cookies, and why a page or frame has no banner.
         private_key: of this site, for the hand-off between sites.
         spool: directory for records that wait for the ledger, so that they survive a restart.
+        prune: whether this process removes records that the policy keeps no longer, a little at a time after its polls.
         templates: folder with templates that replace the library's of the same name.
         locales: folder with the site's own translations.
         stylesheets: addresses of style sheets for the library's pages, each loaded after the library's own.
@@ -115,13 +119,16 @@ class ConsentManager:
         debug: bool = False,
         private_key: str | None = None,
         spool: str | Path | None = None,
+        prune: bool = False,
         templates: str | Path | None = None,
         locales: str | Path | None = None,
         stylesheets: Sequence[str] = (),
         observed: str | Path | None = None,
     ) -> None:
         require_kinds(policy=policy, clock=clock, prefix=prefix, recheck=recheck, max_stale=max_stale)
-        require_kinds(strict=strict, csp=csp, banner=banner, debug=debug, stylesheets=stylesheets)
+        require_kinds(
+            strict=strict, csp=csp, banner=banner, debug=debug, stylesheets=stylesheets, prune=prune
+        )
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
@@ -135,7 +142,8 @@ class ConsentManager:
         secure = self.origins[self.site][0].startswith("https:")
         domain = validated_domain(cookie_domain, self.origins[self.site][0])
         self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
-        self._use_ledger(ledger, spool=spool, **validated_periods(recheck=recheck, max_stale=max_stale))
+        periods = validated_periods(recheck=recheck, max_stale=max_stale)
+        self._use_ledger(ledger, spool=spool, prune=prune, **periods)
 
     def _use_ledger(
         self,
@@ -144,6 +152,7 @@ class ConsentManager:
         recheck: float,
         max_stale: float,
         spool: str | Path | None,
+        prune: bool,
     ) -> None:
         """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
         self._listeners = Listeners()
@@ -151,6 +160,7 @@ class ConsentManager:
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()
         self._delivery: Delivery | None = None
+        self._upkeep: RecordUpkeep | None = None
         renderings = RenderingStore(self.ledger, self.site)
         if self.ledger is None:
             warnings.warn(
@@ -159,6 +169,7 @@ class ConsentManager:
             )
         else:
             ledger, evaluator = self.ledger, self.evaluator
+            self._upkeep = RecordUpkeep(ledger, self.policy, self.site, prunes=prune, clock=self.clock)
             self._delivery = Delivery(ledger, evaluator, self._listeners, clock=self.clock, spool=spool)
             self.revocations = RevocationCache(
                 ledger,
@@ -171,6 +182,7 @@ class ConsentManager:
                 is_writable=ledger.is_writable,
                 # The first use of a database is no change of databases.
                 epoch=lambda: max(1, ledger.epoch),
+                after_poll=self._upkeep,
             )
             self._delivery.start(self.revocations)
         self._take_decisions(renderings, recheck)
@@ -234,6 +246,55 @@ class ConsentManager:
             for record in (outcome.record, *outcome.echoes):
                 self.notify(record)
         return outcome.record if outcome else None
+
+    # Handing over and erasing
+
+    def export_for(self, references: Iterable[str]) -> list[dict[str, Any]]:
+        """Return everything that is recorded about visitors, for the application's own answer to a request for access.
+
+        The result has an entry for each reference, with the keys of the JSON that `consentkit ledger export` writes. Records of
+        linked sites are included, and those that wait for the ledger in this process. Blocks.
+
+        Raises:
+            LedgerUnavailableError: the ledger does not answer, or there is none.
+        """
+        return [
+            as_data(
+                history_of(self._proving_ledger, each, waiting=self.revocations.waiting()), self.clock()
+            )
+            for each in references
+        ]
+
+    def erase(self, references: Iterable[str]) -> list[Erased]:
+        """Erase everything that is recorded about visitors, on linked sites too, and return what was erased.
+
+        A consent in force is withdrawn first, and listeners are told. The visitors' cookies grant nothing any more: at once in
+        this process, and in others within `recheck` seconds. Blocks.
+
+        Raises:
+            LedgerUnavailableError: the ledger does not answer, or there is none. Call it again: what is erased stays so.
+        """
+        ledger, erased = self._proving_ledger, []
+        for reference in references:
+            erased.append(erase(ledger, reference, now=int(self.clock()), withdraw=self._withdraw))
+        if isinstance(self.revocations, RevocationCache):
+            self.revocations.notice_erasures()
+        return erased
+
+    def _withdraw(self, grant: Record) -> tuple[Record, ...]:
+        record = self.withdraw_subject(grant.subject or "")
+        return () if record is None else (record,)
+
+    @property
+    def _proving_ledger(self) -> Ledger:
+        if self.ledger is None:
+            raise LedgerUnavailableError("This manager has no ledger, so nothing is recorded.")
+        return self.ledger
+
+    @property
+    def keeps_promise(self) -> bool:
+        """Whether records are removed after the period that the policy says, so that the cookie policy may say so too."""
+        return self._upkeep is not None and self._upkeep.is_enforced
 
     # Listeners
 

@@ -68,7 +68,7 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     ),
     "stylesheets": (lambda value: not isinstance(value, str), "pass a list of addresses"),
     **dict.fromkeys(
-        ("strict", "banner", "debug"), (lambda value: isinstance(value, bool), "pass True or False")
+        ("strict", "banner", "debug", "prune"), (lambda value: isinstance(value, bool), "pass True or False")
     ),
     **dict.fromkeys(
         ("recheck", "max_stale"),

@@ -20,6 +20,9 @@ from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, n
 
 __all__ = ["LinkedLedger", "echoes"]
 
+CLOCKS_DIFFER = 300
+"""Seconds by which the clock of another host may be wrong."""
+
 
 class LinkedLedger:
     """Deliver records that waited to the ledger, together with the echoes that they have by now."""
@@ -28,8 +31,10 @@ class LinkedLedger:
         self._ledger = ledger
         self._evaluator = evaluator
 
-    def append(self, *records: Record) -> Sequence[Record]:
+    def append(self, *records: Record, erased: list[Record] | None = None) -> Sequence[Record]:
         """Store records durably, all or none, and return those that are new in the ledger, echoes included.
+
+        Records of a visitor whose records were erased since are not stored, and added to `erased`.
 
         A record that is stored already may have come by another way, such as a second click, with its own call of the
         listeners. So it is not returned. If a process ends between storing a record and calling the listeners, they miss it.
@@ -37,10 +42,15 @@ class LinkedLedger:
         Raises:
             LedgerUnavailableError: nothing was stored.
         """
+        dropped: list[Record] = []
 
         def work_out(view: View) -> Entries:
             stored: list[Record] = []
+            dropped.clear()
             for waiting in records:
+                if _is_erased(waiting, view):
+                    dropped.append(waiting)
+                    continue
                 record = _unless_stored(waiting, view)
                 if record is None:
                     continue
@@ -59,7 +69,20 @@ class LinkedLedger:
             linked_to=subjects,
             repeats=tuple(record_id for record in records for record_id in (record.id, late_id(record.id))),
         )
-        return self._ledger.carry_out(plan).records
+        stored_now = self._ledger.carry_out(plan).records
+        if erased is not None:
+            erased.extend(dropped)
+        return stored_now
+
+
+def _is_erased(record: Record, view: View) -> bool:
+    """Return whether the records of a visitor were erased after a record that waited was made.
+
+    Such a record changed a grant, so the ledger had an older record of the same pseudonym then.
+    """
+    if not record.subject or not view.erased_since(record.at - CLOCKS_DIFFER):
+        return False
+    return not any(known.at <= record.at for known in view.history(record.subject))
 
 
 def _unless_stored(record: Record, view: View) -> Record | None:

@@ -55,6 +55,7 @@ class RevocationCache:
         is_writable: returns whether the ledger can be written; called before each poll. If it cannot, a poll does not count
             as a check, so that `max_stale` ends the grants.
         epoch: returns a number that changes when another ledger takes the place of this one.
+        after_poll: called after each poll, in a thread that no request waits for.
 
     Attributes:
         known: by subject, the record that counts in the ledger and when it was read; None for a subject without any record.
@@ -75,6 +76,7 @@ class RevocationCache:
         waiting_elsewhere: Callable[[], Sequence[Record] | None] | None = None,
         is_writable: Callable[[], bool] | None = None,
         epoch: Callable[[], int] | None = None,
+        after_poll: Callable[[], None] | None = None,
     ) -> None:
         """Start with nothing known, without connecting."""
         self._ledger = ledger
@@ -83,7 +85,7 @@ class RevocationCache:
         self._max_stale = max_stale
         self._fold, self._clock = fold, clock
         self._before_poll, self._waiting_elsewhere = before_poll, waiting_elsewhere
-        self._is_writable = is_writable
+        self._is_writable, self._after_poll = is_writable, after_poll
         self._epoch = epoch or (lambda: 0)
         self.known: BoundedCache[str, Entry] = BoundedCache(_SUBJECTS_KEPT)
         self.held: BoundedCache[str, Record] = BoundedCache(_SUBJECTS_KEPT)
@@ -92,7 +94,7 @@ class RevocationCache:
         # The place in the ledger up to which polls have read. Nothing is known before there is one, because changes up to
         # the first place are never read.
         self._cursor: int | None = None
-        self._cursor_epoch = self._generation = 0
+        self._cursor_epoch = self._generation = self._erasures = 0
         self._undelivered = UndeliveredRecords(fold, _SUBJECTS_KEPT)
         # What polls last read about subjects that were not known.
         self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
@@ -176,10 +178,12 @@ class RevocationCache:
         if self._cursor is not None:
             return
         epoch = self._epoch()
+        # First the erasures: one that comes between the two queries is noticed by the next poll.
+        erasures = self._ledger.erasures()
         _, end = self._ledger.changes(None)
         with self._entry_lock:
             if self._cursor is None:
-                self._cursor, self._cursor_epoch = end, epoch
+                self._cursor, self._cursor_epoch, self._erasures = end, epoch, erasures
 
     # Polls
 
@@ -207,6 +211,8 @@ class RevocationCache:
         for subject in (*self.held, *self._undelivered.subjects()):
             if subject not in self.known:
                 self._queue.add(subject)
+        if self._after_poll is not None:
+            self._queue.run("upkeep", self._after_poll, repeats=False)
 
     def _read_changes(self, read_at: float) -> None:
         if self._is_other_ledger():
@@ -222,8 +228,21 @@ class RevocationCache:
             self._cursor = after
             # An answer has a limited length.
             if after == cursor:
-                return
+                break
             cursor = after
+        self.notice_erasures()
+
+    def notice_erasures(self) -> None:
+        """Look all visitors up again if records of one were erased. The records that were removed do not say whose.
+
+        Raises:
+            LedgerUnavailableError: there was no answer.
+        """
+        erasures = self._ledger.erasures()
+        if erasures != self._erasures:
+            with self._entry_lock:
+                self._forget_grants()
+                self._erasures = erasures
 
     def _hold_waiting(self, now: float) -> None:
         """Apply what waits in other processes, unless that cannot be found out."""
@@ -246,15 +265,20 @@ class RevocationCache:
     def _forget(self) -> None:
         """Look all subjects up again, because another ledger answers. Those that have ended stay so."""
         with self._entry_lock:
-            self._generation += 1
             self._cursor = None
-            for subject, (record, _) in list(self.known.items()):
-                if record is not None and record.ends_subject:
-                    continue
-                if record is not None:
-                    self._undelivered.replaced[subject] = record
-                del self.known[subject]
-            self._passed.clear()
+            self._forget_grants()
+
+    def _forget_grants(self) -> None:
+        self._generation += 1
+        for subject, (record, _) in list(self.known.items()):
+            if record is not None and record.ends_subject:
+                continue
+            if record is not None:
+                self._undelivered.replaced[subject] = record
+            del self.known[subject]
+        self._passed.clear()
+
+    # Records that arrive; all but `_learn`, `hold` and `drop` need the lock
 
     def _learn(self, record: Record, read_at: float) -> None:
         """Fold a record that a poll has read into what is known."""
@@ -289,6 +313,13 @@ class RevocationCache:
             if not stored and entry is not None:
                 # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
                 self.known[subject] = (entry[0], entry[1])
+
+    def drop(self, record: Record) -> None:
+        """Forget a held record that is not going to be stored, because the visitor's records were erased."""
+        with self._entry_lock:
+            if record.subject is not None:
+                self.held.pop(record.subject, None)
+                self._undelivered.discard(record.subject, [record.id])
 
     def _note_for_ledger(self, subject: str, record: Record, *, stored: bool, made_here: bool) -> None:
         """Note whether the ledger has a record, or lacks it."""
@@ -339,8 +370,7 @@ class RevocationCache:
                 newest = old if newest is None else self._folded(newest, old)
             elif newest is not None and old.precedence >= newest.precedence:
                 newest = self._fold((old, replace(newest, changed_at=old.changed_at, revision=old.revision)))
-        held = self.held.get(subject)
-        return self._undelivered.limited(subject, newest if held is None else self._folded(held, newest))
+        return self._limited(subject, newest, self.held.get(subject), is_looked_up=True)
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
         """Return the record of a subject that counts, and whether it is fresh enough to rely on.
@@ -352,13 +382,27 @@ class RevocationCache:
         held, before = self.held.get(subject), self._undelivered.replaced.get(subject)
         entry = self.known.get(subject)
         record, checked = (before, _NEVER) if entry is None else (entry[0], max(entry[1], self.polled))
-        if held is not None:
-            record, changed_at = self._folded(held, record), max(changed_at, held.changed_at)
-        record = self._undelivered.limited(subject, record)
-        changed_at = max(changed_at, self._undelivered.changed_at(subject))
+        record = self._limited(subject, record, held, is_looked_up=entry is not None)
+        changed_at = max(changed_at, held.changed_at if held is not None else 0, self._undelivered.changed_at(subject))
         if record is not None and record.ends_subject:
             return record, True
         return record, now - max(checked, changed_at) <= self._max_stale
+
+    def _limited(
+        self, subject: str, newest: Record | None, held: Record | None, *, is_looked_up: bool
+    ) -> Record | None:
+        """Return what counts of the newest record in the ledger, given what is held and what the ledger lacks.
+
+        What waits narrows a grant. If a look-up found no record of that grant, as after an erasure, nothing of it is left.
+        """
+        if newest is None and is_looked_up:
+            return held if held is not None and held.ends_subject else None
+        newest = newest if held is None else self._folded(held, newest)
+        return self._undelivered.limited(subject, newest)
+
+    def waiting(self) -> list[Record]:
+        """Return the records that this process knows and the ledger perhaps does not have yet."""
+        return [*self.held.values(), *self._undelivered.records()]
 
     def is_settled(self, subject: str) -> bool:
         """Return whether only the record in `known` counts for a subject."""

@@ -1,4 +1,4 @@
-"""What the ledger proves: its verification, and the checkpoints that an outsider keeps."""
+"""Proof: what the ledger holds about a visitor and how long, its verification, and the checkpoints that an outsider keeps."""
 
 from consentkit.proof.checkpoint import (
     Checkpoint,
@@ -8,14 +8,28 @@ from consentkit.proof.checkpoint import (
     open_note,
     sign_note,
 )
+from consentkit.proof.erasure import Erased, erase
+from consentkit.proof.export import as_csv, as_data, as_json, as_page
+from consentkit.proof.history import VisitorHistory, history_of
+from consentkit.proof.retention import Pruned, Retention
 from consentkit.proof.verify import Finding, Verification, verify
 
 __all__ = [
     "Checkpoint",
+    "Erased",
     "Finding",
+    "Pruned",
+    "Retention",
     "SigningKey",
     "Verification",
     "VerifyingKey",
+    "VisitorHistory",
+    "as_csv",
+    "as_data",
+    "as_json",
+    "as_page",
+    "erase",
+    "history_of",
     "make_checkpoint",
     "open_note",
     "sign_note",

@@ -61,6 +61,7 @@ class Pages:
         templates: a folder with the site's own templates, each in place of the library's of that name.
         locales: a folder with the site's own catalogues, `LANGUAGE/LC_MESSAGES/consentkit.po` or `.mo`.
         records: whether choices are recorded, which the cookie policy describes.
+        removed_in_time: returns whether records are removed after the period that the policy names.
         stylesheets: addresses of the site's own style sheets for these documents, loaded after the library's.
         sent: called with words that are rendered for the first time, and returns whether they will be stored.
         appearance: how the banner is laid out, and the logo of the documents.
@@ -82,6 +83,7 @@ class Pages:
         locales: Path | None = None,
         stylesheets: Iterable[str] = (),
         records: bool = True,
+        removed_in_time: Callable[[], bool] = lambda: False,
         sent: Callable[[SentWords], bool] = lambda words: True,
         appearance: Appearance = _DEFAULT_APPEARANCE,
     ) -> None:
@@ -97,7 +99,7 @@ class Pages:
         self._links = SiteLinks(
             policy, site, prefix, origins or {}, handoff, handoff_address=handoff_address, carries=carries
         )
-        self._records = records
+        self._records, self._removed_in_time = records, removed_in_time
         self._renderings = Renderings(
             policy, notice, origins=origins, own_cookies=own_cookies, templates=templates, locales=locales
         )
@@ -145,13 +147,21 @@ class Pages:
         categories = [with_answers(row, rendering, consent) for row in rendering.policy["categories"]]
         marks = change_marks(consent.changes, rendering)
         is_new, carry = consent.decision is None, self._links.button(rendering, view)
+        reference = consent.decision.subject if consent.decision is not None and self._records else ""
         return self._documents.render_stored(
             "preferences.html",
             view,
             here="",
             surface="preferences",
-            variant=(news, tuple(marks.items()), tuple(state) if is_new else None, carry is not None),
+            variant=(
+                news,
+                tuple(marks.items()),
+                tuple(state) if is_new else None,
+                carry is not None,
+                bool(reference),
+            ),
             recorded={
+                "reference": "{reference}" if reference else "",
                 "decided": False,
                 "state": state if is_new else ["{answer}"],
                 "categories": [without_answers(row) for row in categories],
@@ -165,21 +175,24 @@ class Pages:
             travel=travel_sentence(rendering, travels=bool(self._links.partners)),
             categories=categories,
             carry=carry,
+            reference=reference,
         )
 
     def policy(self, view: View) -> str:
         """Return the cookie policy."""
         rendering = self._renderings.best_for(view.language)
+        removed_in_time = self._removed_in_time()
         return self._documents.render_stored(
             "policy.html",
             view,
             here="/policy",
             surface="policy",
-            variant=self._links.carries_choice(view),
+            variant=(self._links.carries_choice(view), removed_in_time),
             recorded={"search_script": "{script}"},
             search_script=self.asset_url("policy.js", view.root_path),
             policy=rendering.policy,
             records=self._records,
+            removed_in_time=removed_in_time,
             **self._site_list(rendering, view),
         )
 

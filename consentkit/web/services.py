@@ -342,6 +342,7 @@ def _pages_of(manager: ConsentManager, handoff: Handoff | None) -> Pages:
         stylesheets=manager.stylesheets,
         appearance=manager.appearance,
         records=manager.ledger is not None,
+        removed_in_time=lambda: manager.keeps_promise,
         sent=manager.recorder.renderings.add,
     )
 

@@ -114,12 +114,13 @@ def test_a_withdrawal_leaves_the_row_of_the_grant_unchanged(url: str, ledger: Le
     assert ledger.history("nobody") == []
 
 
-def test_the_ledger_has_no_method_that_changes_or_deletes_records() -> None:  # RC-04
+def test_the_ledger_has_no_method_that_changes_records_and_a_single_one_that_removes_them() -> None:  # RC-04
     public = {name for name in dir(Ledger) if not name.startswith("_")}
     assert public == {
-        "add_counts", "append", "carry_out", "changes", "check", "close", "counts", "default_spool", "epoch", "health",
-        "history", "is_in_memory", "is_writable", "link", "linked", "links", "lock_timeout", "newest", "newest_of",
-        "notice", "notices", "records", "rendering", "renderings", "store_notice", "store_renderings", "use_once",
+        "add_counts", "append", "carry_out", "changes", "check", "close", "counts", "default_spool", "epoch", "erasures",
+        "health", "history", "is_in_memory", "is_writable", "link", "linked", "links", "links_of", "lock_timeout", "newest",
+        "newest_of", "notice", "notices", "records", "remove", "remove_links", "rendering", "renderings",
+        "store_notice", "store_renderings", "use_once",
     }  # fmt: skip
 
 

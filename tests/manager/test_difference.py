@@ -194,7 +194,7 @@ def test_imported_answer_lists_what_it_begins_and_ends_here(manager: ConsentMana
     clock.advance(5)
     tracking = Choice(categories={"tracking": True}, vendors={})
     imported = transitions.replace(tracking, manager.notice, int(clock()))
-    grant = ImportedGrant(handle="h" * 22, check=lambda newest: None)
+    grant = ImportedGrant(handle="h" * 22, check=lambda newest, erased: None)
     context = ChoiceContext(choice="handoff")
     record = manager.recorder.take_over(visitor.consent, lambda current: imported, context, grant).record
     assert record is not None and record.event == "imported"
