@@ -17,7 +17,10 @@ __all__ = ["DEFAULT_POLICY", "LedgerOption", "PolicyOption", "Reference", "count
 
 Reference = Annotated[
     str,
-    typer.Argument(metavar="REFERENCE", help="The reference that the visitor's settings page shows."),
+    typer.Argument(
+        metavar="REFERENCE",
+        help="The reference that the visitor's settings page shows. Write -- before one that begins with a hyphen.",
+    ),
 ]
 
 LedgerOption = Annotated[

@@ -40,7 +40,7 @@ def prune(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Remove records once their validity and the policy's `records_kept` have passed, for cron. Writers go on meanwhile."""
-    kept = load_checked_policy(policy).policy
+    kept = load_checked_policy(policy)
     store = open_ledger(url)
     retention = Retention(store, kept.records_kept, [*(site.id for site in kept.sites), *(also or ())])
     try:
@@ -59,7 +59,7 @@ def prune(
     out.print(f"{verb} {rows[0]}, {rows[1]} and {rows[2]}.")
     if pruned.elsewhere:
         out.print(
-            f"{count(pruned.elsewhere, 'record')} of sites that are not in {policy} stay. Add --site ID for a site that is closed."
+            f"{count(pruned.elsewhere, 'record')} of sites that are not in {policy} stay. Add --site ID for a closed site."
         )
 
 

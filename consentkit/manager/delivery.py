@@ -99,6 +99,10 @@ class Delivery:
         """Return the record with an id if it waits in this process."""
         return next(iter(self._spool.pending(record_id)), None) if self._spool is not None else None
 
+    def pending(self) -> tuple[Record, ...]:
+        """Return the records that wait in this process, and in others with the same spool."""
+        return (*self._spool.pending(), *self._spool.waiting_elsewhere()) if self._spool is not None else ()
+
     def before_poll(self) -> None:
         """Look after the database's file, and take over the records of processes that have ended. Never raises."""
         try:

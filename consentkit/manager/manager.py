@@ -253,17 +253,14 @@ class ConsentManager:
         """Return everything that is recorded about visitors, for the application's own answer to a request for access.
 
         The result has an entry for each reference, with the keys of the JSON that `consentkit ledger export` writes. Records of
-        linked sites are included, and those that wait for the ledger in this process. Blocks.
+        linked sites are included, and those that wait for the ledger in the spool. Blocks.
 
         Raises:
             LedgerUnavailableError: the ledger does not answer, or there is none.
         """
-        return [
-            as_data(
-                history_of(self._proving_ledger, each, waiting=self.revocations.waiting()), self.clock()
-            )
-            for each in references
-        ]
+        ledger = self._proving_ledger
+        waiting = self._delivery.pending() if self._delivery is not None else ()
+        return [as_data(history_of(ledger, each, waiting=waiting), self.clock()) for each in references]
 
     def erase(self, references: Iterable[str]) -> list[Erased]:
         """Erase everything that is recorded about visitors, on linked sites too, and return what was erased.

@@ -39,10 +39,6 @@ class NoRevocations:
         """Return the record as it is."""
         return newest
 
-    def waiting(self) -> list[Record]:
-        """Return no records."""
-        return []
-
     def is_settled(self, subject: str) -> bool:
         """Return True, because no record waits."""
         return True

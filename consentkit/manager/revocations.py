@@ -400,10 +400,6 @@ class RevocationCache:
         newest = newest if held is None else self._folded(held, newest)
         return self._undelivered.limited(subject, newest)
 
-    def waiting(self) -> list[Record]:
-        """Return the records that this process knows and the ledger perhaps does not have yet."""
-        return [*self.held.values(), *self._undelivered.records()]
-
     def is_settled(self, subject: str) -> bool:
         """Return whether only the record in `known` counts for a subject."""
         return subject not in self.held and subject not in self._undelivered

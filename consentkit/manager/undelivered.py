@@ -44,10 +44,6 @@ class UndeliveredRecords:
         """Return the pseudonyms with records that wait."""
         return list(self._waiting)
 
-    def records(self) -> list[Record]:
-        """Return the records that wait."""
-        return [record for records in self._waiting.values() for record in records]
-
     def changed_at(self, subject: str) -> int:
         """Return the time of the latest record that waits, in seconds since the epoch; 0 without one."""
         return max((record.changed_at for record in self._waiting.get(subject, ())), default=0)
