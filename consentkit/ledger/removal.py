@@ -16,6 +16,7 @@ import sqlalchemy
 from sqlalchemy import BigInteger, Connection, Executable, Text, bindparam, func, select
 
 from consentkit.ledger import queries
+from consentkit.ledger.chain import append_removal
 from consentkit.ledger.connections import Database
 from consentkit.ledger.tables import links, records, removals
 from consentkit.ledger.view import list_of
@@ -190,7 +191,7 @@ class Remover:
         def work(connection: Connection) -> Removed:
             found = self._linked(connection, subjects, ending)
             empty = {other for each in found.values() if not each.count for other in each.subjects}
-            return self._note(connection, Removed(0, _delete_links(connection, empty)), reason, at, 0)
+            return self._delete(connection, [], _links_of(connection, empty), reason, at)
 
         return self._in_transaction(work)
 
@@ -213,7 +214,6 @@ class Remover:
             rows = [row for row in rows if _is_over(row, found, ending)]
         if not rows:
             return Removed()
-        connection.execute(records.delete().where(columns.seq.in_([row.seq for row in rows])))
         gone = Counter(row.subject for row in rows)
         ended = {
             subject
@@ -221,8 +221,22 @@ class Remover:
             if each.count <= sum(gone[subject] for subject in each.subjects)
             for subject in each.subjects
         }
-        removed = Removed(len(rows), _delete_links(connection, ended))
-        return self._note(connection, removed, reason, at, max(row.seq for row in rows))
+        return self._delete(connection, [row.seq for row in rows], _links_of(connection, ended), reason, at)
+
+    def _delete(
+        self, connection: Connection, of_records: list[int], of_links: list[int], reason: Reason, at: int
+    ) -> Removed:
+        """Delete rows, and note in the chain and in numbers that they are gone."""
+        if not of_records and not of_links:
+            return Removed()
+        rows = [*((records, seq) for seq in of_records), *((links, seq) for seq in of_links)]
+        append_removal(connection, reason, rows, at=at)
+        for table, seqs in ((records, of_records), (links, of_links)):
+            for first in range(0, len(seqs), LARGEST_BATCH):
+                connection.execute(table.delete().where(table.c.seq.in_(seqs[first : first + LARGEST_BATCH])))
+        removed = Removed(len(of_records), len(of_links))
+        self._note(connection, removed, reason, at, max(of_records, default=0))
+        return removed
 
     def _linked(
         self, connection: Connection, subjects: Iterable[str], ending: Ending | None
@@ -235,14 +249,10 @@ class Remover:
             sites,
         )
 
-    def _note(
-        self, connection: Connection, removed: Removed, reason: Reason, at: int, last_seq: int
-    ) -> Removed:
+    def _note(self, connection: Connection, removed: Removed, reason: Reason, at: int, last_seq: int) -> None:
         """Add to what is left of removed rows: numbers that lead to nobody."""
         from sqlalchemy.dialects import postgresql, sqlite
 
-        if removed == Removed():
-            return removed
         insert = (postgresql if self._database.dialect == "postgresql" else sqlite).insert(removals)
         columns, new = removals.c, insert.excluded
         greater = func.greatest if self._database.dialect == "postgresql" else func.max
@@ -266,7 +276,6 @@ class Remover:
                 "last_seq": last_seq,
             },
         )
-        return removed
 
 
 def _is_over(row: Any, found: dict[str, LinkedRecords], ending: Ending) -> bool:
@@ -276,10 +285,11 @@ def _is_over(row: Any, found: dict[str, LinkedRecords], ending: Ending) -> bool:
     return own <= ending.by and row.site in ending.sites
 
 
-def _delete_links(connection: Connection, subjects: Iterable[str]) -> int:
-    given, deleted = list(subjects), 0
+def _links_of(connection: Connection, subjects: Iterable[str]) -> list[int]:
+    """Return the places of the links of pseudonyms."""
+    given, found = list(subjects), set[int]()
     for first in range(0, len(given), LARGEST_BATCH):
         batch = given[first : first + LARGEST_BATCH]
         either = links.c.handle_from.in_(batch) | links.c.handle_to.in_(batch)
-        deleted += connection.execute(links.delete().where(either)).rowcount
-    return deleted
+        found.update(connection.execute(select(links.c.seq).where(either)).scalars())
+    return sorted(found)

@@ -65,12 +65,14 @@ def is_damage(error: BaseException | None) -> bool:
 def set_write_ahead(connection: Connection, seconds: float) -> None:
     """Switch a database to write-ahead mode; try for some seconds while others use it.
 
-    A new file can give space back a little at a time. On one that has tables already the setting has no effect.
+    A new file gets the ability to shrink a little at a time.
     """
     limit = time.monotonic() + seconds
-    connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")
+    path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
     while True:
         try:
+            if path and not os.path.getsize(path):
+                connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")
             mode = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar()
             break
         except OperationalError:

@@ -69,6 +69,8 @@ class RecordUpkeep:
 
     def _prune(self) -> None:
         began = time.monotonic()
-        while self._run is not None and time.monotonic() - began < LONGEST_STEP:
+        while self._run is not None:
             if next(self._run).done:
                 self._run = None
+            if time.monotonic() - began >= LONGEST_STEP:
+                return

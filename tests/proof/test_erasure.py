@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from consentkit import Ledger
 from consentkit.errors import LedgerUnavailableError
-from consentkit.ledger import Record
-from consentkit.proof import erase
+from consentkit.ledger import ChainRows, Record, snapshot
+from consentkit.proof import erase, verify
 from tests.conftest import Clock
 from tests.support.family import Family
 from tests.support.front import COOKIE, EVERYTHING, Front
@@ -103,6 +103,8 @@ def test_all_linked_records_go_and_nothing_that_leads_to_the_visitor_is_left(url
     assert (erased.references, erased.records, erased.links) == (("a", "b", "h"), 6, 2)
     records, links = stored(ledger)
     assert [record.subject for record in records] == ["c"] and links == [("c", "i", NOON)]
+    with snapshot(url) as connection:
+        assert verify(ChainRows(connection)).is_unchanged
     again = erase(ledger, "a", now=NOON + 60)
     assert (again.references, again.records, again.links) == (("a",), 0, 0)
     ledger.close()
