@@ -126,9 +126,7 @@ class ConsentManager:
         observed: str | Path | None = None,
     ) -> None:
         require_kinds(policy=policy, clock=clock, prefix=prefix, recheck=recheck, max_stale=max_stale)
-        require_kinds(
-            strict=strict, csp=csp, banner=banner, debug=debug, stylesheets=stylesheets, prune=prune
-        )
+        require_kinds(strict=strict, csp=csp, banner=banner, debug=debug, stylesheets=stylesheets)
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
@@ -139,11 +137,18 @@ class ConsentManager:
         self.origins, self.stylesheets = site_origins(policy, origins or {}), tuple(stylesheets)
         self.frontends = validated_frontends(frontends, self.origins[self.site])
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))
-        secure = self.origins[self.site][0].startswith("https:")
-        domain = validated_domain(cookie_domain, self.origins[self.site][0])
-        self.cookie = ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=clock)
-        periods = validated_periods(recheck=recheck, max_stale=max_stale)
-        self._use_ledger(ledger, spool=spool, prune=prune, **periods)
+        self.cookie = self._own_cookie(secret_key, cookie_domain)
+        self._use_ledger(ledger, spool=spool, prune=prune, recheck=recheck, max_stale=max_stale)
+
+    def _own_cookie(self, secret_key: SecretKeys, cookie_domain: str | None) -> ConsentCookie:
+        origin = self.origins[self.site][0]
+        return ConsentCookie(
+            self.evaluator,
+            secret_key,
+            secure=origin.startswith("https:"),
+            domain=validated_domain(cookie_domain, origin),
+            clock=self.clock,
+        )
 
     def _use_ledger(
         self,
@@ -155,6 +160,8 @@ class ConsentManager:
         prune: bool,
     ) -> None:
         """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
+        require_kinds(prune=prune)
+        periods = validated_periods(recheck=recheck, max_stale=max_stale)
         self._listeners = Listeners()
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
@@ -173,8 +180,7 @@ class ConsentManager:
             self._delivery = Delivery(ledger, evaluator, self._listeners, clock=self.clock, spool=spool)
             self.revocations = RevocationCache(
                 ledger,
-                recheck=recheck,
-                max_stale=max_stale,
+                **periods,
                 fold=lambda records: newest_of(records, evaluator),
                 clock=self.clock,
                 before_poll=partial(_before_poll, self._delivery, renderings),

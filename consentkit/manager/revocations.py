@@ -317,9 +317,8 @@ class RevocationCache:
     def drop(self, record: Record) -> None:
         """Forget a held record that is not going to be stored, because the visitor's records were erased."""
         with self._entry_lock:
-            if record.subject is not None:
-                self.held.pop(record.subject, None)
-                self._undelivered.discard(record.subject, [record.id])
+            self.held.pop(record.subject or "", None)
+            self._undelivered.discard(record.subject or "", [record.id])
 
     def _note_for_ledger(self, subject: str, record: Record, *, stored: bool, made_here: bool) -> None:
         """Note whether the ledger has a record, or lacks it."""

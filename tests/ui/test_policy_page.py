@@ -121,7 +121,7 @@ def test_visitors_read_what_a_record_holds_and_how_to_see_it() -> None:  # IN-05
     text = said(policy_of())
     assert "no name and no IP address" in text
     assert "The record of a refusal holds no identifier and only the hour" in text
-    assert "send the value of the cookie __Host-consent" in text
+    assert "quote the reference that Cookie settings shows while you allow something" in text
     assert "link the random numbers" not in text
     assert "link the random numbers" in said(a_group())
 
