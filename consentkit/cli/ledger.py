@@ -6,12 +6,12 @@ from contextlib import closing
 import typer
 
 from consentkit.cli.console import fail, print_json
-from consentkit.cli.ledger_proof import checkpoint, verify_ledger
-from consentkit.cli.ledger_tables import copy, upgrade
 from consentkit.cli.ledger_erase import erase
 from consentkit.cli.ledger_export import export
 from consentkit.cli.ledger_options import LedgerOption, Reference, open_ledger
+from consentkit.cli.ledger_proof import checkpoint, verify_ledger
 from consentkit.cli.ledger_prune import prune
+from consentkit.cli.ledger_tables import copy, upgrade
 from consentkit.errors import LedgerUnavailableError
 
 __all__ = ["ledger"]

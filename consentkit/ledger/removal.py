@@ -30,7 +30,7 @@ NEVER: Final = 2**62
 """The end of a consent that has none."""
 LONGEST_TRANSACTION: Final = 0.02
 SMALLEST_BATCH: Final = 20
-LARGEST_BATCH: Final = 200
+LARGEST_BATCH: Final = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
-
 from consentkit.ledger import Ledger
 from consentkit.policy import Duration
 from consentkit.proof import Retention, as_json, erase, history_of

@@ -69,4 +69,4 @@ def test_batches_follow_the_time_that_a_transaction_takes(ledger: Ledger) -> Non
         assert pace.size == size
     for _ in range(9):
         pace.adapt(0.001)
-    assert pace.size == 200
+    assert pace.size == 400
