@@ -136,19 +136,21 @@ class _Pace:
 
     def __init__(self) -> None:
         self.size = SMALLEST_BATCH
+        self._took = 0.0
         self._pause = threading.Event()
 
     def adapt(self, seconds: float) -> None:
         """Adapt the size of batches to the time that a transaction took."""
+        self._took = seconds
         if seconds > LONGEST_TRANSACTION:
             self.size = max(self.size // 2, SMALLEST_BATCH)
-        elif seconds < LONGEST_TRANSACTION / 4:
+        elif seconds < LONGEST_TRANSACTION / 2:
             self.size = min(self.size * 2, LARGEST_BATCH)
 
-    def rest(self, seconds: float) -> None:
-        """Leave the database to other writers for some seconds."""
+    def rest(self) -> None:
+        """Leave the database to other writers for as long as the last transaction took."""
         # SQLite's writers ask for the lock again after pauses, so back to back transactions would starve them.
-        self._pause.wait(seconds)
+        self._pause.wait(self._took)
 
 
 class Remover:
@@ -180,7 +182,7 @@ class Remover:
                 partial(self._remove, ids=batch, reason=reason, at=at, ending=ending)
             )
             if first < len(record_ids):
-                self._pace.rest(LONGEST_TRANSACTION)
+                self._pace.rest()
         return removed
 
     def remove_links(

@@ -64,7 +64,7 @@ def test_too_many_linked_pseudonyms_never_end(ledger: Ledger, monkeypatch: pytes
 
 def test_batches_follow_the_time_that_a_transaction_takes(ledger: Ledger) -> None:
     pace = Remover(ledger._database)._pace
-    for seconds, size in ((0.001, 40), (0.001, 80), (0.01, 80), (0.05, 40), (0.05, 20), (0.05, 20)):
+    for seconds, size in ((0.001, 40), (0.001, 80), (0.015, 80), (0.05, 40), (0.05, 20), (0.05, 20)):
         pace.adapt(seconds)
         assert pace.size == size
     for _ in range(9):
