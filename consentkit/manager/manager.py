@@ -203,7 +203,7 @@ class ConsentManager:
         )
         # At exit too, so that a process that is asked to end delivers what waits.
         self._close = weakref.finalize(
-            self, _close, self.recorder, self._delivery, self.revocations, self._own_ledger
+            self, _close, self.recorder, self._delivery, self.revocations, self._upkeep, self._own_ledger
         )
 
     @property
@@ -358,6 +358,7 @@ def _close(
     recorder: DecisionRecorder,
     delivery: Delivery | None,
     revocations: RevocationCache | NoRevocations,
+    upkeep: RecordUpkeep | None,
     ledger: Ledger | None,
 ) -> None:
     recorder.store_counts()
@@ -365,5 +366,7 @@ def _close(
     if delivery is not None:
         delivery.close()
     revocations.close()
+    if upkeep is not None:
+        upkeep.close()
     if ledger is not None:
         ledger.close()

@@ -4,11 +4,13 @@ All of it happens after polls, in a thread that no request waits for.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from consentkit.errors import LedgerUnavailableError
-from consentkit.ledger import Ledger
+from consentkit.ledger import ForkHooks, Ledger
 from consentkit.policy import Duration, Policy
 from consentkit.proof import Pruned, Retention
 
@@ -37,6 +39,13 @@ class RecordUpkeep:
         self._run: Iterator[Pruned] | None = None
         self._next_step = self._next_look = float("-inf")
         self._told_until = float("-inf")
+        self._is_closed = False
+        self.restart()
+        _FORK_HOOKS.add(self)
+
+    def restart(self) -> None:
+        """Replace the lock, as in a forked child, which has none of the parent's threads."""
+        self._lock = threading.Lock()
 
     @property
     def is_enforced(self) -> bool:
@@ -45,7 +54,16 @@ class RecordUpkeep:
 
     def __call__(self) -> None:
         """Do what is due. Never raises LedgerUnavailableError: what could not be done is due again."""
-        now = self._clock()
+        with self._lock:
+            if not self._is_closed:
+                self._do_what_is_due(self._clock())
+
+    def close(self) -> None:
+        """Do nothing more, once what is being done has ended, so that no connection is left in use."""
+        with self._lock:
+            self._is_closed = True
+
+    def _do_what_is_due(self, now: float) -> None:
         try:
             if not self._next_look - 3600 <= now < self._next_look:
                 self._look(now)
@@ -74,3 +92,6 @@ class RecordUpkeep:
                 self._run = None
             if time.monotonic() - began >= LONGEST_STEP:
                 return
+
+
+_FORK_HOOKS: Final = ForkHooks(after_in_child=RecordUpkeep.restart)

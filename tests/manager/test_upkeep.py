@@ -88,6 +88,16 @@ def test_an_outage_ends_the_run_and_the_next_begins_again(
     store.close()
 
 
+def test_after_the_end_nothing_is_asked(make_front: Callable[..., Front], ledger_url: str) -> None:
+    store = Ledger(ledger_url)
+    store.append(a_record(subject="s", at=NOON - YEARS, expires_at=NOON - YEARS))
+    front = make_front(ledger=store, prune=True)
+    front.manager.close()
+    run_upkeep(front)
+    assert len(front.records()) == 1
+    store.close()
+
+
 def test_visitors_are_told_how_long_records_are_kept_only_where_somebody_removes_them(
     make_front: Callable[..., Front], ledger_url: str, clock: Clock
 ) -> None:  # IN-05
