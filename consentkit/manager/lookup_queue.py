@@ -139,9 +139,10 @@ class LookUpQueue:
             return answer
 
     def add(self, subject: str) -> None:
-        """Queue a subject that no request waits for."""
+        """Queue a subject that no request waits for, unless a query about it has just begun."""
         with self._changed:
-            self._queued(subject)
+            if self._asked(subject) is None:
+                self._queued(subject)
 
     def run(self, name: str, call: Callable[[], None], *, repeats: bool = True) -> Answer | None:
         """Queue a call, unless one of that name is queued or running. Return its end to wait for; None if that would be in vain.
