@@ -100,8 +100,17 @@ class Delivery:
         return next(iter(self._spool.pending(record_id)), None) if self._spool is not None else None
 
     def pending(self) -> tuple[Record, ...]:
-        """Return the records that wait in this process, and in others with the same spool."""
-        return (*self._spool.pending(), *self._spool.waiting_elsewhere()) if self._spool is not None else ()
+        """Return the records that wait in this process, and in others with the same spool.
+
+        Raises:
+            LedgerUnavailableError: the spool's directory cannot be read.
+        """
+        if self._spool is None:
+            return ()
+        elsewhere = self._spool.waiting_elsewhere()
+        if elsewhere is None:
+            raise LedgerUnavailableError("The spool's directory cannot be read.")
+        return (*self._spool.pending(), *elsewhere)
 
     def before_poll(self) -> None:
         """Look after the database's file, and take over the records of processes that have ended. Never raises."""

@@ -31,8 +31,6 @@ LONGEST_QUEUE = 10_000
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 2.0
 
-T = TypeVar("T")
-
 Answer = threading.Event
 """Set once the ledger has answered a question, or has failed to."""
 

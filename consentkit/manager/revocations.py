@@ -26,6 +26,7 @@ from typing import Final
 from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import ForkHooks, Ledger, Record
+from consentkit.manager.ledger_changes import LedgerChanges
 from consentkit.manager.lookup_queue import Answer, LookUpQueue, RecordsMeanwhile, call_hook
 from consentkit.manager.undelivered import UndeliveredRecords
 
@@ -86,15 +87,11 @@ class RevocationCache:
         self._fold, self._clock = fold, clock
         self._before_poll, self._waiting_elsewhere = before_poll, waiting_elsewhere
         self._is_writable, self._after_poll = is_writable, after_poll
-        self._epoch = epoch or (lambda: 0)
+        self._changes = LedgerChanges(ledger, epoch or (lambda: 0))
         self.known: BoundedCache[str, Entry] = BoundedCache(_SUBJECTS_KEPT)
         self.held: BoundedCache[str, Record] = BoundedCache(_SUBJECTS_KEPT)
         self.polled = self.due_at = _NEVER
-        self._can_write, self._asked_at = True, _NEVER
-        # The place in the ledger up to which polls have read. Nothing is known before there is one, because changes up to
-        # the first place are never read.
-        self._cursor: int | None = None
-        self._cursor_epoch = self._generation = self._erasures = 0
+        self._can_write, self._asked_at, self._generation = True, _NEVER, 0
         self._undelivered = UndeliveredRecords(fold, _SUBJECTS_KEPT)
         # What polls last read about subjects that were not known.
         self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
@@ -148,7 +145,7 @@ class RevocationCache:
         with self._entry_lock:
             meanwhile = self._meanwhile.begin(subjects)
         try:
-            self._take_cursor()
+            self._changes.begin()
             read_at = self._time_of_check(self._clock())
             found = self._ledger.newest_of(subjects)
             self._note_losses(subjects)
@@ -167,23 +164,10 @@ class RevocationCache:
 
     def _note_losses(self, subjects: Sequence[str]) -> None:
         """Remember the records of subjects that the ledger had before it was replaced, and lacks now."""
-        for subject in subjects:
-            if subject in self._undelivered.replaced:
-                stored = self._ledger.history(subject)
-                with self._entry_lock:
-                    self._undelivered.find_lost(subject, stored)
-
-    def _take_cursor(self) -> None:
-        """Set where polls begin, at the present end of the ledger, unless they have begun."""
-        if self._cursor is not None:
-            return
-        epoch = self._epoch()
-        # First the erasures: one that comes between the two queries is noticed by the next poll.
-        erasures = self._ledger.erasures()
-        _, end = self._ledger.changes(None)
-        with self._entry_lock:
-            if self._cursor is None:
-                self._cursor, self._cursor_epoch, self._erasures = end, epoch, erasures
+        for subject in self._undelivered.replaced.keys() & subjects:
+            stored = self._ledger.history(subject)
+            with self._entry_lock:
+                self._undelivered.find_lost(subject, stored)
 
     # Polls
 
@@ -198,7 +182,7 @@ class RevocationCache:
         call_hook(lambda: self._hold_waiting(now), None)
         read_at = self._time_of_check(now)
         self._read_changes(read_at)
-        if self._is_other_ledger():
+        if self._changes.is_other_ledger:
             # The ledger was replaced during the query.
             self._read_changes(read_at)
         with self._entry_lock:
@@ -215,34 +199,26 @@ class RevocationCache:
             self._queue.run("upkeep", self._after_poll, repeats=False)
 
     def _read_changes(self, read_at: float) -> None:
-        if self._is_other_ledger():
+        if self._changes.is_other_ledger:
             self._forget()
-        cursor = self._cursor
-        if cursor is None:
-            self._take_cursor()
+        if not self._changes.has_begun:
+            self._changes.begin()
             return
-        while True:
-            changed, after = self._ledger.changes(cursor)
-            for record in changed:
-                self._learn(record, read_at)
-            self._cursor = after
-            # An answer has a limited length.
-            if after == cursor:
-                break
-            cursor = after
+        for record in self._changes.read():
+            self._learn(record, read_at)
         self.notice_erasures()
 
     def notice_erasures(self) -> None:
-        """Look all visitors up again if records of one were erased. The records that were removed do not say whose.
+        """Look all visitors up again if records of one were erased.
 
         Raises:
             LedgerUnavailableError: there was no answer.
         """
-        erasures = self._ledger.erasures()
-        if erasures != self._erasures:
+        erasures = self._changes.new_erasures()
+        if erasures is not None:
             with self._entry_lock:
                 self._forget_grants()
-                self._erasures = erasures
+                self._changes.note_erasures(erasures)
 
     def _hold_waiting(self, now: float) -> None:
         """Apply what waits in other processes, unless that cannot be found out."""
@@ -259,13 +235,10 @@ class RevocationCache:
         """Return when an answer was checked. Reading alone is no check, because withdrawals may be unable to arrive."""
         return now if self._can_write else self.polled
 
-    def _is_other_ledger(self) -> bool:
-        return self._cursor is not None and self._epoch() != self._cursor_epoch
-
     def _forget(self) -> None:
         """Look all subjects up again, because another ledger answers. Those that have ended stay so."""
         with self._entry_lock:
-            self._cursor = None
+            self._changes.end()
             self._forget_grants()
 
     def _forget_grants(self) -> None:
@@ -305,7 +278,7 @@ class RevocationCache:
             self._note_for_ledger(subject, record, stored=stored, made_here=made_here)
             if stored and entry is not None:
                 self._store(subject, self._folded(record, entry[0]), entry[1])
-            elif stored and self._cursor is not None and subject not in self.held and not waited:
+            elif stored and self._changes.has_begun and subject not in self.held and not waited:
                 # This process has just built the record on the newest one. Only a poll may have read a newer one since.
                 self.known[subject] = (self._folded(record, self._passed.get(subject)), now)
             elif (stored or record.ends_subject) and not self._covers(entry and entry[0], record):
@@ -359,8 +332,7 @@ class RevocationCache:
     def counting(self, subject: str, newest: Record | None) -> Record | None:
         """Return what counts for a subject, given its newest record in the ledger, which was perhaps restored from a backup.
 
-        Less counts than that record allows if this process knows of one that the ledger lacks. What was granted does not count
-        without a record.
+        Less counts if this process knows of a record that the ledger lacks. A grant without a record never counts.
         """
         entry = self.known.get(subject)
         old = entry[0] if entry is not None else self._undelivered.replaced.get(subject)
@@ -369,7 +341,7 @@ class RevocationCache:
                 newest = old if newest is None else self._folded(newest, old)
             elif newest is not None and old.precedence >= newest.precedence:
                 newest = self._fold((old, replace(newest, changed_at=old.changed_at, revision=old.revision)))
-        return self._limited(subject, newest, self.held.get(subject), is_looked_up=True)
+        return self._undelivered.limited(subject, newest, self.held.get(subject))
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
         """Return the record of a subject that counts, and whether it is fresh enough to rely on.
@@ -381,23 +353,12 @@ class RevocationCache:
         held, before = self.held.get(subject), self._undelivered.replaced.get(subject)
         entry = self.known.get(subject)
         record, checked = (before, _NEVER) if entry is None else (entry[0], max(entry[1], self.polled))
-        record = self._limited(subject, record, held, is_looked_up=entry is not None)
-        changed_at = max(changed_at, held.changed_at if held is not None else 0, self._undelivered.changed_at(subject))
+        record = self._undelivered.limited(subject, record, held, is_looked_up=entry is not None)
+        held_at = held.changed_at if held is not None else 0
+        changed_at = max(changed_at, held_at, self._undelivered.changed_at(subject))
         if record is not None and record.ends_subject:
             return record, True
         return record, now - max(checked, changed_at) <= self._max_stale
-
-    def _limited(
-        self, subject: str, newest: Record | None, held: Record | None, *, is_looked_up: bool
-    ) -> Record | None:
-        """Return what counts of the newest record in the ledger, given what is held and what the ledger lacks.
-
-        What waits narrows a grant. If a look-up found no record of that grant, as after an erasure, nothing of it is left.
-        """
-        if newest is None and is_looked_up:
-            return held if held is not None and held.ends_subject else None
-        newest = newest if held is None else self._folded(held, newest)
-        return self._undelivered.limited(subject, newest)
 
     def is_settled(self, subject: str) -> bool:
         """Return whether only the record in `known` counts for a subject."""
@@ -423,6 +384,7 @@ class RevocationCache:
     def after_fork_in_child(self) -> None:
         """Replace the lock and the queue, of which the parent's threads are not in the child."""
         self._entry_lock = threading.Lock()
+        self._changes.after_fork_in_child()
         self._meanwhile = RecordsMeanwhile()
         self._queue.reset()
 

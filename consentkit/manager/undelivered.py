@@ -103,11 +103,18 @@ class UndeliveredRecords:
 
     # What counts
 
-    def limited(self, subject: str, newest: Record | None) -> Record | None:
-        """Return what counts of the newest record in the ledger, which may be None.
+    def limited(
+        self, subject: str, newest: Record | None, held: Record | None = None, *, is_looked_up: bool = True
+    ) -> Record | None:
+        """Return what counts of the newest record in the ledger, given what this process holds and what the ledger lacks.
 
-        A record that waits is based on a grant that was in force. One that was lost proves nothing by itself.
+        A record that waits is based on a grant that was in force. If a look-up found no record of that grant, as after an
+        erasure, nothing of it is left. One that was lost proves nothing by itself.
         """
+        if newest is None and is_looked_up:
+            return held if held is not None and held.ends_subject else None
+        if held is not None:
+            newest = held if newest is None else self._fold((newest, held)) or held
         for waiting in self._waiting.get(subject, ()):
             newest = waiting if newest is None else self._allowed_by_both(newest, waiting)
         for lost in self._lost.get(subject, ()):

@@ -61,7 +61,8 @@ def test_what_ends_a_pseudonym_stays(undelivered: UndeliveredRecords) -> None:
 def test_only_what_waits_proves_a_grant_that_the_ledger_lacks(undelivered: UndeliveredRecords) -> None:
     waiting = given(0, tracking=False)
     undelivered.wait_here(waiting)
-    assert undelivered.limited(SUBJECT, None) is waiting
+    assert undelivered.limited(SUBJECT, None, is_looked_up=False) is waiting
+    assert undelivered.limited(SUBJECT, None) is None
     undelivered.discard(SUBJECT, [waiting.id])
     undelivered.replaced[SUBJECT] = waiting
     undelivered.find_lost(SUBJECT, [])
