@@ -4,6 +4,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import URL, Engine
 
 from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys
 from consentkit.errors import LedgerUnavailableError
+from consentkit.headers import own_path
 from consentkit.ledger import Ledger, Record
 from consentkit.manager.appearance import Appearance, Layout, Position
 from consentkit.manager.choice import ChoiceContext, Outcome
@@ -19,6 +21,7 @@ from consentkit.manager.delivery import Delivery
 from consentkit.manager.listeners import Listener, Listeners
 from consentkit.manager.newest import newest_of
 from consentkit.manager.no_revocations import NoRevocations
+from consentkit.manager.on_record import grant_on_record
 from consentkit.manager.options import (
     Origins,
     chosen_site,
@@ -39,7 +42,7 @@ from consentkit.manager.revocations import RevocationCache
 from consentkit.manager.upkeep import RecordUpkeep
 from consentkit.notices import Notice
 from consentkit.policy import Policy
-from consentkit.proof import Erased, as_data, erase, history_of
+from consentkit.proof import Erased, Grant, as_data, erase, history_of, receipt_of
 
 __all__ = ["ConsentManager"]
 
@@ -253,7 +256,7 @@ class ConsentManager:
                 self.notify(record)
         return outcome.record if outcome else None
 
-    # Handing over and erasing
+    # Proof: what is on record, handed over and erased
 
     def export_for(self, references: Iterable[str]) -> list[dict[str, Any]]:
         """Return everything that is recorded about visitors, for the application's own answer to a request for access.
@@ -298,6 +301,27 @@ class ConsentManager:
     def keeps_promise(self) -> bool:
         """Whether records are removed after the period that the policy says, so that the cookie policy may say so too."""
         return self._upkeep is not None and self._upkeep.is_enforced
+
+    def grant(self, consent: Consent) -> Grant | None:
+        """Return the grant in force as the ledger proves it; None if nothing is granted, or no record proves it. Blocks.
+
+        Raises:
+            LedgerUnavailableError: the ledger does not answer, or the record still waits for it.
+        """
+        return grant_on_record(consent, self.ledger, self.evaluator, self.resolver, self.clock())
+
+    def receipt(self, consent: Consent, *, root_path: str = "") -> dict[str, Any] | None:
+        """Return the receipt of the grant in force as JSON-LD, or None. Blocks, and raises as `grant` does.
+
+        `consent` is `get_consent(request).consent`, and `root_path` is where the application is mounted.
+        """
+        grant = self.grant(consent)
+        return None if grant is None else self.receipt_of(grant, root_path=root_path)
+
+    def receipt_of(self, grant: Grant, *, root_path: str = "") -> dict[str, Any]:
+        """Return the receipt of a grant on this site, made now."""
+        address = self.origins[self.site][0] + own_path(root_path, self.prefix)
+        return receipt_of(grant, address=address, at=datetime.fromtimestamp(self.clock(), UTC))
 
     # Listeners
 

@@ -1,4 +1,4 @@
-"""Proof: what the ledger holds about a visitor and how long, its verification, and the checkpoints that an outsider keeps."""
+"""Proof: what the ledger holds about a visitor and how long, receipts, verification, and the checkpoints that an outsider keeps."""
 
 from consentkit.proof.checkpoint import (
     Checkpoint,
@@ -10,7 +10,9 @@ from consentkit.proof.checkpoint import (
 )
 from consentkit.proof.erasure import Erased, erase
 from consentkit.proof.export import as_csv, as_data, as_json, as_page
+from consentkit.proof.grant import Grant, GrantState, Part, grant_of
 from consentkit.proof.history import VisitorHistory, history_of
+from consentkit.proof.receipt import receipt_id, receipt_of, receipt_schema
 from consentkit.proof.retention import Pruned, Retention
 from consentkit.proof.verify import Finding, Verification, verify
 
@@ -18,6 +20,9 @@ __all__ = [
     "Checkpoint",
     "Erased",
     "Finding",
+    "Grant",
+    "GrantState",
+    "Part",
     "Pruned",
     "Retention",
     "SigningKey",
@@ -29,9 +34,13 @@ __all__ = [
     "as_json",
     "as_page",
     "erase",
+    "grant_of",
     "history_of",
     "make_checkpoint",
     "open_note",
+    "receipt_id",
+    "receipt_of",
+    "receipt_schema",
     "sign_note",
     "verify",
 ]

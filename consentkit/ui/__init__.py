@@ -6,6 +6,7 @@ from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.embed import figure
 from consentkit.ui.embed_page import EmbeddedContent
 from consentkit.ui.embed_text import EMBED_KINDS
+from consentkit.ui.error_text import ErrorTopic
 from consentkit.ui.fragments import View
 from consentkit.ui.loader import Loader
 from consentkit.ui.pages import Pages
@@ -16,6 +17,7 @@ __all__ = [
     "CarriedChoice",
     "Confirmation",
     "EmbeddedContent",
+    "ErrorTopic",
     "Loader",
     "Pages",
     "ScriptTag",

@@ -25,7 +25,7 @@ from consentkit.policy import (
 from consentkit.ui.i18n import N_, NP_, Translator
 from consentkit.ui.legal_words import EXEMPT_INTEREST, GDPR_BASES, OWN_ITEMS, PROOF_BASES, RIGHTS
 
-__all__ = ["Disclosure", "Row", "web_address"]
+__all__ = ["KINDS", "SAFEGUARD_WORDS", "Disclosure", "Row", "web_address"]
 
 Row = dict[str, Any]
 
@@ -38,7 +38,7 @@ _LEGAL_BASES = {
     ),
     "consent": N_("Your consent (article 6(1)(a) GDPR and article 5(3) of the ePrivacy Directive)"),
 }
-_KINDS = {
+KINDS = {
     "cookie": NP_("kind of item", "Cookie"),
     "local_storage": NP_("kind of item", "Local storage"),
     "session_storage": NP_("kind of item", "Session storage"),
@@ -66,7 +66,7 @@ _ROLES = {
     ),
     "processor": NP_("role of a third party", "Processes the data only on our behalf (processor)"),
 }
-_SAFEGUARDS = {
+SAFEGUARD_WORDS = {
     "none_required": NP_("transfer safeguard", "Not needed within the European Economic Area"),
     "adequacy": NP_("transfer safeguard", "Adequacy decision of the European Commission"),
     "scc": NP_("transfer safeguard", "Standard contractual clauses of the European Commission"),
@@ -282,7 +282,7 @@ class Disclosure:
         return {
             "name": tracker.name,
             "kind": tracker.kind,
-            "kind_words": self._translator.pgettext("kind of item", _KINDS[tracker.kind]),
+            "kind_words": self._translator.pgettext("kind of item", KINDS[tracker.kind]),
             "category": tracker.category,
             "vendor": tracker.vendor,
             "owner": vendor.name if vendor else self._policy.controller.name,
@@ -306,7 +306,7 @@ class Disclosure:
         return {
             "name": getattr(self._own_cookies.names, item.use),
             "kind": item.kind,
-            "kind_words": self._translator.pgettext("kind of item", _KINDS[item.kind]),
+            "kind_words": self._translator.pgettext("kind of item", KINDS[item.kind]),
             "category": item.category,
             "vendor": None,
             "owner": self._policy.controller.name,
@@ -358,7 +358,7 @@ class Disclosure:
         return {
             "id": vendor.safeguard,
             "words": self._translator.pgettext(
-                "transfer safeguard", _SAFEGUARDS.get(vendor.safeguard, safeguard.label)
+                "transfer safeguard", SAFEGUARD_WORDS.get(vendor.safeguard, safeguard.label)
             ),
             "articles": list(safeguard.articles),
             "articles_words": [self._article_words(article) for article in safeguard.articles],

@@ -1,8 +1,12 @@
 """The texts of the error pages, for a visitor who pressed a button or followed a link."""
 
+from typing import Literal
+
 from consentkit.ui.i18n import N_, NP_, Translator
 
-__all__ = ["error_text"]
+__all__ = ["ErrorTopic", "error_text"]
+
+ErrorTopic = Literal["choice", "receipt"]
 
 _NOT_SAVED = N_("We couldn’t save your choice")
 _ERRORS = {
@@ -32,10 +36,23 @@ _ERRORS = {
         N_("This is a temporary problem on our side, and nothing was accepted. Please try again later."),
     ),
 }
+_RECEIPT_ERRORS = {
+    404: (
+        N_("There is no receipt"),
+        N_("A receipt shows what you allow. At the moment you allow nothing that needs your consent."),
+    ),
+    503: (
+        N_("We can’t show your receipt right now"),
+        N_("This is a temporary problem on our side. Your choice stays as it is. Please try again later."),
+    ),
+}
 
 
-def error_text(status: int, translator: Translator) -> tuple[str, str]:
-    """Return a title and a sentence for an HTTP status; not escaped."""
+def error_text(status: int, translator: Translator, about: ErrorTopic = "choice") -> tuple[str, str]:
+    """Return a title and a sentence for an HTTP status and what the request was about; not escaped."""
+    if about == "receipt" and status in _RECEIPT_ERRORS:
+        title, detail = _RECEIPT_ERRORS[status]
+        return translator.gettext(title), translator.gettext(detail)
     if status == 404:
         # Translators: Title of an error page.
         title = NP_("title", "Page not found")

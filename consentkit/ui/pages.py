@@ -17,6 +17,7 @@ from consentkit.ledger import SentWords
 from consentkit.manager import Appearance
 from consentkit.notices import Notice
 from consentkit.policy import OwnCookies, Policy
+from consentkit.proof import Grant
 from consentkit.ui.assets import inline_style, served_assets, shipped_assets
 from consentkit.ui.banner_text import (
     combined_data_sentence,
@@ -32,8 +33,9 @@ from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.disclosure import Row
 from consentkit.ui.documents import Documents
 from consentkit.ui.embed_page import EmbeddedContent, embed_page
-from consentkit.ui.error_text import error_text
+from consentkit.ui.error_text import ErrorTopic, error_text
 from consentkit.ui.fragments import Fragments, View, stylesheet_link
+from consentkit.ui.receipt_text import receipt_rows
 from consentkit.ui.rendering import Rendering, Renderings
 from consentkit.ui.rendering_ids import RenderingIds, SiteNotice
 from consentkit.ui.site_links import SiteLinks, without_state
@@ -176,6 +178,7 @@ class Pages:
             categories=categories,
             carry=carry,
             reference=reference,
+            records=self._records,
         )
 
     def policy(self, view: View) -> str:
@@ -227,12 +230,29 @@ class Pages:
             head = Markup("") if state.is_under_way else refresh
         return self._documents.render("carry.html", view, here="carry", more_head=head, carry=row)
 
-    def error(self, view: View, status: int, title: str = "", detail: str = "", *, reason: str = "") -> str:
+    def receipt(self, view: View, grant: Grant) -> str:
+        """Return the page with the receipt of a grant."""
+        rendering = self._renderings.best_for(view.language)
+        rows = receipt_rows(grant, rendering.language, rendering.translator, self._policy.transfer_data)
+        return self._documents.render("receipt.html", view, here="/receipt.html", receipt=rows)
+
+    def error(
+        self,
+        view: View,
+        status: int,
+        title: str = "",
+        detail: str = "",
+        *,
+        reason: str = "",
+        about: ErrorTopic = "choice",
+    ) -> str:
         """Return the page for an HTTP error.
 
-        `title` and `detail` replace the library's texts. `reason` is in English, for whoever helps the visitor.
+        `title` and `detail` replace the library's texts. `reason` is in English, for whoever helps the visitor. `about` is
+        what the request was about.
         """
-        our_title, our_detail = error_text(status, self._renderings.best_for(view.language).translator)
+        translator = self._renderings.best_for(view.language).translator
+        our_title, our_detail = error_text(status, translator, about)
         return self._documents.render_stored(
             "error.html",
             view,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from consentkit.ui import ErrorTopic
 from consentkit.web.response import Response, json_document
 
 __all__ = ["HTTPProblem"]
@@ -17,6 +18,7 @@ class HTTPProblem(Exception):
         detail: sentence for people; may be empty.
         headers: further headers of the response.
         more: further members of the problem document, for programs.
+        about: what the request was about, for the words of the page that a browser gets.
     """
 
     def __init__(
@@ -26,11 +28,13 @@ class HTTPProblem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         more: Mapping[str, Any] | None = None,
+        about: ErrorTopic = "choice",
     ) -> None:
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
         self.more = dict(more or {})
+        self.about = about
         super().__init__(f"{status} {detail}")
 
     def response(self) -> Response:

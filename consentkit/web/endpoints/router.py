@@ -17,6 +17,7 @@ from consentkit.web.endpoints.front_ends import FrontEnds
 from consentkit.web.endpoints.handoff import HandoffEndpoint
 from consentkit.web.endpoints.problem import HTTPProblem
 from consentkit.web.endpoints.query import unrepeated_fields
+from consentkit.web.endpoints.receipt import ReceiptEndpoint
 from consentkit.web.exchange import Exchange
 from consentkit.web.response import Response, content, html, json_document, no_content, not_modified
 from consentkit.web.services import GPC_PATH, SiteServices
@@ -61,6 +62,7 @@ class Endpoints:
             "/settings": {"GET": self._settings},
             "/loader.js": {"GET": self._loader},
             **DecisionEndpoint(site).routes(),
+            **ReceiptEndpoint(site).routes(),
         }
         self._embed = EmbedEndpoint(site)
         self._front_ends = FrontEnds(site)
@@ -108,7 +110,9 @@ class Endpoints:
     def _refused(self, exchange: Exchange, problem: HTTPProblem) -> Response:
         if not wants_html(exchange.head):
             return self._finished(exchange, problem.response())
-        page = self._pages.error(exchange.view(back="/"), problem.status, reason=problem.detail)
+        page = self._pages.error(
+            exchange.view(back="/"), problem.status, reason=problem.detail, about=problem.about
+        )
         return self._finished(exchange, html(page, problem.status, {**problem.headers, **_NOT_STORED}))
 
     def _finished(self, exchange: Exchange, response: Response) -> Response:
