@@ -79,6 +79,8 @@ SIGHTS: dict[str, tuple[Callable[[Page], None], str, Callable[[Page], None], boo
     "policy": (accept_one, "/consent/policy", nothing, True),
     "policy-unfolded": (accept_one, "/consent/policy", unfold, True),
     "sites": (accept_one, "/consent/sites", nothing, True),
+    "receipt": (accept_one, "/consent/receipt.html", nothing, True),
+    "receipt-unfolded": (accept_one, "/consent/receipt.html", unfold, True),
     "missing": (nothing, "/consent/nowhere", nothing, True),
     "placeholder": (reject, ARTICLE, show_embed, False),
     "end-of-page": (accept_one, "/about", lambda page: page.evaluate("scrollTo(0, 1e6)"), False),

@@ -11,15 +11,17 @@ from consentkit.cli.ledger_export import export
 from consentkit.cli.ledger_options import LedgerOption, Reference, open_ledger
 from consentkit.cli.ledger_proof import checkpoint, verify_ledger
 from consentkit.cli.ledger_prune import prune
+from consentkit.cli.ledger_receipt import receipt
 from consentkit.cli.ledger_tables import copy, upgrade
 from consentkit.errors import LedgerUnavailableError
 
 __all__ = ["ledger"]
 
 ledger = typer.Typer(
-    help="The records of the decisions: look at those of a visitor.",
+    help="The records of the decisions: look at them, hand them over, keep them in order.",
     no_args_is_help=True,
 )
+ledger.command()(receipt)
 
 
 @ledger.command()

@@ -49,7 +49,8 @@ def grant_on_record(
     if current.status is not ConsentStatus.GIVEN or notice is None:
         return None
     on = {f"~{vendor}" for vendor, allowed in current.vendors.items() if allowed}
-    return grant_of(record, notice, history=history, in_force=current.granted | on)
+    grant = grant_of(record, notice, history=history, in_force=current.granted | on)
+    return grant if any(part.is_given for part in grant.parts) else None
 
 
 def _notice(ledger: Ledger, digest: str) -> dict[str, Any] | None:

@@ -203,6 +203,19 @@ def test_every_page_of_the_library_answers(site: Site) -> None:
     assert visitor.get("/consent/nowhere").status_code == 404
 
 
+def test_a_receipt_is_for_the_visitor_who_holds_the_cookie(site: Site) -> None:  # RC-07
+    visitor = site.agreeing()
+    answer = visitor.get("/consent/receipt")
+    assert answer.status_code == 200 and answer.json()["@type"] == "dpv:ConsentReceipt"
+    assert answer.headers["content-type"] == "application/ld+json"
+    assert answer.headers["cache-control"] == "private, no-store"
+    page = visitor.get("/consent/receipt.html")
+    assert page.status_code == 200 and answer.json()["dct:identifier"] in page.text
+    head = visitor.head("/consent/receipt.html")
+    assert head.status_code == 200 and not head.content
+    assert site.visitor().get("/consent/receipt").status_code == 404
+
+
 def test_a_decision_from_another_site_is_refused(site: Site) -> None:
     headers = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
     answer = site.client.post("/consent/decision", headers=headers, data={"choice": "accept_all"})
