@@ -54,6 +54,8 @@ def test_without_a_grant_there_is_nothing_to_print(reference: str, url: str) -> 
     assert result.exit_code == 1 and result.stdout == "" and repr(reference) in result.stderr
 
 
-def test_a_ledger_that_cannot_be_read_is_reported() -> None:
-    result = run("a", "--ledger", "sqlite:////no/such/folder/consent.db")
+def test_a_ledger_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+    file = tmp_path / "consent.db"
+    file.write_bytes(b"no database" * 1000)
+    result = run("a", "--ledger", f"sqlite:///{file}")
     assert result.exit_code == 2 and result.stdout == "" and result.stderr

@@ -12,8 +12,10 @@ from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
+from consentkit.proof import Grant, grant_of
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.pages import Pages, View
+from tests.support.records import a_record
 
 EXAMPLE_FILE = Path(__file__).parents[1] / "consent.example.toml"
 EXAMPLE: dict[str, Any] = tomllib.loads(EXAMPLE_FILE.read_text("utf-8"))
@@ -93,8 +95,14 @@ def every_page(made: Pages, seen: View) -> dict[str, str]:
         "head": made.head(seen, "n0nce"),
         "error": made.error(seen, 409),
         "needs": made.needs_consent(seen, "social", "youtube"),
+        "receipt": made.receipt(seen, a_grant(made)),
         **{name: getattr(made, name)(seen) for name in DOCUMENTS},
     }
+
+
+def a_grant(made: Pages) -> Grant:
+    """Make a grant that a record proves, under the notice of the pages: all but one third party."""
+    return grant_of(a_record(notice=made.notice.digest), dict(made.notice.content or {}))
 
 
 def fields(form: Any) -> dict[str, list[str]]:

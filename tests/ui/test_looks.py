@@ -7,7 +7,7 @@ import pytest
 
 from consentkit.consent.model import Consent
 from consentkit.ui.confirmation import Confirmation
-from tests.support.told import OPTIONAL, consent, decision, pages, policy_of, rows, view
+from tests.support.told import OPTIONAL, a_grant, consent, decision, pages, policy_of, rows, view
 from tests.support.walking import open_details, violations
 from tests.ui.conftest import ADDRESS, Show
 
@@ -53,6 +53,7 @@ STATES: dict[str, Callable[[str], str]] = {
     "preferences decided": lambda language: PAGES.preferences(view(GIVEN, language)),
     "policy": lambda language: PAGES.policy(view(GIVEN, language)),
     "sites": lambda language: PAGES.sites(view(GIVEN, language)),
+    "receipt": lambda language: PAGES.receipt(view(GIVEN, language), a_grant(PAGES)),
     "error": lambda language: PAGES.error(view(UNDECIDED, language), 503),
     "needs consent": lambda language: PAGES.needs_consent(view(UNDECIDED, language), "social", "youtube"),
 }

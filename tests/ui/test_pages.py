@@ -32,7 +32,7 @@ PAGES = pages(POLICY)
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])
-@pytest.mark.parametrize("name", [*DOCUMENTS, "error", "needs"])
+@pytest.mark.parametrize("name", [*DOCUMENTS, "error", "needs", "receipt"])
 def test_a_document_has_doctype_language_title_and_one_main(name: str, language: str) -> None:  # IN-07
     html = every_page(PAGES, view(decided(), language))[name]
     assert html.startswith("<!DOCTYPE html>")
