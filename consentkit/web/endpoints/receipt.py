@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from consentkit.consent import ConsentStatus
 from consentkit.errors import LedgerUnavailableError
+from consentkit.headers import is_visit
 from consentkit.proof import Grant
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.problem import HTTPProblem
@@ -34,7 +35,9 @@ class ReceiptEndpoint:
 
         def show(grant: Grant) -> Response:
             receipt = self._manager.receipt_of(grant, root_path=root_path)
-            return json_document(receipt, headers=_NOT_STORED, media_type=_JSON_LD)
+            name = f"consent-receipt-{receipt['dct:identifier']}.jsonld"
+            headers = {**_NOT_STORED, "content-disposition": f'attachment; filename="{name}"'}
+            return json_document(receipt, headers=headers, media_type=_JSON_LD)
 
         return self._shown(exchange, show)
 
@@ -47,10 +50,14 @@ class ReceiptEndpoint:
     def _shown(self, exchange: Exchange, show: Callable[[Grant], Response]) -> Answer:
         """Return a step that reads the grant from the ledger and shows it.
 
+        A receipt has the pseudonym that the cookie keeps from scripts, so scripts of the page do not get it either.
+
         Raises:
-            HTTPProblem: nothing is granted (404).
+            HTTPProblem: a script or frame asks (403), or nothing is granted (404).
         """
         consent = exchange.consent.consent
+        if not is_visit(exchange.head.headers):
+            raise HTTPProblem(403, "Browsers get a receipt in a window alone, not for a script or a frame.")
         if consent.status is not ConsentStatus.GIVEN:
             raise self._nothing()
 
@@ -58,13 +65,18 @@ class ReceiptEndpoint:
             try:
                 grant = self._manager.grant(consent)
             except LedgerUnavailableError:
-                detail = "The ledger does not answer, so the receipt cannot be shown. Please try again later."
-                raise HTTPProblem(503, detail, headers={"retry-after": "5"}, about="receipt") from None
+                raise self.unavailable() from None
             if grant is None:
                 raise self._nothing()
             return show(grant)
 
         return read
+
+    @staticmethod
+    def unavailable() -> HTTPProblem:
+        """Return the refusal of a request that the ledger cannot answer now."""
+        detail = "The ledger does not answer, so the receipt cannot be shown. Please try again later."
+        return HTTPProblem(503, detail, headers={"retry-after": "5"}, about="receipt")
 
     def _nothing(self) -> HTTPProblem:
         return HTTPProblem(404, "Nothing is granted here that a record proves.", about="receipt")

@@ -52,6 +52,7 @@ class Endpoints:
         self._manager = site.manager
         self._pages = site.pages
         self._started_on = datetime.fromtimestamp(site.manager.clock(), UTC).date()
+        self._receipts = ReceiptEndpoint(site).routes()
         self._routes: dict[str, Methods] = {
             "": {"GET": self._preferences},
             "/policy": {"GET": self._policy},
@@ -62,7 +63,7 @@ class Endpoints:
             "/settings": {"GET": self._settings},
             "/loader.js": {"GET": self._loader},
             **DecisionEndpoint(site).routes(),
-            **ReceiptEndpoint(site).routes(),
+            **self._receipts,
         }
         self._embed = EmbedEndpoint(site)
         self._front_ends = FrontEnds(site)
@@ -99,7 +100,9 @@ class Endpoints:
         return ask_ledger
 
     def busy(self, exchange: Exchange) -> Response:
-        """Return the response to a decision that was refused at once, because too many wait for the ledger."""
+        """Return the response to a request that was refused at once, because too many wait for the ledger."""
+        if exchange.is_own and self._below_prefix(exchange.head.local_path) in self._receipts:
+            return self._refused(exchange, ReceiptEndpoint.unavailable())
         detail = "We couldn't save your choice, so nothing was changed. Please try again later."
         return self._refused(exchange, HTTPProblem(503, detail, headers={"retry-after": "5"}))
 

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 import httpx2
 import jsonschema
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from consentkit import Ledger
 from consentkit.proof import receipt_id, receipt_schema
+from consentkit.web import Endpoints, Exchange, RequestHead
 from tests.conftest import Clock
 from tests.support.front import COOKIE, EVERYTHING, ORIGIN, Front, a_policy, fronting
 from tests.support.receipts import states
@@ -37,6 +40,8 @@ def test_a_visitor_gets_a_receipt_that_names_the_record(front: Front, client: Te
     answer = client.get(RECEIPT)
     assert answer.status_code == 200 and answer.headers["content-type"] == "application/ld+json"
     assert answer.headers["cache-control"] == "private, no-store"
+    name = f'attachment; filename="consent-receipt-{answer.json()["dct:identifier"]}.jsonld"'
+    assert answer.headers["content-disposition"] == name
     assert "Cookie" in answer.headers["vary"] and not answer.headers.get("etag")
     receipt, (record,) = answer.json(), front.records()
     jsonschema.validate(receipt, receipt_schema())
@@ -69,6 +74,15 @@ def test_nobody_else_gets_one(path: str, front: Front, client: TestClient) -> No
     # A copy of the cookie from before the withdrawal is worth nothing.
     problem(other.get(path, headers={"Cookie": f"{COOKIE}={token}"}), 404)
     problem(front.client().get(path), 404)
+
+
+# CK-06
+@pytest.mark.parametrize("path", [RECEIPT, PAGE])
+def test_scripts_and_frames_of_a_page_do_not_learn_the_pseudonym(path: str, client: TestClient) -> None:
+    client.post("/consent/decision", json=ACCEPT)
+    for fetched in ({"Sec-Fetch-Dest": "empty"}, {"Sec-Fetch-Dest": "iframe"}, {"Sec-Purpose": "prefetch"}):
+        problem(client.get(path, headers=fetched), 403)
+    assert client.get(path, headers={"Sec-Fetch-Dest": "document"}).status_code == 200
 
 
 @pytest.mark.parametrize("answer", [{"choice": "reject_all"}, {"categories": {"analytical": False}}])
@@ -143,6 +157,25 @@ def test_without_the_ledger_there_is_none_for_now(front: Front, client: TestClie
     assert page.status_code == 503 and "We can’t show your receipt right now" in page.text
 
 
+def test_while_too_many_wait_there_is_none_for_now(front: Front) -> None:
+    for path, detail in (
+        (PAGE, "We can’t show your receipt right now"),
+        ("/consent/withdraw", "save your choice"),
+    ):
+        head = RequestHead("GET", path, ((b"accept", b"text/html"),))
+        answer = Endpoints(front.shared).busy(Exchange(front.shared, head))
+        assert answer.status == 503 and detail in answer.body.decode()
+
+
+def test_addresses_begin_where_the_application_is_mounted(front: Front) -> None:
+    app = Starlette(routes=[Mount("/shop", front.around())])
+    client = front.client(app=app)
+    client.post("/shop/consent/decision", json=ACCEPT)
+    record = client.get("/shop/consent/receipt").json()["dpv:hasRecordOfActivity"]
+    assert record["dpv:hasConsentControl"]["dpv:isExercisedAt"] == f"{ORIGIN}/shop/consent"
+    assert 'href="/shop/consent/receipt"' in client.get("/shop/consent/receipt.html").text
+
+
 def test_a_site_without_a_ledger_has_no_receipts_and_no_link(clock: Clock) -> None:
     with pytest.warns(UserWarning, match="no ledger"), fronting(clock, ledger=None) as front:
         client = front.client()
@@ -180,9 +213,7 @@ def test_the_page_says_what_the_document_says(language: str, front: Front, clien
         "2026-08-31T12:00:00Z",
         "2027-02-28T12:00:00Z",
     ]
-    (download,) = [link for link in root.iter("a") if link.get("download")]
-    assert download.get("href") == RECEIPT
-    assert download.get("download") == f"consent-receipt-{receipt['dct:identifier']}.jsonld"
+    assert RECEIPT in [link.get("href") for link in root.iter("a")]
     assert not list(root.iter("script"))
     rest = {
         "en": "Tracking, apart from the third parties above",

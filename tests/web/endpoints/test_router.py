@@ -59,6 +59,7 @@ PATHS = (
     f"/consent/notices/{NOTICE.digest}",
     "/.well-known/gpc.json",
 )
+RECEIPTS = ("/consent/receipt", "/consent/receipt.html")
 ACCEPT = {"choice": "accept_all"}
 NOBODY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -319,7 +320,7 @@ def test_addresses_ignore_host_and_forwarded_headers(client: TestClient) -> None
         "Referer": f"{ORIGIN}/evil",
     }
     assert client.post(DECISION, data=ACCEPT, headers=lies).headers["location"] == "/"
-    for path in ("/", *PATHS, "/consent/nowhere"):
+    for path in ("/", *PATHS, *RECEIPTS, "/consent/nowhere"):
         assert "evil" not in client.get(path, headers=lies | BROWSER).text
 
 
@@ -699,7 +700,7 @@ def test_get_and_head_change_nothing(front: Front, client: TestClient, method: s
     token = front.cookie(client, social=True)
     query = "choice=accept_all&category=social&category.social=off&_method=DELETE"
     override = {"X-HTTP-Method-Override": "DELETE", "X-HTTP-Method": "DELETE", "X-Method-Override": "DELETE"}
-    for path in (*PATHS, WITHDRAW, "/consent/nowhere"):
+    for path in (*PATHS, *RECEIPTS, WITHDRAW, "/consent/nowhere"):
         answer = client.request(method, f"{path}?{query}", headers=override, content=b"choice=accept_all")
         assert set_cookies(answer) == []
         assert answer.status_code in (200, 204, 404, 405)
@@ -1062,7 +1063,7 @@ bodies = st.one_of(
     st.sampled_from([b'{"choice":"x"}', b"choice=save&category.x=on", b'{"categories":{"x":true}}']),
 )
 paths = st.one_of(
-    st.sampled_from([*PATHS, WITHDRAW, "/", "/consent/assets/x", "/consent/handoff/start"]),
+    st.sampled_from([*PATHS, *RECEIPTS, WITHDRAW, "/", "/consent/assets/x", "/consent/handoff/start"]),
     st.text(max_size=30).map(lambda text: f"/consent/{text}"),
     st.text(max_size=30).map(lambda text: f"{DECISION}?{quote(text)}"),
 )
