@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from consentkit.ledger import Ledger, Record
     from consentkit.manager.manager import ConsentManager
+    from consentkit.manager.webhooks import Webhook
     from consentkit.notices.notice import Notice
     from consentkit.policy.policy import Policy
     from consentkit.web.request_consent import RequestConsent
@@ -50,6 +51,7 @@ __all__ = [
     "UnknownSiteError",
     "UnknownVendorError",
     "UsageError",
+    "Webhook",
     "load_policy",
 ]
 
@@ -63,6 +65,7 @@ _HOMES = {
     "Policy": "policy",
     "Record": "ledger",
     "RequestConsent": "web",
+    "Webhook": "manager",
     "load_policy": "config",
 }
 

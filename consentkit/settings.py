@@ -28,6 +28,7 @@ __all__ = ["SETTINGS", "derived_keys", "manager_from_settings"]
 
 _LABEL = b"consentkit: key of the consent cookie"
 _PATHS = ("spool", "templates", "locales", "observed")
+_SECRET = ("private_key", "webhooks")
 _OBJECTS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "policy": ((Policy, str, Path), "the path of a policy file, or a policy"),
     "ledger": (
@@ -138,7 +139,7 @@ def _validated(name: str, value: Any, spelled: Callable[[str], str]) -> Any:
     try:
         return _adapter(name).validate_python(value)
     except ValidationError as error:
-        shown = f"of type {type(value).__name__}" if name == "private_key" else repr(value)
+        shown = f"of type {type(value).__name__}" if name in _SECRET else repr(value)
         reasons = dict.fromkeys(problem["msg"] for problem in error.errors(include_url=False))
         raise ConfigurationError(
             f"{spelled(name)} is {shown}, which cannot be used. {'; or '.join(reasons)}."

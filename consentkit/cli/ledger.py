@@ -9,6 +9,7 @@ from consentkit.cli.console import fail, print_json
 from consentkit.cli.ledger_erase import erase
 from consentkit.cli.ledger_export import export
 from consentkit.cli.ledger_options import LedgerOption, Reference, open_ledger
+from consentkit.cli.ledger_outbox import outbox
 from consentkit.cli.ledger_proof import checkpoint, verify_ledger
 from consentkit.cli.ledger_prune import prune
 from consentkit.cli.ledger_receipt import receipt
@@ -21,7 +22,6 @@ ledger = typer.Typer(
     help="The records of the decisions: look at them, hand them over, keep them in order.",
     no_args_is_help=True,
 )
-ledger.command()(receipt)
 
 
 @ledger.command()
@@ -44,6 +44,8 @@ ledger.command()(checkpoint)
 ledger.command("verify")(verify_ledger)
 ledger.command()(upgrade)
 ledger.command()(copy)
+ledger.command()(receipt)
 ledger.command()(export)
 ledger.command()(erase)
 ledger.command()(prune)
+ledger.command()(outbox)

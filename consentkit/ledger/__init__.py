@@ -6,6 +6,7 @@ from consentkit.ledger.copying import Copied, copy_ledger
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.outage_log import OutageLog
+from consentkit.ledger.outbox import DEAD, GONE, WAITING, Message, Outbox, OutboxRow
 from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.removal import Ending, Removed
 from consentkit.ledger.snapshot import snapshot
@@ -16,11 +17,14 @@ from consentkit.ledger.view import Document, Entries, Plan, View, highest
 from consentkit.ledger.words import SentWords
 
 __all__ = [
+    "DEAD",
     "EMPTY_HEAD",
+    "GONE",
     "HOUR",
     "LOG",
     "ROW_KINDS",
     "STREAMS",
+    "WAITING",
     "ChainEntry",
     "ChainRows",
     "Copied",
@@ -29,7 +33,10 @@ __all__ = [
     "Entries",
     "ForkHooks",
     "Ledger",
+    "Message",
     "OutageLog",
+    "Outbox",
+    "OutboxRow",
     "Plan",
     "Pruning",
     "Record",

@@ -15,6 +15,7 @@ from consentkit.ledger import queries, tables
 from consentkit.ledger.chain import KINDS, ChainedInsert, ChainWriter
 from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
+from consentkit.ledger.outbox import Outbox
 from consentkit.ledger.record import Record, check_text
 from consentkit.ledger.removal import Ending, Reason, Removed, Remover
 from consentkit.ledger.tables import AddCounts, InsertIgnore, to_row
@@ -256,6 +257,11 @@ class Ledger:
         rows = self._database.read(select(times).where(tables.removals.c.reason == "erasure"))
         return rows[0][0] if rows else 0
 
+    @property
+    def outbox(self) -> Outbox:
+        """The messages about records that were not delivered yet."""
+        return Outbox(self._database)
+
     # The database itself
 
     @property
@@ -350,5 +356,5 @@ def _close(writer: GroupCommitWriter, database: Database) -> None:
     database.close()
 
 
-_INSERTABLE: Final = (tables.notices, tables.renderings, tables.tokens)
+_INSERTABLE: Final = (tables.notices, tables.renderings, tables.tokens, tables.outbox)
 _WORDS: Final = [column for column in tables.renderings.columns if column.name != "seq"]

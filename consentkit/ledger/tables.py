@@ -37,6 +37,7 @@ __all__ = [
     "from_row",
     "links",
     "notices",
+    "outbox",
     "prunings",
     "records",
     "removals",
@@ -197,6 +198,22 @@ chain = Table(
     _text("head"),
     Index("consentkit_chain_ref", "ref", "kind"),
     sqlite_with_rowid=False,
+)
+
+
+# Messages that were not delivered yet, with what becomes of them. A row goes when its receiver has the message.
+outbox = _table(
+    "outbox",
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    *(_text(name) for name in ("record", "site", "endpoint", "type", "body", "state")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("gives_up_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _text("error"),
+    Index("consentkit_outbox_due", "state", "due_at"),
+    Index("consentkit_outbox_record", "record"),
 )
 
 

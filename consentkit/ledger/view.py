@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, TextClause, select, text
 
 from consentkit.ledger import queries, tables
+from consentkit.ledger.outbox import Message
 from consentkit.ledger.record import Record
 
 __all__ = ["Document", "Entries", "LedgerView", "Plan", "View", "highest", "list_of"]
@@ -24,10 +25,12 @@ class Entries:
     Attributes:
         records: in the order in which they are stored.
         links: pairs of pseudonyms of one visitor on two sites, with the time in seconds since the epoch.
+        messages: what others are told of the records.
     """
 
     records: tuple[Record, ...] = ()
     links: tuple[tuple[str, str, int], ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 class View(Protocol):

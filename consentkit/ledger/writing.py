@@ -16,17 +16,15 @@ Statements = Mapping[Table, InsertIgnore]
 
 
 def rows_of(entries: Entries, statements: Statements) -> list[tuple[InsertIgnore, Sequence[dict[str, Any]]]]:
-    """Return the rows of records and links, each with its statement."""
+    """Return the rows of records, links and messages, each with its statement."""
     links = [
         {"at": at, "handle_from": from_subject, "handle_to": to_subject}
         for from_subject, to_subject, at in entries.links
     ]
     records = [to_row(record) for record in entries.records]
-    return [
-        (statements[table], rows)
-        for table, rows in ((tables.links, links), (tables.records, records))
-        if rows
-    ]
+    messages = [message.to_row() for message in entries.messages]
+    by_table = ((tables.links, links), (tables.records, records), (tables.outbox, messages))
+    return [(statements[table], rows) for table, rows in by_table if rows]
 
 
 def insert_documents(connection: Connection, documents: Sequence[Document], statements: Statements) -> None:

@@ -5,13 +5,16 @@ from consentkit.manager.choice import ChoiceContext, Outcome, Surface
 from consentkit.manager.decision_plan import ImportedGrant
 from consentkit.manager.delivery import what_an_outage_loses
 from consentkit.manager.manager import ConsentManager
+from consentkit.manager.webhooks import GIVE_UP_AFTER, Webhook
 
 __all__ = [
+    "GIVE_UP_AFTER",
     "Appearance",
     "ChoiceContext",
     "ConsentManager",
     "ImportedGrant",
     "Outcome",
     "Surface",
+    "Webhook",
     "what_an_outage_loses",
 ]

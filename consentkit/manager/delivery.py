@@ -10,6 +10,7 @@ from consentkit.ledger import Ledger, Record, Spool, SpoolHealth
 from consentkit.manager.listeners import Listeners
 from consentkit.manager.propagation import LinkedLedger
 from consentkit.manager.revocations import RevocationCache
+from consentkit.manager.webhook_delivery import WebhookDelivery
 
 __all__ = ["Delivery", "what_an_outage_loses"]
 
@@ -38,13 +39,15 @@ class Delivery:
         ledger: Ledger,
         evaluator: Evaluator,
         listeners: Listeners,
+        webhooks: WebhookDelivery,
         *,
         clock: Callable[[], float],
         spool: str | Path | None,
     ) -> None:
         self._ledger, self._listeners, self._clock = ledger, listeners, clock
         self._revocations: RevocationCache | None = None
-        self._linked_ledger = LinkedLedger(ledger, evaluator)
+        self._linked_ledger = LinkedLedger(ledger, evaluator, webhooks.messages)
+        self._webhooks = webhooks
         self._directory = spool if spool is not None else ledger.default_spool
         self._is_default = spool is None
         self._spool: Spool | None = None
@@ -79,6 +82,8 @@ class Delivery:
         """
         erased: list[Record] = []
         stored = self._linked_ledger.append(*records, erased=erased)
+        if stored:
+            self._webhooks.wake()
         counting = [record for record in (*records, *stored) if record not in erased]
         self._hold(counting)
         if self._revocations is not None:

@@ -40,6 +40,8 @@ from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.manager.revocations import RevocationCache
 from consentkit.manager.upkeep import RecordUpkeep
+from consentkit.manager.webhook_delivery import WebhookDelivery
+from consentkit.manager.webhooks import Webhook
 from consentkit.notices import Notice
 from consentkit.policy import Policy
 from consentkit.proof import Erased, Grant, as_data, erase, history_of, receipt_of
@@ -82,6 +84,7 @@ class ConsentManager:
         locales: folder with the site's own translations.
         stylesheets: addresses of style sheets for the library's pages, each loaded after the library's own.
         observed: file to which the names of undeclared and refused cookies are added, for `consentkit check --observed`.
+        webhooks: endpoints that are told of withdrawals and changes.
 
     Raises:
         ConfigurationError: options that do not fit together, with the remedy.
@@ -127,35 +130,32 @@ class ConsentManager:
         locales: str | Path | None = None,
         stylesheets: Sequence[str] = (),
         observed: str | Path | None = None,
+        webhooks: Sequence[Webhook] = (),
     ) -> None:
         require_kinds(policy=policy, clock=clock, prefix=prefix, recheck=recheck, max_stale=max_stale)
         require_kinds(strict=strict, csp=csp, banner=banner, debug=debug, stylesheets=stylesheets)
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
-        self.templates = existing_folder("templates", templates)
-        self.locales = existing_folder("locales", locales)
+        self.templates, self.locales = map(existing_folder, ("templates", "locales"), (templates, locales))
         self.observed = None if observed is None else Path(observed)
         self.site, self.exclude = chosen_site(policy, site), validated_paths(exclude)
         self.origins, self.stylesheets = site_origins(policy, origins or {}), tuple(stylesheets)
         self.frontends = validated_frontends(frontends, self.origins[self.site])
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))
         self.cookie = self._own_cookie(secret_key, cookie_domain)
-        self._use_ledger(ledger, spool=spool, prune=prune, recheck=recheck, max_stale=max_stale)
+        self._use_ledger(ledger, webhooks, spool=spool, prune=prune, recheck=recheck, max_stale=max_stale)
 
     def _own_cookie(self, secret_key: SecretKeys, cookie_domain: str | None) -> ConsentCookie:
         origin = self.origins[self.site][0]
-        return ConsentCookie(
-            self.evaluator,
-            secret_key,
-            secure=origin.startswith("https:"),
-            domain=validated_domain(cookie_domain, origin),
-            clock=self.clock,
-        )
+        domain = validated_domain(cookie_domain, origin)
+        secure = origin.startswith("https:")
+        return ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=self.clock)
 
     def _use_ledger(
         self,
         ledger: Ledger | str | URL | Engine | None,
+        webhooks: Sequence[Webhook],
         *,
         recheck: float,
         max_stale: float,
@@ -172,6 +172,7 @@ class ConsentManager:
         self._delivery: Delivery | None = None
         self._upkeep: RecordUpkeep | None = None
         renderings = RenderingStore(self.ledger, self.site)
+        self._webhooks = WebhookDelivery(webhooks, self.evaluator, self.ledger, clock=self.clock)
         if self.ledger is None:
             warnings.warn(
                 "ConsentManager has no ledger, so no consent can be proved to an authority: give a database URL.",
@@ -180,13 +181,15 @@ class ConsentManager:
         else:
             ledger, evaluator = self.ledger, self.evaluator
             self._upkeep = RecordUpkeep(ledger, self.policy, self.site, prunes=prune, clock=self.clock)
-            self._delivery = Delivery(ledger, evaluator, self._listeners, clock=self.clock, spool=spool)
+            self._delivery = Delivery(
+                ledger, evaluator, self._listeners, self._webhooks, clock=self.clock, spool=spool
+            )
             self.revocations = RevocationCache(
                 ledger,
                 **periods,
                 fold=lambda records: newest_of(records, evaluator),
                 clock=self.clock,
-                before_poll=partial(_before_poll, self._delivery, renderings),
+                before_poll=partial(_before_poll, self._delivery, renderings, self._webhooks),
                 waiting_elsewhere=self._delivery.waiting_elsewhere,
                 is_writable=ledger.is_writable,
                 # The first use of a database is no change of databases.
@@ -202,11 +205,24 @@ class ConsentManager:
             self.evaluator, self.cookie, self.ledger, self.revocations, recheck=recheck
         )
         self.recorder = DecisionRecorder(
-            self.evaluator, self.cookie, self.resolver, self._delivery, renderings, clock=self.clock
+            self.evaluator,
+            self.cookie,
+            self.resolver,
+            self._delivery,
+            renderings,
+            self._webhooks,
+            clock=self.clock,
         )
         # At exit too, so that a process that is asked to end delivers what waits.
         self._close = weakref.finalize(
-            self, _close, self.recorder, self._delivery, self.revocations, self._upkeep, self._own_ledger
+            self,
+            _close,
+            self.recorder,
+            self._delivery,
+            self._webhooks,
+            self.revocations,
+            self._upkeep,
+            self._own_ledger,
         )
 
     @property
@@ -350,7 +366,8 @@ class ConsentManager:
         of the database, or None), `lookups` (ok, no answer or not asked yet), `last_poll` (seconds since the epoch when
         withdrawals made elsewhere were last read, or None), `waiting` (records that this process has to deliver), `oldest`
         (seconds since the epoch when the oldest of them was decided, or None), `refused` (records for which there was no
-        room), `unchecked` (visitors who wait for a look-up) and `spool` (the directory, or None).
+        room), `unchecked` (visitors who wait for a look-up), `spool` (the directory, or None) and `webhooks` (how many
+        messages are `waiting` and `dead`, as of this process's last look; None before, and without webhooks).
         """
         found = self.revocations.health(self.clock())
         waits = self._delivery.health() if self._delivery is not None else None
@@ -365,22 +382,25 @@ class ConsentManager:
             "oldest": waits["oldest"] if waits is not None else None,
             "refused": waits["refused"] if waits is not None else 0,
             "spool": waits["directory"] if waits is not None else None,
+            "webhooks": self._webhooks.health(),
         }
 
     def close(self) -> None:
-        """Deliver the records that wait, and close what this manager opened. Runs at exit by itself."""
+        """Deliver the records and the messages that wait, and close what this manager opened. Runs at exit by itself."""
         self._close()
 
 
-def _before_poll(delivery: Delivery, renderings: RenderingStore) -> None:
+def _before_poll(delivery: Delivery, renderings: RenderingStore, webhooks: WebhookDelivery) -> None:
     # No method, because the thread that polls must not keep the manager alive.
     delivery.before_poll()
     renderings.store_waiting()
+    webhooks.look()
 
 
 def _close(
     recorder: DecisionRecorder,
     delivery: Delivery | None,
+    webhooks: WebhookDelivery,
     revocations: RevocationCache | NoRevocations,
     upkeep: RecordUpkeep | None,
     ledger: Ledger | None,
@@ -389,6 +409,7 @@ def _close(
     recorder.renderings.close()
     if delivery is not None:
         delivery.close()
+    webhooks.close()
     revocations.close()
     if upkeep is not None:
         upkeep.close()

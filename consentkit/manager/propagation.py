@@ -17,6 +17,7 @@ from consentkit.consent import ConsentStatus, Decision, Evaluator, transitions
 from consentkit.ledger import Entries, Ledger, Plan, Record, View
 from consentkit.manager.difference import as_lists, ended_by
 from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, newest_of
+from consentkit.manager.webhooks import WebhookMessages
 
 __all__ = ["LinkedLedger", "echoes"]
 
@@ -27,9 +28,10 @@ CLOCKS_DIFFER = 300
 class LinkedLedger:
     """Deliver records that waited to the ledger, together with the echoes that they have by now."""
 
-    def __init__(self, ledger: Ledger, evaluator: Evaluator) -> None:
+    def __init__(self, ledger: Ledger, evaluator: Evaluator, messages: WebhookMessages | None = None) -> None:
         self._ledger = ledger
         self._evaluator = evaluator
+        self._messages_of = messages.of_all if messages is not None else lambda records: ()
 
     def append(self, *records: Record, erased: list[Record] | None = None) -> Sequence[Record]:
         """Store records durably, all or none, and return those that are new in the ledger, echoes included.
@@ -60,7 +62,7 @@ class LinkedLedger:
                 added = (record, *copies, *([joint] if joint is not None else []))
                 view.add(Entries(added))
                 stored.extend(added)
-            return Entries(tuple(stored))
+            return Entries(tuple(stored), messages=self._messages_of(stored))
 
         subjects = tuple(record.subject for record in records if record.subject)
         plan = Plan(

@@ -39,6 +39,7 @@ from consentkit.manager.limits import DecisionCounts, TokenBucket
 from consentkit.manager.newest import answer
 from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
+from consentkit.manager.webhook_delivery import WebhookDelivery
 from consentkit.notices import Notice
 
 __all__ = ["DecisionRecorder"]
@@ -61,6 +62,7 @@ class DecisionRecorder:
         resolver: ConsentResolver,
         delivery: Delivery | None,
         renderings: RenderingStore,
+        webhooks: WebhookDelivery,
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -76,7 +78,7 @@ class DecisionRecorder:
         self._anonymous = TokenBucket(rate=ANONYMOUS_RATE, burst=ANONYMOUS_BURST)
         self._decisions = TokenBucket(rate=DECISION_RATE, burst=DECISION_BURST)
         self._counts = DecisionCounts()
-        self._delivery = delivery
+        self._delivery, self._webhooks = delivery, webhooks
         self._breaker = Breaker()
 
     def shown(self, digest: str | None) -> Notice:
@@ -296,7 +298,7 @@ class DecisionRecorder:
             try:
                 self._carry_out(
                     Plan(
-                        work_out=plan.work_out,
+                        work_out=self._webhooks.messages.telling(plan.work_out),
                         subjects=(plan.subject,) if plan.subject else (),
                         linked_to=plan.linked_to,
                         repeats=(plan.record_id,) if plan.context.submission else (),
@@ -355,7 +357,9 @@ class DecisionRecorder:
     def _carry_out(self, plan: Plan) -> None:
         if self._resolver.ledger is not None:
             with self._breaker.attempt():
-                self._resolver.ledger.carry_out(plan)
+                entries = self._resolver.ledger.carry_out(plan)
+            if entries.messages:
+                self._webhooks.wake()
 
     def _document(self, context: ChoiceContext) -> Document | None:
         """Return the notice that a choice was made under, with the words that this process sent."""

@@ -1,4 +1,4 @@
-"""Proof: what the ledger holds about a visitor and how long, receipts, verification, and the checkpoints that an outsider keeps."""
+"""Proof: what the ledger holds about a visitor and how long, receipts, verification, and checkpoints for outsiders."""
 
 from consentkit.proof.checkpoint import (
     Checkpoint,
