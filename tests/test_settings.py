@@ -10,9 +10,10 @@ import pytest
 from consentkit import ConfigurationError, ConsentManager, Ledger, Policy, PolicyError
 from consentkit.consent import Choice
 from consentkit.errors import SecretKeyError
-from consentkit.manager import ChoiceContext
+from consentkit.manager import ChoiceContext, Webhook
 from consentkit.settings import SETTINGS, derived_keys, manager_from_settings
 from tests.conftest import HERE, Clock
+from tests.support.receiver import SECRET
 
 FRAMEWORK_KEY = "a key of a framework, which signs its sessions"
 Make = Callable[..., ConsentManager]
@@ -159,3 +160,13 @@ def test_all_unknown_and_all_missing_settings_are_reported_at_once(make: Make) -
 def test_a_policy_that_is_not_there_is_reported_with_its_path(make: Make, root: Path) -> None:
     with pytest.raises(PolicyError, match=str(root / "policy.toml")):
         make(policy="policy.toml")
+
+
+def test_webhooks_are_given_as_objects_or_as_rows_and_their_secrets_are_not_shown(make: Make) -> None:
+    row = {"url": "https://crm.example.org/hooks", "secret": SECRET, "vendors": ["youtube"]}
+    for webhooks in ([row], [Webhook(**row)]):
+        sender = make(webhooks=webhooks)._webhooks.sender
+        assert sender is not None and list(sender._webhooks.values()) == [Webhook(**row)]
+    with pytest.raises(ConfigurationError, match="CONSENTKIT_WEBHOOKS is of type list") as caught:
+        make(webhooks=[row | {"vendors": 5}])
+    assert SECRET not in str(caught.value)

@@ -156,13 +156,10 @@ class WebhookSender:
 
     def _send_due(self) -> float | None:
         self._looked_at = self._clock()
-        while not self._gave_up:
-            now = int(self._clock())
-            endpoints = [name for name in self._webhooks if self._paused_until.get(name, 0) <= now]
-            row = self._outbox.claim(self._site, endpoints, now, LEASE)
-            if row is None:
-                break
+        while (row := self._claimed()) is not None:
             self._attempt(row)
+            if self._gave_up:
+                return None
         self._counts = self._outbox.counts(self._site)
         due = self._outbox.due(self._site, list(self._webhooks))
         if not due:
@@ -170,6 +167,11 @@ class WebhookSender:
         first = min(max(at, self._paused_until.get(name, 0)) for name, at in due.items())
         # The clock may be set meanwhile, so no pause is longer.
         return min(max(first - self._clock(), 0.05), LOOK_INTERVAL)
+
+    def _claimed(self) -> OutboxRow | None:
+        now = int(self._clock())
+        endpoints = [name for name in self._webhooks if self._paused_until.get(name, 0) <= now]
+        return self._outbox.claim(self._site, endpoints, now, LEASE)
 
     # One message
 

@@ -62,6 +62,8 @@ def reader(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("CONSENT_KEY", "a key that the tests of the documentation sign with")
     monkeypatch.setenv("CONSENT_KEY_BEFORE", "a key that the documentation signed with until yesterday")
+    monkeypatch.setenv("CRM_SECRET", "whsec_dGhlIGRvY3VtZW50YXRpb24gc2lnbnMgd2l0aCB0aGlz")
+    monkeypatch.setenv("ADHUB_SECRET", "whsec_dGhlIGRvY3VtZW50YXRpb24gc2lnbnMgd2l0aCB0aGlz")
     monkeypatch.setenv("SECRET_KEY", "a key that signs the sessions of Flask in the documentation")
     monkeypatch.setenv("SESSION_KEY", "a key that signs the sessions of the documentation")
     with ExitStack() as running:
