@@ -19,6 +19,7 @@ from consentkit.manager.appearance import Appearance, Layout, Position
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.delivery import Delivery
 from consentkit.manager.listeners import Listener, Listeners
+from consentkit.manager.metrics import SiteMetrics
 from consentkit.manager.newest import newest_of
 from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.on_record import grant_on_record
@@ -165,7 +166,7 @@ class ConsentManager:
         """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
         require_kinds(prune=prune)
         periods = validated_periods(recheck=recheck, max_stale=max_stale)
-        self._listeners = Listeners()
+        self._listeners, self.metrics = Listeners(), SiteMetrics(self.site)
         self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
         self._own_ledger = self.ledger if self.ledger is not ledger else None
         self.revocations: RevocationCache | NoRevocations = NoRevocations()
@@ -189,7 +190,7 @@ class ConsentManager:
                 **periods,
                 fold=lambda records: newest_of(records, evaluator),
                 clock=self.clock,
-                before_poll=partial(_before_poll, self._delivery, renderings, self._webhooks),
+                before_poll=partial(_before_poll, self._delivery, renderings, self._webhooks, self.metrics),
                 waiting_elsewhere=self._delivery.waiting_elsewhere,
                 is_writable=ledger.is_writable,
                 # The first use of a database is no change of databases.
@@ -211,8 +212,10 @@ class ConsentManager:
             self._delivery,
             renderings,
             self._webhooks,
+            self.metrics,
             clock=self.clock,
         )
+        self.metrics.observe(weakref.WeakMethod(self._figures))
         # At exit too, so that a process that is asked to end delivers what waits.
         self._close = weakref.finalize(
             self,
@@ -385,16 +388,23 @@ class ConsentManager:
             "webhooks": self._webhooks.health(),
         }
 
+    def _figures(self) -> dict[str, Any]:
+        """Return what metrics observe."""
+        return {**self.health(), "looked_up": self.revocations.looked_up}
+
     def close(self) -> None:
         """Deliver the records and the messages that wait, and close what this manager opened. Runs at exit by itself."""
         self._close()
 
 
-def _before_poll(delivery: Delivery, renderings: RenderingStore, webhooks: WebhookDelivery) -> None:
+def _before_poll(
+    delivery: Delivery, renderings: RenderingStore, webhooks: WebhookDelivery, metrics: SiteMetrics
+) -> None:
     # No method, because the thread that polls must not keep the manager alive.
     delivery.before_poll()
     renderings.store_waiting()
     webhooks.look()
+    metrics.begin()
 
 
 def _close(
@@ -405,6 +415,7 @@ def _close(
     upkeep: RecordUpkeep | None,
     ledger: Ledger | None,
 ) -> None:
+    recorder.metrics.close()
     recorder.store_counts()
     recorder.renderings.close()
     if delivery is not None:

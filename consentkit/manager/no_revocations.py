@@ -15,6 +15,7 @@ class NoRevocations:
 
     known: Mapping[str, tuple[Record | None, float]] = MappingProxyType({})
     polled, due_at = _NEVER, float("inf")
+    looked_up = 0
 
     def due(self, subject: str, now: float) -> bool:
         """Return False, because there is nothing to ask."""

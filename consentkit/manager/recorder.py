@@ -36,6 +36,7 @@ from consentkit.manager.decision_record import Event, record_of, submission_id
 from consentkit.manager.delivery import Delivery
 from consentkit.manager.difference import allowed_in
 from consentkit.manager.limits import DecisionCounts, TokenBucket
+from consentkit.manager.metrics import SiteMetrics, measured
 from consentkit.manager.newest import answer
 from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
@@ -63,6 +64,7 @@ class DecisionRecorder:
         delivery: Delivery | None,
         renderings: RenderingStore,
         webhooks: WebhookDelivery,
+        metrics: SiteMetrics,
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -79,6 +81,7 @@ class DecisionRecorder:
         self._decisions = TokenBucket(rate=DECISION_RATE, burst=DECISION_BURST)
         self._counts = DecisionCounts()
         self._delivery, self._webhooks = delivery, webhooks
+        self.metrics = metrics
         self._breaker = Breaker()
 
     def shown(self, digest: str | None) -> Notice:
@@ -194,6 +197,7 @@ class DecisionRecorder:
         """
         return self._record_decision(before, transition, context, None, event="imported", imported=imported)
 
+    @measured
     def loaded_once(self, vendor: str, context: ChoiceContext) -> Record:
         """Record that a vendor's content was loaded once. Nothing is granted, and nothing leads to the visitor. Blocks.
 
@@ -221,6 +225,7 @@ class DecisionRecorder:
             self._count(record)
         return record
 
+    @measured
     def _record_decision(
         self,
         before: Consent,
@@ -336,6 +341,7 @@ class DecisionRecorder:
     def _counted(self, record: Record, plan: DecisionPlan) -> Outcome:
         """Count an anonymous decision instead of recording it, and return its outcome."""
         self._count(record)
+        self.metrics.decided(record)
         return replace(plan.outcome, record=None)
 
     def _count(self, record: Record) -> None:

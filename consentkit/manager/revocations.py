@@ -62,6 +62,7 @@ class RevocationCache:
         known: by subject, the record that counts in the ledger and when it was read; None for a subject without any record.
         held: by subject, what counts among the records that the entry in `known` does not cover.
         polled: when the ledger was last asked which subjects changed, and could be written.
+        looked_up: how many subjects the ledger has answered for since the start.
         due_at: when the ledger has to be asked again.
     """
 
@@ -92,6 +93,7 @@ class RevocationCache:
         self.held: BoundedCache[str, Record] = BoundedCache(_SUBJECTS_KEPT)
         self.polled = self.due_at = _NEVER
         self._can_write, self._asked_at, self._generation = True, _NEVER, 0
+        self.looked_up = 0
         self._undelivered = UndeliveredRecords(fold, _SUBJECTS_KEPT)
         # What polls last read about subjects that were not known.
         self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
@@ -152,6 +154,7 @@ class RevocationCache:
             with self._entry_lock:
                 if generation != self._generation:
                     raise LedgerUnavailableError("The ledger was replaced during a look-up.")
+                self.looked_up += len(found)
                 for record in meanwhile:
                     found[record.subject or ""] += (record,)
                 for subject, records in found.items():

@@ -103,6 +103,7 @@ class Endpoints:
         """Return the response to a request that was refused at once, because too many wait for the ledger."""
         if exchange.is_own and self._below_prefix(exchange.head.local_path) in self._receipts:
             return self._refused(exchange, ReceiptEndpoint.unavailable())
+        self._manager.metrics.refused()
         detail = "We couldn't save your choice, so nothing was changed. Please try again later."
         return self._refused(exchange, HTTPProblem(503, detail, headers={"retry-after": "5"}))
 
