@@ -283,7 +283,7 @@ def test_record_that_waited_is_told_once_to_listeners_and_webhooks(
 ) -> None:
     webhook = Webhook(receiver.url, SECRET, vendors=["youtube"])
     manager = make(url, webhook, lock_timeout=0.3, spool=tmp_path / "spool")
-    visitors = [accept(manager) for _ in range(10)]
+    visitors = [accept(manager) for _ in range(4)]
     heard: list[Record] = []
     all_heard = threading.Event()
 
