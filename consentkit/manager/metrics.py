@@ -184,6 +184,5 @@ def _instruments() -> _Instruments | None:
     if opentelemetry is None or not hasattr(opentelemetry, "get_meter"):
         return None
     with _lock:
-        if not _made:
-            _made.append(_Instruments(opentelemetry))
+        _made[:] = _made or [_Instruments(opentelemetry)]
     return _made[0]
