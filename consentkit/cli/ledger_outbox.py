@@ -93,7 +93,9 @@ def _as_json(row: OutboxRow) -> dict[str, Any]:
 
 def _print(rows: list[OutboxRow], counts: dict[str, int]) -> None:
     if rows:
-        table = Table("message", "endpoint", "state", "attempts", "next attempt", "last error")
+        table = Table()
+        for title in ("message", "endpoint", "state", "attempts", "next attempt", "last error"):
+            table.add_column(title, overflow="fold")
         for row in rows:
             next_attempt = _time(row.due_at) if row.state == WAITING else ""
             cells = (row.id, row.endpoint, row.state, str(row.attempts), next_attempt, row.error)

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import URL, Engine
 
 from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys
-from consentkit.errors import LedgerUnavailableError
 from consentkit.headers import own_path
 from consentkit.ledger import Ledger, Record
 from consentkit.manager.appearance import Appearance, Layout, Position
@@ -41,11 +40,12 @@ from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.manager.revocations import RevocationCache
 from consentkit.manager.upkeep import RecordUpkeep
+from consentkit.manager.visitor_records import VisitorRecords
 from consentkit.manager.webhook_delivery import WebhookDelivery
 from consentkit.manager.webhooks import Webhook
 from consentkit.notices import Notice
 from consentkit.policy import Policy
-from consentkit.proof import Erased, Grant, as_data, erase, history_of, receipt_of
+from consentkit.proof import Erased, Grant, receipt_of
 
 __all__ = ["ConsentManager"]
 
@@ -180,25 +180,34 @@ class ConsentManager:
                 stacklevel=3,
             )
         else:
-            ledger, evaluator = self.ledger, self.evaluator
-            self._upkeep = RecordUpkeep(ledger, self.policy, self.site, prunes=prune, clock=self.clock)
-            self._delivery = Delivery(
-                ledger, evaluator, self._listeners, self._webhooks, clock=self.clock, spool=spool
-            )
-            self.revocations = RevocationCache(
-                ledger,
-                **periods,
-                fold=lambda records: newest_of(records, evaluator),
-                clock=self.clock,
-                before_poll=partial(_before_poll, self._delivery, renderings, self._webhooks, self.metrics),
-                waiting_elsewhere=self._delivery.waiting_elsewhere,
-                is_writable=ledger.is_writable,
-                # The first use of a database is no change of databases.
-                epoch=lambda: max(1, ledger.epoch),
-                after_poll=self._upkeep,
-            )
-            self._delivery.start(self.revocations)
+            self._upkeep = RecordUpkeep(self.ledger, self.policy, self.site, prunes=prune, clock=self.clock)
+            self._follow(self.ledger, renderings, periods, spool)
         self._take_decisions(renderings, recheck)
+
+    def _follow(
+        self, ledger: Ledger, renderings: RenderingStore, periods: dict[str, float], spool: str | Path | None
+    ) -> None:
+        """Create the parts that deliver records to the ledger and learn of those that others store."""
+        delivery = Delivery(
+            ledger, self.evaluator, self._listeners, self._webhooks, clock=self.clock, spool=spool
+        )
+        self._delivery = delivery
+        evaluator = self.evaluator
+        self.revocations = RevocationCache(
+            ledger,
+            **periods,
+            fold=lambda records: newest_of(records, evaluator),
+            clock=self.clock,
+            before_poll=partial(
+                _run, delivery.before_poll, renderings.store_waiting, self._webhooks.look, self.metrics.begin
+            ),
+            waiting_elsewhere=delivery.waiting_elsewhere,
+            is_writable=ledger.is_writable,
+            # The first use of a database is no change of databases.
+            epoch=lambda: max(1, ledger.epoch),
+            after_poll=self._upkeep,
+        )
+        delivery.start(self.revocations)
 
     def _take_decisions(self, renderings: RenderingStore, recheck: float) -> None:
         """Create the parts that read the visitors' consent and record their decisions."""
@@ -215,18 +224,15 @@ class ConsentManager:
             self.metrics,
             clock=self.clock,
         )
+        self._visitor_records = VisitorRecords(
+            self.ledger, self._delivery, self.revocations, clock=self.clock
+        )
         self.metrics.observe(weakref.WeakMethod(self._figures))
         # At exit too, so that a process that is asked to end delivers what waits.
-        self._close = weakref.finalize(
-            self,
-            _close,
-            self.recorder,
-            self._delivery,
-            self._webhooks,
-            self.revocations,
-            self._upkeep,
-            self._own_ledger,
-        )
+        parts = (self._delivery, self._webhooks, self.revocations, self._upkeep, self._own_ledger)
+        steps = (self.metrics.close, self.recorder.store_counts, renderings.close)
+        closing = [part.close for part in parts if part is not None]
+        self._close = weakref.finalize(self, _run, *steps, *closing)
 
     @property
     def notice(self) -> Notice:
@@ -286,9 +292,7 @@ class ConsentManager:
         Raises:
             LedgerUnavailableError: the ledger does not answer, or there is none.
         """
-        ledger = self._proving_ledger
-        waiting = self._delivery.pending() if self._delivery is not None else ()
-        return [as_data(history_of(ledger, each, waiting=waiting), self.clock()) for each in references]
+        return self._visitor_records.export(references)
 
     def erase(self, references: Iterable[str]) -> list[Erased]:
         """Erase everything that is recorded about visitors, on linked sites too, and return what was erased.
@@ -299,22 +303,7 @@ class ConsentManager:
         Raises:
             LedgerUnavailableError: the ledger does not answer, or there is none. Call it again: what is erased stays so.
         """
-        ledger, erased = self._proving_ledger, []
-        for reference in references:
-            erased.append(erase(ledger, reference, now=int(self.clock()), withdraw=self._withdraw))
-        if isinstance(self.revocations, RevocationCache):
-            self.revocations.notice_erasures()
-        return erased
-
-    def _withdraw(self, grant: Record) -> tuple[Record, ...]:
-        record = self.withdraw_subject(grant.subject or "")
-        return () if record is None else (record,)
-
-    @property
-    def _proving_ledger(self) -> Ledger:
-        if self.ledger is None:
-            raise LedgerUnavailableError("This manager has no ledger, so nothing is recorded.")
-        return self.ledger
+        return self._visitor_records.erase(references, self.withdraw_subject)
 
     @property
     def keeps_promise(self) -> bool:
@@ -397,32 +386,7 @@ class ConsentManager:
         self._close()
 
 
-def _before_poll(
-    delivery: Delivery, renderings: RenderingStore, webhooks: WebhookDelivery, metrics: SiteMetrics
-) -> None:
-    # No method, because the thread that polls must not keep the manager alive.
-    delivery.before_poll()
-    renderings.store_waiting()
-    webhooks.look()
-    metrics.begin()
-
-
-def _close(
-    recorder: DecisionRecorder,
-    delivery: Delivery | None,
-    webhooks: WebhookDelivery,
-    revocations: RevocationCache | NoRevocations,
-    upkeep: RecordUpkeep | None,
-    ledger: Ledger | None,
-) -> None:
-    recorder.metrics.close()
-    recorder.store_counts()
-    recorder.renderings.close()
-    if delivery is not None:
-        delivery.close()
-    webhooks.close()
-    revocations.close()
-    if upkeep is not None:
-        upkeep.close()
-    if ledger is not None:
-        ledger.close()
+def _run(*steps: Callable[[], None]) -> None:
+    # No method, because neither the thread that polls nor the end of the process may keep the manager alive.
+    for step in steps:
+        step()

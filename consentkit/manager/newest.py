@@ -5,14 +5,14 @@ answers of the same moment count as what both allow. So the result never depends
 record that is delivered late or twice changes nothing that is newer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 
 from consentkit.consent import Decision, Evaluator, transitions
 from consentkit.ledger import Record, highest
 
-__all__ = ["allowed_by_both", "answer", "answer_in", "is_full_answer", "newest_of"]
+__all__ = ["RecordFold", "allowed_by_both", "answer", "answer_in", "is_full_answer", "newest_of"]
 
 _FULL_ANSWERS = ("accept_all", "reject_all", "save", "api")
 
@@ -32,6 +32,33 @@ def newest_of(records: Iterable[Record], evaluator: Evaluator) -> Record | None:
         return None
     tied = sorted(highest(given), key=lambda record: record.id)
     return reduce(lambda first, second: _narrower(first, second, evaluator), tied)
+
+
+class RecordFold:
+    """Fold records of one pseudonym, as they arrive, into what counts.
+
+    Args:
+        fold: returns what counts among several records, whatever their order.
+    """
+
+    def __init__(self, fold: Callable[[Iterable[Record]], Record | None]) -> None:
+        self.all = fold
+
+    def both(self, record: Record, old: Record | None) -> Record:
+        """Return what counts of a record and an old one. The old object is returned if it is the same record."""
+        if old is None:
+            return record
+        if old.id == record.id and _answer_of(old) == _answer_of(record):
+            return old
+        return self.all((old, record)) or record
+
+    def covers(self, newest: Record | None, other: Record) -> bool:
+        """Return whether a record makes another one superfluous."""
+        return newest is not None and _answer_of(self.both(other, newest)) == _answer_of(newest)
+
+
+def _answer_of(record: Record) -> tuple[object, ...]:
+    return record.precedence, record.notice, record.categories, record.vendors
 
 
 def _narrower(first: Record, second: Record, evaluator: Evaluator) -> Record:

@@ -28,6 +28,7 @@ from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import ForkHooks, Ledger, Record
 from consentkit.manager.ledger_changes import LedgerChanges
 from consentkit.manager.lookup_queue import Answer, LookUpQueue, RecordsMeanwhile, call_hook
+from consentkit.manager.newest import RecordFold
 from consentkit.manager.undelivered import UndeliveredRecords
 
 __all__ = ["RevocationCache"]
@@ -85,7 +86,7 @@ class RevocationCache:
         # A record that was read longer ago than `max_stale` is not relied on, so it has to be read at least as often.
         self._poll_interval = min(recheck, max_stale)
         self._max_stale = max_stale
-        self._fold, self._clock = fold, clock
+        self._fold, self._clock = RecordFold(fold), clock
         self._before_poll, self._waiting_elsewhere = before_poll, waiting_elsewhere
         self._is_writable, self._after_poll = is_writable, after_poll
         self._changes = LedgerChanges(ledger, epoch or (lambda: 0))
@@ -158,9 +159,9 @@ class RevocationCache:
                 for record in meanwhile:
                     found[record.subject or ""] += (record,)
                 for subject, records in found.items():
-                    newest = self._fold(records)
+                    newest = self._fold.all(records)
                     old, _ = self.known.get(subject, (None, 0.0))
-                    self._store(subject, old if newest is None else self._folded(newest, old), read_at)
+                    self._store(subject, old if newest is None else self._fold.both(newest, old), read_at)
         finally:
             with self._entry_lock:
                 self._meanwhile.end(meanwhile)
@@ -264,9 +265,9 @@ class RevocationCache:
             self._undelivered.discard(subject, [record.id])
             entry = self.known.get(subject)
             if entry is None:
-                self._passed[subject] = self._folded(record, self._passed.get(subject))
+                self._passed[subject] = self._fold.both(record, self._passed.get(subject))
             else:
-                self._store(subject, self._folded(record, entry[0]), read_at)
+                self._store(subject, self._fold.both(record, entry[0]), read_at)
 
     def hold(self, record: Record, now: float, *, stored: bool, made_here: bool = False) -> None:
         """Apply a decision of this process, or of the spool, at once. Call it again when the ledger has stored the record.
@@ -280,12 +281,12 @@ class RevocationCache:
             entry, waited = self.known.get(subject), subject in self._undelivered
             self._note_for_ledger(subject, record, stored=stored, made_here=made_here)
             if stored and entry is not None:
-                self._store(subject, self._folded(record, entry[0]), entry[1])
+                self._store(subject, self._fold.both(record, entry[0]), entry[1])
             elif stored and self._changes.has_begun and subject not in self.held and not waited:
                 # This process has just built the record on the newest one. Only a poll may have read a newer one since.
-                self.known[subject] = (self._folded(record, self._passed.get(subject)), now)
-            elif (stored or record.ends_subject) and not self._covers(entry and entry[0], record):
-                self.held[subject] = self._folded(record, self.held.get(subject))
+                self.known[subject] = (self._fold.both(record, self._passed.get(subject)), now)
+            elif (stored or record.ends_subject) and not self._fold.covers(entry and entry[0], record):
+                self.held[subject] = self._fold.both(record, self.held.get(subject))
             if not stored and entry is not None:
                 # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
                 self.known[subject] = (entry[0], entry[1])
@@ -316,19 +317,8 @@ class RevocationCache:
         if entry is None or newest is not entry[0] or newest is None:
             self.known[subject] = (newest, read_at)
         held = self.held.get(subject)
-        if held is not None and self._covers(newest, held):
+        if held is not None and self._fold.covers(newest, held):
             del self.held[subject]
-
-    def _covers(self, newest: Record | None, held: Record) -> bool:
-        """Return whether a record from the ledger makes a held one superfluous."""
-        return newest is not None and _answer_of(self._folded(held, newest)) == _answer_of(newest)
-
-    def _folded(self, record: Record, old: Record | None) -> Record:
-        if old is None:
-            return record
-        if old.id == record.id and _answer_of(old) == _answer_of(record):
-            return old
-        return self._fold((old, record)) or record
 
     # What is known
 
@@ -341,9 +331,11 @@ class RevocationCache:
         old = entry[0] if entry is not None else self._undelivered.replaced.get(subject)
         if old is not None and old is not newest:
             if old.ends_subject:
-                newest = old if newest is None else self._folded(newest, old)
+                newest = old if newest is None else self._fold.both(newest, old)
             elif newest is not None and old.precedence >= newest.precedence:
-                newest = self._fold((old, replace(newest, changed_at=old.changed_at, revision=old.revision)))
+                newest = self._fold.all(
+                    (old, replace(newest, changed_at=old.changed_at, revision=old.revision))
+                )
         return self._undelivered.limited(subject, newest, self.held.get(subject))
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
@@ -397,7 +389,3 @@ class RevocationCache:
 
 
 _FORK_HOOKS: Final = ForkHooks(after_in_child=RevocationCache.after_fork_in_child)
-
-
-def _answer_of(record: Record) -> tuple[object, ...]:
-    return record.precedence, record.notice, record.categories, record.vendors

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from consentkit.cli.console import out
 from consentkit.cli.policy import app
 from consentkit.ledger import Entries, Ledger, Message, Plan
 from tests.support.records import NOON
@@ -22,7 +23,7 @@ def shown(url: str) -> dict[str, Any]:
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A ledger with a message that waits, one that failed, and one that was given up."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(out, "width", 200)
     url = f"sqlite:///{tmp_path / 'consent.db'}"
     ledger = Ledger(url)
     messages = tuple(
@@ -98,7 +99,11 @@ def test_message_is_dropped(url: str) -> None:
 
 
 def test_empty_outbox(tmp_path: Path) -> None:
-    result = run(f"sqlite:///{tmp_path / 'new.db'}")
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    ledger = Ledger(url)
+    ledger.append(a_record())
+    ledger.close()
+    result = run(url)
     assert result.exit_code == 0 and "0 messages" in result.stdout
 
 

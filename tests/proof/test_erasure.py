@@ -6,14 +6,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from consentkit import Ledger
-from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import ChainRows, Record, snapshot
 from consentkit.proof import erase, verify
 from tests.conftest import Clock
 from tests.support.family import Family
 from tests.support.front import COOKIE, EVERYTHING, Front
 from tests.support.postgres import Server
-from tests.support.records import NOON, a_record, another_process_holds
+from tests.support.records import NOON, a_record
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -156,27 +155,3 @@ def test_a_choice_that_is_on_its_way_to_another_site_does_not_arrive_after_the_e
     browser.follow(issued)
     assert browser.granted("trailhead") == set()
     assert list(family.ledger.records()) == []
-
-
-def test_without_a_ledger_there_is_nothing_to_erase_or_to_hand_over(make_front: Callable[..., Front]) -> None:
-    with pytest.warns(UserWarning, match="no ledger"):
-        manager = make_front(ledger=None).manager
-    for call in (manager.erase, manager.export_for):
-        with pytest.raises(LedgerUnavailableError):
-            call(["r"])
-    assert not manager.keeps_promise
-
-
-def test_the_application_gets_everything_about_its_visitors(here: Front, url: str, clock: Clock) -> None:
-    here.cookie(here.client(), **EVERYTHING)
-    (record,) = here.records()
-    reference = record.subject or ""
-    waiting = a_record(subject=reference, at=int(clock()) + 1, categories={"analytical": True})
-    delivery = here.manager._delivery
-    assert delivery is not None
-    with another_process_holds(url, "IMMEDIATE"):
-        assert delivery.put(waiting)
-        told, nothing = here.manager.export_for([reference, "nobody"])
-    assert [each["id"] for each in told["records"]] == [record.id, waiting.id]
-    assert told["notices"][record.notice] == here.manager.notice.content
-    assert nothing["records"] == [] and nothing["references"] == ["nobody"]

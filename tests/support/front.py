@@ -219,5 +219,9 @@ def set_cookies(response: httpx2.Response) -> list[str]:
 
 
 def without_submissions(html: bytes) -> bytes:
-    """Return a page without the random text of each rendering, by which a repeated submission is known."""
+    """Return a page without the random text of each rendering, by which a repeated submission is known.
+
+    The reference of the visitor's records goes, too.
+    """
+    html = re.sub(rb'(<code dir="ltr">)[^<]+', rb"\1", html)
     return re.sub(rb'(name="submission" value=")[^"]+', rb"\1", html)
