@@ -49,9 +49,10 @@ ROOT = HERE.parent
 OBSERVE = """new PerformanceObserver(list => list.getEntries().forEach(entry => {
   window.shift = (window.shift || 0) + entry.value;
 })).observe({ type: "layout-shift", buffered: true });
-new PerformanceObserver(list => list.getEntries().forEach(entry => {
-  if (entry.interactionId) window.longest = Math.max(window.longest || 0, entry.duration);
-})).observe({ type: "event", durationThreshold: 16, buffered: true });
+// A task that follows a frame's callbacks runs once the frame is handed over to be shown.
+addEventListener("click", event => requestAnimationFrame(() => setTimeout(() => {
+  window.pressed = performance.now() - event.timeStamp;
+})), true);
 (function look() {
   const shows = button => /accept/i.test(button.textContent) && button.checkVisibility({ opacityProperty: true });
   if ([...document.querySelectorAll("button")].some(shows)) window.asked = performance.now();
@@ -66,7 +67,7 @@ READ = """async asks => {
   performance.getEntriesByType("resource").filter(one => /[.](js|css)$/.test(one.name))
     .reduce((sum, one) => sum + one.encodedBodySize, 0)];
 }"""
-LONGEST = "() => new Promise(done => setTimeout(() => done(window.longest || 16), 600))"
+PRESSED = "() => new Promise(done => setTimeout(() => done(window.pressed), 600))"
 INTERACTION_BUDGET = 50
 BUTTONS = ("accept", "reject|decline")
 
@@ -188,14 +189,18 @@ def measure(*, rounds: int) -> bool:
         row = f"  {name:24}{asked:16,.0f}{shift:14.4f}{weight:17,.0f}{accept:12.0f}{reject:12.0f}"
         print(f"{row}{'  OVER' if is_over else ''}")
     print(
-        f"  budgets of ours: layout shift 0, accept and reject under {INTERACTION_BUDGET} ms; 16 stands for 16 or less",
+        f"  budgets of ours: layout shift 0, accept and reject under {INTERACTION_BUDGET} ms",
         flush=True,
     )
     return met
 
 
 def _interaction(browser: "Browser", address: str, button: str) -> float:
-    """Return the milliseconds from a click on a button of the banner to the next paint, on a processor of a quarter's speed."""
+    """Return the milliseconds from a click on a button of the banner to the next frame, with the mobile profile.
+
+    The browser's own measure of that, Event Timing, is not used: headless Chromium does not count a paint of what is fixed to the
+    lower edge of the window, and measures on until the banner has gone.
+    """
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True
     )
@@ -203,9 +208,12 @@ def _interaction(browser: "Browser", address: str, button: str) -> float:
         page = context.new_page()
         page.add_init_script(OBSERVE)
         page.goto(address, wait_until="networkidle")
-        context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", NETWORK)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
         page.get_by_role("button", name=re.compile(button, re.IGNORECASE)).first.click()
-        return float(page.evaluate(LONGEST))
+        return float(page.evaluate(PRESSED))
     finally:
         context.close()
 

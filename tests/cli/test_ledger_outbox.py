@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from consentkit.cli.console import out
 from consentkit.cli.policy import app
 from consentkit.ledger import Entries, Ledger, Message, Plan
-from tests.support.records import NOON
+from tests.support.records import NOON, a_record
 
 
 def run(url: str, *arguments: str) -> Result:

@@ -24,6 +24,8 @@ async function sendForm(event) {
   event.preventDefault();
   const fields = new FormData(form, event.submitter);
   fields.delete("next");
+  // The press shows while the answer is under way.
+  event.submitter?.setAttribute("aria-busy", "true");
   try {
     if (loadsEmbed) await loadEmbedOnce(action);
     else if (action == "/withdraw") await withdraw(/** @type {any} */ (fields));
@@ -31,6 +33,8 @@ async function sendForm(event) {
   } catch {
     failedForm = form;
     form.requestSubmit(event.submitter);
+  } finally {
+    event.submitter?.removeAttribute("aria-busy");
   }
 }
 
