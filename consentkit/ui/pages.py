@@ -35,7 +35,7 @@ from consentkit.ui.documents import Documents
 from consentkit.ui.embed_page import EmbeddedContent, embed_page
 from consentkit.ui.error_text import ErrorTopic, error_text
 from consentkit.ui.fragments import Fragments, View, stylesheet_link
-from consentkit.ui.receipt_text import receipt_rows
+from consentkit.ui.receipt_text import receipt_rows, without_answer
 from consentkit.ui.rendering import Rendering, Renderings
 from consentkit.ui.rendering_ids import RenderingIds, SiteNotice
 from consentkit.ui.site_links import SiteLinks, without_state
@@ -234,7 +234,15 @@ class Pages:
         """Return the page with the receipt of a grant."""
         rendering = self._renderings.best_for(view.language)
         rows = receipt_rows(grant, rendering.language, rendering.translator, self._policy.transfer_data)
-        return self._documents.render("receipt.html", view, here="/receipt.html", receipt=rows)
+        return self._documents.render_stored(
+            "receipt.html",
+            view,
+            here="/receipt.html",
+            surface="policy",
+            variant=(grant.record.notice, rows["expires_at"] is None),
+            recorded={"receipt": without_answer(rows)},
+            receipt=rows,
+        )
 
     def error(
         self,

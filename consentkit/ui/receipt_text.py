@@ -15,7 +15,7 @@ from consentkit.ui.disclosure import KINDS, SAFEGUARD_WORDS, Row
 from consentkit.ui.i18n import Translator, direction
 from consentkit.ui.legal_words import RIGHTS
 
-__all__ = ["receipt_rows"]
+__all__ = ["receipt_rows", "without_answer"]
 
 
 def receipt_rows(grant: Grant, language: str, translator: Translator, transfer_data: TransferData) -> Row:
@@ -44,6 +44,19 @@ def receipt_rows(grant: Grant, language: str, translator: Translator, transfer_d
         "parts": [words.part(part, grant) for part in grant.parts],
         "controllers": [words.controller(row) for _, row in grant.controllers],
         "rights": [translator.gettext(RIGHTS[right][1]) for right in _rights(notice)],
+    }
+
+
+def without_answer(rows: Row) -> Row:
+    """Return rows without what belongs to one visitor: the numbers, the times and what was allowed."""
+    moment = {"iso": "{time}", "date": "{date}", "time": "{time}"}
+    return rows | {
+        "number": "{number}",
+        "record": "{record}",
+        "reference": "{reference}",
+        "given_at": moment,
+        "expires_at": rows["expires_at"] and moment,
+        "parts": [],
     }
 
 

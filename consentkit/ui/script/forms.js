@@ -1,8 +1,8 @@
 // @ts-check
 // The forms of banner, settings page, page ends and embeds, sent without leaving the page.
 import { requestDecision, withdraw } from "./decisions.js";
-import { loadEmbedOnce } from "./embeds.js";
 import { baseUrl } from "./script_tag.js";
+import { request } from "./server.js";
 
 /**
  * A form whose request failed, which the browser therefore submits itself.
@@ -25,16 +25,18 @@ async function sendForm(event) {
   const fields = new FormData(form, event.submitter);
   fields.delete("next");
   // The press shows while the answer is under way.
-  event.submitter?.setAttribute("aria-busy", "true");
+  const { style } = event.submitter || form;
+  style.opacity = ".6";
   try {
-    if (loadsEmbed) await loadEmbedOnce(action);
+    // Replaces the frame's address, so that the history of the page around it gets no entry.
+    if (loadsEmbed) location.replace((await request(action, { method: "POST" })).url);
     else if (action == "/withdraw") await withdraw(/** @type {any} */ (fields));
     else await requestDecision(fields.get("choice") == "change" ? "PATCH" : "POST", decisionBody(fields));
   } catch {
     failedForm = form;
     form.requestSubmit(event.submitter);
   } finally {
-    event.submitter?.removeAttribute("aria-busy");
+    style.opacity = "";
   }
 }
 
