@@ -145,7 +145,8 @@ def commands() -> str:
                 if is_option
                 else f"`{parameter.metavar or parameter.name.upper()}`"
             )
-            default = "" if parameter.default in (None, False, "") else f"`{parameter.default}`"
+            value = getattr(parameter.default, "value", parameter.default)
+            default = "" if value in (None, False, "") else f"`{value}`"
             rows.append(f"| {shown} | {default} | {parameter.help} |")
         first = command.help.split("\n\n")
         prose = "\n\n".join(" ".join(part.split()) for part in first)

@@ -1,4 +1,5 @@
 import base64
+import string
 import subprocess
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def test_every_changed_byte_of_a_note_is_found(key: SigningKey) -> None:
         damaged = note[:at] + chr(ord(character) ^ 1) + note[at + 1 :]
         with pytest.raises(LedgerError):
             open_note(damaged, key.public)
+    # The signature's last character has two bits that mean nothing.
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    same = letters[letters.index(note[-3]) ^ 1]
+    with pytest.raises(LedgerError):
+        open_note(f"{note[:-3]}{same}=\n", key.public)
 
 
 def test_a_signature_is_found_among_those_of_others(key: SigningKey) -> None:
