@@ -123,7 +123,7 @@ class ChainedInsert(InsertIgnore):
     """The statement that inserts records or links, each with a new salt, and appends them to the chain."""
 
     def __init__(self, table: Table, dialect: str, chain: ChainWriter) -> None:
-        super().__init__(table, dialect, returning=(table.c.seq, table.c.salt))
+        super().__init__(table, dialect, returning=("seq", "salt"))
         self._table = table
         self._chain = chain
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -238,14 +239,10 @@ class AddCounts:
 class InsertIgnore:
     """The statement that inserts rows into a table and ignores rows whose key is stored already."""
 
-    def __init__(self, table: Table, dialect: str, *, returning: Sequence[Column[Any]] = ()) -> None:
-        self._columns = [column.name for column in table.columns if column.identity is None]
+    def __init__(self, table: Table, dialect: str, *, returning: tuple[str, ...] = ()) -> None:
+        self._columns = _columns_of(table)
         self._as_json = dialect == "postgresql"
-        self._statement = (
-            _from_json(table, self._columns, returning)
-            if self._as_json
-            else _from_values(table, self._columns)
-        )
+        self._statement = _from_json(table, returning) if self._as_json else _from_values(table)
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         """Insert rows in their order and return how many were new."""
@@ -263,28 +260,36 @@ class InsertIgnore:
         return run(connection, self._statement, {"rows": rows})
 
 
-def _from_values(table: Table, columns: list[str]) -> str:
+def _columns_of(table: Table) -> list[str]:
+    return [column.name for column in table.columns if column.identity is None]
+
+
+# Compiling the statements takes 5 ms for a ledger, and a process may have many, as tests do.
+@cache
+def _from_values(table: Table) -> str:
     from sqlalchemy.dialects import sqlite
 
     statement = sqlite.insert(table).on_conflict_do_nothing()
-    return str(statement.compile(dialect=sqlite.dialect(), column_keys=columns))
+    return str(statement.compile(dialect=sqlite.dialect(), column_keys=_columns_of(table)))
 
 
-def _from_json(table: Table, columns: list[str], returning: Sequence[Column[Any]]) -> str:
+@cache
+def _from_json(table: Table, returning: tuple[str, ...]) -> str:
     # All rows are one JSON argument of one statement.
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.dialects.postgresql.psycopg import dialect
 
     psycopg: Any = dialect
+    columns = _columns_of(table)
     given = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON)).table_valued(
         *(column_of(name, table.columns[name].type) for name in columns)
     )
     rows = select(*given.render_derived(name="given", with_types=True).columns)
     statement = postgresql.insert(table).from_select(columns, rows, include_defaults=False)
     statement = statement.on_conflict_do_nothing()
-    if returning:
-        return str(statement.returning(*returning).compile(dialect=psycopg()))
-    return str(statement.compile(dialect=psycopg()))
+    if not returning:
+        return str(statement.compile(dialect=psycopg()))
+    return str(statement.returning(*(table.columns[name] for name in returning)).compile(dialect=psycopg()))
 
 
 _COLUMNS: Final[Mapping[str, str]] = {"site_group": "group"}

@@ -362,6 +362,7 @@ def run(engine: Engine, folder: Path, *, examples: int, part: int = 0) -> None:
     (seed(part)(play) if chosen.derandomize else play)()
 
 
+@pytest.mark.no_cover  # Tracing would double the time, and the examples cover the same lines.
 @pytest.mark.timeout(36_000)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_was_taken_back_stays_taken_back_on_sqlite(part: int, tmp_path: Path) -> None:
@@ -370,6 +371,7 @@ def test_what_was_taken_back_stays_taken_back_on_sqlite(part: int, tmp_path: Pat
     engine.dispose()
 
 
+@pytest.mark.no_cover  # Tracing would double the time, and the examples cover the same lines.
 @pytest.mark.timeout(36_000)
 def test_what_was_taken_back_stays_taken_back_on_postgresql(postgres: Server, tmp_path: Path) -> None:
     engine = make_engine(postgres.address(), 30)
