@@ -63,8 +63,8 @@ def test_no_processor_builds_profiles(policy: PolicyFile) -> None:
 @pytest.mark.parametrize(
     ("language", "sentences"),
     [
-        ("en", ("This may affect your privacy.", "Functional", "(always on)")),
-        ("nl", ("Dit kan je privacy raken.", "Functioneel", "(altijd aan)")),
+        ("en", ("This may affect your privacy.", "Always on:", "Functional")),
+        ("nl", ("Dit kan je privacy raken.", "Altijd aan:", "Functioneel")),
     ],
 )
 def test_the_magazines_first_layer_has_its_owners_words(
