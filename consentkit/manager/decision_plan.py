@@ -13,12 +13,13 @@ from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_record import Event, record_of
 from consentkit.manager.difference import allowed_in
 from consentkit.manager.newest import newest_of
-from consentkit.manager.propagation import echoes
+from consentkit.manager.propagation import echoes, unless_stored
 from consentkit.manager.resolver import ConsentResolver
 
 __all__ = [
     "DecisionPlan",
     "ImportedGrant",
+    "RecordsWaitError",
     "Transition",
     "UnknownRecordNoticeError",
 ]
@@ -36,6 +37,14 @@ class UnknownRecordNoticeError(Exception):
     def __init__(self, digest: str) -> None:
         self.digest = digest
         super().__init__(digest)
+
+
+class RecordsWaitError(Exception):
+    """Raised if the ledger lacks records about the visitor that this process knows, and that must be stored first."""
+
+    def __init__(self, records: tuple[Record, ...]) -> None:
+        self.records = records
+        super().__init__(", ".join(record.id for record in records))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +75,7 @@ class DecisionPlan:
         fresh: the pseudonym of a visitor who has none.
         imported: the other site's pseudonym, for a grant that a hand-off brought.
         loaded: digests of notices that the ledger was asked for.
+        delivered: ids of the records that waited and were delivered before the plan.
         waiting: the record of the same submission, which waits for the ledger in this process; None if it is new here.
         foreseen: the record of a visitor about whom the ledger holds nothing, so that it is known before asking.
         is_online: whether the plan was last worked out on what the ledger holds.
@@ -84,6 +94,7 @@ class DecisionPlan:
     fresh: str
     imported: ImportedGrant | None = None
     loaded: set[str] = field(default_factory=set)
+    delivered: set[str] = field(default_factory=set)
     is_online: bool = True
     waiting: Record | None = None
     foreseen: Record | None = None
@@ -111,11 +122,18 @@ class DecisionPlan:
         return self.resolver.evaluator
 
     def work_out(self, view: View) -> Entries:
-        """Return the record of the decision and its echoes, given what the ledger holds. Sets `outcome`."""
+        """Return the record of the decision and its echoes, given what the ledger holds. Sets `outcome`.
+
+        Raises:
+            RecordsWaitError: the ledger lacks records about the visitor.
+            UnknownRecordNoticeError: the newest record's notice has to be loaded first.
+        """
         self.is_online = True
         subject = self.subject
         if self.foreseen is not None and (not self.context.submission or view.stored(self.record_id) is None):
             return Entries((self.foreseen,))
+        if subject:
+            self._check_nothing_waits(subject, view)
         tied = view.newest(subject) if subject else ()
         self.recorded = newest_of(tied, self._evaluator)
         repeated = (view.stored(self.record_id) or self.waiting) if self.context.submission else None
@@ -137,6 +155,19 @@ class DecisionPlan:
             self.outcome = replace(self.outcome, echoes=copies)
         links = self._links(self.imported, view) if self.imported is not None else ()
         return Entries((record, *copies) if record is not None else (), links)
+
+    def _check_nothing_waits(self, subject: str, view: View) -> None:
+        """Check that the ledger has all that this process knows about a pseudonym.
+
+        Otherwise the visitor would read that the choice is stored, while other processes still honour an older cookie. Where
+        the ledger has the end of the pseudonym, nothing that waits takes more back.
+        """
+        if any(record.ends_subject for record in view.newest(subject)):
+            return
+        known = (each for each in self.resolver.revocations.lacking(subject) if each.id not in self.delivered)
+        missing = tuple(record for record in known if unless_stored(record, view) is not None)
+        if missing:
+            raise RecordsWaitError(missing)
 
     def _counting(self, subject: str | None, view: View) -> Record | None:
         """Return what counts for a pseudonym: its newest record in the ledger, with what only this process knows yet or still."""

@@ -44,6 +44,10 @@ class NoRevocations:
         """Return True, because no record waits."""
         return True
 
+    def lacking(self, subject: str) -> tuple[Record, ...]:
+        """Return no records, because none wait."""
+        return ()
+
     def seen(self, subject: str) -> bool:
         """Return False, because no ledger has answered."""
         return False

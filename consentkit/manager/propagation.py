@@ -19,7 +19,7 @@ from consentkit.manager.difference import as_lists, ended_by
 from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, newest_of
 from consentkit.manager.webhooks import WebhookMessages
 
-__all__ = ["LinkedLedger", "echoes"]
+__all__ = ["LinkedLedger", "echoes", "unless_stored"]
 
 CLOCKS_DIFFER = 300
 """Seconds by which the clock of another host may be wrong."""
@@ -53,7 +53,7 @@ class LinkedLedger:
                 if _is_erased(waiting, view):
                     dropped.append(waiting)
                     continue
-                record = _unless_stored(waiting, view)
+                record = unless_stored(waiting, view)
                 if record is None:
                     continue
                 linked = view.linked(record.subject) if record.subject else ()
@@ -87,7 +87,7 @@ def _is_erased(record: Record, view: View) -> bool:
     return not any(known.at <= record.at for known in view.history(record.subject))
 
 
-def _unless_stored(record: Record, view: View) -> Record | None:
+def unless_stored(record: Record, view: View) -> Record | None:
     """Return a record that waited, or None if the ledger has it already.
 
     The same submission may have been recorded by another process meanwhile, with another answer, because that process knew

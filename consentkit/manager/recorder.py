@@ -29,6 +29,7 @@ from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_plan import (
     DecisionPlan,
     ImportedGrant,
+    RecordsWaitError,
     Transition,
     UnknownRecordNoticeError,
 )
@@ -69,8 +70,7 @@ class DecisionRecorder:
         clock: Callable[[], float],
     ) -> None:
         """Start without decisions. Records that cannot be stored at once are given to `delivery`."""
-        self._evaluator = evaluator
-        self._cookie = cookie
+        self._evaluator, self._cookie = evaluator, cookie
         self._resolver = resolver
         self._clock = clock
         # The oldest key, so that processes with and without a newer one give a repeated submission the same id.
@@ -81,8 +81,7 @@ class DecisionRecorder:
         self._decisions = TokenBucket(rate=DECISION_RATE, burst=DECISION_BURST)
         self._counts = DecisionCounts()
         self._delivery, self._webhooks = delivery, webhooks
-        self.metrics = metrics
-        self._breaker = Breaker()
+        self.metrics, self._breaker = metrics, Breaker()
 
     def shown(self, digest: str | None) -> Notice:
         """Return the notice that a choice was made under; the current one if the choice names none.
@@ -251,7 +250,7 @@ class DecisionRecorder:
             context=context,
             event=event,
             record_id=record_id,
-            waiting=self._delivery.waiting(record_id) if repeatable and self._delivery is not None else None,
+            waiting=self._delivery.waiting(record_id) if repeatable and self._delivery else None,
             fresh=secrets.token_urlsafe(16),
             imported=imported,
         )
@@ -298,7 +297,7 @@ class DecisionRecorder:
         return None
 
     def _carry_out_decision(self, plan: DecisionPlan) -> None:
-        """Store a decision in the ledger. Notices that only the ledger knows are loaded before another attempt."""
+        """Store a decision in the ledger, after what is missing here or there: notices, and records about the visitor."""
         while True:
             try:
                 self._carry_out(
@@ -315,6 +314,8 @@ class DecisionRecorder:
             except UnknownRecordNoticeError as unknown:
                 plan.loaded.add(unknown.digest)
                 self._resolver.load_notices_unless_known(unknown.digest, self._clock())
+            except RecordsWaitError as missing:
+                plan.delivered |= self._delivery.deliver_now(missing.records) if self._delivery else set()
 
     def _queue(self, plan: DecisionPlan, error: LedgerError) -> Outcome:
         """Queue the record of a decision that allows less, and return its outcome, although the ledger is out of reach.

@@ -359,6 +359,12 @@ class RevocationCache:
         """Return whether only the record in `known` counts for a subject."""
         return subject not in self.held and subject not in self._undelivered
 
+    def lacking(self, subject: str) -> tuple[Record, ...]:
+        """Return the records about a subject that the ledger may lack, because they wait or a restored copy has lost them."""
+        entry = self.known.get(subject) if self._generation else None
+        ends = (self.held.get(subject), entry and entry[0])
+        return (*self._undelivered.waiting(subject), *(end for end in ends if end and end.ends_subject))
+
     def seen(self, subject: str) -> bool:
         """Return whether the ledger has answered for a subject, or a decision about it waits for the ledger."""
         return subject in self.known or not self.is_settled(subject)

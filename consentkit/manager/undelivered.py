@@ -44,6 +44,10 @@ class UndeliveredRecords:
         """Return the pseudonyms with records that wait."""
         return list(self._waiting)
 
+    def waiting(self, subject: str) -> tuple[Record, ...]:
+        """Return the records of a pseudonym that wait."""
+        return self._waiting.get(subject, ())
+
     def changed_at(self, subject: str) -> int:
         """Return the time of the latest record that waits, in seconds since the epoch; 0 without one."""
         return max((record.changed_at for record in self._waiting.get(subject, ())), default=0)

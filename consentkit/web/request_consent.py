@@ -269,15 +269,16 @@ class RequestConsent:
         """Return the consent that a choice changes: the visitor's own, or what the cookie's signature vouches for.
 
         A host whose clock is behind takes no notice of a cookie from the future, nor one without its notice, nor one whose
-        record is missing. A withdrawal or refusal must still end the pseudonym in it.
+        record is missing. A withdrawal or refusal must still end the pseudonym in it, also if so far only this process knows
+        that it has ended.
         """
-        current = self._current()
+        current, manager, token, signed = self._current(), self._manager, self._token, None
         if current.decision is None:
-            manager = self._manager
             signed = manager.cookie.signed(self._sent_cookies())
-            if signed is not None:
-                return manager.evaluator.unverifiable(signed, gpc=current.gpc, now=manager.clock())
-        return current
+        elif not current.decision.subject and token and manager.revocations.lacking(token.subject):
+            signed = token.decision
+        now = manager.clock()
+        return manager.evaluator.unverifiable(signed, gpc=current.gpc, now=now) if signed else current
 
     def _sent_cookies(self) -> list[bytes]:
         """Return the values of our cookie that the browser sent."""

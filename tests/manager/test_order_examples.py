@@ -342,3 +342,26 @@ def test_change_that_is_made_with_knowledge_of_a_lost_narrowing_replaces_it(worl
     assert changed is not None
     world.ask()
     assert here.grants(changed.raw) == {"social", "tracking", "~youtube", "~adhub"}
+
+
+@pytest.mark.parametrize("kind", ["reject", "withdraw", "accept"])
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_answer_to_a_pseudonym_whose_end_waits_ends_it_in_the_ledger(
+    world: World, kind: str, is_shared: bool
+) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    second.request(accepted.raw)
+    answers(first, accepted, "withdraw", away=True)
+    asked = Worker(world, "stride", first.spool, 0) if is_shared else first
+    world.workers.append(asked)
+    world.now += 70
+    answers(asked, accepted, kind)
+    assert [record.event for record in world.records if record.ends_subject and record.subject] == [
+        "withdrawn"
+    ]
+    second.request(accepted.raw)
+    assert not second.grants(accepted.raw)
+    world.settle()
+    assert len({record.id for record in world.records}) == len(world.records)
+    assert not first.waiting()

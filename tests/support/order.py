@@ -581,6 +581,8 @@ class World:
             worker.known |= known
         self._check_response(choice, outcome, base)
         answer = self._take_in(worker, choice, sent, outcome)
+        if choice.narrows_all and subject and outcome.stored and not worker.ledger.cut:
+            self._check_ended_in_ledger(subject)
         if answer is not None and not choice.is_sent:
             self._check_order(answer, known)
         choice.is_sent = True
@@ -602,6 +604,13 @@ class World:
         """Return whether a pseudonym had ended before this step, by an answer about it or by a copy from a linked site."""
         ended = any(record.subject == subject and record.ends_subject for record in self.records)
         return ended or self.truth.has_ended(subject, self.records)
+
+    def _check_ended_in_ledger(self, subject: str) -> None:
+        """Check that every process can learn that a pseudonym has ended, now that the visitor was told so."""
+        self.look_into_ledger()
+        about = [record for record in self.records if record.subject == subject]
+        is_over = not about or any(record.ends_subject for record in about)
+        assert is_over, "a refusal is stored, but the ledger does not know that the pseudonym has ended"
 
     def _check_response(self, choice: "Submission", outcome: Outcome, base: Allowed) -> None:
         allowed = allowed_in(outcome.consent)
