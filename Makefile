@@ -23,6 +23,7 @@ test: lint ## Run everything: lint, types, layers, and all tests with the covera
 	@tools/chromium $(BIN)/python >/dev/null
 	@tools/typescript $(VENV)/typescript >/dev/null
 	@tools/npm requirements/frontend $(VENV)/react
+	@tools/pgbouncer $(BIN)/python >/dev/null
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST) || $(ALONE)
 
 judge: $(VENV)/.dev ## Judge the example's pages by programs of others: HTML, accessibility, Content-Security-Policy (ONLY=vnu: one)

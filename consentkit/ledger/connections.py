@@ -12,18 +12,18 @@ from typing import Any, Final, Literal, TypedDict
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, Executable
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from consentkit.errors import ConfigurationError, LedgerUnavailableError
-from consentkit.ledger.driver import run
-from consentkit.ledger.engines import default_spool, in_memory, make_engine, supported
+from consentkit.ledger.driver import is_lost_connection, run
+from consentkit.ledger.engines import default_spool, in_memory, make_engine, supported, time_limited
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.sqlite_file import FileCheck, file_id, is_damage, is_writable_file, set_write_ahead
 from consentkit.ledger.store import WRITE_LOCK, is_missing_table, make_tables, read_store_id
 from consentkit.ledger.tables import store
 from consentkit.ledger.watchdog import Watchdog
 
-__all__ = ["Database", "DatabaseHealth", "is_lost_connection"]
+__all__ = ["Database", "DatabaseHealth"]
 
 logger = logging.getLogger("consentkit.ledger")
 
@@ -41,11 +41,6 @@ _BEGIN: Final = {
         "SET LOCAL synchronous_commit = on; SELECT pg_advisory_xact_lock({write_lock})"
     ),
 }
-
-
-def is_lost_connection(error: LedgerUnavailableError) -> bool:
-    """Return whether the connection broke. The database may be available over another connection."""
-    return isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
 
 
 class DatabaseHealth(TypedDict):
@@ -109,6 +104,8 @@ class Database:
         self.store_id: str | None = None
         self.epoch = 0
         self._watchdog = Watchdog()
+        if self._owns_engine and self.dialect == "postgresql":
+            self._watchdog.follow(engine)
         self._closed = False
         self._ready = False
         self._reset_locks()
@@ -202,7 +199,7 @@ class Database:
             self._engine.dispose()
 
     def _read(self, statement: Executable, values: dict[str, Any] | None) -> Sequence[Any]:
-        with self._connection(self.lock_timeout + _MARGIN) as connection:
+        with self._connection(self.lock_timeout + _MARGIN) as connection, time_limited(connection):
             return connection.execute(statement, values).all()
 
     @contextmanager
@@ -231,7 +228,8 @@ class Database:
             )
             self._is_file_replaced = True
             self._disconnect()
-        return self._engine.connect()
+        with self._watchdog.opening(self.lock_timeout + _MARGIN):
+            return self._engine.connect()
 
     def _disconnect(self) -> None:
         self._ready = False

@@ -6,7 +6,14 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["run", "run_many"]
+from consentkit.errors import LedgerUnavailableError
+
+__all__ = ["is_lost_connection", "run", "run_many"]
+
+
+def is_lost_connection(error: LedgerUnavailableError) -> bool:
+    """Return whether the connection broke. The database may be available over another connection."""
+    return isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated
 
 
 def run(connection: Connection, statement: str, values: Any = None) -> Any:

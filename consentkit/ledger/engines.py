@@ -1,21 +1,27 @@
 """SQLAlchemy engines for the ledger's database, with time limits, and with files that only their owner can read."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from consentkit.errors import ConfigurationError
+from consentkit.ledger.driver import run
 from consentkit.ledger.sqlite_file import path_of
 
-__all__ = ["default_spool", "in_memory", "make_engine", "supported"]
+__all__ = ["default_spool", "in_memory", "make_engine", "supported", "time_limited"]
 
 _DRIVERS: Final = ("pysqlite", "psycopg")
+_LIMITS: Final = ("statement_timeout", "lock_timeout")
+_POOLED: Final = "consentkit's limits behind a pooler"
 
 
 def supported(engine: Engine) -> Engine:
@@ -129,9 +135,30 @@ def _postgresql(url: URL, lock_timeout: float) -> Engine:
             f"ledger = {url!r}: the driver for PostgreSQL is not installed. Install consentkit[postgres]."
         ) from error
 
-    @event.listens_for(engine, "connect")
-    def limit_statements(connection: Any, _entry: object) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}")
-
+    event.listen(engine, "connect", partial(_limit_statements, milliseconds))
     return engine
+
+
+def _limit_statements(milliseconds: int, connection: Any, entry: Any) -> None:
+    """Limit the time of statements in the session of a new connection, if the session is the connection's own.
+
+    A pooler in transaction mode lends a session to one client after another: a setting would stay for all of them. The
+    process that a pooler names as the connection's is not the one that answers.
+    """
+    settings = ", ".join(f"set_config('{name}', '{milliseconds}', false)" for name in _LIMITS)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {settings} WHERE pg_backend_pid() = %s", [connection.info.backend_pid])
+        if not cursor.rowcount:
+            entry.info[_POOLED] = "; ".join(f"SET LOCAL {name} = {milliseconds}" for name in _LIMITS)
+
+
+@contextmanager
+def time_limited(connection: Connection) -> Iterator[None]:
+    """Limit the time of the statement in the block behind a pooler too, by a transaction that commits."""
+    limits = connection.info.get(_POOLED)
+    if limits is None:
+        yield
+        return
+    run(connection, f"BEGIN; {limits}")
+    yield
+    run(connection, "COMMIT")

@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
 from consentkit.errors import LedgerError, LedgerUnavailableError
-from consentkit.ledger.connections import Database, is_lost_connection
+from consentkit.ledger.connections import Database
+from consentkit.ledger.driver import is_lost_connection
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.tables import AddCounts, InsertIgnore
 from consentkit.ledger.view import Document, Entries, LedgerView, Plan

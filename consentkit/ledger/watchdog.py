@@ -5,13 +5,20 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 
 __all__ = ["Watchdog"]
+
+
+class _Opening(threading.local):
+    """The limit of each thread that is opening a connection, and the sockets that it has opened."""
+
+    seconds: float | None = None
+    watched: Sequence[tuple[int, int]] = ()
 
 
 class Watchdog:
@@ -32,8 +39,38 @@ class Watchdog:
         self._deadlines: list[tuple[float, int]] = []
         self._sockets: dict[int, int] = {}
         self._last_number = 0
+        self._opening = _Opening()
         self._thread: threading.Thread | None = None
         self._closed = False
+
+    def follow(self, engine: Engine) -> None:
+        """Notice the connections that an engine for psycopg opens."""
+
+        @event.listens_for(engine, "do_connect")
+        def connect(dialect: Any, _entry: object, arguments: Any, options: dict[str, Any]) -> Any:
+            connection = dialect.connect(*arguments, **options)
+            if self._opening.seconds is not None:
+                # A duplicate, because the driver may close its own descriptor, and another file may then get the number.
+                descriptor = os.dup(connection.fileno())
+                number = self._add(descriptor, self._opening.seconds)
+                self._opening.watched = (*self._opening.watched, (number, descriptor))
+            return connection
+
+    @contextmanager
+    def opening(self, seconds: float) -> Iterator[None]:
+        """Shut down the socket of a connection that this thread opens in the block, if its setup takes longer than `seconds`.
+
+        A pooler accepts connections also when it has no server for them. The first statement then waits, not the connecting.
+        """
+        self._opening.seconds = seconds
+        try:
+            yield
+        finally:
+            for number, descriptor in self._opening.watched:
+                with self._wake:
+                    self._sockets.pop(number, None)
+                os.close(descriptor)
+            self._opening.seconds, self._opening.watched = None, ()
 
     @contextmanager
     def watch(self, connection: Connection, seconds: float) -> Iterator[None]:
@@ -83,5 +120,6 @@ class Watchdog:
 
 def _shut_down(file_descriptor: int) -> None:
     # A duplicate, because Python closes the descriptor with the socket object, and the original is the driver's to close.
-    with socket.socket(fileno=os.dup(file_descriptor)) as duplicate:
+    # The server may have closed its end by now.
+    with suppress(OSError), socket.socket(fileno=os.dup(file_descriptor)) as duplicate:
         duplicate.shutdown(socket.SHUT_RDWR)

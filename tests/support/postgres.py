@@ -29,6 +29,17 @@ class Server:
             self.execute("ALTER SYSTEM SET fsync = off")
             self.execute("SELECT pg_reload_conf()")
 
+    @property
+    def socket_directory(self) -> Path:
+        """The directory of the socket, where connections arrive."""
+        return Path(self._server.pgdata)
+
+    @property
+    def system_user(self) -> str | None:
+        """The user that the server runs as; None if that is our own."""
+        user: str | None = self._server.system_user
+        return user
+
     def address(self) -> str:
         """Make an empty place, a schema of its own, and return the URL that leads there."""
         name = f"test_{os.getpid()}_{next(_NUMBERS)}"
