@@ -1,4 +1,4 @@
-"""Long runs against real servers and databases: `python -m tests.soak [merges|outages|flood] ...`.
+"""Long runs against real servers and databases: `python -m tests.soak [merges|outages|flood|kills] ...`.
 
 Each prints what it did and what went wrong. The exit code is 1 if anything did.
 """
@@ -7,32 +7,35 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.soak.flood import flood
+from tests.soak.kills import VICTIMS, kill_rounds
 from tests.soak.merges import race
 from tests.soak.outages import Findings, one_round
 from tests.soak.world import OUTAGES, World
 from tests.support.postgres import running_server
+from tests.support.receiver import receiving
 
 RESTARTS = (None, "kill", "term")
 
 
 @contextmanager
-def worlds(kind: str, workers: int) -> Iterator[World]:
+def worlds(kind: str, workers: int, *, durable: bool = False, options: Sequence[str] = ()) -> Iterator[World]:
     """Start workers over a new database of a kind."""
     with tempfile.TemporaryDirectory(prefix="consentkit-soak-") as name:
         directory = Path(name)
         if kind == "sqlite":
             (directory / "data").mkdir()
-            with World(directory, f"sqlite:///{directory / 'data' / 'consent.db'}", workers=workers) as world:
+            url = f"sqlite:///{directory / 'data' / 'consent.db'}"
+            with World(directory, url, workers=workers, options=options) as world:
                 yield world
             return
         with (
-            running_server() as server,
-            World(directory, server.address(), workers=workers, server=server) as world,
+            running_server(durable=durable) as server,
+            World(directory, server.address(), workers=workers, server=server, options=options) as world,
         ):
             yield world
 
@@ -87,19 +90,43 @@ def run_flood(seconds: float, rate: int) -> bool:
     return well
 
 
+def run_kills(rounds: int, kinds: Sequence[str]) -> bool:
+    """Kill workers, pruning and server under 64 deciders, and verify the chain."""
+    well = True
+    for kind in kinds:
+        with receiving() as receiver:
+            options = ["--webhook", receiver.url, "--prune"]
+            with worlds(kind, 2, durable=True, options=options) as world:
+                found = kill_rounds(world, receiver, rounds)
+        print(
+            f"{kind}: {rounds} kills of {', '.join(VICTIMS[kind])}; {len(found.acknowledged)} decisions acknowledged, "
+            f"{found.refused} refused with 503, {found.records} records, {found.pruned} pruned, {found.missed} not told to a "
+            f"listener that was killed, {found.messages} messages, {found.repeated} repeated; wrong: "
+            f"{dict(found.wrong) or 'nothing'}",
+            flush=True,
+        )
+        well &= not found.wrong
+    return well
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for, by default everything."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["merges", "outages", "flood", []], default=[])
+    parser.add_argument("parts", nargs="*", choices=["merges", "outages", "flood", "kills", []], default=[])
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each outage")
     parser.add_argument("--races", type=int, default=1000, help="rounds of PATCH next to DELETE")
     parser.add_argument("--seconds", type=float, default=600, help="length of each flood")
     parser.add_argument("--rate", type=int, default=1000, help="decisions a second of each flood")
+    parser.add_argument("--kills", type=int, default=20, help="rounds of kills on each database")
+    parser.add_argument(
+        "--database", choices=OUTAGES, action="append", help="kill on this one; may be repeated"
+    )
     options = parser.parse_args(arguments)
     parts = {
         "merges": lambda: run_merges(options.races),
         "outages": lambda: run_outages(options.rounds),
         "flood": lambda: run_flood(options.seconds, options.rate),
+        "kills": lambda: run_kills(options.kills, options.database or list(OUTAGES)),
     }
     well = [parts[part]() for part in options.parts or parts]
     return 0 if all(well) else 1

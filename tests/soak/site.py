@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from consentkit import ConsentManager, Ledger, Record, load_policy
+from consentkit import ConsentManager, Ledger, Record, Webhook, load_policy
 from consentkit.asgi import ConsentMiddleware, get_consent
+from tests.support.receiver import SECRET
 from tests.support.servers import LOCALHOST
 from tests.support.told import EXAMPLE_FILE
 
@@ -56,6 +57,8 @@ def main() -> None:
     )
     parser.add_argument("--recheck", type=float, default=0.5)
     parser.add_argument("--lock-timeout", type=float, default=0.5)
+    parser.add_argument("--webhook", help="address that is told of withdrawals")
+    parser.add_argument("--prune", action="store_true", help="remove old records")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.basicConfig(filename=options.log, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
@@ -68,6 +71,8 @@ def main() -> None:
         origins={"stride": ORIGIN},
         recheck=options.recheck,
         spool=options.spool,
+        webhooks=[Webhook(options.webhook, SECRET, vendors=["youtube"])] if options.webhook else (),
+        prune=options.prune,
     )
 
     @manager.on_change

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,16 @@ class World:
         ports: of the workers.
     """
 
-    def __init__(self, directory: Path, url: str, *, workers: int = 2, server: Server | None = None) -> None:
-        self.directory, self.url, self.server = directory, url, server
+    def __init__(
+        self,
+        directory: Path,
+        url: str,
+        *,
+        workers: int = 2,
+        server: Server | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        self.directory, self.url, self.server, self._options = directory, url, server, options
         self.told, self.log = directory / "told", directory / "log"
         self.told.touch()
         self.ports = [free_port() for _ in range(workers)]
@@ -41,8 +49,7 @@ class World:
 
     def __enter__(self) -> "World":
         """Start the workers."""
-        self._processes = [self._start(port) for port in self.ports]
-        self._await_workers()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,13 +59,25 @@ class World:
         for process in self._processes:
             process.wait(PATIENCE)
 
+    def start(self) -> None:
+        """Start the workers and wait until they listen."""
+        self._processes = [self._start(port) for port in self.ports]
+        self._await_workers()
+
+    def kill(self) -> None:
+        """End all workers at once."""
+        self._end(signal.SIGKILL)
+
     def restart(self, *, kill: bool) -> None:
         """End all workers, at once or as a deployment does, and start them again."""
+        self._end(signal.SIGKILL if kill else signal.SIGTERM)
+        self.start()
+
+    def _end(self, how: signal.Signals) -> None:
         for process in self._processes:
-            process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+            process.send_signal(how)
         for process in self._processes:
             process.wait(PATIENCE)
-        self.__enter__()
 
     def pid(self, worker: int = 0) -> int:
         """Return the process id of a worker."""
@@ -73,6 +92,7 @@ class World:
             str(self.log),
             "--spool",
             str(self.directory / "spool"),
+            *self._options,
         ]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
