@@ -1,6 +1,7 @@
 """The upgrade of a ledger's tables to those of this version of the library, and of its old records into the chain."""
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ from consentkit.ledger.tables import COMPATIBLE_FROM, SCHEMA_VERSION, schema
 __all__ = ["Step", "Upgrade", "upgrade_ledger"]
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
-_BATCH: Final = 500
+_BATCH: Final = 200
 # With the only column that it has in every version.
 _VERSIONS: Final = sqlalchemy.table(schema.name, sqlalchemy.column("version"))
 
@@ -157,9 +158,10 @@ def _chain_old_rows(
     connection: Connection, on_rows: Callable[[int], None], clock: Callable[[], float]
 ) -> None:
     """Append to the chain what older libraries stored, and note in the log how much that was."""
-    done = 0
+    done, pause = 0, threading.Event()
     for kind, refs in _unchained(connection):
         begin_writing(connection)
+        began = time.monotonic()
         try:
             count = _chain_batch(connection, kind, refs)
             if count:
@@ -168,6 +170,8 @@ def _chain_old_rows(
         except BaseException:
             connection.exec_driver_sql("ROLLBACK")
             raise
+        # Back to back transactions would starve writers to SQLite, which ask for the lock again after pauses.
+        pause.wait(time.monotonic() - began)
         done += count
         on_rows(done)
 
