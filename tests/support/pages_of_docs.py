@@ -90,6 +90,7 @@ class Reader:
             "javascript",
             "jsx",
             "nginx",
+            "sql",
             "yaml",
         }, block
 
