@@ -30,6 +30,7 @@ try:
         print_json,
         print_problems,
     )
+    from consentkit.cli.dossier import dossier
     from consentkit.cli.group import group
     from consentkit.cli.init import init
     from consentkit.cli.ledger import ledger as ledger_commands
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 
 app.command()(init)
+app.command()(dossier)
 app.add_typer(group, name="group")
 app.add_typer(ledger_commands, name="ledger")
 

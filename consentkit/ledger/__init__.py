@@ -3,6 +3,7 @@
 from consentkit.ledger.chain import EMPTY_HEAD, LOG, ROW_KINDS, STREAMS, canonical, digest_of, head_of
 from consentkit.ledger.chain_rows import ChainEntry, ChainRows, StoredRow, StreamEnd
 from consentkit.ledger.copying import Copied, copy_ledger
+from consentkit.ledger.extract import ExtractRows
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.outage_log import OutageLog
@@ -31,6 +32,7 @@ __all__ = [
     "Document",
     "Ending",
     "Entries",
+    "ExtractRows",
     "ForkHooks",
     "Ledger",
     "Message",

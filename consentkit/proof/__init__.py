@@ -1,4 +1,4 @@
-"""Proof: what the ledger holds about a visitor and how long, receipts, verification, and checkpoints for outsiders."""
+"""Proof: what the ledger holds about a visitor and how long, receipts, verification, checkpoints, and the dossier."""
 
 from consentkit.proof.checkpoint import (
     Checkpoint,
@@ -7,6 +7,16 @@ from consentkit.proof.checkpoint import (
     make_checkpoint,
     open_note,
     sign_note,
+)
+from consentkit.proof.dossier import (
+    Camera,
+    DossierRequest,
+    DossierResult,
+    Figures,
+    FiguresOf,
+    Period,
+    Tally,
+    write_dossier,
 )
 from consentkit.proof.erasure import Erased, erase
 from consentkit.proof.export import as_csv, as_data, as_json, as_page
@@ -17,15 +27,22 @@ from consentkit.proof.retention import Pruned, Retention
 from consentkit.proof.verify import Finding, Verification, verify
 
 __all__ = [
+    "Camera",
     "Checkpoint",
+    "DossierRequest",
+    "DossierResult",
     "Erased",
+    "Figures",
+    "FiguresOf",
     "Finding",
     "Grant",
     "GrantState",
     "Part",
+    "Period",
     "Pruned",
     "Retention",
     "SigningKey",
+    "Tally",
     "Verification",
     "VerifyingKey",
     "VisitorHistory",
@@ -43,4 +60,5 @@ __all__ = [
     "receipt_schema",
     "sign_note",
     "verify",
+    "write_dossier",
 ]

@@ -149,9 +149,9 @@ class SigningKey:
         encoded = base64.b64encode(_ED25519 + self._seed).decode()
         return f"{_PRIVATE}{self.public.name}+{self.public.id.hex()}+{encoded}"
 
-    def sign(self, text: str) -> bytes:
-        """Return the signature of a text."""
-        signature: bytes = self._key.sign(text.encode())
+    def sign(self, content: str | bytes) -> bytes:
+        """Return the signature of a text or a file."""
+        signature: bytes = self._key.sign(content.encode() if isinstance(content, str) else content)
         return signature
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from consentkit.ledger import Record, SentWords
 from consentkit.proof.history import VisitorHistory
 
-__all__ = ["page_of"]
+__all__ = ["EVENTS", "page_of", "text_of"]
 
 EVENTS: Final = {
     "given": "Consent was given",
@@ -131,7 +131,7 @@ def _words(words: SentWords) -> Markup:
         language=words.language,
         version=words.version,
         html=words.html,
-        text=_text_of(words.html),
+        text=text_of(words.html),
     )
 
 
@@ -148,7 +148,8 @@ class _Text(HTMLParser):
             self.lines.append(" ".join(data.split()))
 
 
-def _text_of(html: str) -> str:
+def text_of(html: str) -> str:
+    """Return the text of a piece of HTML, a line for each element that has some."""
     reader = _Text()
     reader.feed(html)
     reader.close()

@@ -1,6 +1,6 @@
 """The user interface for visitors: banner, settings page, policy pages, script."""
 
-from consentkit.ui.assets import inline_style
+from consentkit.ui.assets import inline_style, shipped_assets
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.embed import figure
@@ -25,4 +25,5 @@ __all__ = [
     "extra_tag",
     "figure",
     "inline_style",
+    "shipped_assets",
 ]

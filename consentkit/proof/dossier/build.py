@@ -1,0 +1,261 @@
+"""The writing of a dossier, from one moment of the ledger."""
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import IO, Final
+
+from sqlalchemy import Connection
+
+from consentkit._version import __version__
+from consentkit.ledger import ChainRows, ExtractRows
+from consentkit.notices import Lock, Notice
+from consentkit.policy import Policy
+from consentkit.proof.checkpoint import Checkpoint, SigningKey
+from consentkit.proof.dossier.archive import Archive
+from consentkit.proof.dossier.cover import Cover, cover_page
+from consentkit.proof.dossier.exemptions import exemptions_page
+from consentkit.proof.dossier.figures import FiguresOf, events_of
+from consentkit.proof.dossier.ledger_pages import ledger_page, result_of, verification_page
+from consentkit.proof.dossier.notices import Describe, changes_page, folder_of, notice_page
+from consentkit.proof.dossier.period import Period, Tally, Version, versions_in_force
+from consentkit.proof.dossier.words import Camera, Words, add_words
+from consentkit.proof.verify import Verification, verify
+
+__all__ = ["DossierRequest", "DossierResult", "write_dossier"]
+
+Progress = Callable[[str, int, int], None]
+_PACKAGES: Final = ("SQLAlchemy", "psycopg", "cryptography", "pydantic", "Jinja2", "playwright")
+_SHOWN_EVERY: Final = 500
+_NO_PICTURES: Final = "There are no pictures and no PDF of this page: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DossierRequest:
+    """What a dossier is to cover, and what it is made of apart from the ledger.
+
+    Attributes:
+        policy: as it is now.
+        notices: those of the lock and the policy's own, oldest first, ready to be compared.
+        lock: the lock of the policy.
+        configuration: files by name. They must not hold secrets.
+        period: days and site.
+        at: when the dossier is made, in seconds since the epoch.
+        key: signs the checksums; None for a dossier without a signature.
+        note: a signed note, and its checkpoint after the signature was verified.
+        has_records: whether records are handed over, or figures alone.
+        stylesheet: of the words that were sent.
+        camera: takes pictures; None without a browser.
+        no_camera: why there is none, as the end of a sentence.
+        describe: returns a sentence for each change.
+        figures: works out the figures.
+    """
+
+    policy: Policy
+    notices: Sequence[Notice]
+    lock: Lock
+    configuration: Mapping[str, bytes]
+    period: Period
+    at: int
+    key: SigningKey | None
+    note: tuple[str, Checkpoint] | None
+    has_records: bool
+    stylesheet: str
+    camera: Camera | None
+    no_camera: str
+    describe: Describe
+    figures: FiguresOf = events_of
+
+
+@dataclass(slots=True)
+class DossierResult:
+    """What was written.
+
+    Attributes:
+        records: how many records of the period there are.
+        notices: how many were in force.
+        renderings: how many words were sent.
+        pictures: how many pictures were taken of them.
+        verification: of the whole ledger.
+        problems: sentences about what is not as it was stored.
+    """
+
+    records: int = 0
+    notices: int = 0
+    renderings: int = 0
+    pictures: int = 0
+    verification: Verification = field(default_factory=Verification)
+    problems: list[str] = field(default_factory=list)
+
+
+def write_dossier(
+    connection: Connection, file: IO[bytes], request: DossierRequest, progress: Progress
+) -> DossierResult:
+    """Write a dossier as a ZIP file, and return what is in it.
+
+    Args:
+        connection: sees one moment of the ledger.
+        file: that is written to.
+        request: what the dossier covers.
+        progress: called with what is being done, how much is done, and how much there is.
+    """
+    return _Writing(connection, file, request, progress).write()
+
+
+class _Writing:
+    def __init__(
+        self, connection: Connection, file: IO[bytes], request: DossierRequest, progress: Progress
+    ) -> None:
+        self._connection = connection
+        self._rows = ExtractRows(connection)
+        self._request = request
+        self._progress = progress
+        self._archive = Archive(file, f"consent-dossier-{request.period.name}", request.at)
+        self._result = DossierResult()
+
+    def write(self) -> DossierResult:
+        request, result, archive = self._request, self._result, self._archive
+        tally = self._add_ledger()
+        self._add_verification()
+        versions = self._versions(tally)
+        for each in versions:
+            if each.number:
+                self._add_notice(each, tally)
+        in_force = [each for each in versions if each.number]
+        result.records, result.notices = tally.records, len(in_force)
+        archive.add("changes.html", changes_page(versions, request.policy, request.lock, request.describe))
+        archive.add("exemptions.html", exemptions_page(in_force))
+        for name, content in request.configuration.items():
+            archive.add(f"configuration/{name}", content)
+        software = self._software(tally)
+        archive.add("software.json", json.dumps(software, indent=1, ensure_ascii=False) + "\n")
+        self._add_cover(in_force, tally)
+        archive.close(request.key)
+        return result
+
+    def _add_ledger(self) -> Tally:
+        """Add the records and the figures, and return what was counted on the way."""
+        request, period, tally = self._request, self._request.period, Tally()
+        last, span = self._rows.last(), (period.start, period.end, period.site)
+        records = self._rows.records(*span)
+        with ExitStack() as stack:
+            write = (
+                stack.enter_context(self._archive.open("ledger/records.jsonl"))
+                if request.has_records
+                else None
+            )
+            for record in records:
+                if write is not None:
+                    write(f"{record.to_json()}\n")
+                tally.add(record)
+                if tally.records % _SHOWN_EVERY == 0:
+                    self._progress("Reading records", record.seq or 0, last)
+        tally.unreadable = self._rows.unreadable
+        for row in self._rows.counts(*span):
+            tally.add_count(row)
+        if tally.unreadable:
+            self._result.problems.append(f"{tally.unreadable} rows of the period hold no record.")
+        figures = request.figures(self._connection, period, tally)
+        for name, content in figures.files.items():
+            self._archive.add(f"ledger/{name}", content)
+        self._archive.add("ledger/index.html", ledger_page(tally, figures, has_records=request.has_records))
+        return tally
+
+    def _add_verification(self) -> None:
+        request = self._request
+        result = verify(
+            ChainRows(self._connection),
+            None if request.note is None else request.note[1],
+            progress=lambda done, total: self._progress("Verifying", done, total),
+        )
+        self._result.verification = result
+        self._result.problems += [finding.message for finding in result.findings]
+        self._archive.add(
+            "verification/index.html", verification_page(result, has_note=request.note is not None)
+        )
+        self._archive.add("verification/result.json", json.dumps(result_of(result), indent=1) + "\n")
+        if request.note is not None:
+            self._archive.add("verification/checkpoint.txt", request.note[0])
+
+    def _versions(self, tally: Tally) -> list[Version]:
+        request = self._request
+        own = Notice.of(request.policy)
+        return versions_in_force(request.notices, own, self._rows.notices(), tally.uses, request.period)
+
+    def _add_notice(self, each: Version, tally: Tally) -> None:
+        folder, hexadecimal = folder_of(each), ""
+        if each.stored is not None:
+            self._archive.add(f"{folder}/notice.json", each.stored)
+        if not each.is_intact:
+            self._result.problems.append(f"The notice {each.digest} does not have its digest.")
+        if each.canonical is not None:
+            hexadecimal = self._archive.add(f"{folder}/notice.canonical.json", each.canonical)
+        words: list[Words] = []
+        for number, sent in enumerate(self._rows.renderings(each.digest, self._request.period.site), 1):
+            self._progress(f"Words of notice {each.number}", number, 0)
+            words.append(
+                add_words(
+                    self._archive,
+                    f"{folder}/words",
+                    number,
+                    sent,
+                    decisions=tally.renderings[sent.id],
+                    stylesheet=self._request.stylesheet,
+                    camera=self._request.camera,
+                )
+            )
+        self._result.problems += [
+            f"The words {one.sent.id} do not have their identifier." for one in words if not one.is_intact
+        ]
+        self._result.renderings += len(words)
+        self._result.pictures += sum(len(one.pictures) for one in words)
+        self._archive.add(f"{folder}/index.html", notice_page(each, words, hexadecimal))
+
+    def _software(self, tally: Tally) -> dict[str, object]:
+        dialect = self._connection.dialect
+        camera = self._request.camera
+        return {
+            "consentkit": __version__,
+            "Python": platform.python_version(),
+            **{name: found for name in _PACKAGES if (found := _installed(name))},
+            dialect.name: ".".join(map(str, dialect.server_version_info or ())),
+            **({} if camera is None else {"browser": camera.version}),
+            "consentkit of the records, with their number": dict(sorted(tally.versions.items())),
+        }
+
+    def _add_cover(self, versions: Sequence[Version], tally: Tally) -> None:
+        request, camera = self._request, self._request.camera
+        lacks = [f"{_NO_PICTURES}{request.no_camera}"] if camera is None else []
+        if not request.lock.notices:
+            lacks.append("There is no lock file, so the days on which notices were published are not known.")
+        elif request.lock.notices[-1].digest != Notice.of(request.policy).digest:
+            lacks.append("The policy file was changed since its last notice was published.")
+        shown = cover_page(
+            Cover(
+                policy=request.policy,
+                period=request.period,
+                at=request.at,
+                versions=versions,
+                tally=tally,
+                verification=self._result.verification,
+                key=None if request.key is None else request.key.public,
+                has_records=request.has_records,
+                pictures=self._result.pictures,
+                lacks=lacks,
+                configuration=list(request.configuration),
+            )
+        )
+        self._archive.add("index.html", shown)
+        pdf = None if camera is None else camera.pdf(shown)
+        if pdf is not None:
+            self._archive.add("cover.pdf", pdf)
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

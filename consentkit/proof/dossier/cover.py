@@ -1,0 +1,256 @@
+"""The cover of a dossier: whose it is, what it covers, what it holds, and how to check it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from consentkit._version import __version__
+from consentkit.policy import Controller, Policy
+from consentkit.proof.checkpoint import VerifyingKey
+from consentkit.proof.dossier.ledger_pages import verification_words
+from consentkit.proof.dossier.notices import folder_of
+from consentkit.proof.dossier.page import code, day, facts, items, link, moment, page, para, table, texts
+from consentkit.proof.dossier.period import Period, Tally, Version
+from consentkit.proof.dossier.signature import NAMESPACE, SIGNER, fingerprint
+from consentkit.proof.verify import Verification
+
+__all__ = ["Cover", "cover_page"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """What the cover says.
+
+    Attributes:
+        policy: whose dossier it is.
+        period: which days and site it covers.
+        at: when it was made, in seconds since the epoch.
+        versions: of the notice, without the one before the period.
+        tally: what was counted.
+        verification: of the whole ledger.
+        key: public half of the key that signs, or None.
+        has_records: whether the records are in it.
+        pictures: how many pictures are in it.
+        lacks: sentences about what could not be put in.
+        configuration: names of the files of the configuration.
+    """
+
+    policy: Policy
+    period: Period
+    at: int
+    versions: Sequence[Version]
+    tally: Tally
+    verification: Verification
+    key: VerifyingKey | None
+    has_records: bool
+    pictures: int
+    lacks: Sequence[str]
+    configuration: Sequence[str]
+
+
+def cover_page(cover: Cover) -> str:
+    """Return the cover."""
+    period = cover.period
+    sites = [site for site in cover.policy.sites if period.site in (None, site.id)]
+    title = f"Consent dossier of {cover.policy.controller.name}"
+    parts = [
+        para(
+            "This dossier shows how visitors of a web site were asked for consent to cookies and similar techniques, what they "
+            "were told, what they decided, and whether the records of that are unchanged. It opens without a network."
+        ),
+        facts(
+            [
+                ("Period", f"{day(period.first)} to {day(period.last)}, both included, in UTC"),
+                ("Sites", items(f"{site.name}, {site.origin}" for site in sites)),
+                ("Made", Markup("{} with consentkit {}").format(moment(cover.at), __version__)),
+                ("Signed", _signed(cover.key)),
+            ]
+        ),
+        para(verification_words(cover.verification), "good" if cover.verification.is_unchanged else "bad"),
+        *(para(sentence, "note") for sentence in cover.lacks),
+        Markup("<h2>Who is responsible</h2>"),
+        *_controllers(cover.policy, period),
+        Markup("<h2>What it holds</h2>"),
+        _contents(cover),
+        Markup("<h2>How consent works on these sites</h2>"),
+        *_mechanism(cover.policy),
+        Markup("<h2>Notices in force</h2>"),
+        *_notices(cover.versions),
+        Markup("<h2>How to check it</h2>"),
+        *_checks(cover.key),
+        Markup("<h2>What it does not show</h2>"),
+        items(_limits(cover)),
+        Markup("<h2>Words</h2>"),
+        facts(_WORDS),
+    ]
+    return page(title, parts, is_cover=True)
+
+
+_WORDS = (
+    ("Notice", "what visitors are told: controller, purposes, third parties and items, in all languages"),
+    ("Digest", "a fingerprint of a text by SHA-256; a different text has a different one"),
+    ("Record", "one event of a consent, such as given, changed or withdrawn"),
+    ("Ledger", "the database of all records and notices; the site only ever adds to it"),
+    ("Chain", "a hash for each record that depends on all before it, so that a change is noticed"),
+    ("Checkpoint", "a signed note of where the chain ended, which somebody else keeps"),
+    ("Lock file", "the list of all published notices, with the day of each"),
+    ("Durations", "P6M is six months, P30D thirty days, PT10M ten minutes (ISO 8601)"),
+)
+
+
+def _signed(key: VerifyingKey | None) -> Markup | str:
+    if key is None:
+        return "no: nothing shows who made it, or that nobody changed it since"
+    return Markup("with the key {}, fingerprint {}").format(code(key.name), code(fingerprint(key)))
+
+
+def _controllers(policy: Policy, period: Period) -> list[Markup]:
+    own = [site for site in policy.sites if site.controller is not None and period.site in (None, site.id)]
+    parts = [_controller(policy.controller)]
+    for site in own:
+        if site.controller is not None:
+            parts += [Markup("<h3>Of {}</h3>").format(site.name), _controller(site.controller)]
+    if policy.group is not None:
+        parts.append(
+            facts(
+                [
+                    ("Group of sites", texts(policy.group.name)),
+                    ("Joint controllers", "yes" if policy.group.joint_controllers else "no"),
+                ]
+            )
+        )
+    return parts
+
+
+def _controller(controller: Controller) -> Markup:
+    return facts(
+        [
+            ("Name", controller.name),
+            ("Address", f"{controller.address}, {controller.country}"),
+            ("E-mail", controller.email),
+            ("Data protection officer", controller.dpo),
+            ("Supervisory authority", f"{controller.authority.name}, {controller.authority.url}"),
+        ]
+    )
+
+
+def _contents(cover: Cover) -> Markup:
+    number = len(cover.versions)
+    rows: list[tuple[object, str]] = [
+        (
+            link("changes.html", "What changed"),
+            "differences between consecutive notices, and who had to be asked again",
+        ),
+        (link("exemptions.html", "Exemptions"), "what is stored or read without consent, and why"),
+        (
+            link("ledger/index.html", "What was decided"),
+            f"{cover.tally.records:,} records, pseudonymous, and figures"
+            if cover.has_records
+            else "figures alone, no records",
+        ),
+        (link("verification/index.html", "Verification"), "whether the records are as they were stored"),
+        *(
+            (
+                link(f"configuration/{name}", name),
+                "configuration as it was when the dossier was made; keys are never part of it",
+            )
+            for name in cover.configuration
+        ),
+        (link("software.json", "Software"), "versions of the software"),
+        (link("SHA256SUMS", "SHA256SUMS"), "checksums of all files"),
+    ]
+    what = "the notices below, as they are stored and as pages, and the very words that were sent"
+    pictures = f", with {cover.pictures:,} pictures of them" if cover.pictures else ""
+    plural = "notice" if number == 1 else "notices"
+    return table("Contents", ("Part", "What"), [(f"{number} {plural}", f"{what}{pictures}"), *rows])
+
+
+def _mechanism(policy: Policy) -> list[Markup]:
+    return [
+        items(
+            [
+                "Before a visitor has agreed, the server sends no cookie that needs consent and no content of a third party that "
+                "does. It enforces this itself, whatever the browser does.",
+                "The banner has “Accept all” and “Reject all” side by side, in the same form. Nothing is chosen beforehand.",
+                "Every page has a link to the settings, where consent is withdrawn as easily as it was given.",
+                f"A decision is valid for {policy.validity}, whether it was given or refused. Then the visitor is asked again.",
+                f"Records are to be kept for {policy.records_kept} after the end of the validity.",
+            ]
+        )
+    ]
+
+
+def _notices(versions: Sequence[Version]) -> list[Markup]:
+    if not versions:
+        return [para("No notice was in force in the period.", "note")]
+    rows = [
+        (
+            link(f"{folder_of(version)}/index.html", f"Notice {version.number}"),
+            day(version.published) or "not known",
+            day(version.replaced) or "not replaced",
+            0 if version.use is None else version.use.records,
+            code(version.digest),
+        )
+        for version in versions
+    ]
+    return [table("Notices", ("Notice", "Published", "Replaced", "Records", "Digest"), rows)]
+
+
+def _checks(key: VerifyingKey | None) -> list[Markup]:
+    sums = Markup("<pre>sha256sum -c SHA256SUMS</pre>")
+    parts = [
+        para(
+            "Unpack the archive, and open a terminal in its folder. No program of the controller’s is needed."
+        ),
+        para(
+            "1. That all files are as they were when the dossier was made (on macOS: shasum -a 256 -c SHA256SUMS):"
+        ),
+        sums,
+    ]
+    if key is None:
+        return [
+            *parts,
+            para(
+                "This dossier is not signed, so whoever changed a file could have changed its checksum too.",
+                "note",
+            ),
+        ]
+    return [
+        *parts,
+        para(
+            "2. That the holder of the key made it. One of these suffices; the first needs OpenSSH 8.1, the second OpenSSL 3:"
+        ),
+        Markup(
+            "<pre>ssh-keygen -Y verify -f allowed_signers -I {} -n {} -s SHA256SUMS.sig &lt; SHA256SUMS</pre>"
+        ).format(SIGNER, NAMESPACE),
+        Markup(
+            "<pre>openssl pkeyutl -verify -pubin -inkey public-key.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.ed25519</pre>"
+        ),
+        para(
+            "3. That the key is the controller’s. Ask the controller for the fingerprint by another way than the one by which "
+            "the dossier came, such as by telephone, and compare it with what this prints:"
+        ),
+        Markup("<pre>cut -d ' ' -f 3- allowed_signers | ssh-keygen -lf -</pre>"),
+        facts([("Fingerprint", code(fingerprint(key))), ("Key for checkpoints", code(key.text))]),
+        para(
+            "4. That a notice is the one to which records refer: the SHA-256 of its notice.canonical.json is the digest. This "
+            "prints it as records have it:"
+        ),
+        Markup(
+            "<pre>openssl dgst -sha256 -binary notices/01/notice.canonical.json | base64 | tr '+/' '-_' | tr -d '='</pre>"
+        ),
+    ]
+
+
+def _limits(cover: Cover) -> list[str]:
+    limits = [
+        "What a visitor’s browser showed in fact. The words are those that the server sent; pictures are made from them when the "
+        "dossier is made.",
+        "Who a visitor is. The ledger has no names and no addresses.",
+        "When the dossier was made, by anything other than the controller’s clock.",
+        "Whether the site sets or loads anything that its policy does not declare.",
+    ]
+    if cover.period.site is not None:
+        limits.append("Records of the group’s other sites, and which of them belong to the same visitor.")
+    return limits

@@ -1,0 +1,156 @@
+"""The pages about the ledger: what was decided in the period, and whether the records are as they were stored."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from consentkit.proof.dossier.figures import Figures
+from consentkit.proof.dossier.page import code, facts, items, link, moment, page, para, table
+from consentkit.proof.dossier.period import Tally
+from consentkit.proof.export_page import EVENTS
+from consentkit.proof.verify import Verification
+
+__all__ = ["ledger_page", "result_of", "verification_page", "verification_words"]
+
+_FIELDS: Final[Mapping[str, str]] = {
+    "id": "identifier of the record",
+    "at": "when it happened, in seconds since 1 January 1970 UTC",
+    "event": "what happened, see below",
+    "status": "where the consent stands after it",
+    "subject": "pseudonym: a random number in the visitor’s cookie, the same in all records of one consent; null without one",
+    "site, group": "where it happened",
+    "notice": "digest of the notice that was shown; the table of notices on the cover has it",
+    "language": "language in which it was shown",
+    "surface": "where the visitor decided: banner, preferences (the settings page), policy, embed or api (a program)",
+    "rendering": "identifier of the very words, see the page of the notice; empty if none were shown",
+    "choice": "the button: accept_all, reject_all, save, change, withdraw, load_once, api, or handoff (from another site)",
+    "categories, vendors": "the answers by purpose; by third party where it differs from its purpose",
+    "began, ended": "what was allowed from then on, and what was not any more",
+    "decided_at, expires_at": "when the validity began and ends, in seconds like `at`; null if no decision is in force",
+    "changed_at, revision": "when the answer last changed; of two answers the later one counts",
+    "gpc": "whether the browser sent Global Privacy Control",
+    "jurisdiction, version": "whose rules were applied, and the version of consentkit",
+}
+
+
+def ledger_page(tally: Tally, figures: Figures, *, has_records: bool) -> str:
+    """Return the page about what was decided."""
+    parts = [
+        facts(
+            [
+                ("Records", f"{tally.records:,}"),
+                ("With a pseudonym", f"{tally.references:,}"),
+                ("Only counted", f"{tally.only_counted:,} decisions"),
+                ("Global Privacy Control", f"{tally.gpc:,} of the records"),
+            ]
+        )
+    ]
+    if tally.unreadable:
+        parts.append(
+            para(
+                f"{tally.unreadable:,} rows of the period hold no record, and are not in the extract.", "bad"
+            )
+        )
+    parts += [Markup("<h2>Figures</h2>"), figures.section, Markup("<h2>Records</h2>")]
+    if has_records:
+        parts += [
+            para(
+                Markup(
+                    "{} has one record in each line, as JSON, in the order in which they were stored. "
+                ).format(link("records.jsonl", "records.jsonl"))
+                + "No record has a name, an IP address, a browser’s name or a page. Pseudonyms lead to a person only together "
+                "with that person’s cookie, or where the controller stored them with an account."
+            ),
+            table(
+                "Fields of a record",
+                ("Field", "Meaning"),
+                ((code(name), words) for name, words in _FIELDS.items()),
+            ),
+        ]
+    else:
+        parts.append(
+            para(
+                "This dossier has figures and no records. The controller can hand them over with another one.",
+                "note",
+            )
+        )
+    parts += [
+        table("Events", ("Event", "Meaning"), ((code(name), words) for name, words in EVENTS.items())),
+        para(
+            "Not in the extract: records whose period of keeping had passed, and those that were erased at the request of a "
+            "visitor. The verification counts them."
+        ),
+    ]
+    return page("What was decided", parts, depth=1)
+
+
+def result_of(result: Verification) -> dict[str, Any]:
+    """Return a verification as plain data."""
+    noted = result.against
+    checkpoint = None if noted is None else {"origin": noted.origin, "at": noted.at, "size": noted.size}
+    return {"unchanged": result.is_unchanged} | asdict(result) | {"against": checkpoint}
+
+
+def verification_words(result: Verification) -> str:
+    """Return the result in a sentence."""
+    if not result.is_unchanged:
+        more = "or more " if len(result.findings) >= 100 else ""
+        return f"The ledger is not as it was stored: {len(result.findings)} {more}findings."
+    if result.against is None:
+        return "No record was changed, removed, inserted or exchanged, as far as the chain can tell without a checkpoint."
+    return "No record was changed, removed, inserted, reordered or cut off, compared with the checkpoint."
+
+
+def verification_page(result: Verification, *, has_note: bool) -> str:
+    """Return the page about the verification of the whole ledger."""
+    rows: list[tuple[str, object]] = [
+        ("Entries of the chain", f"{result.entries:,}"),
+        ("Records as stored", f"{result.rows['record']:,}"),
+        ("Links as stored", f"{result.rows['link']:,} (two pseudonyms of one visitor on two sites)"),
+        *(
+            (f"Removed by {kind}", f"{number:,}, as the chain says")
+            for kind, number in result.removed.items()
+        ),
+    ]
+    if result.adopted:
+        rows.append(("Older than the chain", f"{result.adopted:,}, proved from a later upgrade on"))
+    if unchained := sum(result.unchained.values()):
+        rows.append(("Not in the chain", f"{unchained:,}, stored before there was one; nothing proves them"))
+    if result.against is not None:
+        rows.append(
+            ("Checkpoint", Markup("{} of {}").format(result.against.origin, moment(result.against.at)))
+        )
+    if result.pruned_since:
+        rows.append(
+            ("Not compared", f"streams {', '.join(result.pruned_since)}, pruned since the checkpoint")
+        )
+    parts = [
+        para(verification_words(result), "good" if result.is_unchanged else "bad"),
+        para("The whole ledger was checked when the dossier was made, not only the period and the site."),
+        facts(rows),
+    ]
+    if result.findings:
+        found = ((finding.what, finding.message) for finding in result.findings)
+        parts.append(table("Findings", ("What", "Where"), found))
+    files = [link("result.json", "result.json")]
+    if has_note:
+        files.append(link("checkpoint.txt", "checkpoint.txt") + ", the note as it was handed in")
+    parts += [
+        items(files),
+        Markup("<h2>What this proves, and what not</h2>"),
+        items(
+            [
+                "Each record and link has an entry in a chain of hashes, written in the transaction that stored it. A change of "
+                "a record that leaves the chain alone is found.",
+                "Without a checkpoint, somebody who can write to the database could have worked out the whole chain again. A "
+                "checkpoint that somebody else kept rules that out for all records that were there when it was made.",
+                "It does not prove when something was stored, apart from before the checkpoint, and not that every decision was "
+                "stored. The times in records are those of the controller’s clock.",
+                "This result is the controller’s own. To check the chain yourself, ask the controller for a copy of the "
+                "database: the documentation of consentkit (“What the ledger proves”) does it with sqlite3 and sha256sum alone.",
+            ]
+        ),
+    ]
+    return page("Are the records as they were stored?", parts, depth=1)

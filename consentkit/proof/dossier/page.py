@@ -1,0 +1,180 @@
+"""What the pages of a dossier share: their outline, tables, lists of facts, and times."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from markupsafe import Markup, escape
+
+__all__ = [
+    "POLICY",
+    "code",
+    "day",
+    "facts",
+    "items",
+    "link",
+    "moment",
+    "page",
+    "para",
+    "slug",
+    "table",
+    "texts",
+]
+
+# Words of visitors' pages are shown in frames, and pictures lie next to the pages. A file has no origin, hence both sources.
+POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file:; base-uri 'none'; form-action 'none'"
+)
+"""The Content-Security-Policy of all pages."""
+
+_STYLE: Final = Markup("""
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { font: 1rem/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff;
+  max-width: 58rem; margin: 0 auto; padding: 1rem 1rem 4rem; }
+h1 { font-size: 1.75rem; line-height: 1.2; margin: 1rem 0; }
+h2 { font-size: 1.25rem; margin: 2.25rem 0 .5rem; padding-top: .75rem; border-top: 1px solid #8a8a8a; }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
+p, ul, ol, dl { margin: .5rem 0; }
+ul, ol { padding-inline-start: 1.4rem; }
+a { color: #0b4f9e; }
+dl { display: grid; grid-template-columns: minmax(7rem, 13rem) 1fr; gap: .3rem 1.25rem; }
+dt { font-weight: 600; }
+dd { margin: 0; }
+code, pre, dd, td, h1, li, p { overflow-wrap: anywhere; }
+code, pre { font: .875em/1.5 ui-monospace, monospace; }
+pre { white-space: pre-wrap; background: #f3f3f3; padding: .75rem; border-radius: .25rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; margin: .75rem 0; }
+caption { text-align: start; font-weight: 600; padding: .25rem 0; }
+th, td { border: 1px solid #b5b5b5; padding: .35rem .6rem; text-align: start; vertical-align: top; }
+th { background: #f3f3f3; }
+.number { text-align: end; font-variant-numeric: tabular-nums; }
+.good, .bad, .note { border-inline-start: .35rem solid #1a6b2f; background: #eef7f0; padding: .6rem .9rem; }
+.bad { border-color: #a61b1b; background: #fbeeee; }
+.note { border-color: #6b5a1a; background: #fbf7e8; }
+iframe { width: 100%; height: 24rem; border: 1px solid #8a8a8a; }
+.pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
+figure { margin: 0; max-width: 100%; }
+figure img { max-width: 100%; height: auto; max-height: 40rem; border: 1px solid #8a8a8a;
+  display: block; object-fit: contain; object-position: top left; }
+@media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
+@media print {
+  iframe { display: none; }
+  body { max-width: none; padding: 0; font-size: 10.5pt; }
+  a { color: inherit; } h2, h3 { break-after: avoid; }
+  tr, figure { break-inside: avoid; }
+}
+""")
+
+_PAGE: Final = Markup("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="referrer" content="no-referrer">
+<meta name="robots" content="noindex">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{back}<main>
+<h1>{title}</h1>
+{body}
+</main>
+</body>
+</html>
+""")
+
+
+def page(title: str, body: Iterable[str], *, depth: int = 0, is_cover: bool = False) -> str:
+    """Return a page that loads nothing and runs nothing.
+
+    Args:
+        title: of the page.
+        body: parts that are markup already; texts are escaped.
+        depth: how many folders below the cover it is.
+        is_cover: whether it has no link back to the cover.
+    """
+    way = Markup('<nav><a href="{}index.html">Cover of the dossier</a></nav>\n').format("../" * depth)
+    parts = Markup("\n").join(body)
+    return str(
+        _PAGE.format(policy=POLICY, title=title, style=_STYLE, back="" if is_cover else way, body=parts)
+    )
+
+
+def para(text: object, kind: str = "") -> Markup:
+    """Return a paragraph; `kind` is good, bad or note for a box."""
+    return Markup('<p class="{}">{}</p>').format(kind, text) if kind else Markup("<p>{}</p>").format(text)
+
+
+def code(text: object) -> Markup:
+    """Return a text as code."""
+    return Markup("<code>{}</code>").format(text)
+
+
+def link(href: str, text: object) -> Markup:
+    """Return a link to a file of the dossier."""
+    return Markup('<a href="{}">{}</a>').format(href, text)
+
+
+def items(entries: Iterable[object], *, ordered: bool = False) -> Markup:
+    """Return a list."""
+    name = "ol" if ordered else "ul"
+    rows = Markup("").join(Markup("<li>{}</li>\n").format(entry) for entry in entries)
+    return Markup("<{0}>\n{1}</{0}>").format(name, rows)
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Markup:
+    """Return names and values; a row without a value is left out."""
+    shown = Markup("").join(
+        Markup("<dt>{}</dt><dd>{}</dd>\n").format(*row) for row in rows if row[1] not in (None, "", ())
+    )
+    return Markup("<dl>\n{}</dl>").format(shown)
+
+
+def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
+    """Return a table. Whole numbers are aligned at their end."""
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(column) for column in columns)
+    body = Markup("").join(Markup("<tr>{}</tr>\n").format(Markup("").join(map(_cell, row))) for row in rows)
+    return Markup(
+        '<div class="wide" tabindex="0" role="region" aria-label="{caption}"><table>\n<caption>{caption}</caption>\n'
+        "<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>"
+    ).format(caption=caption, head=head, body=body)
+
+
+def _cell(value: object) -> Markup:
+    if type(value) is int:
+        return Markup('<td class="number">{:,}</td>').format(value)
+    return Markup("<td>{}</td>").format("-" if value in (None, "") else value)
+
+
+def texts(value: Any) -> Markup:
+    """Return the owner's texts, each marked with its language."""
+    if not isinstance(value, Mapping):
+        return escape(value)
+    return Markup("<br>").join(
+        Markup('<span lang="{0}">{1}</span> ({0})').format(language, text) for language, text in value.items()
+    )
+
+
+def moment(seconds: float) -> Markup:
+    """Return a time in UTC."""
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return escape(seconds)
+    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%Y-%m-%d %H:%M} UTC</time>').format(at, at)
+
+
+def day(date_: date | None) -> str:
+    """Return a day, or an empty text."""
+    return "" if date_ is None else f"{date_.day} {date_:%B %Y}"
+
+
+def slug(text: str) -> str:
+    """Return a text as a part of a file name, which no program mistakes for anything else."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower(), flags=re.ASCII).strip("-")[:40] or "x"

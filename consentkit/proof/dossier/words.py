@@ -1,0 +1,179 @@
+"""The very words that were sent, as files, as pages, and as pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, Protocol
+
+from markupsafe import Markup
+
+from consentkit.ledger import SentWords
+from consentkit.proof.dossier.archive import Archive
+from consentkit.proof.dossier.page import code, facts, link, page, para, slug
+from consentkit.proof.dossier.period import canonical_json, digest_of
+from consentkit.proof.export_page import text_of
+
+__all__ = ["SURFACES", "WIDTHS", "Camera", "Words", "add_words", "dressed"]
+
+WIDTHS: Final = (390, 1280)
+"""Widths of the pictures in CSS pixels: a telephone, and a desktop."""
+SURFACES: Final[Mapping[str, str]] = {
+    "banner": "Banner",
+    "preferences": "Settings page",
+    "policy": "Cookie policy",
+    "sites": "List of sites",
+    "footer": "Link to the settings, and button to withdraw",
+    "embed": "Placeholder of embedded content",
+    "confirmation": "Confirmation of a choice",
+    "error": "Error page",
+}
+_HEAD: Final = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
+
+
+class Camera(Protocol):
+    """A browser without a network and without scripts.
+
+    Attributes:
+        version: name and version of the browser.
+    """
+
+    version: str
+
+    def picture(self, html: str, width: int) -> bytes | None:
+        """Return a page as PNG, as wide as a window; None if the browser failed."""
+
+    def pdf(self, html: str) -> bytes | None:
+        """Return a page as PDF; None if the browser failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the page of a notice needs to know of a rendering.
+
+    Attributes:
+        sent: the rendering, without its HTML.
+        name: of its files, without their ending.
+        pictures: names of its pictures by width.
+        decisions: how many records of the period refer to it.
+        is_intact: whether the words have the id under which they are stored.
+    """
+
+    sent: SentWords
+    name: str
+    pictures: Mapping[int, str]
+    decisions: int
+    is_intact: bool
+
+
+def add_words(
+    archive: Archive,
+    folder: str,
+    number: int,
+    words: SentWords,
+    *,
+    decisions: int,
+    stylesheet: str,
+    camera: Camera | None,
+) -> Words:
+    """Add a rendering: its text as stored, a page, and a picture for each width."""
+    name = f"{number:03d}-{'-'.join(map(slug, (words.site, words.surface, words.language)))}"
+    values = asdict(words)
+    del values["id"]
+    canonical = canonical_json(values)
+    is_intact = digest_of(canonical)[: len(words.id)] == words.id != ""
+    archive.add(f"{folder}/{name}.json", canonical)
+    shown = dressed(words.html, stylesheet)
+    pictures = {}
+    for width in WIDTHS if camera is not None else ():
+        picture = None if camera is None else camera.picture(shown, width)
+        if picture is not None:
+            pictures[width] = f"{name}-{width}.png"
+            archive.add(f"{folder}/{pictures[width]}", picture)
+    archive.add(
+        f"{folder}/{name}.html", _page(words, name, shown, pictures, decisions=decisions, is_intact=is_intact)
+    )
+    return Words(_without_html(words), name, pictures, decisions, is_intact)
+
+
+def dressed(html: str, stylesheet: str) -> str:
+    """Return words as a whole page with a style sheet, which loads nothing and runs nothing."""
+    head = Markup(
+        '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    ).format("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    # Not Markup: a style sheet may hold quotation marks, and nothing escapes the inside of <style>.
+    style = stylesheet.replace("</", r"<\/")
+    head_text = f"{head}<style>{style}</style>"
+    found = _HEAD.search(html)
+    if found is None:
+        return (
+            f'<!doctype html><html><head>{head_text}</head><body class="consent-shell">{html}</body></html>'
+        )
+    # The policy has to come before anything else, whatever the words have in front of their head.
+    return f"<!doctype html><html><head>{head_text}{html[found.end() :]}"
+
+
+def _without_html(words: SentWords) -> SentWords:
+    return SentWords(**(asdict(words) | {"html": ""}))
+
+
+def _page(
+    words: SentWords,
+    name: str,
+    shown: str,
+    pictures: Mapping[int, str],
+    *,
+    decisions: int,
+    is_intact: bool,
+) -> str:
+    title = f"{SURFACES.get(words.surface, words.surface)} in “{words.language}” on {words.site}"
+    parts = [
+        Markup('<p><a href="../index.html">The notice</a></p>'),
+        para(
+            "These are the words that the server sent, as the ledger holds them. Parts in braces, such as {next}, stand for what "
+            "differed between visitors: the page to return to, and a mark against double submission."
+        ),
+        facts(
+            [
+                ("Identifier", code(words.id)),
+                ("Sent by", f"consentkit {words.version}"),
+                ("Decisions", f"{decisions} of the period refer to these words"),
+                ("As stored", link(f"{name}.json", f"{name}.json")),
+                (
+                    "Check",
+                    "The identifier is the beginning of the file’s SHA-256, written in base64url."
+                    if is_intact
+                    else Markup(
+                        "<strong>The words do not have the identifier under which they are stored.</strong>"
+                    ),
+                ),
+            ]
+        ),
+        Markup("<h2>As visitors saw them</h2>"),
+        para(
+            "The style sheet is that of the version that made this dossier. A style sheet and a logo of the site’s own are not "
+            "in it, and nothing can be clicked."
+        ),
+        Markup('<iframe sandbox srcdoc="{}" title="The words as they were sent"></iframe>').format(shown),
+    ]
+    if pictures:
+        parts.append(pictures_of(pictures, ""))
+    parts += [
+        Markup("<h2>Text</h2>"),
+        Markup('<pre lang="{}">{}</pre>').format(words.language, text_of(words.html)),
+    ]
+    return page(title, parts, depth=3)
+
+
+def pictures_of(pictures: Mapping[int, str], folder: str) -> Markup:
+    """Return the pictures of a rendering."""
+    figures = Markup("").join(
+        Markup(
+            '<figure><a href="{0}{1}"><img src="{0}{1}" alt="Picture at a width of {2} pixels; its text is on the page of the '
+            'words" loading="lazy"></a><figcaption>{2} pixels wide</figcaption></figure>\n'
+        ).format(folder, name, width)
+        for width, name in pictures.items()
+    )
+    return Markup('<div class="pictures">\n{}</div>').format(figures)
