@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from consentkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 __all__ = ["VARIABLE", "ChromiumCamera", "camera"]
 
@@ -39,6 +39,7 @@ class ChromiumCamera:
 
     def __init__(self, browser: "Browser") -> None:
         self._browser = browser
+        self._context: BrowserContext | None = None
         self.version = f"Chromium {browser.version}"
 
     def picture(self, html: str, width: int) -> bytes | None:
@@ -72,20 +73,20 @@ class ChromiumCamera:
 
     @contextmanager
     def _page(self, html: str, width: int) -> Iterator["Page"]:
-        context = self._browser.new_context(
-            java_script_enabled=False,
-            offline=True,
-            accept_downloads=False,
-            viewport={"width": width, "height": _HEIGHTS.get(width, _HEIGHT)},
-        )
+        """Open a page in a context that other pages use too, because a new one takes longer than a picture."""
+        if self._context is None:
+            self._context = self._browser.new_context(
+                java_script_enabled=False, offline=True, accept_downloads=False
+            )
+            self._context.set_default_timeout(_TIMEOUT)
+            self._context.route("**/*", lambda route: route.abort())
+        page = self._context.new_page()
         try:
-            context.set_default_timeout(_TIMEOUT)
-            context.route("**/*", lambda route: route.abort())
-            page = context.new_page()
+            page.set_viewport_size({"width": width, "height": _HEIGHTS.get(width, _HEIGHT)})
             page.set_content(html)
             yield page
         finally:
-            context.close()
+            page.close()
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import json
 import platform
+import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ __all__ = ["DossierRequest", "DossierResult", "write_dossier"]
 
 Progress = Callable[[str, int, int], None]
 _PACKAGES: Final = ("SQLAlchemy", "psycopg", "cryptography", "pydantic", "Jinja2", "playwright")
+_TIME_OF_PDF: Final = re.compile(rb"\(D:[0-9]{14}")
 _SHOWN_EVERY: Final = 500
 _NO_PICTURES: Final = "There are no pictures and no PDF of this page: "
 
@@ -121,6 +124,7 @@ class _Writing:
         tally = self._add_ledger()
         self._add_verification()
         versions = self._versions(tally)
+        self._add_figures(tally, versions)
         for each in versions:
             if each.number:
                 self._add_notice(each, tally)
@@ -137,7 +141,7 @@ class _Writing:
         return result
 
     def _add_ledger(self) -> Tally:
-        """Add the records and the figures, and return what was counted on the way."""
+        """Add the records, and return what was counted on the way."""
         request, period, tally = self._request, self._request.period, Tally()
         last, span = self._rows.last(), (period.start, period.end, period.site)
         records = self._rows.records(*span)
@@ -158,11 +162,16 @@ class _Writing:
             tally.add_count(row)
         if tally.unreadable:
             self._result.problems.append(f"{tally.unreadable} rows of the period hold no record.")
-        figures = request.figures(self._connection, period, tally)
+        return tally
+
+    def _add_figures(self, tally: Tally, versions: Sequence[Version]) -> None:
+        request = self._request
+        figures = request.figures(self._connection, request.period, tally)
         for name, content in figures.files.items():
             self._archive.add(f"ledger/{name}", content)
-        self._archive.add("ledger/index.html", ledger_page(tally, figures, has_records=request.has_records))
-        return tally
+        numbers = {each.digest: each.number for each in versions}
+        shown = ledger_page(tally, figures, numbers, has_records=request.has_records)
+        self._archive.add("ledger/index.html", shown)
 
     def _add_verification(self) -> None:
         request = self._request
@@ -251,7 +260,9 @@ class _Writing:
         self._archive.add("index.html", shown)
         pdf = None if camera is None else camera.pdf(shown)
         if pdf is not None:
-            self._archive.add("cover.pdf", pdf)
+            # Browsers write the time into it, which would make every dossier different.
+            at = time.strftime("(D:%Y%m%d%H%M%S", time.gmtime(request.at)).encode()
+            self._archive.add("cover.pdf", _TIME_OF_PDF.sub(at, pdf))
 
 
 def _installed(package: str) -> str | None:

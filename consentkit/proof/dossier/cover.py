@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from consentkit._version import __version__
-from consentkit.policy import Controller, Policy
+from consentkit.policy import Controller, Policy, own_storage
 from consentkit.proof.checkpoint import VerifyingKey
 from consentkit.proof.dossier.ledger_pages import verification_words
 from consentkit.proof.dossier.notices import folder_of
 from consentkit.proof.dossier.page import code, day, facts, items, link, moment, page, para, table, texts
 from consentkit.proof.dossier.period import Period, Tally, Version
+from consentkit.proof.dossier.rows import duration
 from consentkit.proof.dossier.signature import NAMESPACE, SIGNER, fingerprint
 from consentkit.proof.verify import Verification
 
@@ -75,7 +76,7 @@ def cover_page(cover: Cover) -> str:
         _contents(cover),
         Markup("<h2>How consent works on these sites</h2>"),
         *_mechanism(cover.policy),
-        Markup("<h2>Notices in force</h2>"),
+        Markup('<h2 id="notices">Notices in force</h2>'),
         *_notices(cover.versions),
         Markup("<h2>How to check it</h2>"),
         *_checks(cover.key),
@@ -128,7 +129,7 @@ def _controller(controller: Controller) -> Markup:
         [
             ("Name", controller.name),
             ("Address", f"{controller.address}, {controller.country}"),
-            ("E-mail", controller.email),
+            ("E-mail, also for questions", controller.email),
             ("Data protection officer", controller.dpo),
             ("Supervisory authority", f"{controller.authority.name}, {controller.authority.url}"),
         ]
@@ -137,7 +138,7 @@ def _controller(controller: Controller) -> Markup:
 
 def _contents(cover: Cover) -> Markup:
     number = len(cover.versions)
-    rows: list[tuple[object, str]] = [
+    rows: list[tuple[object, object]] = [
         (
             link("changes.html", "What changed"),
             "differences between consecutive notices, and who had to be asked again",
@@ -150,34 +151,52 @@ def _contents(cover: Cover) -> Markup:
             else "figures alone, no records",
         ),
         (link("verification/index.html", "Verification"), "whether the records are as they were stored"),
-        *(
-            (
-                link(f"configuration/{name}", name),
-                "configuration as it was when the dossier was made; keys are never part of it",
-            )
-            for name in cover.configuration
+        (
+            "Configuration",
+            Markup(
+                "{}, as they were when the dossier was made; keys and passwords are never part of it"
+            ).format(Markup(", ").join(link(f"configuration/{name}", name) for name in cover.configuration)),
         ),
         (link("software.json", "Software"), "versions of the software"),
-        (link("SHA256SUMS", "SHA256SUMS"), "checksums of all files"),
+        (
+            link("SHA256SUMS", "Checksums"),
+            "SHA-256 of every other file; the signatures are made of this list",
+        ),
     ]
     what = "the notices below, as they are stored and as pages, and the very words that were sent"
     pictures = f", with {cover.pictures:,} pictures of them" if cover.pictures else ""
     plural = "notice" if number == 1 else "notices"
-    return table("Contents", ("Part", "What"), [(f"{number} {plural}", f"{what}{pictures}"), *rows])
+    return table(
+        "Contents", ("Part", "What"), [(link("#notices", f"{number} {plural}"), f"{what}{pictures}"), *rows]
+    )
 
 
 def _mechanism(policy: Policy) -> list[Markup]:
+    rows = [
+        (
+            texts(category.title),
+            "no, strictly necessary" if category.required else "no, exempt" if category.exempt else "yes",
+            ", ".join(vendor.name for vendor in policy.vendors_of(category.id)) or "none",
+            len(policy.trackers_of(category.id))
+            + [item.category for item in own_storage(policy)].count(category.id),
+        )
+        for category in policy.categories
+    ]
+    columns = ("Purpose", "Consent", "Third parties", "Items on the device")
     return [
+        para("The sites use the library consentkit, which runs on the server and is made to work like this:"),
         items(
             [
-                "Before a visitor has agreed, the server sends no cookie that needs consent and no content of a third party that "
-                "does. It enforces this itself, whatever the browser does.",
+                "Before a visitor has agreed, the server sends no cookie that needs consent, and no content of a third party "
+                "that does.",
                 "The banner has “Accept all” and “Reject all” side by side, in the same form. Nothing is chosen beforehand.",
                 "Every page has a link to the settings, where consent is withdrawn as easily as it was given.",
-                f"A decision is valid for {policy.validity}, whether it was given or refused. Then the visitor is asked again.",
-                f"Records are to be kept for {policy.records_kept} after the end of the validity.",
+                f"A decision is valid for {duration(policy.validity)}, whether it was given or refused. Then the visitor is "
+                "asked again.",
+                f"Records are to be kept for {duration(policy.records_kept)} after the end of the validity.",
             ]
-        )
+        ),
+        table("Purposes, as the policy has them now", columns, rows),
     ]
 
 

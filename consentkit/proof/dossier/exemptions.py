@@ -8,30 +8,10 @@ from markupsafe import Markup
 from consentkit.proof.dossier.notices import name_of
 from consentkit.proof.dossier.page import code, facts, page, para, table, texts
 from consentkit.proof.dossier.period import Version
+from consentkit.proof.dossier.rows import access, duration, kind, necessity, purpose
 
 __all__ = ["exemptions_page"]
 
-_NECESSITIES: Final[Mapping[str, str]] = {
-    "session": "recognises the visitor during the visit",
-    "auth": "keeps the visitor logged in",
-    "basket": "remembers what is in the basket",
-    "load_balancing": "spreads the load across servers",
-    "security": "keeps the service secure",
-    "consent_choice": "remembers the visitor’s choice about cookies",
-    "ui_preference_requested": "remembers a setting that the visitor chose",
-    "media_playback": "plays what the visitor asked for",
-}
-_HOLDS: Final[Mapping[str, str]] = {
-    "choice": "the choice",
-    "time": "when it was made",
-    "notice": "the version of the notice",
-    "pseudonym": "a random number, while something is allowed",
-    "signature": "a signature against changes",
-    "random_number": "a random number",
-    "site": "the other site",
-    "path": "the page to return to",
-    "event": "what the visitor just did",
-}
 _BASES: Final[Mapping[str, str]] = {
     "contract": "contract, article 6(1)(b)",
     "legal_obligation": "legal obligation, article 6(1)(c)",
@@ -58,7 +38,7 @@ def exemptions_page(versions: Sequence[Version]) -> str:
         )
     ]
     for version in versions:
-        parts.append(Markup("<h2>{}</h2>").format(name_of(version).capitalize()))
+        parts.append(Markup("<h2>{}</h2>").format(name_of(version, is_first=True)))
         if version.content is None:
             parts.append(
                 para("The content of this notice is not stored, so its exemptions are not listed.", "note")
@@ -104,17 +84,11 @@ def _sheets(content: Mapping[str, Any]) -> list[Markup]:
 
 
 def _row(row: Mapping[str, Any]) -> Sequence[object]:
-    necessity = row.get("necessity")
-    purpose = (
-        texts(row["purpose"])
-        if "purpose" in row
-        else f"consentkit itself; holds {', '.join(_HOLDS.get(each, each) for each in row['holds'])}"
-    )
     return (
         code(row["name"]),
-        row["kind"].replace("_", " "),
-        "the visit" if row["lifetime"] == "session" else row["lifetime"],
-        row.get("vendor", "the site alone"),
-        purpose,
-        _NECESSITIES.get(necessity, necessity) if necessity else "own measurement",
+        kind(row),
+        duration(row["lifetime"]),
+        access(row),
+        purpose(row),
+        necessity(row),
     )

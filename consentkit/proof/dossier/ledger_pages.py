@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from consentkit.ledger import Record
 from consentkit.proof.dossier.figures import Figures
 from consentkit.proof.dossier.page import code, facts, items, link, moment, page, para, table
 from consentkit.proof.dossier.period import Tally
@@ -28,15 +29,15 @@ _FIELDS: Final[Mapping[str, str]] = {
     "choice": "the button: accept_all, reject_all, save, change, withdraw, load_once, api, or handoff (from another site)",
     "categories, vendors": "the answers by purpose; by third party where it differs from its purpose",
     "began, ended": "what was allowed from then on, and what was not any more",
-    "decided_at, expires_at": "when the validity began and ends, in seconds like `at`; null if no decision is in force",
+    "decided_at, expires_at": "when the validity began and ends, in seconds too; null if no decision is in force",
     "changed_at, revision": "when the answer last changed; of two answers the later one counts",
     "gpc": "whether the browser sent Global Privacy Control",
     "jurisdiction, version": "whose rules were applied, and the version of consentkit",
 }
 
 
-def ledger_page(tally: Tally, figures: Figures, *, has_records: bool) -> str:
-    """Return the page about what was decided."""
+def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, has_records: bool) -> str:
+    """Return the page about what was decided. `numbers` has the number of each notice by its digest."""
     parts = [
         facts(
             [
@@ -63,6 +64,7 @@ def ledger_page(tally: Tally, figures: Figures, *, has_records: bool) -> str:
                 + "No record has a name, an IP address, a browser’s name or a page. Pseudonyms lead to a person only together "
                 "with that person’s cookie, or where the controller stored them with an account."
             ),
+            _first(tally, numbers),
             table(
                 "Fields of a record",
                 ("Field", "Meaning"),
@@ -84,6 +86,28 @@ def ledger_page(tally: Tally, figures: Figures, *, has_records: bool) -> str:
         ),
     ]
     return page("What was decided", parts, depth=1)
+
+
+def _first(tally: Tally, numbers: Mapping[str, int]) -> Markup:
+    rows = [
+        (
+            moment(record.at),
+            record.site,
+            EVENTS.get(record.event, record.event),
+            _answers(record, allowed=True),
+            _answers(record, allowed=False),
+            record.language,
+            f"notice {numbers[record.notice]}",
+        )
+        for record in tally.first
+    ]
+    columns = ("When", "Site", "Event", "Allowed", "Not allowed", "Language", "Under")
+    return table(f"The first {len(rows)} of them in words" if rows else "There are none", columns, rows)
+
+
+def _answers(record: Record, *, allowed: bool) -> str:
+    answers = {**record.categories, **record.vendors}
+    return ", ".join(name for name, answer in answers.items() if answer is allowed)
 
 
 def result_of(result: Verification) -> dict[str, Any]:

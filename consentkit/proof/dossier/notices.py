@@ -12,6 +12,7 @@ from consentkit.notices import Change, Lock, compare
 from consentkit.policy import Policy
 from consentkit.proof.dossier.page import code, day, facts, items, link, moment, page, para, table, texts
 from consentkit.proof.dossier.period import Version
+from consentkit.proof.dossier.rows import access, duration, kind, purpose, safeguard
 from consentkit.proof.dossier.words import SURFACES, Words, pictures_of
 
 __all__ = ["Describe", "changes_page", "folder_of", "notice_page"]
@@ -102,6 +103,7 @@ def _words(words: Sequence[Words]) -> list[Markup]:
             link(f"words/{each.name}.html", SURFACES.get(each.sent.surface, each.sent.surface)),
             each.sent.language,
             each.sent.site,
+            code(each.sent.id),
             Markup(", ").join(
                 link(f"words/{name}", f"{width}\N{NO-BREAK SPACE}px") for width, name in each.pictures.items()
             ),
@@ -111,11 +113,12 @@ def _words(words: Sequence[Words]) -> list[Markup]:
     ]
     parts = [
         para(
-            "A surface has several rows where its words depended on what the visitor had answered before, or on a signal of the "
-            "browser."
+            "These are the pages and parts of pages that the server sent, in all languages that visitors used. A surface has "
+            "several rows where its words depended on earlier answers or on a signal of the browser. The last column counts the "
+            "records of the period that have the identifier as rendering."
         ),
         table(
-            "Words by surface", ("Surface", "Language", "Site", "Pictures", "Decisions in the period"), rows
+            "Words by surface", ("Surface", "Language", "Site", "Identifier", "Pictures", "Decisions"), rows
         ),
     ]
     seen = set()
@@ -142,8 +145,11 @@ def _disclosed(content: Mapping[str, Any]) -> list[Markup]:
                 ("Controller", _controller(content["controller"])),
                 ("Sites", items(f"{site['name']}, {site['origin']}" for site in content["sites"])),
                 ("Languages", ", ".join(content["languages"])),
-                ("A decision is valid for", f"{content['validity']} (ISO 8601)"),
-                ("Records are kept for", f"{content['records_kept']} after the end of the validity"),
+                ("A decision is valid for", duration(content["validity"])),
+                (
+                    "Records are kept for",
+                    f"{duration(content['records_kept'])} after the end of the validity",
+                ),
             ]
         )
     ]
@@ -161,29 +167,32 @@ def _disclosed(content: Mapping[str, Any]) -> list[Markup]:
                         "Data of all sites is combined",
                         "yes" if category.get("combines_across_sites") else "no",
                     ),
-                    ("We keep the data for", category.get("retention")),
+                    ("We keep the data for", category.get("retention") and duration(category["retention"])),
                 ]
             ),
         ]
         if of_category:
             rows = [
-                (_vendor(row), row["country"], row.get("safeguard"), row.get("role"), _yes(row["profiling"]))
+                (
+                    _vendor(row),
+                    row["country"],
+                    safeguard(row),
+                    str(row.get("role", "controller")).replace("_", " "),
+                    _yes(row["profiling"]),
+                    row["policy_url"],
+                )
                 for row in of_category
             ]
             parts.append(
                 table(
-                    "Third parties", ("Name", "Country", "Ground of the transfer", "Role", "Profiles"), rows
+                    "Third parties",
+                    ("Name", "Country", "Ground of the transfer", "Role", "Profiles", "Privacy policy"),
+                    rows,
                 )
             )
         if stored:
             rows = [
-                (
-                    code(row["name"]),
-                    row["kind"].replace("_", " "),
-                    row["lifetime"],
-                    row.get("vendor", "the site alone"),
-                    texts(row.get("purpose", "the consent itself")),
-                )
+                (code(row["name"]), kind(row), duration(row["lifetime"]), access(row), purpose(row))
                 for row in stored
             ]
             parts.append(
@@ -236,9 +245,13 @@ def changes_page(versions: Sequence[Version], policy: Policy, lock: Lock, descri
     return page("What changed, and who had to be asked again", parts)
 
 
-def name_of(version: Version) -> str:
-    """Return a version as sentences name it."""
-    name = f"notice {version.number}" if version.number else "the version before the period"
+def name_of(version: Version, *, is_first: bool = False) -> str:
+    """Return a version as sentences name it, or as the first words of a heading."""
+    name = (
+        f"{'N' if is_first else 'n'}otice {version.number}"
+        if version.number
+        else "the version before the period"
+    )
     return f"{name} ({day(version.published)})" if version.published else name
 
 

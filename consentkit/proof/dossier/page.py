@@ -42,7 +42,9 @@ a { color: #0b4f9e; }
 dl { display: grid; grid-template-columns: minmax(7rem, 13rem) 1fr; gap: .3rem 1.25rem; }
 dt { font-weight: 600; }
 dd { margin: 0; }
-code, pre, dd, td, h1, li, p { overflow-wrap: anywhere; }
+code, pre, dd, h1, li, p { overflow-wrap: anywhere; }
+td, th { overflow-wrap: break-word; }
+td code { overflow-wrap: break-word; }
 code, pre { font: .875em/1.5 ui-monospace, monospace; }
 pre { white-space: pre-wrap; background: #f3f3f3; padding: .75rem; border-radius: .25rem; }
 .wide { overflow-x: auto; }
@@ -76,7 +78,6 @@ _PAGE: Final = Markup("""<!doctype html>
 <meta name="referrer" content="no-referrer">
 <meta name="robots" content="noindex">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
 <title>{title}</title>
 <style>{style}</style>
 </head>

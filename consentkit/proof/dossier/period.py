@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from consentkit.ledger import Record
 from consentkit.notices import Notice
 
 __all__ = ["Period", "Tally", "Use", "Version", "canonical_json", "digest_of", "versions_in_force"]
+
+
+_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Tally:
         versions: versions of the library that wrote the records.
         renderings: by id of the words that were sent.
         uses: by digest of the notice.
+        first: the first records, to show what one looks like.
     """
 
     records: int = 0
@@ -82,6 +86,7 @@ class Tally:
     versions: Counter[str] = field(default_factory=Counter)
     renderings: Counter[str] = field(default_factory=Counter)
     uses: dict[str, Use] = field(default_factory=dict)
+    first: list[Record] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Count a record."""
@@ -92,6 +97,8 @@ class Tally:
         self.versions[record.version] += 1
         self.renderings[record.rendering] += 1
         self._use(record.notice, 1, record.at)
+        if len(self.first) < _SHOWN:
+            self.first.append(record)
 
     def add_count(self, row: Mapping[str, Any]) -> None:
         """Add decisions of an hour that were only counted."""

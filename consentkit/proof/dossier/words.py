@@ -108,9 +108,7 @@ def dressed(html: str, stylesheet: str) -> str:
     head_text = f"{head}<style>{style}</style>"
     found = _HEAD.search(html)
     if found is None:
-        return (
-            f'<!doctype html><html><head>{head_text}</head><body class="consent-shell">{html}</body></html>'
-        )
+        return f'<!doctype html><html><head>{head_text}</head><body class="consent-shell">{html}<i></i></body></html>'
     # The policy has to come before anything else, whatever the words have in front of their head.
     return f"<!doctype html><html><head>{head_text}{html[found.end() :]}"
 
@@ -154,7 +152,7 @@ def _page(
         Markup("<h2>As visitors saw them</h2>"),
         para(
             "The style sheet is that of the version that made this dossier. A style sheet and a logo of the site’s own are not "
-            "in it, and nothing can be clicked."
+            "in it, and nothing can be clicked. Around a banner, where it is blank, there was the page of the site."
         ),
         Markup('<iframe sandbox srcdoc="{}" title="The words as they were sent"></iframe>').format(shown),
     ]

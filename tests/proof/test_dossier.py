@@ -1,0 +1,401 @@
+import hashlib
+import io
+import json
+import subprocess
+import zipfile
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from consentkit import Ledger, Policy
+from consentkit.cli.change_report import describe_changes
+from consentkit.ledger import SentWords, snapshot
+from consentkit.notices import EditorialChange, Lock, Notice
+from consentkit.proof import DossierRequest, DossierResult, Period, SigningKey, write_dossier
+from consentkit.proof.dossier.page import day, moment, page, slug, table
+from consentkit.proof.dossier.period import Use, digest_of, versions_in_force
+from consentkit.proof.dossier.rows import duration
+from consentkit.proof.dossier.words import dressed
+from tests.support.chained import execute
+from tests.support.policies import add
+from tests.support.policies import policy as a_policy
+from tests.support.records import NOON, a_record
+
+HOSTILE = '</pre></iframe>"><script>document.title = "run"</script><img src=x onerror="document.title=1">'
+AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
+
+
+class Camera:
+    """A camera whose pictures tell what they were taken of."""
+
+    version = "Camera 1"
+
+    def picture(self, html: str, width: int) -> bytes | None:
+        return None if "no picture" in html else f"{width}: {html}".encode()
+
+    def pdf(self, html: str) -> bytes | None:
+        return b"%PDF /CreationDate (D:20991231235959+00'00')"
+
+
+class Made(NamedTuple):
+    result: DossierResult
+    files: dict[str, bytes]
+    folder: str
+
+    def text(self, name: str) -> str:
+        return self.files[name].decode()
+
+
+def make(url: str, policy: Policy, **changes: Any) -> Made:
+    """Write a dossier into memory."""
+    values: dict[str, Any] = {
+        "policy": policy,
+        "notices": (Notice.of(policy),),
+        "lock": Lock(),
+        "configuration": {},
+        "period": AUGUST,
+        "at": NOON,
+        "key": None,
+        "note": None,
+        "has_records": True,
+        "stylesheet": "p { color: red }",
+        "camera": None,
+        "no_camera": "there was none.",
+        "describe": describe_changes,
+    }
+    file = io.BytesIO()
+    with snapshot(url) as connection:
+        result = write_dossier(connection, file, DossierRequest(**(values | changes)), lambda *_: None)
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        folder = names[0].partition("/")[0]
+        files = {name.removeprefix(f"{folder}/"): archive.read(name) for name in names}
+        assert len({entry.date_time for entry in archive.infolist()}) == 1
+    return Made(result, files, folder)
+
+
+def published(policy: Policy, day: str) -> Notice:
+    notice = Notice.of(policy)
+    return Notice(notice.digest, notice.facts, published=day)
+
+
+def words(notice: Notice, html: str = "<p>May we?</p>", **changes: str) -> SentWords:
+    values = {
+        "notice": notice.digest,
+        "site": "stride",
+        "language": "en",
+        "surface": "banner",
+        "version": "1",
+    }
+    return SentWords.of(**(values | {"html": html} | changes))
+
+
+@pytest.fixture
+def small() -> Policy:
+    return a_policy()
+
+
+@pytest.fixture
+def longer(small: Policy) -> Policy:
+    """The same policy with a third party more."""
+    return a_policy(add("vendors", id="other", category="analytical"))
+
+
+def fill(url: str, policy: Policy) -> Notice:
+    ledger, notice = Ledger(url), Notice.of(policy)
+    sent = words(notice)
+    ledger.store_notice(notice.digest, dict(notice.content or {}))
+    ledger.store_renderings([sent, words(notice, "<html><head></head>no picture", surface="policy")])
+    shown = {"notice": notice.digest, "rendering": sent.id}
+    ledger.append(
+        a_record(at=NOON - 40 * 86_400, **shown),
+        a_record(at=NOON, **shown),
+        a_record(at=NOON, site="other", **shown),
+        a_record(at=NOON + 86_400, **shown),
+    )
+    counted = {"event": "refused", "language": "en", "surface": "banner", "choice": "reject_all", "count": 7}
+    ledger.add_counts([{"hour": NOON, "site": "stride", "notice": notice.digest, **counted}])
+    ledger.close()
+    return notice
+
+
+def test_a_dossier_has_the_records_of_whole_days_and_what_was_only_counted(
+    ledger_url: str, small: Policy
+) -> None:
+    notice = fill(ledger_url, small)
+    made = make(ledger_url, small)
+    records = [json.loads(line) for line in made.text("ledger/records.jsonl").splitlines()]
+    assert [record["site"] for record in records] == ["stride", "other"]
+    assert (made.result.records, made.result.problems) == (2, [])
+    figures = json.loads(made.files["ledger/figures.json"])
+    assert figures == [
+        {"site": "other", "notice": notice.digest, "event": "given", "decisions": 1},
+        {"site": "stride", "notice": notice.digest, "event": "given", "decisions": 1},
+        {"site": "stride", "notice": notice.digest, "event": "refused", "decisions": 7},
+    ]
+    assert made.text("ledger/figures.csv").splitlines()[-1] == f"stride,{notice.digest},refused,7"
+    assert "The first 2 of them in words" in made.text("ledger/index.html")
+    alone = make(ledger_url, small, period=Period(AUGUST.first, AUGUST.last, "stride"))
+    assert alone.folder == "consent-dossier-2026-08-01-to-2026-08-31-stride"
+    assert alone.text("ledger/records.jsonl").count("\n") == 1
+    assert "Records of the group’s other sites" in alone.text("index.html")
+
+
+def test_figures_are_handed_over_without_records(ledger_url: str, small: Policy) -> None:
+    fill(ledger_url, small)
+    made = make(ledger_url, small, has_records=False)
+    assert "ledger/records.jsonl" not in made.files and made.result.records == 2
+    assert b"AAAAAAAAAAAAAAAAAAAAAA" not in b"".join(made.files.values())
+    assert "figures alone" in made.text("index.html") and "no records" in made.text("ledger/index.html")
+
+
+def test_a_notice_and_words_are_as_stored_and_show_their_digests(ledger_url: str, small: Policy) -> None:
+    notice = fill(ledger_url, small)
+    made = make(ledger_url, small, camera=Camera())
+    stored = made.files["notices/01/notice.json"]
+    assert stored.decode() == execute(ledger_url, "SELECT content FROM consentkit_notices")[0][0]
+    canonical = made.files["notices/01/notice.canonical.json"]
+    assert json.loads(canonical) == json.loads(stored) and digest_of(canonical) == notice.digest
+    assert hashlib.sha256(canonical).hexdigest() in made.text("notices/01/index.html")
+    name = "notices/01/words/001-stride-banner-en"
+    assert digest_of(made.files[f"{name}.json"]).startswith(words(notice).id)
+    assert made.files[f"{name}-390.png"].startswith(b"390: ") and f"{name}-1280.png" in made.files
+    assert "May we?</pre>" in made.text(f"{name}.html") and "2 of the period" in made.text(f"{name}.html")
+    assert not [each for each in made.files if "002-" in each and each.endswith("png")]
+    assert (made.result.renderings, made.result.pictures) == (2, 2)
+    assert made.files["cover.pdf"].endswith(b"(D:20260831120000+00'00')")
+    assert json.loads(made.files["software.json"])["browser"] == "Camera 1"
+
+
+def test_what_is_not_as_it_was_stored_is_a_problem(ledger_url: str, small: Policy) -> None:
+    fill(ledger_url, small)
+    execute(ledger_url, "UPDATE consentkit_notices SET content = replace(content, 'Counter', 'Nobody')")
+    execute(ledger_url, "UPDATE consentkit_renderings SET html = 'other words' WHERE seq = 1")
+    execute(ledger_url, "UPDATE consentkit_records SET began = 'no JSON' WHERE seq = 2")
+    made = make(ledger_url, small)
+    assert len(made.result.problems) == 4 and not made.result.verification.is_unchanged
+    assert "It was changed" in made.text("notices/01/index.html")
+    assert "do not have the identifier" in made.text("notices/01/words/001-stride-banner-en.html")
+    assert "1 rows of the period hold no record" in made.text("ledger/index.html")
+    assert "not as it was stored: 1 findings" in made.text("index.html")
+    assert json.loads(made.files["verification/result.json"])["unchanged"] is False
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", '{"categories": 1}', "{}"])
+def test_something_else_in_place_of_a_notice_is_reported(
+    content: str, ledger_url: str, small: Policy, longer: Policy
+) -> None:
+    fill(ledger_url, small)
+    execute(ledger_url, "UPDATE consentkit_notices SET content = ?", content)
+    locked = published(longer, "2026-08-31")
+    made = make(ledger_url, longer, notices=(locked,))
+    assert made.result.notices == 2 and "It was changed" in made.text("notices/01/index.html")
+    assert "cannot be compared" in made.text("changes.html")
+
+
+def test_changes_say_who_had_to_be_asked_again(ledger_url: str, small: Policy, longer: Policy) -> None:
+    fill(ledger_url, small)
+    notices = (
+        published(small, "2026-05-01"),
+        published(longer, "2026-08-01"),
+        published(small, "2026-08-05"),
+    )
+    lock = Lock(notices, (EditorialChange("2026-08-05", "a typing error", (("a" * 16, "b" * 16),)),))
+    page = make(ledger_url, longer, notices=notices[:2], lock=lock).text("changes.html")
+    assert "From notice 1 (1 May 2026) to notice 2 (1 August 2026)" in page
+    assert "vendor added: Other (other), NL. Visitors who granted analytical will be asked again." in page
+    assert "Visitors had to be asked again." in page and "a typing error" in page
+    made = make(ledger_url, small, notices=notices[:2], lock=lock)
+    assert "vendor added: other, NL." in made.text("changes.html")
+    assert "does not hold this notice" in made.text("notices/02/index.html")
+    assert "not listed" in made.text("exemptions.html")
+    back = make(ledger_url, small, notices=notices[1:], lock=lock).text("changes.html")
+    assert "Nobody had to be asked again." in back
+    same = make(ledger_url, small, notices=(notices[0], notices[0])).text("changes.html")
+    assert "Nothing that visitors are told changed" in same
+
+
+def test_the_version_before_the_period_is_compared_and_not_included(
+    ledger_url: str, small: Policy, longer: Policy
+) -> None:
+    fill(ledger_url, small)
+    notices = (
+        published(longer, "2026-05-01"),
+        published(small, "2026-07-01"),
+        published(longer, "2027-01-01"),
+    )
+    made = make(ledger_url, small, notices=notices, lock=Lock(notices))
+    assert made.result.notices == 1 and "From the version before the period (1 May 2026)" in made.text(
+        "changes.html"
+    )
+    assert "changed since its last notice" in made.text("index.html")
+    empty = make(ledger_url, small, notices=notices, period=Period(date(2020, 1, 1), date(2020, 1, 2)))
+    assert "No notice was in force" in empty.text("index.html") and "none before it" in empty.text(
+        "changes.html"
+    )
+    assert "There are none" in empty.text("ledger/index.html")
+
+
+def test_a_version_counts_if_it_lists_the_site(small: Policy) -> None:
+    own = Notice.of(small)
+    locked = Notice(own.digest, own.facts, own.content, published="2026-08-31")
+
+    def numbers(site: str | None, **uses: Use) -> list[int]:
+        period = Period(AUGUST.first, AUGUST.last, site)
+        return [each.number for each in versions_in_force([locked], own, {}, uses, period)]
+
+    assert (numbers("stride"), numbers("other"), numbers(None)) == ([1], [], [1])
+    # A record of another program refers to a notice that nobody stored.
+    assert numbers("other", unknown=Use(1, NOON, NOON)) == [1]
+    unlocked = versions_in_force([own], own, {}, {}, AUGUST)
+    assert [(each.number, each.published) for each in unlocked] == [(1, None)]
+
+
+def test_an_exempt_purpose_has_its_sheet(ledger_url: str) -> None:
+    def exempt(data: dict[str, Any]) -> None:
+        data["categories"][1] |= {"exempt": True}
+        data["vendors"].clear()
+        item = {"name": "visits", "kind": "cookie", "category": "analytical", "lifetime": "P13M"}
+        data["trackers"] = [*data["trackers"][:1], item | {"purpose": {"en": "Counts.", "nl": "Telt."}}]
+
+    policy = a_policy(exempt)
+    fill(ledger_url, policy)
+    sheet = make(ledger_url, policy).text("exemptions.html")
+    assert "exempt from consent by national law" in sheet and "the site’s own measurement" in sheet
+    assert (
+        "13 months" in sheet
+        and "Strictly necessary" in sheet
+        and "consentkit’s own; holds the choice" in sheet
+    )
+    content = dict(Notice.of(policy).content or {})
+    content["categories"] = [row | {"required": False, "exempt": False} for row in content["categories"]]
+    execute(ledger_url, "UPDATE consentkit_notices SET content = ?", json.dumps(content))
+    assert "Every purpose needs consent." in make(ledger_url, policy).text("exemptions.html")
+
+
+def test_sites_of_other_controllers_are_on_the_cover(ledger_url: str) -> None:
+    def joint(data: dict[str, Any]) -> None:
+        other = data["controller"] | {"name": "Other BV"}
+        data["sites"].append(
+            {"id": "two", "name": "Two", "origin": "https://two.example", "controller": other}
+        )
+        data["group"] = {"id": "g", "name": {"en": "Both", "nl": "Beide"}, "joint_controllers": True}
+
+    policy = a_policy(joint)
+    fill(ledger_url, policy)
+    made = make(ledger_url, policy, configuration={"consent.toml": b"schema = 1"})
+    cover = made.text("index.html")
+    assert "Of Two" in cover and "Other BV" in cover and "Both" in cover
+    assert made.files["configuration/consent.toml"] == b"schema = 1"
+    assert "Other BV" not in make(
+        ledger_url, policy, period=Period(AUGUST.first, AUGUST.last, "stride")
+    ).text("index.html")
+
+
+class Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append(tag)
+        self.found += [name for name, _ in attrs if name.startswith("on")]
+
+
+def test_hostile_texts_stay_texts(ledger_url: str) -> None:
+    def hostile(data: dict[str, Any]) -> None:
+        data["controller"] |= {"name": f"x{HOSTILE}"}
+        data["categories"][1]["title"] = {"en": HOSTILE, "nl": HOSTILE}
+        data["vendors"][0] |= {"name": HOSTILE}
+
+    policy = a_policy(hostile)
+    notice = Notice.of(policy)
+    ledger = Ledger(ledger_url)
+    ledger.store_notice(notice.digest, dict(notice.content or {}))
+    ledger.store_renderings(
+        [words(notice, HOSTILE, site=HOSTILE, language=HOSTILE, surface="../../x", version=HOSTILE)]
+    )
+    ledger.append(
+        a_record(notice=notice.digest, site=HOSTILE, language=HOSTILE, event=HOSTILE, version=HOSTILE)
+    )
+    ledger.append(a_record(notice=HOSTILE))
+    ledger.close()
+    made = make(ledger_url, policy, key=SigningKey.new(f"x{HOSTILE.replace(' ', '')}"))
+    for name, content in made.files.items():
+        assert (
+            all(part not in ("", ".", "..") for part in name.split("/"))
+            and name.isascii()
+            and " " not in name
+        )
+        if name.endswith(".html"):
+            elements = Elements()
+            elements.feed(content.decode())
+            assert not {"script", "img", "onerror"} & set(elements.found), name
+            assert "default-src &#39;none&#39;" in content.decode()
+
+
+def test_a_dossier_is_the_same_each_time(ledger_url: str, small: Policy) -> None:
+    fill(ledger_url, small)
+    key = SigningKey.new("example.org/consent")
+    first, second = (make(ledger_url, small, key=key) for _ in range(2))
+    assert first.files == second.files and list(first.files) == list(second.files)
+
+
+def test_programs_of_others_verify_it(ledger_url: str, small: Policy, tmp_path: Path) -> None:
+    fill(ledger_url, small)
+    made = make(ledger_url, small, key=SigningKey.new("example.org/consent"))
+    for name, content in made.files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+
+    cover = Cover()
+    cover.feed(made.text("index.html"))
+    sums, ssh, openssl, fingerprint, digest = cover.commands
+    assert run(sums).returncode == 0
+    signed = {"SHA256SUMS", "SHA256SUMS.sig", "SHA256SUMS.ed25519"}
+    assert len(made.text("SHA256SUMS").splitlines()) == len(made.files) - len(signed)
+    assert 'Good "file" signature for controller' in run(ssh).stdout
+    assert "Verified Successfully" in run(openssl).stdout
+    assert run(fingerprint).stdout.split()[1] in made.text("index.html")
+    assert run(digest).stdout.strip() == Notice.of(small).digest
+    (tmp_path / "SHA256SUMS").write_text("nothing\n")
+    assert run(ssh).returncode and run(openssl).returncode and run(sums).returncode
+    assert "not signed" in make(ledger_url, small).text("index.html")
+
+
+class Cover(HTMLParser):
+    """The commands on a cover."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commands: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "pre":
+            self.commands.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.commands and self.lasttag == "pre" and not self.commands[-1]:
+            self.commands[-1] = data
+
+
+def test_parts_of_pages() -> None:
+    assert "Cover of the dossier" not in page("x", [], is_cover=True)
+    assert '<a href="../../index.html">' in page("x", [], depth=2)
+    assert moment(2**70) == str(2**70) and day(None) == ""
+    assert (slug("Ünï / 1"), slug("…")) == ("n-1", "x")
+    assert '<td class="number">1,000</td><td>-</td><td>True</td>' in table("x", ["a"], [(1000, None, True)])
+    assert duration("P1Y2M") == "1 year, 2 months" and duration("PT2M") == "2 minutes"
+    assert (duration("session"), duration("soon"), duration("P")) == ("the visit", "soon", "P")
+    whole = dressed("junk<html><head lang=x><title>t</title></head>", "a::after{content:'</style>'}")
+    assert (
+        whole.count("</style>") == 1
+        and "junk" not in whole
+        and whole.index("Content-Security") < whole.index("<title>")
+    )
