@@ -81,12 +81,10 @@ def dossier(
     figures_only: Annotated[
         bool, typer.Option("--figures-only", help="Hand over figures, and no records.")
     ] = False,
-    pictures: Annotated[
+    no_pictures: Annotated[
         bool,
-        typer.Option(
-            "--pictures/--no-pictures", help="Take pictures of what was sent, and a PDF of the cover."
-        ),
-    ] = True,
+        typer.Option("--no-pictures", help="Leave out pictures of what was sent, and the PDF of the cover."),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -110,7 +108,7 @@ def dossier(
         note = _read_note(against, public_key, key)
         configuration = _configuration(checked, key, url)
         with ExitStack() as stack:
-            browser, no_camera = _camera(stack, wanted=pictures)
+            browser, no_camera = _camera(stack, wanted=not no_pictures)
             request = DossierRequest(
                 policy=checked,
                 notices=checked.notices,

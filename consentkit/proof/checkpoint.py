@@ -16,7 +16,7 @@ from consentkit.ledger import StreamEnd
 
 __all__ = ["Checkpoint", "SigningKey", "VerifyingKey", "make_checkpoint", "open_note", "sign_note"]
 
-_MISSING: Final = "Checkpoints need the extra: pip install 'consentkit[proof]'."
+_MISSING: Final = "Checkpoints and signatures need the extra: pip install 'consentkit[proof]'."
 _ED25519: Final = b"\x01"
 _PRIVATE: Final = "PRIVATE+KEY+"
 _NAME: Final = re.compile(r"[^\s+]{1,200}")

@@ -191,12 +191,12 @@ def _disclosed(content: Mapping[str, Any]) -> list[Markup]:
                 )
             )
         if stored:
-            rows = [
+            kept = [
                 (code(row["name"]), kind(row), duration(row["lifetime"]), access(row), purpose(row))
                 for row in stored
             ]
             parts.append(
-                table("Stored or read on the device", ("Name", "Kind", "Kept for", "Access", "Purpose"), rows)
+                table("Stored or read on the device", ("Name", "Kind", "Kept for", "Access", "Purpose"), kept)
             )
     return parts
 

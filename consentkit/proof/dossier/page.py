@@ -142,7 +142,7 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(column) for column in columns)
     body = Markup("").join(Markup("<tr>{}</tr>\n").format(Markup("").join(map(_cell, row))) for row in rows)
     return Markup(
-        '<div class="wide" tabindex="0" role="region" aria-label="{caption}"><table>\n<caption>{caption}</caption>\n'
+        '<div class="wide" tabindex="0" role="group" aria-label="{caption}"><table>\n<caption>{caption}</caption>\n'
         "<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>"
     ).format(caption=caption, head=head, body=body)
 
