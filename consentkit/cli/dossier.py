@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -43,57 +44,59 @@ _SHOWN: Final = 10
 _PRIVATE: Final = re.compile(rb"PRIVATE\+KEY\+|-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
+_From = Annotated[
+    datetime,
+    typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the period, in UTC."),
+]
+_To = Annotated[
+    datetime,
+    typer.Option("--to", formats=["%Y-%m-%d"], metavar="DATE", help="Last day of the period, included."),
+]
+_Site = Annotated[
+    str | None,
+    typer.Option("--site", metavar="ID", help="Only this site; all sites by default.", show_default=False),
+]
+_Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        help=f"File with the private key that signs. Without it, {_KEY} is the key.",
+        show_default=False,
+    ),
+]
+_Against = Annotated[
+    Path | None,
+    typer.Option(
+        "--against", help="File with a signed checkpoint to compare the ledger with.", show_default=False
+    ),
+]
+_PublicKey = Annotated[
+    str, typer.Option("--public-key", help="Public half of the checkpoint's key; that of --key by default.")
+]
+_FiguresOnly = Annotated[bool, typer.Option("--figures-only", help="Hand over figures, and no records.")]
+_NoPictures = Annotated[
+    bool, typer.Option("--no-pictures", help="Leave out pictures of what was sent, and the PDF of the cover.")
+]
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="The file; by default one that has the period in its name.", show_default=False
+    ),
+]
+
+
 def dossier(
     url: LedgerOption,
-    first: Annotated[
-        datetime,
-        typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the period, in UTC."),
-    ],
-    last: Annotated[
-        datetime,
-        typer.Option("--to", formats=["%Y-%m-%d"], metavar="DATE", help="Last day of the period, included."),
-    ],
+    first: _From,
+    last: _To,
     policy: PolicyOption = DEFAULT_POLICY,
-    site: Annotated[
-        str | None,
-        typer.Option(
-            "--site", metavar="ID", help="Only this site; all sites by default.", show_default=False
-        ),
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--key",
-            help=f"File with the private key that signs. Without it, {_KEY} is the key.",
-            show_default=False,
-        ),
-    ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(
-            "--against", help="File with a signed checkpoint to compare the ledger with.", show_default=False
-        ),
-    ] = None,
-    public_key: Annotated[
-        str,
-        typer.Option("--public-key", help="Public half of the checkpoint's key; that of --key by default."),
-    ] = "",
-    figures_only: Annotated[
-        bool, typer.Option("--figures-only", help="Hand over figures, and no records.")
-    ] = False,
-    no_pictures: Annotated[
-        bool,
-        typer.Option("--no-pictures", help="Leave out pictures of what was sent, and the PDF of the cover."),
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="The file; by default one that has the period in its name.",
-            show_default=False,
-        ),
-    ] = None,
+    site: _Site = None,
+    key_file: _Key = None,
+    against: _Against = None,
+    public_key: _PublicKey = "",
+    figures_only: _FiguresOnly = False,
+    no_pictures: _NoPictures = False,
+    output: _Output = None,
 ) -> None:
     """Write one archive that shows an authority how consent was asked for and recorded in a period.
 
@@ -105,30 +108,35 @@ def dossier(
     target = output or Path(f"consent-dossier-{period.name}.zip")
     try:
         key = _read_key(key_file)
-        note = _read_note(against, public_key, key)
-        configuration = _configuration(checked, key, url)
         with ExitStack() as stack:
-            browser, no_camera = _camera(stack, wanted=not no_pictures)
-            request = DossierRequest(
-                policy=checked,
-                notices=checked.notices,
-                lock=checked.lock,
-                configuration=configuration,
-                period=period,
-                at=int(os.environ.get("SOURCE_DATE_EPOCH") or time.time()),
-                key=key,
-                note=note,
-                has_records=not figures_only,
-                stylesheet=shipped_assets()["consent.css"].content.decode(),
-                camera=browser,
-                no_camera=no_camera,
-                describe=describe_changes,
+            request = _request(checked, period, key, has_records=not figures_only)
+            request = replace(
+                request,
+                note=_read_note(against, public_key, key),
+                configuration=_configuration(checked, key, url),
             )
-            result = _write(target, url, request)
+            browser, no_camera = _camera(stack, wanted=not no_pictures)
+            result = _write(target, url, replace(request, camera=browser, no_camera=no_camera))
     except (LedgerError, ConfigurationError, SQLAlchemyError, OSError, ValueError) as error:
         fail(error, 2)
     _report(result, target, is_signed=key is not None)
     raise typer.Exit(1 if result.problems else 0)
+
+
+def _request(
+    policy: PolicyFile, period: Period, key: SigningKey | None, *, has_records: bool
+) -> DossierRequest:
+    return DossierRequest(
+        policy=policy,
+        notices=policy.notices,
+        lock=policy.lock,
+        period=period,
+        at=int(os.environ.get("SOURCE_DATE_EPOCH") or time.time()),
+        key=key,
+        has_records=has_records,
+        stylesheet=shipped_assets()["consent.css"].content.decode(),
+        describe=describe_changes,
+    )
 
 
 def _period(first: datetime, last: datetime, site: str | None, policy: PolicyFile) -> Period:

@@ -44,33 +44,33 @@ class DossierRequest:
         policy: as it is now.
         notices: those of the lock and the policy's own, oldest first, ready to be compared.
         lock: the lock of the policy.
-        configuration: files by name. They must not hold secrets.
         period: days and site.
         at: when the dossier is made, in seconds since the epoch.
+        stylesheet: of the words that were sent.
+        describe: returns a sentence for each change.
+        figures: works out the figures.
         key: signs the checksums; None for a dossier without a signature.
         note: a signed note, and its checkpoint after the signature was verified.
         has_records: whether records are handed over, or figures alone.
-        stylesheet: of the words that were sent.
         camera: takes pictures; None without a browser.
         no_camera: why there is none, as the end of a sentence.
-        describe: returns a sentence for each change.
-        figures: works out the figures.
+        configuration: files by name. They must not hold secrets.
     """
 
     policy: Policy
     notices: Sequence[Notice]
     lock: Lock
-    configuration: Mapping[str, bytes]
     period: Period
     at: int
-    key: SigningKey | None
-    note: tuple[str, Checkpoint] | None
-    has_records: bool
     stylesheet: str
-    camera: Camera | None
-    no_camera: str
     describe: Describe
     figures: FiguresOf = events_of
+    key: SigningKey | None = None
+    note: tuple[str, Checkpoint] | None = None
+    has_records: bool = True
+    camera: Camera | None = None
+    no_camera: str = ""
+    configuration: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -34,6 +34,16 @@ _FIELDS: Final[Mapping[str, str]] = {
     "gpc": "whether the browser sent Global Privacy Control",
     "jurisdiction, version": "whose rules were applied, and the version of consentkit",
 }
+_PROVES: Final = (
+    "Each record and link has an entry in a chain of hashes, written in the transaction that stored it. A change of "
+    "a record that leaves the chain alone is found.",
+    "Without a checkpoint, somebody who can write to the database could have worked out the whole chain again. A "
+    "checkpoint that somebody else kept rules that out for all records that were there when it was made.",
+    "It does not prove when something was stored, apart from before the checkpoint, and not that every decision was "
+    "stored. The times in records are those of the controller’s clock.",
+    "This result is the controller’s own. To check the chain yourself, ask the controller for a copy of the "
+    "database: the documentation of consentkit (“What the ledger proves”) does it with sqlite3 and sha256sum alone.",
+)
 
 
 def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, has_records: bool) -> str:
@@ -56,21 +66,7 @@ def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, h
         )
     parts += [Markup("<h2>Figures</h2>"), figures.section, Markup("<h2>Records</h2>")]
     if has_records:
-        parts += [
-            para(
-                Markup(
-                    "{} has one record in each line, as JSON, in the order in which they were stored. "
-                ).format(link("records.jsonl", "records.jsonl"))
-                + "No record has a name, an IP address, a browser’s name or a page. Pseudonyms lead to a person only together "
-                "with that person’s cookie, or where the controller stored them with an account."
-            ),
-            _first(tally, numbers),
-            table(
-                "Fields of a record",
-                ("Field", "Meaning"),
-                ((code(name), words) for name, words in _FIELDS.items()),
-            ),
-        ]
+        parts += _records(tally, numbers)
     else:
         parts.append(
             para(
@@ -86,6 +82,24 @@ def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, h
         ),
     ]
     return page("What was decided", parts, depth=1)
+
+
+def _records(tally: Tally, numbers: Mapping[str, int]) -> list[Markup]:
+    return [
+        para(
+            Markup(
+                "{} has one record in each line, as JSON, in the order in which they were stored. "
+            ).format(link("records.jsonl", "records.jsonl"))
+            + "No record has a name, an IP address, a browser’s name or a page. Pseudonyms lead to a person only together "
+            "with that person’s cookie, or where the controller stored them with an account."
+        ),
+        _first(tally, numbers),
+        table(
+            "Fields of a record",
+            ("Field", "Meaning"),
+            ((code(name), words) for name, words in _FIELDS.items()),
+        ),
+    ]
 
 
 def _first(tally: Tally, numbers: Mapping[str, int]) -> Markup:
@@ -129,6 +143,26 @@ def verification_words(result: Verification) -> str:
 
 def verification_page(result: Verification, *, has_note: bool) -> str:
     """Return the page about the verification of the whole ledger."""
+    parts = [
+        para(verification_words(result), "good" if result.is_unchanged else "bad"),
+        para("The whole ledger was checked when the dossier was made, not only the period and the site."),
+        _counted(result),
+    ]
+    if result.findings:
+        found = ((finding.what, finding.message) for finding in result.findings)
+        parts.append(table("Findings", ("What", "Where"), found))
+    files = [link("result.json", "result.json")]
+    if has_note:
+        files.append(link("checkpoint.txt", "checkpoint.txt") + ", the note as it was handed in")
+    parts += [
+        items(files),
+        Markup("<h2>What this proves, and what not</h2>"),
+        items(_PROVES),
+    ]
+    return page("Are the records as they were stored?", parts, depth=1)
+
+
+def _counted(result: Verification) -> Markup:
     rows: list[tuple[str, object]] = [
         ("Entries of the chain", f"{result.entries:,}"),
         ("Records as stored", f"{result.rows['record']:,}"),
@@ -150,31 +184,4 @@ def verification_page(result: Verification, *, has_note: bool) -> str:
         rows.append(
             ("Not compared", f"streams {', '.join(result.pruned_since)}, pruned since the checkpoint")
         )
-    parts = [
-        para(verification_words(result), "good" if result.is_unchanged else "bad"),
-        para("The whole ledger was checked when the dossier was made, not only the period and the site."),
-        facts(rows),
-    ]
-    if result.findings:
-        found = ((finding.what, finding.message) for finding in result.findings)
-        parts.append(table("Findings", ("What", "Where"), found))
-    files = [link("result.json", "result.json")]
-    if has_note:
-        files.append(link("checkpoint.txt", "checkpoint.txt") + ", the note as it was handed in")
-    parts += [
-        items(files),
-        Markup("<h2>What this proves, and what not</h2>"),
-        items(
-            [
-                "Each record and link has an entry in a chain of hashes, written in the transaction that stored it. A change of "
-                "a record that leaves the chain alone is found.",
-                "Without a checkpoint, somebody who can write to the database could have worked out the whole chain again. A "
-                "checkpoint that somebody else kept rules that out for all records that were there when it was made.",
-                "It does not prove when something was stored, apart from before the checkpoint, and not that every decision was "
-                "stored. The times in records are those of the controller’s clock.",
-                "This result is the controller’s own. To check the chain yourself, ask the controller for a copy of the "
-                "database: the documentation of consentkit (“What the ledger proves”) does it with sqlite3 and sha256sum alone.",
-            ]
-        ),
-    ]
-    return page("Are the records as they were stored?", parts, depth=1)
+    return facts(rows)

@@ -172,33 +172,33 @@ def _disclosed(content: Mapping[str, Any]) -> list[Markup]:
             ),
         ]
         if of_category:
-            rows = [
-                (
-                    _vendor(row),
-                    row["country"],
-                    safeguard(row),
-                    str(row.get("role", "controller")).replace("_", " "),
-                    _yes(row["profiling"]),
-                    row["policy_url"],
-                )
-                for row in of_category
-            ]
-            parts.append(
-                table(
-                    "Third parties",
-                    ("Name", "Country", "Ground of the transfer", "Role", "Profiles", "Privacy policy"),
-                    rows,
-                )
-            )
+            parts.append(_vendors(of_category))
         if stored:
-            kept = [
-                (code(row["name"]), kind(row), duration(row["lifetime"]), access(row), purpose(row))
-                for row in stored
-            ]
-            parts.append(
-                table("Stored or read on the device", ("Name", "Kind", "Kept for", "Access", "Purpose"), kept)
-            )
+            parts.append(_items(stored))
     return parts
+
+
+def _vendors(vendors: Sequence[Mapping[str, Any]]) -> Markup:
+    rows = [
+        (
+            _vendor(row),
+            row["country"],
+            safeguard(row),
+            str(row.get("role", "controller")).replace("_", " "),
+            _yes(row["profiling"]),
+            row["policy_url"],
+        )
+        for row in vendors
+    ]
+    columns = ("Name", "Country", "Ground of the transfer", "Role", "Profiles", "Privacy policy")
+    return table("Third parties", columns, rows)
+
+
+def _items(stored: Sequence[Mapping[str, Any]]) -> Markup:
+    rows = [
+        (code(row["name"]), kind(row), duration(row["lifetime"]), access(row), purpose(row)) for row in stored
+    ]
+    return table("Stored or read on the device", ("Name", "Kind", "Kept for", "Access", "Purpose"), rows)
 
 
 def _controller(row: Mapping[str, Any]) -> str:

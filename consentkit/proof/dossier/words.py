@@ -133,26 +133,11 @@ def _page(
             "These are the words that the server sent, as the ledger holds them. Parts in braces, such as {next}, stand for what "
             "differed between visitors: the page to return to, and a mark against double submission."
         ),
-        facts(
-            [
-                ("Identifier", code(words.id)),
-                ("Sent by", f"consentkit {words.version}"),
-                ("Decisions", f"{decisions} of the period refer to these words"),
-                ("As stored", link(f"{name}.json", f"{name}.json")),
-                (
-                    "Check",
-                    "The identifier is the beginning of the file’s SHA-256, written in base64url."
-                    if is_intact
-                    else Markup(
-                        "<strong>The words do not have the identifier under which they are stored.</strong>"
-                    ),
-                ),
-            ]
-        ),
-        Markup("<h2>As visitors saw them</h2>"),
+        _about(words, name, decisions=decisions, is_intact=is_intact),
+        Markup("<h2>As the server sent them</h2>"),
         para(
             "The style sheet is that of the version that made this dossier. A style sheet and a logo of the site’s own are not "
-            "in it, and nothing can be clicked. Around a banner, where it is blank, there was the page of the site."
+            "in it, and links lead nowhere. Around a banner, where it is blank, there was the page of the site."
         ),
         Markup('<iframe sandbox srcdoc="{}" title="The words as they were sent"></iframe>').format(shown),
     ]
@@ -163,6 +148,20 @@ def _page(
         Markup('<pre lang="{}">{}</pre>').format(words.language, text_of(words.html)),
     ]
     return page(title, parts, depth=3)
+
+
+def _about(words: SentWords, name: str, *, decisions: int, is_intact: bool) -> Markup:
+    good = "The identifier is the beginning of the file’s SHA-256, written in base64url."
+    bad = Markup("<strong>The words do not have the identifier under which they are stored.</strong>")
+    return facts(
+        [
+            ("Identifier", code(words.id)),
+            ("Sent by", f"consentkit {words.version}"),
+            ("Decisions", f"{decisions} of the period refer to these words"),
+            ("As stored", link(f"{name}.json", f"{name}.json")),
+            ("Check", good if is_intact else bad),
+        ]
+    )
 
 
 def pictures_of(pictures: Mapping[int, str], folder: str) -> Markup:
