@@ -14,8 +14,19 @@ from consentkit import Ledger, Policy
 from consentkit.cli.change_report import describe_changes
 from consentkit.ledger import SentWords, snapshot
 from consentkit.notices import EditorialChange, Lock, Notice
-from consentkit.proof import DossierRequest, DossierResult, Period, SigningKey, write_dossier
-from consentkit.proof.dossier.page import day, moment, page, slug, table
+from consentkit.proof import (
+    Checkpoint,
+    DossierRequest,
+    DossierResult,
+    Finding,
+    Period,
+    SigningKey,
+    Verification,
+    write_dossier,
+)
+from consentkit.proof.dossier.build import _installed
+from consentkit.proof.dossier.ledger_pages import verification_page, verification_words
+from consentkit.proof.dossier.page import day, moment, page, slug, table, texts
 from consentkit.proof.dossier.period import Use, digest_of, versions_in_force
 from consentkit.proof.dossier.rows import duration
 from consentkit.proof.dossier.words import dressed
@@ -66,9 +77,10 @@ def make(url: str, policy: Policy, **changes: Any) -> Made:
         "no_camera": "there was none.",
         "describe": describe_changes,
     }
+    progress = changes.pop("progress", lambda *_: None)
     file = io.BytesIO()
     with snapshot(url) as connection:
-        result = write_dossier(connection, file, DossierRequest(**(values | changes)), lambda *_: None)
+        result = write_dossier(connection, file, DossierRequest(**(values | changes)), progress)
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         folder = names[0].partition("/")[0]
@@ -385,7 +397,43 @@ class Cover(HTMLParser):
             self.commands[-1] = data
 
 
+def test_the_page_about_the_verification_says_what_it_could_not_compare() -> None:
+    noted = Checkpoint("example.org/consent", NOON, {"0": (5, "a" * 64)})
+    result = Verification(adopted=3, unchained={"record": 2}, pruned_since=["0"], against=noted)
+    shown = verification_page(result, has_note=True)
+    assert "3, proved from a later upgrade on" in shown and "2, stored before there was one" in shown
+    assert "streams 0, pruned" in shown and "compared with the checkpoint." in shown
+    for number in range(200):
+        result.add(Finding("changed", "0", number, None, None, f"entry {number}"))
+    assert "100 or more findings" in verification_words(result) and "entry 99" in verification_page(
+        result, has_note=False
+    )
+
+
+def test_a_notice_of_other_rules_is_described_by_the_policy_of_today(
+    ledger_url: str, small: Policy, longer: Policy
+) -> None:
+    fill(ledger_url, small)
+    content = dict(Notice.of(longer).content or {})
+    content |= {
+        "jurisdiction": "not a country",
+        "categories": [*content["categories"], content["categories"][0] | {"id": "bare"}],
+    }
+    other = Notice.from_content(content)
+    ledger = Ledger(ledger_url)
+    ledger.store_notice(other.digest, content)
+    ledger.append(*(a_record(notice=other.digest, at=NOON + 60) for _ in range(500)))
+    ledger.close()
+    heard: list[str] = []
+    made = make(ledger_url, small, progress=lambda what, done, total: heard.append(what))
+    assert "vendor added: other, NL." in made.text("changes.html") and "bare" in made.text(
+        "notices/02/index.html"
+    )
+    assert made.result.problems == [] and {"Reading records", "Verifying", "Words of notice 1"} <= set(heard)
+
+
 def test_parts_of_pages() -> None:
+    assert texts("<b>") == "&lt;b&gt;" and _installed("no such package") is None
     assert "Cover of the dossier" not in page("x", [], is_cover=True)
     assert '<a href="../../index.html">' in page("x", [], depth=2)
     assert moment(2**70) == str(2**70) and day(None) == ""

@@ -107,10 +107,9 @@ def _signed(key: VerifyingKey | None) -> Markup | str:
 
 
 def _controllers(policy: Policy, period: Period) -> list[Markup]:
-    own = [site for site in policy.sites if site.controller is not None and period.site in (None, site.id)]
     parts = [_controller(policy.controller)]
-    for site in own:
-        if site.controller is not None:
+    for site in policy.sites:
+        if site.controller is not None and period.site in (None, site.id):
             parts += [Markup("<h3>Of {}</h3>").format(site.name), _controller(site.controller)]
     if policy.group is not None:
         parts.append(

@@ -190,7 +190,9 @@ def versions_in_force(
         _version(digest, None, None, None, None, stored, uses) for digest in uses if digest not in known
     ]
     # What is not in the lock has its place by its first record.
-    versions = sorted([*unlocked, *versions], key=lambda version: _begin(version, period))
+    versions = sorted(
+        [*unlocked, *versions], key=lambda version: (_begin(version, period), _first_use(version))
+    )
     chosen = [version for version in versions if _is_in_force(version, period)]
     numbered = [replace(version, number=number) for number, version in enumerate(chosen, 1)]
     before = [
@@ -234,6 +236,11 @@ def _begin(version: Version, period: Period) -> date:
         return datetime.fromtimestamp(version.use.first, UTC).date()
     # A policy that was changed since the last lock: its notice is the newest.
     return period.last
+
+
+def _first_use(version: Version) -> int:
+    """Return when records first refer to a version; those of the lock have their order from there."""
+    return 0 if version.published is not None or version.use is None else version.use.first
 
 
 def _is_in_force(version: Version, period: Period) -> bool:
