@@ -202,9 +202,9 @@ def test_something_else_in_place_of_a_notice_is_reported(
 ) -> None:
     fill(ledger_url, small)
     execute(ledger_url, "UPDATE consentkit_notices SET content = ?", content)
-    locked = published(longer, "2026-08-31")
+    locked = published(longer, "2026-08-20")
     made = make(ledger_url, longer, notices=(locked,))
-    assert made.result.notices == 2 and "It was changed" in made.text("notices/01/index.html")
+    assert made.result.notices == 2 and "It was changed" in made.text("notices/02/index.html")
     assert "cannot be compared" in made.text("changes.html")
 
 
