@@ -4,30 +4,24 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
 import consentkit
+from tests.support.environments import ROOT, build_wheel, constraints, run
 from tests.support.servers import free_port, running
 
-ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {"starlette", "fastapi", "flask", "django", "uvicorn"}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the working tree by the build backend itself, which needs no network."""
-    target = tmp_path_factory.mktemp("dist")
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target)
-    (built,) = target.glob("consentkit-*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -35,39 +29,12 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds the wheel, what it depends on, and a server."""
     directory = tmp_path_factory.mktemp("empty") / "venv"
     uv = Path(sys.executable).with_name("uv")
-    _run(uv, "venv", "--quiet", "--python", sys.executable, directory)
+    run(uv, "venv", "--quiet", "--python", sys.executable, directory)
     interpreter = directory / "bin" / "python"
     install = (uv, "pip", "install", "--quiet", "--python", interpreter)
-    _run(*install, "--require-hashes", "-r", ROOT / "requirements/demo.txt")
-    _run(*install, "--no-deps", wheel)
+    run(*install, "--require-hashes", "-r", ROOT / "requirements/demo.txt")
+    run(*install, "--no-deps", wheel)
     return interpreter
-
-
-@pytest.fixture(scope="module")
-def newcomer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment where somebody installed the wheel with its command line, FastAPI and a server."""
-    directory = tmp_path_factory.mktemp("newcomer")
-    (directory / "constraints.txt").write_text(_constraints())
-    uv = Path(sys.executable).with_name("uv")
-    _run(uv, "venv", "--quiet", "--python", sys.executable, directory / "venv")
-    interpreter = directory / "venv" / "bin" / "python"
-    wanted = (f"consentkit[cli,fastapi] @ {wheel.as_uri()}", "uvicorn")
-    _run(
-        uv, "pip", "install", "--quiet", "--python", interpreter, "-c", directory / "constraints.txt", *wanted
-    )
-    return interpreter
-
-
-def _run(*command: str | Path, cwd: Path = ROOT) -> str:
-    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
-
-
-def _constraints() -> str:
-    """Return the locked versions, so that what is published tomorrow changes no test."""
-    lock = (ROOT / "requirements/dev.txt").read_text("utf-8")
-    return "\n".join(re.findall(r"^[A-Za-z0-9_.-]+==[^ \\;]+", lock, re.MULTILINE))
 
 
 def _sources() -> Iterator[str]:
@@ -101,7 +68,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None
 
 def test_the_core_imports_no_web_framework() -> None:
     code = "import json, sys; from consentkit import *; import consentkit.manager.manager; print(json.dumps([*sys.modules]))"
-    assert not FRAMEWORKS & set(json.loads(_run(sys.executable, "-c", code)))
+    assert not FRAMEWORKS & set(json.loads(run(sys.executable, "-c", code)))
 
 
 def test_the_core_offers_what_it_lists() -> None:
@@ -147,28 +114,8 @@ def test_an_empty_environment_has_the_catalogues_and_the_types(python: Path, tmp
         "found = sorted(home.glob('ui/locales/*/LC_MESSAGES/*.mo')); assert found;"
         "assert all(T(path.open('rb')).info() for path in found); print(home)"
     )
-    home = Path(_run(python, "-c", code, cwd=tmp_path).strip())
+    home = Path(run(python, "-c", code, cwd=tmp_path).strip())
     assert python.parent.parent in home.parents
-
-
-# UI-10, WD-01
-@pytest.mark.parametrize("framework", ["starlette", "fastapi"])
-def test_a_newcomer_gets_a_running_site_from_one_command(
-    newcomer: Path, tmp_path: Path, framework: str
-) -> None:
-    command = newcomer.with_name("consentkit")
-    _run(command, "init", "--yes", "--framework", framework, cwd=tmp_path)
-    _run(command, "check", cwd=tmp_path)
-    port = free_port()
-    program = ["-W", "error", "-m", "uvicorn", "app:app", "--host", "localhost", "--port", str(port)]
-    with running(program, port=port, python=newcomer, cwd=tmp_path) as address:
-        with urlopen(f"{address}/") as page:
-            assert 'id="cookie-consent"' in page.read().decode()
-        jar = build_opener(HTTPCookieProcessor(CookieJar()))
-        with jar.open(f"{address}/consent/decision", b"choice=accept_all&next=/") as page:
-            assert "visits are counted" in page.read().decode()
-        with jar.open(f"{address}/consent/withdraw", b"next=/") as page:
-            assert "visits are not counted" in page.read().decode()
 
 
 def test_the_commands_of_the_readme_serve_the_quickstart_from_a_clone(
@@ -183,7 +130,7 @@ def test_the_commands_of_the_readme_serve_the_quickstart_from_a_clone(
     )
     for name in ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
         shutil.copy(ROOT / name, clone)
-    (tmp_path / "constraints.txt").write_text(_constraints())
+    (tmp_path / "constraints.txt").write_text(constraints())
     monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
     monkeypatch.setenv("PIP_NO_COMPILE", "1")
     monkeypatch.setenv("PATH", f"{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}")
@@ -191,7 +138,7 @@ def test_the_commands_of_the_readme_serve_the_quickstart_from_a_clone(
         r"^```console\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     create, install, *start = [line.removeprefix("$ ") for line in block.splitlines()]
-    _run("bash", "-ec", f"{create}\n{install}", cwd=clone)
+    run("bash", "-ec", f"{create}\n{install}", cwd=clone)
     port = free_port()
     begin = "\n".join([create.partition("&&")[2], *start])
     # In place of the shell, so that ending it ends the server.
