@@ -253,6 +253,7 @@ class _Writing:
                 key=None if request.key is None else request.key.public,
                 has_records=request.has_records,
                 pictures=self._result.pictures,
+                has_pdf=camera is not None,
                 lacks=lacks,
                 configuration=list(request.configuration),
             )

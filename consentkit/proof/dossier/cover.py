@@ -33,6 +33,7 @@ class Cover:
         key: public half of the key that signs, or None.
         has_records: whether the records are in it.
         pictures: how many pictures are in it.
+        has_pdf: whether this page is in it as PDF.
         lacks: sentences about what could not be put in.
         configuration: names of the files of the configuration.
     """
@@ -46,6 +47,7 @@ class Cover:
     key: VerifyingKey | None
     has_records: bool
     pictures: int
+    has_pdf: bool
     lacks: Sequence[str]
     configuration: Sequence[str]
 
@@ -92,7 +94,10 @@ _WORDS = (
     ("Notice", "what visitors are told: controller, purposes, third parties and items, in all languages"),
     ("Digest", "a fingerprint of a text by SHA-256; a different text has a different one"),
     ("Record", "one event of a consent, such as given, changed or withdrawn"),
-    ("Ledger", "the database of all records and notices; the site only ever adds to it"),
+    (
+        "Ledger",
+        "the database of all records and notices; nothing in it is changed, and what is removed leaves a note",
+    ),
     ("Chain", "a hash for each record that depends on all before it, so that a change is noticed"),
     ("Checkpoint", "a signed note of where the chain ended, which somebody else keeps"),
     ("Lock file", "the list of all published notices, with the day of each"),
@@ -156,6 +161,7 @@ def _contents(cover: Cover) -> Markup:
                 "{}, as they were when the dossier was made; keys and passwords are never part of it"
             ).format(Markup(", ").join(link(f"configuration/{name}", name) for name in cover.configuration)),
         ),
+        *([(link("cover.pdf", "This page as PDF"), "for printing")] if cover.has_pdf else []),
         (link("software.json", "Software"), "versions of the software"),
         (
             link("SHA256SUMS", "Checksums"),

@@ -59,7 +59,7 @@ def _sheets(content: Mapping[str, Any]) -> list[Markup]:
     for category in free:
         basis = category.get("gdpr_basis", "legitimate_interests")
         rows = [
-            _row(row)
+            _row(row, content["vendors"])
             for row in (*content["trackers"], *content.get("own_storage", []))
             if row.get("category") == category["id"]
         ]
@@ -83,12 +83,12 @@ def _sheets(content: Mapping[str, Any]) -> list[Markup]:
     return parts
 
 
-def _row(row: Mapping[str, Any]) -> Sequence[object]:
+def _row(row: Mapping[str, Any], vendors: Sequence[Mapping[str, Any]]) -> Sequence[object]:
     return (
         code(row["name"]),
         kind(row),
         duration(row["lifetime"]),
-        access(row),
+        access(row, vendors),
         purpose(row),
         necessity(row),
     )

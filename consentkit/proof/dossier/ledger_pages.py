@@ -44,6 +44,10 @@ _PROVES: Final = (
     "This result is the controller’s own. To check the chain yourself, ask the controller for a copy of the "
     "database: the documentation of consentkit (“What the ledger proves”) does it with sqlite3 and sha256sum alone.",
 )
+_HANDED_IN: Final = (
+    "The controller handed the checkpoint in. Ask who else keeps it, and compare theirs with checkpoint.txt. What was stored "
+    "after it was made is proved by the chain alone."
+)
 
 
 def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, has_records: bool) -> str:
@@ -157,7 +161,7 @@ def verification_page(result: Verification, *, has_note: bool) -> str:
     parts += [
         items(files),
         Markup("<h2>What this proves, and what not</h2>"),
-        items(_PROVES),
+        items([*_PROVES, *([_HANDED_IN] if has_note else [])]),
     ]
     return page("Are the records as they were stored?", parts, depth=1)
 

@@ -53,7 +53,7 @@ def _about(version: Version, hexadecimal: str) -> Markup:
     use = version.use
     rows: list[tuple[str, object]] = [
         ("Digest", code(version.digest)),
-        ("Published", day(version.published) or "not in the lock file, so its day is not known"),
+        ("Published", _published(version)),
         ("Replaced", day(version.replaced) or "not by a later notice of the lock file"),
         (
             "Decisions",
@@ -72,6 +72,15 @@ def _about(version: Version, hexadecimal: str) -> Markup:
             ("SHA-256", code(hexadecimal)),
         ]
     return facts(rows) + _remark(version)
+
+
+def _published(version: Version) -> str:
+    found = day(version.published)
+    return (
+        f"{found}, by the controller’s lock file"
+        if found
+        else "not in the lock file, so its day is not known"
+    )
 
 
 def _remark(version: Version) -> Markup:
@@ -174,7 +183,7 @@ def _disclosed(content: Mapping[str, Any]) -> list[Markup]:
         if of_category:
             parts.append(_vendors(of_category))
         if stored:
-            parts.append(_items(stored))
+            parts.append(_items(stored, vendors))
     return parts
 
 
@@ -194,9 +203,10 @@ def _vendors(vendors: Sequence[Mapping[str, Any]]) -> Markup:
     return table("Third parties", columns, rows)
 
 
-def _items(stored: Sequence[Mapping[str, Any]]) -> Markup:
+def _items(stored: Sequence[Mapping[str, Any]], vendors: Sequence[Mapping[str, Any]]) -> Markup:
     rows = [
-        (code(row["name"]), kind(row), duration(row["lifetime"]), access(row), purpose(row)) for row in stored
+        (code(row["name"]), kind(row), duration(row["lifetime"]), access(row, vendors), purpose(row))
+        for row in stored
     ]
     return table("Stored or read on the device", ("Name", "Kind", "Kept for", "Access", "Purpose"), rows)
 

@@ -61,7 +61,10 @@ iframe { width: 100%; height: 24rem; border: 1px solid #8a8a8a; }
 figure { margin: 0; max-width: 100%; }
 figure img { max-width: 100%; height: auto; max-height: 40rem; border: 1px solid #8a8a8a;
   display: block; object-fit: contain; object-position: top left; }
-@media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
+@media (max-width: 34rem) {
+  th, td { padding: .25rem .35rem; font-size: .875rem; }
+  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
+}
 @media print {
   iframe { display: none; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }

@@ -1,7 +1,7 @@
 """Words for the rows of a notice: what an item is, what it holds, how long it is kept, and why it is needed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -67,9 +67,11 @@ def kind(row: Mapping[str, Any]) -> str:
     return str(row["kind"]).replace("_", " ")
 
 
-def access(row: Mapping[str, Any]) -> str:
+def access(row: Mapping[str, Any], vendors: Iterable[Mapping[str, Any]]) -> str:
     """Return who has access to an item."""
-    return str(row.get("vendor", "the site alone"))
+    found = row.get("vendor")
+    names = [str(vendor["name"]) for vendor in vendors if found is not None and vendor["id"] == found]
+    return names[0] if names else str(found or "the site alone")
 
 
 def purpose(row: Mapping[str, Any]) -> Markup | str:
