@@ -45,8 +45,9 @@ def events_of(_connection: Connection, _period: Period, tally: Tally) -> Figures
         totals[site, event] = totals.get((site, event), 0) + number
     shown = [(site, EVENTS.get(event, event), number) for (site, event), number in totals.items()]
     note = para(
-        "Decisions that take nothing away from a known visitor, such as refusals, may be counted by hour and not recorded one by "
-        f"one; {tally.only_counted:,} of these decisions are. figures.csv and figures.json have the same numbers by notice."
+        "Where very many decisions without a pseudonym arrive, such as refusals, they are counted by hour and not recorded one "
+        f"by one. {tally.only_counted:,} of these decisions are only counted. figures.csv and figures.json have the numbers by "
+        "notice."
     )
     section = table("Decisions by site and event", ("Site", "Event", "Decisions"), shown) + note
     as_json = json.dumps(
