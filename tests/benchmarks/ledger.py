@@ -33,9 +33,9 @@ Store = Callable[[Record], None]
 _subjects = count(1)
 
 
-def record() -> Record:
+def record(subject: str = "") -> Record:
     """Make what a visitor's "accept all" leaves behind."""
-    subject = f"{next(_subjects):022d}"
+    subject = subject or f"{next(_subjects):022d}"
     granted = {"analytical": True, "tracking": True, "social": True}
     return Record(
         at=1_788_177_600,

@@ -1,8 +1,8 @@
-"""Measure export, erasure and pruning on a large ledger, and how long they hold a writer up.
+"""Measure what is done with a large ledger: time, memory, and how long a writer is held up meanwhile.
 
-Run it with `python -m tests.benchmarks.removal`, and with `--postgresql` for a server. The records are made by SQL; half of them
-are old. Export, erasure and pruning run in processes of their own, so that their memory can be told apart, while another
-process writes a record every few milliseconds.
+Run it with `python -m tests.benchmarks.scale`, and with `--postgresql` for a server. The records are made by SQL; half of them
+are old. They are taken into the chain as those of an older version are. Everything runs in a process of its own, so that its
+memory can be told apart, while another process writes a record every few milliseconds.
 """
 
 import argparse
@@ -16,14 +16,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from consentkit.ledger import Ledger
+from consentkit.ledger import ChainRows, Ledger, snapshot, upgrade_ledger
 from consentkit.policy import Duration
-from consentkit.proof import Retention, as_json, erase, history_of
+from consentkit.proof import Retention, as_json, erase, history_of, verify
 from tests.support.postgres import Server
 from tests.support.records import NOON, a_record
 
 LONGEST_HOLD_UP = 0.1
 MOST_MEMORY = 200 * 2**20
+LOOK_UPS = 1000
 KEPT = Duration.parse("P24M")
 NOW = KEPT.seconds_from(NOON)
 SITES = ("stride",)
@@ -49,14 +50,10 @@ _LINKS = """
 INSERT INTO consentkit_links (at, handle_from, handle_to)
 {numbers} SELECT {noon} - 1000, 'visitor ' || (n * 4), 'handle ' || n FROM numbers
 """
-_CHAIN = """
-INSERT INTO consentkit_chain (stream, n, kind, ref, digest, head)
-SELECT 'made', seq, 'record', seq, 'digest', 'head' FROM consentkit_records
-"""
 
 
 def make(url: str, count: int) -> None:
-    """Fill an empty ledger with records, links and entries of the chain."""
+    """Fill an empty ledger with records and links."""
     ledger = Ledger(url, lock_timeout=600)
     ledger.check()
     ledger.counts()
@@ -72,11 +69,57 @@ def make(url: str, count: int) -> None:
     with engine.connect() as connection:
         if dialect == "postgresql":
             connection.exec_driver_sql("SET statement_timeout = 0")
-        for statement, rows in ((_RECORDS, count), (_LINKS, count // 16), (_CHAIN, count)):
+        for statement, rows in ((_RECORDS, count), (_LINKS, count // 16)):
             numbers = _NUMBERS[dialect].format(count=rows)
             connection.exec_driver_sql(statement.format(**values | {"numbers": numbers}))
         connection.exec_driver_sql("ANALYZE")
     ledger.close()
+
+
+def chain(url: str) -> str:
+    """Take all records and links into the chain."""
+    return f"{upgrade_ledger(url).unchained} rows"
+
+
+def look_up(url: str) -> str:
+    """Ask for the newest record of visitors, one after another, as pages of visitors that a process has not met do."""
+    ledger = Ledger(url, lock_timeout=30)
+    count = ledger.changes(None)[1]
+    took = []
+    for number in range(LOOK_UPS):
+        began = time.perf_counter()
+        assert ledger.newest(f"visitor {number * 7919 % (count // 8)}") is not None
+        took.append(time.perf_counter() - began)
+    ledger.close()
+    return f"each: {_spread(took)}"
+
+
+def poll(url: str) -> str:
+    """Poll at the end of the ledger, and then from its beginning."""
+    ledger, took = Ledger(url, lock_timeout=30), []
+    cursor = ledger.changes(None)[1]
+    for _ in range(LOOK_UPS):
+        began = time.perf_counter()
+        cursor = ledger.changes(cursor)[1]
+        took.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    found, _ = ledger.changes(0)
+    behind = time.perf_counter() - began
+    ledger.close()
+    return f"each: {_spread(took)}; the first {len(found)} records: {1000 * behind:.0f} ms"
+
+
+def verify_all(url: str) -> str:
+    """Verify the whole chain."""
+    with snapshot(url) as connection:
+        result = verify(ChainRows(connection))
+    assert result.is_unchanged, result.findings
+    return f"{result.entries} entries"
+
+
+def _spread(seconds: list[float]) -> str:
+    ordered = sorted(1000 * each for each in seconds)
+    return f"median {ordered[len(ordered) // 2]:.2f} ms, 99 % {ordered[len(ordered) * 99 // 100]:.2f} ms"
 
 
 def export_one(url: str) -> str:
@@ -107,6 +150,9 @@ def nothing(url: str) -> str:
     """Leave the writer alone, to compare with."""
     time.sleep(5)
     return ""
+
+
+WORKS = (chain, nothing, look_up, poll, export_one, verify_all, erase_one, prune_all, verify_all)
 
 
 def _measured(work: Callable[[str], str], url: str, results: Connection) -> None:
@@ -156,7 +202,7 @@ def run(url: str, count: int) -> bool:
     make(url, count)
     print(f"{url.partition(':')[0]}: {count} records made in {time.monotonic() - began:.0f} s", flush=True)
     kept = True
-    for work in (nothing, export_one, erase_one, prune_all):
+    for work in WORKS:
         seconds, memory, told, waited = measure(work, url)
         longest = waited[-1] if waited else 0.0
         usual = waited[len(waited) // 2] if waited else 0.0
@@ -174,7 +220,9 @@ def main() -> None:
     """Measure on SQLite, or on PostgreSQL."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument(
+        "--postgresql", action="store_true", help="on a server of its own, which flushes to the disk"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if not chosen.postgresql:

@@ -638,11 +638,13 @@ class TestPostgreSQL:
         ledger.newest("7")
         ledger.changes(1990)
         ledger.linked("7")
+        ledger.history("7")
         ledger.upkeep.page(0, 500)
         ledger.upkeep.linked_records(["7", "8"], ["stride"])
         ledger.links_of(["7", "8"])
+        ledger.outbox.due("stride", ["crm"])
         asked = [each for each in statements if each[0].lstrip().startswith(("SELECT", "WITH"))]
-        assert len(asked) == 7
+        assert len(asked) == 9
         with engine.connect() as connection:
             connection.exec_driver_sql("SET enable_seqscan = off")
             for statement, parameters in asked:
@@ -751,7 +753,13 @@ class TestSQLite:
         ledger.newest("7")
         ledger.changes(5)
         ledger.linked("7")
-        assert len(plans) > 12
+        ledger.history("7")
+        ledger.links_of(["7", "8"])
+        ledger.upkeep.page(5, 500)
+        ledger.upkeep.linked_records(["7", "8"], ["stride"])
+        ledger.outbox.claim("stride", ["crm"], NOON, 60)
+        ledger.outbox.due("stride", ["crm"])
+        assert len(plans) > 20
         assert not [plan for plan in plans if re.match(r"SCAN consentkit", plan)], plans
         ledger.close()
         engine.dispose()
