@@ -365,3 +365,21 @@ def test_answer_to_a_pseudonym_whose_end_waits_ends_it_in_the_ledger(
     world.settle()
     assert len({record.id for record in world.records}) == len(world.records)
     assert not first.waiting()
+
+
+@pytest.mark.parametrize("kind", ["reject", "withdraw"])
+def test_answer_to_a_pseudonym_whose_end_a_restored_ledger_lacks_ends_it_there_again(
+    world: World, kind: str
+) -> None:
+    here, other = worker(world), worker(world)
+    accepted = accepts(here)
+    world.keep_copy()
+    answers(here, accepted, "withdraw")
+    world.ask()
+    world.restore_copy()
+    world.ask()
+    answers(here, accepted, kind)
+    fresh = worker(world)
+    for each in (here, other, fresh):
+        each.request(accepted.raw)
+        assert not each.grants(accepted.raw)

@@ -627,6 +627,7 @@ def test_without_a_ledger_nothing_is_asked_or_held(clock: Clock) -> None:
     assert cache.newest(SUBJECT, NOON, clock()) == (None, True)
     record = given()
     assert cache.counting(SUBJECT, record) is record and cache.is_settled(SUBJECT)
+    assert cache.lacking(SUBJECT) == ()
     assert cache.health(clock()) == {"state": "not asked yet", "last_poll": None, "pending": 0, "held": 0}
     cache.close()
 
