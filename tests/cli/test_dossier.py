@@ -44,7 +44,7 @@ def site(tmp_path: Path) -> Path:
     folder.mkdir()
     toml = folder / "consent.toml"
     shutil.copy(EXAMPLE, toml)
-    ledger = Ledger(f"sqlite:///{folder / 'consent.db'}")
+    ledger = Ledger(f"sqlite:///{folder / 'consent.db'}", lock_timeout=30)
     for number, day in enumerate((date(2026, 8, 1), date(2026, 8, 20))):
         if number:
             toml.write_text(toml.read_text("utf-8").replace('"P90D"', '"P180D"'), "utf-8")
@@ -132,7 +132,7 @@ def test_a_dossier_is_compared_with_a_checkpoint(site: Path) -> None:
 
 
 def test_what_is_not_as_it_was_stored_is_told_in_the_dossier_and_by_the_exit_code(site: Path) -> None:
-    ledger = Ledger(given(site)[1])
+    ledger = Ledger(given(site)[1], lock_timeout=30)
     ledger.append(*(a_record(at=NOON, site=f"site{number}") for number in range(20)))
     ledger.close()
     execute(given(site)[1], "UPDATE consentkit_records SET gpc = 1")

@@ -118,7 +118,7 @@ def longer(small: Policy) -> Policy:
 
 
 def fill(url: str, policy: Policy) -> Notice:
-    ledger, notice = Ledger(url), Notice.of(policy)
+    ledger, notice = Ledger(url, lock_timeout=30), Notice.of(policy)
     sent = words(notice)
     ledger.store_notice(notice.digest, dict(notice.content or {}))
     ledger.store_renderings([sent, words(notice, "<html><head></head>no picture", surface="policy")])
@@ -326,7 +326,7 @@ def test_hostile_texts_stay_texts(ledger_url: str) -> None:
 
     policy = a_policy(hostile)
     notice = Notice.of(policy)
-    ledger = Ledger(ledger_url)
+    ledger = Ledger(ledger_url, lock_timeout=30)
     ledger.store_notice(notice.digest, dict(notice.content or {}))
     ledger.store_renderings(
         [words(notice, HOSTILE, site=HOSTILE, language=HOSTILE, surface="../../x", version=HOSTILE)]
@@ -421,7 +421,7 @@ def test_a_notice_of_other_rules_is_described_by_the_policy_of_today(
         "categories": [*content["categories"], content["categories"][0] | {"id": "bare"}],
     }
     other = Notice.from_content(content)
-    ledger = Ledger(ledger_url)
+    ledger = Ledger(ledger_url, lock_timeout=30)
     ledger.store_notice(other.digest, content)
     ledger.append(*(a_record(notice=other.digest, at=NOON + 60) for _ in range(500)))
     ledger.close()
