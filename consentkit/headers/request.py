@@ -17,6 +17,7 @@ __all__ = [
     "first_cookies",
     "header_values",
     "is_framed",
+    "is_in_advance",
     "is_navigation",
     "is_visit",
     "local_path",
@@ -38,6 +39,7 @@ LANGUAGE_BYTES_READ = 1024
 
 _FRAMES = frozenset((b"iframe", b"embed", b"object", b"fencedframe"))
 _WINDOWS = frozenset((b"document", b"frame"))
+_PURPOSES = frozenset((b"sec-purpose", b"purpose", b"x-moz"))
 _LANGUAGE_RANGE = re.compile(
     r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)(?:[ \t]*;[ \t]*q[ \t]*=[ \t]*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?",
     re.IGNORECASE,
@@ -108,9 +110,12 @@ def is_visit(headers: RawHeaders) -> bool:
 
     Frames, fetched parts, and pages that are loaded in advance are no visits.
     """
-    return header_values(headers, b"sec-fetch-dest") in ([], [b"document"]) and not any(
-        header_values(headers, name) for name in (b"sec-purpose", b"purpose", b"x-moz")
-    )
+    return header_values(headers, b"sec-fetch-dest") in ([], [b"document"]) and not is_in_advance(headers)
+
+
+def is_in_advance(headers: RawHeaders) -> bool:
+    """Return whether a browser loads the response in advance, and may never show it (Fetch, `Sec-Purpose`)."""
+    return any(name in _PURPOSES for name, _ in headers)
 
 
 def is_framed(headers: RawHeaders) -> bool:

@@ -51,7 +51,8 @@ class Ledger:
         chain = ChainWriter()
         self._insert_statements |= {table: ChainedInsert(table, dialect, chain) for table in KINDS}
         self._writer = GroupCommitWriter(self._database, self._insert_statements)
-        self._add_counts = AddCounts(dialect)
+        self._add_counts = AddCounts(tables.counts, dialect)
+        self._add_shown = AddCounts(tables.shown, dialect)
         self._token_uses = itertools.count(1)
         self._remover = Remover(self._database)
         self.upkeep = Upkeep(self._database, self._remover)
@@ -145,6 +146,14 @@ class Ledger:
         names = [column.name for column in tables.counts.columns]
         rows = self._database.read(select(tables.counts).order_by(*tables.counts.primary_key))
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def add_shown(self, rows: Sequence[dict[str, str | int]]) -> None:
+        """Add to the counts of how often each notice was shown, as `add_counts` does.
+
+        Each row has `day` (its first second since the epoch, UTC), `site`, `notice`, `language`, `surface` and `count`.
+        """
+        if rows:
+            self._writer.insert(self._add_shown, rows)
 
     def records(self) -> Iterator[Record]:
         """Yield all records in their order, reading a few hundred at a time."""

@@ -44,6 +44,7 @@ __all__ = [
     "removals",
     "renderings",
     "schema",
+    "shown",
     "store",
     "streams",
     "to_row",
@@ -153,6 +154,16 @@ counts = Table(
     Column("count", BigInteger, nullable=False),
 )
 
+# How often each notice was shown. Nothing in it belongs to a visitor.
+shown = Table(
+    "consentkit_shown",
+    METADATA,
+    # The first second of the day, UTC.
+    Column("day", BigInteger, primary_key=True),
+    *(Column(name, Text, primary_key=True) for name in ("site", "notice", "language", "surface")),
+    Column("count", BigInteger, nullable=False),
+)
+
 # What is left of rows that were removed, by reason: how many, when last, and the highest `seq` among them.
 removals = Table(
     "consentkit_removals",
@@ -219,15 +230,15 @@ outbox = _table(
 
 
 class AddCounts:
-    """The statement that adds to counts of decisions, and starts those that are not there yet."""
+    """The statement that adds to the counts in a table, and starts those that are not there yet."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, table: Table, dialect: str) -> None:
         from sqlalchemy.dialects import postgresql, sqlite
 
-        statement = (postgresql if dialect == "postgresql" else sqlite).insert(counts)
+        statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
         self._statement = statement.on_conflict_do_update(
-            index_elements=list(counts.primary_key),
-            set_={"count": counts.c.count + statement.excluded.count},
+            index_elements=list(table.primary_key),
+            set_={"count": table.c.count + statement.excluded.count},
         )
 
     def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:

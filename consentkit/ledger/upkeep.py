@@ -9,11 +9,12 @@ from sqlalchemy import BigInteger, bindparam, select
 from consentkit.ledger.connections import Database
 from consentkit.ledger.driver import run
 from consentkit.ledger.removal import Ending, LinkedRecords, Reason, Removed, Remover, linked_records, own_end
-from consentkit.ledger.tables import counts, links, prunings, records
+from consentkit.ledger.tables import counts, links, prunings, records, shown
 
 __all__ = ["Page", "PlacedRecord", "Pruning", "Upkeep"]
 
 HOURS_AT_ONCE: Final = 24
+DAY: Final = 86_400
 PAGES_AT_ONCE: Final = 50
 
 
@@ -87,10 +88,17 @@ class Upkeep:
         return self._remover.remove_links(subjects, reason=reason, at=at, ending=ending)
 
     def remove_counts(self, ending: Ending, *, dry_run: bool = False) -> int:
-        """Remove counts of decisions that ended by a time, those of a day at once, and return how many rows there were."""
+        """Remove counts of decisions that ended by a time, those of a day at once, and return how many rows there were.
+
+        What was shown goes with them, because both are parts of the same figures.
+        """
         old = (counts.c.hour <= ending.by) & counts.c.site.in_(ending.sites)
         if dry_run:
             return len(self._database.read(select(counts.c.hour).where(old)))
+        with self._database.transaction() as connection:
+            connection.execute(
+                shown.delete().where((shown.c.day <= ending.by - DAY) & shown.c.site.in_(ending.sites))
+            )
         removed = 0
         hours = select(counts.c.hour).where(old).distinct().order_by(counts.c.hour).limit(HOURS_AT_ONCE)
         while found := [row[0] for row in self._database.read(hours)]:

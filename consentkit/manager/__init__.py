@@ -5,6 +5,7 @@ from consentkit.manager.choice import ChoiceContext, Outcome, Surface
 from consentkit.manager.decision_plan import ImportedGrant
 from consentkit.manager.delivery import what_an_outage_loses
 from consentkit.manager.manager import ConsentManager
+from consentkit.manager.shown import ShownSurface
 from consentkit.manager.webhooks import GIVE_UP_AFTER, Webhook
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ConsentManager",
     "ImportedGrant",
     "Outcome",
+    "ShownSurface",
     "Surface",
     "Webhook",
     "what_an_outage_loses",

@@ -39,6 +39,7 @@ from consentkit.manager.recorder import DecisionRecorder
 from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.manager.revocations import RevocationCache
+from consentkit.manager.shown import ShownCounts
 from consentkit.manager.upkeep import RecordUpkeep
 from consentkit.manager.visitor_records import VisitorRecords
 from consentkit.manager.webhook_delivery import WebhookDelivery
@@ -100,6 +101,7 @@ class ConsentManager:
         revocations: the newest records of the visitors that this process has seen.
         resolver: checks a visitor's cookie against the ledger.
         recorder: takes decisions and records them.
+        shown: counts how often each notice is shown.
     """
 
     def __init__(
@@ -224,13 +226,15 @@ class ConsentManager:
             self.metrics,
             clock=self.clock,
         )
+        notice = self.evaluator.notice.digest
+        self.shown = ShownCounts(self.ledger, self.revocations, self.site, notice, clock=self.clock)
         self._visitor_records = VisitorRecords(
             self.ledger, self._delivery, self.revocations, clock=self.clock
         )
         self.metrics.observe(weakref.WeakMethod(self._figures))
         # At exit too, so that a process that is asked to end delivers what waits.
         parts = (self._delivery, self._webhooks, self.revocations, self._upkeep, self._own_ledger)
-        steps = (self.metrics.close, self.recorder.store_counts, renderings.close)
+        steps = (self.metrics.close, self.recorder.store_counts, self.shown.store, renderings.close)
         closing = [part.close for part in parts if part is not None]
         self._close = weakref.finalize(self, _run, *steps, *closing)
 

@@ -5,6 +5,7 @@ in place. Then it passes the response through `start` and `body`. A response tha
 byte for byte.
 """
 
+from consentkit.consent import ConsentStatus
 from consentkit.enforcement import Action, Verdict
 from consentkit.headers import (
     COOKIE_BYTES_READ,
@@ -16,10 +17,12 @@ from consentkit.headers import (
     html_and_cookies,
     is_for_people,
     is_framed,
+    is_in_advance,
     is_navigation,
     may_be_page,
     sent_cookie_names,
 )
+from consentkit.manager import ShownSurface
 from consentkit.ui import View
 from consentkit.web.held_page import HeldPage, headers_with_markup
 from consentkit.web.recoding import Recoder
@@ -232,6 +235,8 @@ class Exchange:
             headers = self._finish_headers(page.status, page.headers, is_page=False, is_html=True)
             return headers if length == 0 else self.site.page_rules.report(page.obstacle, self.head, headers)
         self._is_bare = page.is_bare
+        if page.asks:
+            self.count_banner()
         headers = page.headers_with_markup(length)
         return self._finish_headers(page.status, headers, is_page=True, is_html=True, has_markup=True)
 
@@ -257,7 +262,8 @@ class Exchange:
         )
         # The page stays the same for every visitor if only our markup uses the nonce.
         self._nonce_is_ours = consent._has_nonce and not had_nonce
-        return HeldPage(status, headers, inserter, confirmation=confirmation, recoder=recoder)
+        asks = view.consent.needs_asking and self.site.manager.show_banner and not (is_shared or framed)
+        return HeldPage(status, headers, inserter, confirmation=confirmation, asks=asks, recoder=recoder)
 
     def _finish_headers(
         self, status: int, headers: Headers, *, is_page: bool, is_html: bool, has_markup: bool = False
@@ -361,6 +367,16 @@ class Exchange:
             next=self.head.target if back is None else back,
             root_path=self.head.root_path,
         )
+
+    def count_banner(self) -> None:
+        """Count a banner that is sent to this visitor."""
+        is_first = self.consent._current().status is ConsentStatus.UNKNOWN
+        self.count_shown("banner" if is_first else "asked_again")
+
+    def count_shown(self, surface: ShownSurface) -> None:
+        """Count a page with the notice, unless nobody sees it: the request is HEAD, or a browser loads it in advance."""
+        if self.head.method != "HEAD" and not is_in_advance(self.head.headers):
+            self.site.manager.shown.add(surface, self.consent._language())
 
     def page_state(self) -> bytes:
         """Return a digest of what this visitor's pages show, for entity tags; equal digests mean equal pages."""

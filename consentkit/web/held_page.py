@@ -20,6 +20,7 @@ class HeldPage:
         headers: the application's, without the cookies that are not allowed.
         is_held: whether the headers still wait.
         confirmation: markup that confirms what the visitor just did; empty on most pages.
+        asks: whether the markup has the banner.
     """
 
     __slots__ = (
@@ -28,6 +29,7 @@ class HeldPage:
         "_is_broken",
         "_received",
         "_recoder",
+        "asks",
         "confirmation",
         "headers",
         "is_held",
@@ -41,11 +43,12 @@ class HeldPage:
         inserter: Inserter,
         *,
         confirmation: bytes,
+        asks: bool = False,
         recoder: Recoder | None = None,
     ) -> None:
         self.status = status
         self.headers = headers
-        self.confirmation = confirmation
+        self.confirmation, self.asks = confirmation, asks
         self.is_held = True
         self._inserter = inserter
         self._early = b""

@@ -3,8 +3,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from consentkit.ledger import ChainRows, Ending, Ledger, Record, snapshot
+from consentkit.ledger.tables import shown
 from consentkit.policy import Duration
 from consentkit.proof import Pruned, Retention, verify
 from consentkit.proof.retention import last_end
@@ -115,6 +117,10 @@ def test_counts_and_links_that_lead_nowhere_go_with_the_records(ledger: Ledger) 
     hours = [NOON - 3600 * hour for hour in range(60)]
     ledger.add_counts([row | {"site": "stride", "hour": hour, "count": 2} for hour in [*hours, NOON + 3600]])
     ledger.add_counts([row | {"site": "elsewhere", "hour": NOON, "count": 1}])
+    places = {"notice": "n", "language": "nl", "surface": "banner", "count": 1}
+    today = NOON - NOON % DAY
+    for site, day in (("stride", today - DAY), ("stride", today), ("elsewhere", today - DAY)):
+        ledger.add_shown([places | {"site": site, "day": day}])
     ledger.link("x", "y", NOON)
     ledger.link("v", "w", NOON + 1)
     assert prune(ledger, now, dry_run=True).counts == 60 and len(ledger.counts()) == 62
@@ -125,6 +131,10 @@ def test_counts_and_links_that_lead_nowhere_go_with_the_records(ledger: Ledger) 
         ("elsewhere", NOON),
     }
     assert [first for first, _, _ in ledger.links()] == ["v"]
+    # The day itself is not over yet.
+    with snapshot(ledger._database._engine) as connection:
+        left = connection.execute(select(shown.c.site, shown.c.day)).all()
+    assert set(left) == {("stride", today), ("elsewhere", today - DAY)}
 
 
 def test_who_decides_while_the_pruning_runs_keeps_everything(ledger: Ledger) -> None:

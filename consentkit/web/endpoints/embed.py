@@ -89,7 +89,9 @@ class EmbedEndpoint:
             script=Markup(tag),  # noqa: S704 - escaped where it was written
         )
         headers = {"cache-control": "private, no-store"}
-        if is_shown:
+        if not is_shown:
+            exchange.count_shown("embed")
+        else:
             headers["content-security-policy"] = f"{_POLICY}; frame-src {' '.join(vendor.origins.frame)}"
         return html(page, headers=headers)
 

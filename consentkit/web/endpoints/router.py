@@ -184,9 +184,11 @@ class Endpoints:
     # Pages
 
     def _preferences(self, exchange: Exchange, body: bytes | None) -> Answer:
+        exchange.count_shown("preferences")
         return self._page_with_button(exchange, self._pages.preferences)
 
     def _policy(self, exchange: Exchange, body: bytes | None) -> Answer:
+        exchange.count_shown("policy")
         return self._page(exchange, self._pages.policy)
 
     def _sites(self, exchange: Exchange, body: bytes | None) -> Answer:
@@ -207,7 +209,10 @@ class Endpoints:
 
     def _banner(self, exchange: Exchange, body: bytes | None) -> Answer:
         page = self._pages.banner(exchange.view(back=_next(exchange)))
-        return html(page, headers=_NOT_STORED) if page else no_content(_NOT_STORED)
+        if not page:
+            return no_content(_NOT_STORED)
+        exchange.count_banner()
+        return html(page, headers=_NOT_STORED)
 
     def _settings(self, exchange: Exchange, body: bytes | None) -> Answer:
         view = exchange.view(back=_next(exchange))
