@@ -34,6 +34,7 @@ try:
     from consentkit.cli.group import group
     from consentkit.cli.init import init
     from consentkit.cli.ledger import ledger as ledger_commands
+    from consentkit.cli.report import report
 except ImportError:  # pragma: no cover - the message is tested in an environment without the extra
     sys.exit("The command line needs an extra. Install it: pip install 'consentkit[cli]'.")
 
@@ -49,6 +50,7 @@ app = typer.Typer(
 
 app.command()(init)
 app.command()(dossier)
+app.command()(report)
 app.add_typer(group, name="group")
 app.add_typer(ledger_commands, name="ledger")
 

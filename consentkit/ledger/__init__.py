@@ -12,12 +12,23 @@ from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.removal import Ending, Removed
 from consentkit.ledger.snapshot import snapshot
 from consentkit.ledger.spool import Spool, SpoolHealth
+from consentkit.ledger.tallies import (
+    DAY,
+    WITHDRAWN_WITHIN,
+    Period,
+    Tally,
+    read_counts,
+    read_notices,
+    read_shown,
+    read_tallies,
+)
 from consentkit.ledger.upgrade import Step, Upgrade, upgrade_ledger
 from consentkit.ledger.upkeep import Pruning
 from consentkit.ledger.view import Document, Entries, Plan, View, highest
 from consentkit.ledger.words import SentWords
 
 __all__ = [
+    "DAY",
     "DEAD",
     "EMPTY_HEAD",
     "GONE",
@@ -26,6 +37,7 @@ __all__ = [
     "ROW_KINDS",
     "STREAMS",
     "WAITING",
+    "WITHDRAWN_WITHIN",
     "ChainEntry",
     "ChainRows",
     "Copied",
@@ -39,6 +51,7 @@ __all__ = [
     "OutageLog",
     "Outbox",
     "OutboxRow",
+    "Period",
     "Plan",
     "Pruning",
     "Record",
@@ -49,6 +62,7 @@ __all__ = [
     "Step",
     "StoredRow",
     "StreamEnd",
+    "Tally",
     "Upgrade",
     "View",
     "canonical",
@@ -57,6 +71,10 @@ __all__ = [
     "document",
     "head_of",
     "highest",
+    "read_counts",
+    "read_notices",
+    "read_shown",
+    "read_tallies",
     "snapshot",
     "upgrade_ledger",
 ]

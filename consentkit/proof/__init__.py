@@ -20,6 +20,9 @@ from consentkit.proof.dossier import (
 )
 from consentkit.proof.erasure import Erased, erase
 from consentkit.proof.export import as_csv, as_data, as_json, as_page
+from consentkit.proof.figures import LONGEST, figures_of
+from consentkit.proof.figures_export import figures_as_csv, figures_as_data, figures_as_json
+from consentkit.proof.figures_page import figures_page
 from consentkit.proof.grant import Grant, GrantState, Part, grant_of
 from consentkit.proof.history import VisitorHistory, history_of
 from consentkit.proof.receipt import receipt_id, receipt_of, receipt_schema
@@ -27,6 +30,7 @@ from consentkit.proof.retention import Pruned, Retention
 from consentkit.proof.verify import Finding, Verification, verify
 
 __all__ = [
+    "LONGEST",
     "Camera",
     "Checkpoint",
     "DossierRequest",
@@ -51,6 +55,11 @@ __all__ = [
     "as_json",
     "as_page",
     "erase",
+    "figures_as_csv",
+    "figures_as_data",
+    "figures_as_json",
+    "figures_of",
+    "figures_page",
     "grant_of",
     "history_of",
     "make_checkpoint",

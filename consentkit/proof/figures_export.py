@@ -1,0 +1,154 @@
+"""Figures as plain data, JSON and CSV. All forms hold the same numbers."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from consentkit._version import __version__
+from consentkit.ledger import WITHDRAWN_WITHIN
+from consentkit.policy import Policy
+from consentkit.proof.figures import BATCH, VisitorFigures, share
+
+__all__ = ["DAILY", "figures_as_csv", "figures_as_data", "figures_as_json"]
+
+SCHEMA: Final = 1
+SURFACES: Final = ("banner", "asked_again", "preferences", "policy", "embed")
+ANSWERS: Final = ("accepted", "partly", "rejected")
+DAILY: Final = ("shown", *ANSWERS, "withdrawn")
+"""What there is for each day, and for each site. Shown are banners."""
+COLUMNS: Final = ("figure", "id", "name", "day", "number", "per_cent")
+
+Row = dict[str, Any]
+
+
+def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
+    """Return figures as plain data, with the titles and names of the policy. `per_cent` is None where there is no whole."""
+    answered, grants = figures.answered(), figures.total("accepted") + figures.total("partly")
+    language = policy.languages[0]
+    titles = {category.id: category.title[language] for category in policy.optional}
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "from": figures.first.isoformat(),
+        "to": figures.last.isoformat(),
+        "sites": list(figures.sites),
+        "multiple_of": BATCH,
+        "shown": {surface: figures.total("shown", surface) for surface in SURFACES},
+        "answered": answered,
+        "answers": {
+            kind: {"number": figures.total(kind), "per_cent": share(figures.total(kind), answered)}
+            for kind in ANSWERS
+        },
+        "answered_on_banner": figures.total("on_banner"),
+        "left_alone": figures.left_alone(),
+        "gpc": {"number": figures.total("gpc"), "per_cent": share(figures.total("gpc"), answered)},
+        "withdrawn": figures.total("withdrawn"),
+        "loaded_once": figures.total("loaded_once"),
+        "categories": _granted(figures.which("category"), titles, grants),
+        "vendors": _granted(
+            figures.which("vendor"),
+            {vendor.id: vendor.name for vendor in policy.vendors if vendor.category in titles},
+            grants,
+        ),
+        "withdrawn_within": _time_classes(figures),
+        "quartiles": _quartiles(figures),
+        "by_site": [
+            {"id": site, "name": policy.site(site).name} | _daily_total(figures, site)
+            for site in figures.sites
+        ],
+        "by_day": list(_by_day(figures)),
+    }
+
+
+def figures_as_json(data: Row) -> str:
+    """Return the data of figures as a JSON document."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def figures_as_csv(data: Row) -> str:
+    """Return the data of figures as a CSV file with a row for each number."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, restval="")
+    writer.writeheader()
+    writer.writerows(_rows(data))
+    return file.getvalue()
+
+
+def _rows(data: Row) -> Iterator[Row]:
+    for surface, number in data["shown"].items():
+        yield {"figure": "shown", "id": surface, "number": number}
+    for kind, row in (*data["answers"].items(), ("gpc", data["gpc"])):
+        yield {"figure": kind, **row}
+    for kind in ("answered", "answered_on_banner", "left_alone", "withdrawn", "loaded_once"):
+        yield {"figure": kind, "number": data[kind]}
+    for figure, plural in (("category", "categories"), ("vendor", "vendors")):
+        for row in data[plural]:
+            yield {"figure": figure, **row}
+    for row in data["withdrawn_within"]:
+        yield {"figure": "withdrawn_within", "id": _span(row), "number": row["number"]}
+    for name, row in (data["quartiles"] or {}).items():
+        yield {"figure": name, "id": _span(row)}
+    for row in data["by_site"]:
+        for kind in DAILY:
+            yield {"figure": f"site_{kind}", "id": row["id"], "name": row["name"], "number": row[kind]}
+    for row in data["by_day"]:
+        for kind in DAILY:
+            yield {"figure": f"day_{kind}", "day": row["day"], "number": row[kind]}
+
+
+def _span(row: Row) -> str:
+    return f"{row['from_seconds']}-{row['to_seconds'] or ''}"
+
+
+def _granted(totals: Mapping[str, int], names: Mapping[str, str], grants: int) -> list[Row]:
+    """Return rows of what grants include. What no longer is in the policy has its id for a name."""
+    return [
+        {
+            "id": each,
+            "name": names.get(each, each),
+            "number": totals.get(each, 0),
+            "per_cent": share(totals.get(each, 0), grants),
+        }
+        for each in dict.fromkeys((*names, *totals))
+    ]
+
+
+def _time_classes(figures: VisitorFigures) -> list[Row]:
+    ends = (*WITHDRAWN_WITHIN, None)
+    starts = (0, *WITHDRAWN_WITHIN)
+    return [
+        {"from_seconds": start, "to_seconds": end, "number": number}
+        for start, end, number in zip(starts, ends, figures.withdrawn_within(), strict=True)
+    ]
+
+
+def _quartiles(figures: VisitorFigures) -> Row | None:
+    found, classes = figures.quartiles(), _time_classes(figures)
+    if found is None:
+        return None
+    names = ("quarter", "median", "three_quarters")
+    return {
+        name: {key: classes[number][key] for key in ("from_seconds", "to_seconds")}
+        for name, number in zip(names, found, strict=True)
+    }
+
+
+def _daily_total(figures: VisitorFigures, site: str) -> Row:
+    return {kind: sum(_daily(figures, kind, site)) for kind in DAILY}
+
+
+def _daily(figures: VisitorFigures, kind: str, site: str | None = None) -> Sequence[int]:
+    if kind != "shown":
+        return figures.by_day(kind, site=site)
+    banners = (figures.by_day(kind, which, site=site) for which in ("banner", "asked_again"))
+    return [first + again for first, again in zip(*banners, strict=True)]
+
+
+def _by_day(figures: VisitorFigures) -> Iterator[Row]:
+    columns = {kind: _daily(figures, kind) for kind in DAILY}
+    days: list[date] = figures.days
+    for number, day in enumerate(days):
+        yield {"day": day.isoformat()} | {kind: column[number] for kind, column in columns.items()}
