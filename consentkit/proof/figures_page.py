@@ -1,6 +1,7 @@
 """The page with figures: charts with a table behind each, without scripts and without a network, on screens and on paper."""
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
@@ -202,20 +203,13 @@ class _Charts:
     """Charts and their tables. Each has an id of its own on the page."""
 
     def __init__(self) -> None:
-        try:
-            import pygal
-            from pygal.style import Style
-        except ImportError:
-            raise ConfigurationError(
-                "The page needs pygal for its charts: pip install 'consentkit[report]'. JSON and CSV do not need it."
-            ) from None
-        self._pygal = pygal
+        self._pygal = _import_pygal()
         self._numbers = count(1)
         font = "system-ui, sans-serif"
         sizes = dict.fromkeys(
             ("label", "major_label", "legend", "value", "value_label", "tooltip", "no_data"), 14
         )
-        self._style = Style(
+        self._style = self._pygal.style.Style(
             background="transparent",
             plot_background="transparent",
             foreground="var(--ink)",
@@ -298,6 +292,21 @@ class _Charts:
             header=_table_row("th", header),
             table=table,
         )
+
+
+def _import_pygal() -> Any:
+    finders = list(sys.meta_path)
+    try:
+        import pygal
+        import pygal.style
+    except ImportError:
+        raise ConfigurationError(
+            "The page needs pygal for its charts: pip install 'consentkit[report]'. JSON and CSV do not need it."
+        ) from None
+    finally:
+        # pygal adds a finder for its maps, because of which Python 3.11 warns at each import that follows.
+        sys.meta_path[:] = finders
+    return pygal
 
 
 def _table_row(tag: str, cells: Sequence[object]) -> Markup:

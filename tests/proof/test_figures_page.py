@@ -89,6 +89,11 @@ def test_late_withdrawals_have_words_too(policy: Policy) -> None:
     assert "three quarters after more than 182 days, from the grant" in figures_page(data)
 
 
+def test_the_charts_leave_the_imports_of_the_process_as_they_were(policy: Policy) -> None:
+    figures_page(data_of(policy))
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
+
+
 def test_without_pygal_the_error_names_the_extra(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygal", None)
     with pytest.raises(ConfigurationError, match=r"consentkit\[report\]"):
