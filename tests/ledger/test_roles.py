@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, delete, text, update
 from sqlalchemy.exc import ProgrammingError
+from typer.testing import CliRunner
 
 from consentkit import Ledger, Webhook
+from consentkit.cli.policy import app
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import tables
 from tests.support.front import EVERYTHING, Front
@@ -91,3 +93,27 @@ def test_it_can_neither_change_nor_remove_a_record(addresses: tuple[str, str]) -
     with pytest.raises(LedgerUnavailableError, match="permission denied"):
         ledger.remove([next(iter(ledger.records())).id], reason="pruning", at=0)
     ledger.close()
+
+
+def test_whoever_may_only_read_can_report_and_verify(
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a standby of the server."""
+    address = postgres.address()
+    ledger = Ledger(address)
+    ledger.append(a_record(subject="a"))
+    ledger.close()
+    monkeypatch.setenv("CONSENTKIT_LEDGER", f"{address}%20-cdefault_transaction_read_only%3Don")
+    policy = ["--policy", str(DOCS.parents[2] / "examples/consent.toml")]
+    period = ["--from", "2026-08-01", "--to", "2026-08-31"]
+    dossier = ["dossier", *policy, *period, "--no-pictures", "-o", str(tmp_path / "dossier.zip")]
+    for command in (
+        ["report", *policy, *period, "--format", "csv"],
+        dossier,
+        ["ledger", "verify"],
+        ["ledger", "history", "a"],
+    ):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(app, ["ledger", "erase", "a", "--yes"])
+    assert result.exit_code == 2 and "read-only" in result.output
