@@ -25,11 +25,11 @@ from consentkit.proof import (
     write_dossier,
 )
 from consentkit.proof.dossier.build import _installed
-from consentkit.proof.dossier.ledger_pages import verification_page, verification_words
+from consentkit.proof.dossier.ledger_pages import unworded, verification_page, verification_words
 from consentkit.proof.dossier.page import day, moment, page, slug, table, texts
-from consentkit.proof.dossier.period import Use, digest_of, versions_in_force
+from consentkit.proof.dossier.period import Tally, Use, digest_of, versions_in_force
 from consentkit.proof.dossier.rows import duration
-from consentkit.proof.dossier.words import dressed
+from consentkit.proof.dossier.words import dressed, heading_of
 from tests.support.chained import execute
 from tests.support.policies import add
 from tests.support.policies import policy as a_policy
@@ -459,5 +459,46 @@ def test_a_ledger_in_postgresql_has_the_same_dossier(
     one, other = make(url, small), make(ledger_url, small)
     assert one.result.problems == [] and "postgresql" in json.loads(one.files["software.json"])
     # Records have random ids, and the chain has streams that depend on the process.
-    same = set(one.files) - {"ledger/records.jsonl", "software.json", "SHA256SUMS"}
+    same = set(one.files) - {"ledger/records.jsonl", "ledger/index.html", "software.json", "SHA256SUMS"}
     assert {name: one.files[name] for name in same} == {name: other.files[name] for name in same}
+
+
+def test_words_have_their_own_heading_and_what_was_not_sent_is_named(ledger_url: str, small: Policy) -> None:
+    notice = fill(ledger_url, small)
+    ledger = Ledger(ledger_url, lock_timeout=30)
+    receipt = "<title>Receipt</title><h1>Your\n <b>receipt</b></h1><h1>Second</h1><p>{answer}</p>"
+    ledger.store_renderings([words(notice, receipt, surface="policy")])
+    ledger.close()
+    made = make(ledger_url, small)
+    page = made.text("notices/01/index.html")
+    assert (
+        ">Your receipt</a>" in page and ">Banner</a>" in page and "No words are stored for: Settings" in page
+    )
+    assert "nothing here proves its wording" in page
+    one = made.text("notices/01/words/003-stride-policy-en.html")
+    assert "<title>Your receipt in “en” on stride</title>" in one and "own answer, in a sentence" in one
+    assert heading_of(words(notice, "<title>Settings</title><h1>{title}</h1>")) == "Settings"
+    assert heading_of(words(notice, "<h1>{title}</h1>", surface="other")) == "other"
+
+
+def test_records_without_words_are_counted_and_the_others_lead_to_theirs(
+    ledger_url: str, small: Policy
+) -> None:
+    notice = fill(ledger_url, small)
+    ledger = Ledger(ledger_url, lock_timeout=30)
+    ledger.append(
+        a_record(notice=notice.digest, at=NOON, surface="api", rendering="", subject=None),
+        a_record(notice=notice.digest, at=NOON, rendering="not stored"),
+    )
+    ledger.close()
+    made = make(ledger_url, small)
+    told = "2 of 4 records have no stored words (surface: 1 on api; api is a program), and 7 decisions are only counted"
+    shown = made.text("ledger/index.html")
+    assert told in made.text("index.html") and told in shown and "none stored" in shown
+    assert (
+        f'<a href="../notices/01/words/001-stride-banner-en.html"><code>{words(notice).id}</code></a>'
+        in shown
+    )
+    assert "<code>not stored</code>" in shown and "cut to the full hour" in shown
+    assert all(json.loads(line)["id"] in shown for line in made.text("ledger/records.jsonl").splitlines())
+    assert unworded(Tally(), {}) == []

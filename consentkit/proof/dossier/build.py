@@ -21,7 +21,7 @@ from consentkit.proof.dossier.archive import Archive
 from consentkit.proof.dossier.cover import Cover, cover_page
 from consentkit.proof.dossier.exemptions import exemptions_page
 from consentkit.proof.dossier.figures import FiguresOf, events_of
-from consentkit.proof.dossier.ledger_pages import ledger_page, result_of, verification_page
+from consentkit.proof.dossier.ledger_pages import ledger_page, result_of, unworded, verification_page
 from consentkit.proof.dossier.notices import Describe, changes_page, folder_of, notice_page
 from consentkit.proof.dossier.period import Period, Tally, Version, versions_in_force
 from consentkit.proof.dossier.words import Camera, Words, add_words
@@ -118,16 +118,17 @@ class _Writing:
         self._progress = progress
         self._archive = Archive(file, f"consent-dossier-{request.period.name}", request.at)
         self._result = DossierResult()
+        self._pages: dict[str, str] = {}
 
     def write(self) -> DossierResult:
         request, result, archive = self._request, self._result, self._archive
         tally = self._add_ledger()
         self._add_verification()
         versions = self._versions(tally)
-        self._add_figures(tally, versions)
         for each in versions:
             if each.number:
                 self._add_notice(each, tally)
+        self._add_figures(tally, versions)
         in_force = [each for each in versions if each.number]
         result.records, result.notices = tally.records, len(in_force)
         archive.add("changes.html", changes_page(versions, request.policy, request.lock, request.describe))
@@ -170,7 +171,7 @@ class _Writing:
         for name, content in figures.files.items():
             self._archive.add(f"ledger/{name}", content)
         numbers = {each.digest: each.number for each in versions}
-        shown = ledger_page(tally, figures, numbers, has_records=request.has_records)
+        shown = ledger_page(tally, figures, numbers, self._pages, has_records=request.has_records)
         self._archive.add("ledger/index.html", shown)
 
     def _add_verification(self) -> None:
@@ -216,6 +217,7 @@ class _Writing:
                     camera=self._request.camera,
                 )
             )
+        self._pages |= {one.sent.id: f"{folder}/words/{one.name}.html" for one in words}
         self._result.problems += [
             f"The words {one.sent.id} do not have their identifier." for one in words if not one.is_intact
         ]
@@ -254,7 +256,7 @@ class _Writing:
                 has_records=request.has_records,
                 pictures=self._result.pictures,
                 has_pdf=camera is not None,
-                lacks=lacks,
+                lacks=[*lacks, *unworded(tally, self._pages)],
                 configuration=list(request.configuration),
             )
         )

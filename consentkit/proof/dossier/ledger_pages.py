@@ -13,7 +13,7 @@ from consentkit.proof.dossier.period import Tally
 from consentkit.proof.export_page import EVENTS
 from consentkit.proof.verify import Verification
 
-__all__ = ["ledger_page", "result_of", "verification_page", "verification_words"]
+__all__ = ["ledger_page", "result_of", "unworded", "verification_page", "verification_words"]
 
 _FIELDS: Final[Mapping[str, str]] = {
     "id": "identifier of the record",
@@ -50,18 +50,24 @@ _HANDED_IN: Final = (
 )
 
 
-def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, has_records: bool) -> str:
-    """Return the page about what was decided. `numbers` has the number of each notice by its digest."""
-    parts = [
-        facts(
-            [
-                ("Records", f"{tally.records:,}"),
-                ("With a pseudonym", f"{tally.references:,}"),
-                ("Only counted", f"{tally.only_counted:,} decisions"),
-                ("Global Privacy Control", f"{tally.gpc:,} of the records"),
-            ]
-        )
-    ]
+def ledger_page(
+    tally: Tally,
+    figures: Figures,
+    numbers: Mapping[str, int],
+    pages: Mapping[str, str],
+    *,
+    has_records: bool,
+) -> str:
+    """Return the page about what was decided.
+
+    Args:
+        tally: what was counted.
+        figures: of the period.
+        numbers: the number of each notice by its digest.
+        pages: the page of each rendering in the dossier by its id.
+        has_records: whether the records are in the dossier.
+    """
+    parts = [_numbers(tally), *(para(sentence, "note") for sentence in unworded(tally, pages))]
     if tally.unreadable:
         parts.append(
             para(
@@ -70,7 +76,7 @@ def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, h
         )
     parts += [Markup("<h2>Figures</h2>"), figures.section, Markup("<h2>Records</h2>")]
     if has_records:
-        parts += _records(tally, numbers)
+        parts += _records(tally, numbers, pages)
     else:
         parts.append(
             para(
@@ -88,7 +94,18 @@ def ledger_page(tally: Tally, figures: Figures, numbers: Mapping[str, int], *, h
     return page("What was decided", parts, depth=1)
 
 
-def _records(tally: Tally, numbers: Mapping[str, int]) -> list[Markup]:
+def _numbers(tally: Tally) -> Markup:
+    return facts(
+        [
+            ("Records", f"{tally.records:,}"),
+            ("With a pseudonym", f"{tally.references:,}"),
+            ("Only counted", f"{tally.only_counted:,} decisions"),
+            ("Global Privacy Control", f"{tally.gpc:,} of the records"),
+        ]
+    )
+
+
+def _records(tally: Tally, numbers: Mapping[str, int], pages: Mapping[str, str]) -> list[Markup]:
     return [
         para(
             Markup(
@@ -97,7 +114,11 @@ def _records(tally: Tally, numbers: Mapping[str, int]) -> list[Markup]:
             + "No record has a name, an IP address, a browser’s name or a page. Pseudonyms lead to a person only together "
             "with that person’s cookie, or where the controller stored them with an account."
         ),
-        _first(tally, numbers),
+        para(
+            "The time of a record without a pseudonym is cut to the full hour, so that nobody finds the visitor in an access "
+            "log by it. The order is that in which records were stored, so times may go back."
+        ),
+        _first(tally, numbers, pages),
         table(
             "Fields of a record",
             ("Field", "Meaning"),
@@ -106,7 +127,7 @@ def _records(tally: Tally, numbers: Mapping[str, int]) -> list[Markup]:
     ]
 
 
-def _first(tally: Tally, numbers: Mapping[str, int]) -> Markup:
+def _first(tally: Tally, numbers: Mapping[str, int], pages: Mapping[str, str]) -> Markup:
     rows = [
         (
             moment(record.at),
@@ -116,11 +137,51 @@ def _first(tally: Tally, numbers: Mapping[str, int]) -> Markup:
             _answers(record, allowed=False),
             record.language,
             f"notice {numbers[record.notice]}",
+            code(record.surface),
+            _rendering(record.rendering, pages),
+            None if record.subject is None else code(record.subject),
+            code(record.id),
         )
         for record in tally.first
     ]
-    columns = ("When", "Site", "Event", "Allowed", "Not allowed", "Language", "Under")
+    columns = (
+        "When",
+        "Site",
+        "Event",
+        "Allowed",
+        "Not allowed",
+        "Language",
+        "Under",
+        "Surface",
+        "Words",
+        "Pseudonym",
+        "Record",
+    )
     return table(f"The first {len(rows)} of them in words" if rows else "There are none", columns, rows)
+
+
+def _rendering(rendering: str, pages: Mapping[str, str]) -> Markup | str:
+    if not rendering:
+        return "none stored"
+    return link(f"../{pages[rendering]}", code(rendering)) if rendering in pages else code(rendering)
+
+
+def unworded(tally: Tally, pages: Mapping[str, str]) -> list[str]:
+    """Return a sentence about the decisions whose words are not in the dossier, or nothing if there are none.
+
+    Args:
+        tally: what was counted.
+        pages: the page of each rendering in the dossier by its id.
+    """
+    without = sum(number for rendering, number in tally.renderings.items() if rendering not in pages)
+    found = []
+    if without:
+        surfaces = ", ".join(f"{number:,} on {surface}" for surface, number in sorted(tally.wordless.items()))
+        which = f" (surface: {surfaces}; api is a program)" if surfaces else ""
+        found.append(f"{without:,} of {tally.records:,} records have no stored words{which}")
+    if tally.only_counted:
+        found.append(f"{tally.only_counted:,} decisions are only counted, without their words")
+    return [f"{', and '.join(found)}. They prove no wording."] if found else []
 
 
 def _answers(record: Record, *, allowed: bool) -> str:

@@ -105,11 +105,12 @@ def _remark(version: Version) -> Markup:
 
 def _words(words: Sequence[Words]) -> list[Markup]:
     if not words:
-        return [para("The ledger holds no words of this notice.")]
+        return [para("The ledger holds no words of this notice."), _unsent(words)]
     ordered = sorted(words, key=lambda each: (_rank(each.sent.surface), each.sent.language, each.name))
     rows = [
         (
-            link(f"words/{each.name}.html", SURFACES.get(each.sent.surface, each.sent.surface)),
+            link(f"words/{each.name}.html", each.heading),
+            code(each.sent.surface),
             each.sent.language,
             each.sent.site,
             code(each.sent.id),
@@ -122,13 +123,16 @@ def _words(words: Sequence[Words]) -> list[Markup]:
     ]
     parts = [
         para(
-            "These are the pages and parts of pages that the server sent, in all languages that visitors used. A surface has "
-            "several rows where its words depended on earlier answers or on a signal of the browser. The last column counts the "
-            "records of the period that have the identifier as rendering."
+            "These are the pages and parts of pages that the server sent, in all languages that visitors used. Each is named "
+            "by its own heading. It has several rows where its words depended on earlier answers or on a signal of the browser. "
+            "The last column counts the records of the period that have the identifier as rendering."
         ),
         table(
-            "Words by surface", ("Surface", "Language", "Site", "Identifier", "Pictures", "Decisions"), rows
+            "Words that were sent",
+            ("Page or part", "Surface", "Language", "Site", "Identifier", "Pictures", "Decisions"),
+            rows,
         ),
+        _unsent(words),
     ]
     seen = set()
     for each in sorted(ordered, key=lambda each: -each.decisions):
@@ -140,6 +144,16 @@ def _words(words: Sequence[Words]) -> list[Markup]:
                 pictures_of(each.pictures, "words/"),
             ]
     return parts
+
+
+def _unsent(words: Sequence[Words]) -> Markup:
+    found = {each.sent.surface for each in words}
+    missing = [name for surface, name in SURFACES.items() if surface not in found]
+    none = f"No words are stored for: {', '.join(missing)}. " if missing else ""
+    return para(
+        f"{none}The ledger stores words when they are first sent. Of a page that the table does not name, no sending is "
+        "recorded, and nothing here proves its wording. The page with the cookie policy holds the facts of “What it discloses”."
+    )
 
 
 def _rank(surface: str) -> int:

@@ -73,6 +73,7 @@ class Tally:
         only_counted: how many decisions are counted and not recorded one by one.
         versions: versions of the library that wrote the records.
         renderings: by id of the words that were sent.
+        wordless: records without words, by surface.
         uses: by digest of the notice.
         first: the first records, to show what one looks like.
     """
@@ -85,6 +86,7 @@ class Tally:
     events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     renderings: Counter[str] = field(default_factory=Counter)
+    wordless: Counter[str] = field(default_factory=Counter)
     uses: dict[str, Use] = field(default_factory=dict)
     first: list[Record] = field(default_factory=list)
 
@@ -96,6 +98,8 @@ class Tally:
         self.events[record.site, record.notice, record.event] += 1
         self.versions[record.version] += 1
         self.renderings[record.rendering] += 1
+        if not record.rendering:
+            self.wordless[record.surface] += 1
         self._use(record.notice, 1, record.at)
         if len(self.first) < _SHOWN:
             self.first.append(record)
