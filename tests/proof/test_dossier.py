@@ -12,16 +12,20 @@ import pytest
 
 from consentkit import Ledger, Policy
 from consentkit.cli.change_report import describe_changes
-from consentkit.ledger import SentWords, snapshot
+from consentkit.ledger import ChainRows, SentWords, snapshot
 from consentkit.notices import EditorialChange, Lock, Notice
+from consentkit.policy import Duration
 from consentkit.proof import (
     Checkpoint,
     DossierRequest,
     DossierResult,
     Finding,
     Period,
+    Retention,
     SigningKey,
     Verification,
+    make_checkpoint,
+    sign_note,
     write_dossier,
 )
 from consentkit.proof.dossier.build import _installed
@@ -367,7 +371,7 @@ def test_programs_of_others_verify_it(ledger_url: str, small: Policy, tmp_path: 
     def run(command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
 
-    cover = Cover()
+    cover = Commands()
     cover.feed(made.text("index.html"))
     sums, ssh, openssl, fingerprint, digest = cover.commands
     assert run(sums).returncode == 0
@@ -382,8 +386,8 @@ def test_programs_of_others_verify_it(ledger_url: str, small: Policy, tmp_path: 
     assert "not signed" in make(ledger_url, small).text("index.html")
 
 
-class Cover(HTMLParser):
-    """The commands on a cover."""
+class Commands(HTMLParser):
+    """The commands on a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -401,13 +405,13 @@ class Cover(HTMLParser):
 def test_the_page_about_the_verification_says_what_it_could_not_compare() -> None:
     noted = Checkpoint("example.org/consent", NOON, {"0": (5, "a" * 64)})
     result = Verification(adopted=3, unchained={"record": 2}, pruned_since=["0"], against=noted)
-    shown = verification_page(result, has_note=True)
+    shown = verification_page(result, has_note=True, has_records=True)
     assert "3, proved from a later upgrade on" in shown and "2, stored before there was one" in shown
     assert "streams 0, pruned" in shown and "compared with the checkpoint." in shown
     for number in range(200):
         result.add(Finding("changed", "0", number, None, None, f"entry {number}"))
     assert "100 or more findings" in verification_words(result) and "entry 99" in verification_page(
-        result, has_note=False
+        result, has_note=False, has_records=False
     )
 
 
@@ -459,7 +463,10 @@ def test_a_ledger_in_postgresql_has_the_same_dossier(
     one, other = make(url, small), make(ledger_url, small)
     assert one.result.problems == [] and "postgresql" in json.loads(one.files["software.json"])
     # Records have random ids, and the chain has streams that depend on the process.
-    same = set(one.files) - {"ledger/records.jsonl", "ledger/index.html", "software.json", "SHA256SUMS"}
+    same = set(one.files) - {
+        *("ledger/records.jsonl", "ledger/index.html", "ledger/stored.txt", "verification/chain.txt"),
+        *("software.json", "SHA256SUMS"),
+    }
     assert {name: one.files[name] for name in same} == {name: other.files[name] for name in same}
 
 
@@ -502,3 +509,82 @@ def test_records_without_words_are_counted_and_the_others_lead_to_theirs(
     assert "<code>not stored</code>" in shown and "cut to the full hour" in shown
     assert all(json.loads(line)["id"] in shown for line in made.text("ledger/records.jsonl").splitlines())
     assert unworded(Tally(), {}) == []
+
+
+def test_the_chain_is_checked_from_the_archive_alone(ledger_url: str, small: Policy, tmp_path: Path) -> None:
+    key, ledger = SigningKey.new("example.org/consent"), Ledger(ledger_url, lock_timeout=30)
+    old = NOON - 1000 * 86_400
+    times = {"at": old, "decided_at": old, "changed_at": old, "expires_at": old + 1}
+    ledger.append(a_record(subject="B" * 22, **times), a_record(at=NOON))
+    assert [*Retention(ledger, Duration.parse("P30D"), ["stride"]).prune(NOON)][-1].records == 1
+    hard = 'a\nb "\u2028" \\n \u20ac%s'
+    ledger.append(*(a_record(at=NOON, version=hard, subject=None) for _ in range(3)))
+    ledger.link("one", "two", NOON)
+    ledger.close()
+    with snapshot(ledger_url) as connection:
+        checkpoint = make_checkpoint(key.public.name, ChainRows(connection).streams(), at=NOON)
+    note = (sign_note(checkpoint.to_text(), key), checkpoint)
+    made = make(ledger_url, small, key=key, note=note)
+    assert made.result.problems == []
+    assert 'class="good">No record was' in made.text("index.html")
+    folder = tmp_path / "unpacked"
+    for name, content in made.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    shown = Commands()
+    shown.feed(made.text("verification/index.html"))
+    heads, noted, one, rows = shown.commands
+
+    def run(command: str) -> str:
+        return subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True).stdout
+
+    digest, entry = run(one).splitlines()
+    assert entry.split()[4] == digest.split()[0]
+    assert (run(heads), run(noted), run(rows)) == ("", "", "")
+    stored = [line.split(" ", 1) for line in made.text("ledger/stored.txt").rstrip("\n").split("\n")]
+    listed = [json.loads(line)["id"] for line in made.text("ledger/records.jsonl").rstrip("\n").split("\n")]
+    assert [json.loads(text[32:])["id"] for _, text in stored] == listed and len(listed) == 4
+    for name in ("ledger/stored.txt", "verification/chain.txt"):
+        text = (folder / name).read_text("utf-8")
+        (folder / name).write_text(
+            text.replace("stride", "other").replace(" record 3 ", " record 9 "), "utf-8"
+        )
+    assert run(rows).splitlines() == [f"record {ref}" for ref, _ in stored]
+    assert run(heads).startswith("entry ")
+    text = checkpoint.to_text().replace("stream ", "stream x")
+    (folder / "verification/checkpoint.txt").write_text(text, "utf-8")
+    assert "stream x" in run(noted)
+    execute(
+        ledger_url,
+        "UPDATE consentkit_streams SET (base_n, base_head) = (1, (SELECT head FROM consentkit_chain c "
+        "WHERE c.stream = consentkit_streams.stream AND c.n = 1)) WHERE n > 1 AND stream <> 'log'",
+    )
+    execute(ledger_url, "DELETE FROM consentkit_chain WHERE n = 1 AND stream <> 'log'")
+    pruned = make(ledger_url, small).text("verification/chain.txt")
+    (folder / "verification/chain.txt").write_text(pruned, "utf-8")
+    assert " 1 cut - - " in pruned and run(heads) == ""
+
+
+def test_rows_without_a_salt_have_no_digest_to_work_out(ledger_url: str, small: Policy) -> None:
+    fill(ledger_url, small)
+    execute(ledger_url, "UPDATE consentkit_records SET salt = NULL WHERE seq = 2")
+    made = make(ledger_url, small)
+    assert (
+        made.text("ledger/stored.txt").count("\n") == 1 and made.text("ledger/records.jsonl").count("\n") == 2
+    )
+    plain = make(ledger_url, small, key=SigningKey.new("example.org/consent"), has_records=False)
+    assert "ledger/stored.txt" not in plain.files and "stored.txt" not in plain.text(
+        "verification/index.html"
+    )
+    assert "as a program that verifies checkpoints reads it" not in plain.text("index.html")
+
+
+def test_the_cover_checks_a_notice_that_is_there(ledger_url: str, small: Policy, longer: Policy) -> None:
+    fill(ledger_url, small)
+    locked = published(longer, "2026-08-01")
+    made = make(ledger_url, small, notices=(locked, published(small, "2026-08-15")))
+    assert "notices/01/notice.canonical.json" not in made.files
+    assert "2. That a notice" in made.text("index.html") and "-binary notices/02/" in made.text("index.html")
+    execute(ledger_url, "DELETE FROM consentkit_notices")
+    none = make(ledger_url, small, notices=(locked,))
+    assert "That a notice is the one" not in none.text("index.html")

@@ -18,6 +18,7 @@ from consentkit.notices import Lock, Notice
 from consentkit.policy import Policy
 from consentkit.proof.checkpoint import Checkpoint, SigningKey
 from consentkit.proof.dossier.archive import Archive
+from consentkit.proof.dossier.chain import add_chain, add_stored
 from consentkit.proof.dossier.cover import Cover, cover_page
 from consentkit.proof.dossier.exemptions import exemptions_page
 from consentkit.proof.dossier.figures import FiguresOf, events_of
@@ -158,6 +159,8 @@ class _Writing:
                 tally.add(record)
                 if tally.records % _SHOWN_EVERY == 0:
                     self._progress("Reading records", record.seq or 0, last)
+        if request.has_records:
+            add_stored(self._archive, ChainRows(self._connection), tally.refs)
         tally.unreadable = self._rows.unreadable
         for row in self._rows.counts(*span):
             tally.add_count(row)
@@ -184,8 +187,10 @@ class _Writing:
         self._result.verification = result
         self._result.problems += [finding.message for finding in result.findings]
         self._archive.add(
-            "verification/index.html", verification_page(result, has_note=request.note is not None)
+            "verification/index.html",
+            verification_page(result, has_note=request.note is not None, has_records=request.has_records),
         )
+        add_chain(self._archive, ChainRows(self._connection))
         self._archive.add("verification/result.json", json.dumps(result_of(result), indent=1) + "\n")
         if request.note is not None:
             self._archive.add("verification/checkpoint.txt", request.note[0])

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from consentkit._version import __version__
 from consentkit.policy import Controller, Policy, own_storage
-from consentkit.proof.checkpoint import VerifyingKey
-from consentkit.proof.dossier.ledger_pages import verification_words
+from consentkit.proof.checkpoint import Checkpoint, VerifyingKey
+from consentkit.proof.dossier.ledger_pages import verification_box
 from consentkit.proof.dossier.notices import folder_of
 from consentkit.proof.dossier.page import code, day, facts, items, link, moment, page, para, table, texts
 from consentkit.proof.dossier.period import Period, Tally, Version
@@ -70,7 +70,7 @@ def cover_page(cover: Cover) -> str:
                 ("Signed", _signed(cover.key)),
             ]
         ),
-        para(verification_words(cover.verification), "good" if cover.verification.is_unchanged else "bad"),
+        verification_box(cover.verification),
         *(para(sentence, "note") for sentence in cover.lacks),
         Markup("<h2>Who is responsible</h2>"),
         *_controllers(cover.policy, period),
@@ -81,7 +81,7 @@ def cover_page(cover: Cover) -> str:
         Markup('<h2 id="notices">Notices in force</h2>'),
         *_notices(cover.versions),
         Markup("<h2>How to check it</h2>"),
-        *_checks(cover.key),
+        *_checks(cover),
         Markup("<h2>What it does not show</h2>"),
         items(_limits(cover)),
         Markup("<h2>Words</h2>"),
@@ -154,7 +154,10 @@ def _contents(cover: Cover) -> Markup:
             if cover.has_records
             else "figures alone, no records",
         ),
-        (link("verification/index.html", "Verification"), "whether the records are as they were stored"),
+        (
+            link("verification/index.html", "Verification"),
+            "whether the records are as they were stored, and how to check the chain yourself",
+        ),
         (
             "Configuration",
             Markup(
@@ -221,8 +224,7 @@ def _notices(versions: Sequence[Version]) -> list[Markup]:
     return [table("Notices", ("Notice", "Published", "Replaced", "Records", "Digest"), rows)]
 
 
-def _checks(key: VerifyingKey | None) -> list[Markup]:
-    sums = Markup("<pre>sha256sum -c SHA256SUMS</pre>")
+def _checks(cover: Cover) -> list[Markup]:
     parts = [
         para(
             "Unpack the archive, and open a terminal in its folder. No program of the controller’s is needed."
@@ -230,18 +232,23 @@ def _checks(key: VerifyingKey | None) -> list[Markup]:
         para(
             "1. That all files are as they were when the dossier was made (on macOS: shasum -a 256 -c SHA256SUMS):"
         ),
-        sums,
+        Markup("<pre>sha256sum -c SHA256SUMS</pre>"),
     ]
-    if key is None:
-        return [
-            *parts,
+    if cover.key is None:
+        parts.append(
             para(
                 "This dossier is not signed, so whoever changed a file could have changed its checksum too.",
                 "note",
-            ),
-        ]
+            )
+        )
+    else:
+        parts += _checks_of_key(cover.key, cover.verification.against)
+    return parts + _check_of_notice(cover.versions, 2 if cover.key is None else 4)
+
+
+def _checks_of_key(key: VerifyingKey, noted: Checkpoint | None) -> list[Markup]:
+    as_note = None if noted is None else code(key.text)
     return [
-        *parts,
         para(
             "2. That the holder of the key made it. One of these suffices; the first needs OpenSSH 8.1, the second OpenSSL 3:"
         ),
@@ -256,14 +263,27 @@ def _checks(key: VerifyingKey | None) -> list[Markup]:
             "the dossier came, such as by telephone, and compare it with what this prints:"
         ),
         Markup("<pre>cut -d ' ' -f 3- allowed_signers | ssh-keygen -lf -</pre>"),
-        facts([("Fingerprint", code(fingerprint(key))), ("Key for checkpoints", code(key.text))]),
+        facts(
+            [
+                ("Fingerprint", code(fingerprint(key))),
+                ("The same key, as a program that verifies checkpoints reads it", as_note),
+            ]
+        ),
+    ]
+
+
+def _check_of_notice(versions: Sequence[Version], number: int) -> list[Markup]:
+    known = [version for version in versions if version.canonical is not None]
+    if not known:
+        return []
+    return [
         para(
-            "4. That a notice is the one to which records refer: the SHA-256 of its notice.canonical.json is the digest. This "
-            "prints it as records have it:"
+            f"{number}. That a notice is the one to which records refer: the SHA-256 of its notice.canonical.json is the digest. "
+            "This prints it as records have it:"
         ),
         Markup(
-            "<pre>openssl dgst -sha256 -binary notices/01/notice.canonical.json | base64 | tr '+/' '-_' | tr -d '='</pre>"
-        ),
+            "<pre>openssl dgst -sha256 -binary {}/notice.canonical.json | base64 | tr '+/' '-_' | tr -d '='</pre>"
+        ).format(folder_of(known[0])),
     ]
 
 

@@ -7,13 +7,21 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from consentkit.ledger import Record
+from consentkit.proof.dossier.chain import recipe
 from consentkit.proof.dossier.figures import Figures
 from consentkit.proof.dossier.page import code, facts, items, link, moment, page, para, table
 from consentkit.proof.dossier.period import Tally
 from consentkit.proof.export_page import EVENTS
 from consentkit.proof.verify import Verification
 
-__all__ = ["ledger_page", "result_of", "unworded", "verification_page", "verification_words"]
+__all__ = [
+    "ledger_page",
+    "result_of",
+    "unworded",
+    "verification_box",
+    "verification_page",
+    "verification_words",
+]
 
 _FIELDS: Final[Mapping[str, str]] = {
     "id": "identifier of the record",
@@ -41,8 +49,7 @@ _PROVES: Final = (
     "checkpoint that somebody else kept rules that out for all records that were there when it was made.",
     "It does not prove when something was stored, apart from before the checkpoint, and not that every decision was "
     "stored. The times in records are those of the controller’s clock.",
-    "This result is the controller’s own. To check the chain yourself, ask the controller for a copy of the "
-    "database: the documentation of consentkit (“What the ledger proves”) does it with sqlite3 and sha256sum alone.",
+    "This result is the controller’s own. The files of the archive let you check the chain yourself, see below.",
 )
 _HANDED_IN: Final = (
     "The controller handed the checkpoint in. Ask who else keeps it, and compare theirs with checkpoint.txt. What was stored "
@@ -202,27 +209,38 @@ def verification_words(result: Verification) -> str:
         more = "or more " if len(result.findings) >= 100 else ""
         return f"The ledger is not as it was stored: {len(result.findings)} {more}findings."
     if result.against is None:
-        return "No record was changed, removed, inserted or exchanged, as far as the chain can tell without a checkpoint."
+        return (
+            "The chain of hashes shows no change. There was no checkpoint to compare it with, so this does not rule out that "
+            "somebody who can write to the database worked out the whole chain again."
+        )
     return "No record was changed, removed, inserted, reordered or cut off, compared with the checkpoint."
 
 
-def verification_page(result: Verification, *, has_note: bool) -> str:
+def verification_box(result: Verification) -> Markup:
+    """Return the result in a box that does not look better than what is proved."""
+    if not result.is_unchanged:
+        return para(verification_words(result), "bad")
+    return para(verification_words(result), "note" if result.against is None else "good")
+
+
+def verification_page(result: Verification, *, has_note: bool, has_records: bool) -> str:
     """Return the page about the verification of the whole ledger."""
     parts = [
-        para(verification_words(result), "good" if result.is_unchanged else "bad"),
+        verification_box(result),
         para("The whole ledger was checked when the dossier was made, not only the period and the site."),
         _counted(result),
     ]
     if result.findings:
         found = ((finding.what, finding.message) for finding in result.findings)
         parts.append(table("Findings", ("What", "Where"), found))
-    files = [link("result.json", "result.json")]
+    files = [link("result.json", "result.json"), link("chain.txt", "chain.txt")]
     if has_note:
         files.append(link("checkpoint.txt", "checkpoint.txt") + ", the note as it was handed in")
     parts += [
         items(files),
         Markup("<h2>What this proves, and what not</h2>"),
         items([*_PROVES, *([_HANDED_IN] if has_note else [])]),
+        *recipe(has_records=has_records, has_note=has_note),
     ]
     return page("Are the records as they were stored?", parts, depth=1)
 

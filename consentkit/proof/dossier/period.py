@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import json
+from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -75,6 +76,7 @@ class Tally:
         renderings: by id of the words that were sent.
         wordless: records without words, by surface.
         uses: by digest of the notice.
+        refs: numbers of the rows.
         first: the first records, to show what one looks like.
     """
 
@@ -88,6 +90,7 @@ class Tally:
     renderings: Counter[str] = field(default_factory=Counter)
     wordless: Counter[str] = field(default_factory=Counter)
     uses: dict[str, Use] = field(default_factory=dict)
+    refs: MutableSequence[int] = field(default_factory=lambda: array("q"))
     first: list[Record] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
@@ -98,6 +101,7 @@ class Tally:
         self.events[record.site, record.notice, record.event] += 1
         self.versions[record.version] += 1
         self.renderings[record.rendering] += 1
+        self.refs.append(record.seq or 0)
         if not record.rendering:
             self.wordless[record.surface] += 1
         self._use(record.notice, 1, record.at)
