@@ -32,7 +32,7 @@ from consentkit.proof.dossier.build import _installed
 from consentkit.proof.dossier.ledger_pages import unworded, verification_page, verification_words
 from consentkit.proof.dossier.page import day, moment, page, slug, table, texts
 from consentkit.proof.dossier.period import Tally, Use, digest_of, versions_in_force
-from consentkit.proof.dossier.rows import duration
+from consentkit.proof.dossier.rows import basis, data_kept, duration, safeguard
 from consentkit.proof.dossier.words import dressed, heading_of
 from tests.support.chained import execute
 from tests.support.policies import add
@@ -588,3 +588,50 @@ def test_the_cover_checks_a_notice_that_is_there(ledger_url: str, small: Policy,
     execute(ledger_url, "DELETE FROM consentkit_notices")
     none = make(ledger_url, small, notices=(locked,))
     assert "That a notice is the one" not in none.text("index.html")
+
+
+def test_third_parties_are_shown_with_all_that_the_notice_tells_of_them(ledger_url: str) -> None:
+    def told(data: dict[str, Any]) -> None:
+        essence = {"en": "Turn to either of us.", "nl": "Kom bij ons allebei."}
+        data["vendors"][0] |= {
+            "role": "joint_controller",
+            "joint_control": essence,
+            "country": "US",
+            "safeguard": "adequacy",
+            "dpf_certified": True,
+            "data": ["IPAddress"],
+            "retention": "P3M",
+        }
+
+    policy = a_policy(told)
+    notice = fill(ledger_url, policy)
+    made = make(ledger_url, policy)
+    shown = made.text("notices/01/index.html")
+    for text in (
+        "Turn to either of us.",
+        "IPAddress",
+        "3 months",
+        "consent, article 6(1)(a)",
+        "joint controller",
+    ):
+        assert text in shown
+    assert "European Commission; on the Data Privacy Framework list" in shown
+    name = policy.vendors[0].name
+    assert f"{name}; the page of each notice has the essence" in made.text("index.html")
+    assert notice.digest in shown
+    row = {"safeguard": "scc", "safeguard_copy": "https://x.example/scc", "commercial_org": False}
+    assert safeguard(row).endswith("; not subject to PIPEDA; copy: https://x.example/scc")
+    assert basis({"required": True, "exempt": False, "gdpr_basis": "contract"}) == "contract, article 6(1)(b)"
+    assert data_kept({"vendor": "gone"}, {"retention": "P1M"}, []) == "not stated"
+    assert data_kept({}, {"retention": "P1M"}, []) == "1 month"
+
+
+def test_the_cover_counts_notices_without_content(ledger_url: str, small: Policy, longer: Policy) -> None:
+    fill(ledger_url, small)
+    locked, own = published(longer, "2026-08-01"), published(small, "2026-08-15")
+    cover = make(ledger_url, small, notices=(locked, own)).text("index.html")
+    assert "1 as the ledger stores it and as a page; 1 without content, because" in cover
+    assert "<td>not stored</td>" in cover and "<td>stored</td>" in cover
+    execute(ledger_url, "DELETE FROM consentkit_notices")
+    execute(ledger_url, "DELETE FROM consentkit_records")
+    assert "<td>from the policy file</td>" in make(ledger_url, small, notices=(own,)).text("index.html")

@@ -121,10 +121,21 @@ def _controllers(policy: Policy, period: Period) -> list[Markup]:
             facts(
                 [
                     ("Group of sites", texts(policy.group.name)),
-                    ("Joint controllers", "yes" if policy.group.joint_controllers else "no"),
+                    (
+                        "Joint controllers among the sites",
+                        "yes" if policy.group.joint_controllers else "no",
+                    ),
+                    (
+                        "Essence of their arrangement",
+                        None if policy.group.joint_control is None else texts(policy.group.joint_control),
+                    ),
                 ]
             )
         )
+    joint = [vendor.name for vendor in policy.vendors if vendor.role == "joint_controller"]
+    if joint:
+        told = f"{', '.join(joint)}; the page of each notice has the essence of the arrangement"
+        parts.append(facts([("Third parties that are joint controllers", told)]))
     return parts
 
 
@@ -171,12 +182,24 @@ def _contents(cover: Cover) -> Markup:
             "SHA-256 of every other file; the signatures are made of this list",
         ),
     ]
-    what = "the notices below, as they are stored and as pages, and the very words that were sent"
+    what = f"{_stored(cover.versions)}, and the very words that were sent"
     pictures = f", with {cover.pictures:,} pictures of them" if cover.pictures else ""
     plural = "notice" if number == 1 else "notices"
     return table(
         "Contents", ("Part", "What"), [(link("#notices", f"{number} {plural}"), f"{what}{pictures}"), *rows]
     )
+
+
+def _stored(versions: Sequence[Version]) -> str:
+    """Return of how many notices the ledger has the content."""
+    stored = sum(version.stored is not None for version in versions)
+    known = sum(version.stored is None and version.content is not None for version in versions)
+    counted = [
+        (stored, "as the ledger stores it and as a page"),
+        (known, "with the content of the policy file, because nobody decided under it"),
+        (len(versions) - stored - known, "without content, because the ledger does not have it"),
+    ]
+    return "; ".join(f"{number} {words}" for number, words in counted if number) or "none"
 
 
 def _mechanism(policy: Policy) -> list[Markup]:
@@ -216,12 +239,17 @@ def _notices(versions: Sequence[Version]) -> list[Markup]:
             link(f"{folder_of(version)}/index.html", f"Notice {version.number}"),
             day(version.published) or "not known",
             day(version.replaced) or "not replaced",
+            "not stored"
+            if version.content is None
+            else "stored"
+            if version.stored
+            else "from the policy file",
             0 if version.use is None else version.use.records,
             code(version.digest),
         )
         for version in versions
     ]
-    return [table("Notices", ("Notice", "Published", "Replaced", "Records", "Digest"), rows)]
+    return [table("Notices", ("Notice", "Published", "Replaced", "Content", "Records", "Digest"), rows)]
 
 
 def _checks(cover: Cover) -> list[Markup]:

@@ -8,15 +8,10 @@ from markupsafe import Markup
 from consentkit.proof.dossier.notices import name_of
 from consentkit.proof.dossier.page import code, facts, page, para, table, texts
 from consentkit.proof.dossier.period import Version
-from consentkit.proof.dossier.rows import access, duration, kind, necessity, purpose
+from consentkit.proof.dossier.rows import access, basis, duration, kind, necessity, purpose
 
 __all__ = ["exemptions_page"]
 
-_BASES: Final[Mapping[str, str]] = {
-    "contract": "contract, article 6(1)(b)",
-    "legal_obligation": "legal obligation, article 6(1)(c)",
-    "legitimate_interests": "legitimate interests, article 6(1)(f)",
-}
 _REQUIRED: Final = (
     "Strictly necessary for a service that the visitor explicitly asks for (article 5(3) of the ePrivacy Directive, last "
     "sentence, second case). Visitors are told of it, and cannot turn it off."
@@ -57,7 +52,6 @@ def _sheets(content: Mapping[str, Any]) -> list[Markup]:
         return [para("Every purpose needs consent.")]
     parts = []
     for category in free:
-        basis = category.get("gdpr_basis", "legitimate_interests")
         rows = [
             _row(row, content["vendors"])
             for row in (*content["trackers"], *content.get("own_storage", []))
@@ -70,7 +64,7 @@ def _sheets(content: Mapping[str, Any]) -> list[Markup]:
                 [
                     ("Purpose", texts(category["description"])),
                     ("Exemption", _REQUIRED if category["required"] else _EXEMPT),
-                    ("Ground in the GDPR", _BASES.get(basis, basis)),
+                    ("Ground in the GDPR", basis(category)),
                     ("Third parties", ", ".join(vendors) or "none"),
                 ]
             ),

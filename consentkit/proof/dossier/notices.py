@@ -12,7 +12,16 @@ from consentkit.notices import Change, Lock, compare
 from consentkit.policy import Policy
 from consentkit.proof.dossier.page import code, day, facts, items, link, moment, page, para, table, texts
 from consentkit.proof.dossier.period import Version
-from consentkit.proof.dossier.rows import access, duration, kind, purpose, safeguard
+from consentkit.proof.dossier.rows import (
+    access,
+    basis,
+    data_kept,
+    duration,
+    joint_controllers,
+    kind,
+    purpose,
+    vendor_table,
+)
 from consentkit.proof.dossier.words import SURFACES, Words, pictures_of
 
 __all__ = ["Describe", "changes_page", "folder_of", "notice_page"]
@@ -184,6 +193,7 @@ def _disclosed(content: Mapping[str, Any]) -> list[Markup]:
             facts(
                 [
                     ("Consent", _consent(category)),
+                    ("Ground in the GDPR", basis(category)),
                     ("Purpose", texts(category["description"])),
                     ("Identifier", code(category["id"])),
                     (
@@ -195,47 +205,35 @@ def _disclosed(content: Mapping[str, Any]) -> list[Markup]:
             ),
         ]
         if of_category:
-            parts.append(_vendors(of_category))
+            parts += [vendor_table(of_category), *joint_controllers(of_category)]
         if stored:
-            parts.append(_items(stored, vendors))
+            parts.append(_items(stored, category, vendors))
     return parts
 
 
-def _vendors(vendors: Sequence[Mapping[str, Any]]) -> Markup:
+def _items(
+    stored: Sequence[Mapping[str, Any]], category: Mapping[str, Any], vendors: Sequence[Mapping[str, Any]]
+) -> Markup:
     rows = [
         (
-            _vendor(row),
-            row["country"],
-            safeguard(row),
-            str(row.get("role", "controller")).replace("_", " "),
-            _yes(row["profiling"]),
-            row["policy_url"],
+            code(row["name"]),
+            kind(row),
+            duration(row["lifetime"]),
+            data_kept(row, category, vendors),
+            access(row, vendors),
+            purpose(row),
         )
-        for row in vendors
-    ]
-    columns = ("Name", "Country", "Ground of the transfer", "Role", "Profiles", "Privacy policy")
-    return table("Third parties", columns, rows)
-
-
-def _items(stored: Sequence[Mapping[str, Any]], vendors: Sequence[Mapping[str, Any]]) -> Markup:
-    rows = [
-        (code(row["name"]), kind(row), duration(row["lifetime"]), access(row, vendors), purpose(row))
         for row in stored
     ]
-    return table("Stored or read on the device", ("Name", "Kind", "Kept for", "Access", "Purpose"), rows)
+    return table(
+        "Stored or read on the device",
+        ("Name", "Kind", "On the device for", "Data kept for", "Access", "Purpose"),
+        rows,
+    )
 
 
 def _controller(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, {row['address']}, {row['country']}"
-
-
-def _vendor(row: Mapping[str, Any]) -> str:
-    entity = row.get("legal_entity")
-    return f"{row['name']} ({entity})" if entity else str(row["name"])
-
-
-def _yes(value: object) -> str:
-    return "yes" if value else "no"
 
 
 def _consent(category: Mapping[str, Any]) -> str:

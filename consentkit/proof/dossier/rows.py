@@ -6,9 +6,20 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from consentkit.proof.dossier.page import texts
+from consentkit.proof.dossier.page import facts, table, texts
 
-__all__ = ["access", "duration", "kind", "necessity", "purpose", "safeguard"]
+__all__ = [
+    "access",
+    "basis",
+    "data_kept",
+    "duration",
+    "joint_controllers",
+    "kind",
+    "necessity",
+    "purpose",
+    "safeguard",
+    "vendor_table",
+]
 
 _DURATION: Final = re.compile(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII
@@ -34,6 +45,16 @@ _SAFEGUARDS: Final[Mapping[str, str]] = {
     "certification": "approved certification",
     "ad_hoc_clauses": "contract approved by a supervisory authority",
     "art49_explicit_consent": "explicit consent, article 49 GDPR",
+}
+_BASES: Final[Mapping[str, str]] = {
+    "consent": "consent, article 6(1)(a)",
+    "contract": "contract, article 6(1)(b)",
+    "legal_obligation": "legal obligation, article 6(1)(c)",
+    "legitimate_interests": "legitimate interests, article 6(1)(f)",
+}
+_CONDITIONS: Final[Mapping[str, str]] = {
+    "dpf_certified": "on the Data Privacy Framework list",
+    "commercial_org": "subject to PIPEDA",
 }
 _HOLDS: Final[Mapping[str, str]] = {
     "choice": "the choice",
@@ -81,10 +102,62 @@ def purpose(row: Mapping[str, Any]) -> Markup | str:
     return f"consentkit’s own; holds {', '.join(_HOLDS.get(each, each) for each in row['holds'])}"
 
 
+def basis(category: Mapping[str, Any]) -> str:
+    """Return the ground in the GDPR for what a category does."""
+    is_asked = not category["required"] and not category["exempt"]
+    found = "consent" if is_asked else str(category.get("gdpr_basis", "legitimate_interests"))
+    return _BASES.get(found, found)
+
+
+def data_kept(
+    row: Mapping[str, Any], category: Mapping[str, Any], vendors: Iterable[Mapping[str, Any]]
+) -> str:
+    """Return how long the data that an item leads to is kept: by its third party, else by the site."""
+    found = row.get("vendor")
+    owner = category if found is None else next((each for each in vendors if each["id"] == found), {})
+    return duration(owner["retention"]) if "retention" in owner else "not stated"
+
+
 def safeguard(row: Mapping[str, Any]) -> str:
-    """Return the ground on which data goes to a third party's country."""
+    """Return the ground on which data goes to a third party's country, its conditions, and where a copy is."""
     found = str(row.get("safeguard", "none_required"))
-    return _SAFEGUARDS.get(found, found)
+    conditions = [
+        words if row[name] else f"not {words}"
+        for name, words in _CONDITIONS.items()
+        if row.get(name) is not None
+    ]
+    copy = [f"copy: {row['safeguard_copy']}"] if row.get("safeguard_copy") else []
+    return "; ".join([_SAFEGUARDS.get(found, found), *conditions, *copy])
+
+
+def vendor_table(vendors: Iterable[Mapping[str, Any]]) -> Markup:
+    """Return the third parties of a category."""
+    rows = [
+        (
+            f"{row['name']} ({row['legal_entity']})" if row.get("legal_entity") else str(row["name"]),
+            row["country"],
+            safeguard(row),
+            str(row.get("role", "controller")).replace("_", " "),
+            ", ".join(row.get("data", ())) or "not stated",
+            duration(row["retention"]) if "retention" in row else "not stated",
+            "yes" if row["profiling"] else "no",
+            row["policy_url"],
+        )
+        for row in vendors
+    ]
+    columns = ("Name", "Country", "Ground of the transfer", "Role", "Kinds of data", "Keeps the data for")
+    return table("Third parties", (*columns, "Profiles", "Privacy policy"), rows)
+
+
+def joint_controllers(vendors: Iterable[Mapping[str, Any]]) -> list[Markup]:
+    """Return the essence of the arrangement with each third party that is a joint controller."""
+    joint = [row for row in vendors if row.get("role") == "joint_controller"]
+    if not joint:
+        return []
+    return [
+        Markup("<p>Essence of the arrangement with joint controllers (article 26(2) GDPR):</p>"),
+        facts((str(row["name"]), texts(row.get("joint_control", "not stated"))) for row in joint),
+    ]
 
 
 def necessity(row: Mapping[str, Any]) -> str:
