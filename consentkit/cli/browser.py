@@ -28,6 +28,8 @@ _HEIGHT: Final = 800
 # Chromium paints no more into one picture.
 _TALLEST: Final = 16_000
 _TIMEOUT: Final = 30_000
+# What stays in view while visitors scroll would cover a part of a picture of the whole page.
+_STILL: Final = ".consent-save, .consent-close { position: static !important }"
 
 
 class ChromiumCamera:
@@ -50,9 +52,9 @@ class ChromiumCamera:
             with self._page(html, width) as page:
                 height = page.evaluate("document.documentElement.scrollHeight")
                 if height <= _TALLEST:
-                    return page.screenshot(full_page=True)
+                    return page.screenshot(full_page=True, style=_STILL)
                 return page.screenshot(
-                    full_page=True, clip={"x": 0, "y": 0, "width": width, "height": _TALLEST}
+                    full_page=True, style=_STILL, clip={"x": 0, "y": 0, "width": width, "height": _TALLEST}
                 )
         except Error:
             return None

@@ -10,6 +10,7 @@ from consentkit.policy import Policy
 __all__ = ["describe_change", "describe_changes"]
 
 _NOUNS = {"own_storage": "consentkit's own item"}
+_EXEMPT = "Nobody is asked again: the category needs no consent."
 _FIELDS = {
     ("vendor", "country"): "moved from {old} to {new}",
     ("vendor", "legal_entity"): "company changed from {old} to {new}",
@@ -89,16 +90,19 @@ def _consequence(change: Change, policy: Policy) -> str:
     asked_about = [category.id for category in policy.consent_needed]
     if change.thing == "site" and change.verb == "added":
         return "Visitors are asked on this site; their decisions still count on the other sites."
+    is_exempt = change.category is not None and change.category not in asked_about
     if not change.asks:
-        return "Nobody is asked again."
+        # Other facts ask nobody in any category. These would, where consent is needed.
+        is_told = is_exempt and (change.verb == "added" or change.field in ("lifetime", "retention"))
+        return _EXEMPT if is_told else "Nobody is asked again."
     if change.thing == "category" and change.verb == "added":
         if change.new["required"] or change.new["exempt"]:
             return "Nobody is asked."
         return f"Every visitor is asked about {change.category}."
     if change.category is None:
         return f"Visitors who granted {_joined(asked_about)} will be asked again."
-    if change.category not in asked_about:
-        return "Nobody is asked again: the category needs no consent."
+    if is_exempt:
+        return _EXEMPT
     return f"Visitors who granted {change.category} will be asked again."
 
 

@@ -33,6 +33,13 @@ class ExtractRows:
         found: int = self._all(select(func.coalesce(func.max(tables.records.c.seq), 0)))[0][0]
         return found
 
+    def first_at(self, site: str | None = None) -> int | None:
+        """Return the time of the oldest record, on one site or on all; None without records."""
+        columns = tables.records.c
+        wanted = select(func.min(columns.at))
+        found: int | None = self._all(wanted if site is None else wanted.where(columns.site == site))[0][0]
+        return found
+
     def records(self, start: int, end: int, site: str | None = None) -> Iterator[Record]:
         """Yield the records of a period in the order in which they were stored, reading a few hundred at a time.
 

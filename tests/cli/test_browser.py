@@ -17,6 +17,9 @@ def test_pictures_are_as_wide_as_asked_and_no_script_runs() -> None:
         assert narrow == browser.picture("<body><p>words", 390)
         tall = browser.picture('<div style="height: 30000px">', 390)
         assert tall is not None and int.from_bytes(tall[20:24], "big") == 16_000
+        page = '<style>p{{position:{}; bottom:0; margin:0}}</style><p class="consent-save">x<div style="height:{}px">'
+        sticky, still = (browser.picture(page.format(each, 5000), 390) for each in ("sticky", "static"))
+        assert sticky == still is not None
         pdf = browser.pdf(HOSTILE)
         assert pdf is not None and pdf.startswith(b"%PDF")
         browser._browser.close()

@@ -102,6 +102,21 @@ def test_each_kind_of_change_is_a_sentence(change: Change, sentence: str) -> Non
         ),
         (changed("vendor", "x", "policy_url", asks=False), "Nobody is asked again."),
         (
+            changed(
+                "own_storage",
+                "x",
+                new={"kind": "cookie", "lifetime": "P6M"},
+                verb="added",
+                category="functional",
+                asks=False,
+            ),
+            "Nobody is asked again: the category needs no consent.",
+        ),
+        (
+            changed("own_storage", "x", "lifetime", "P6M", "P7M", category="functional", asks=False),
+            "Nobody is asked again: the category needs no consent.",
+        ),
+        (
             changed("controller", "controller", "name", category=None),
             "Visitors who granted analytical or social will be asked again.",
         ),

@@ -635,3 +635,29 @@ def test_the_cover_counts_notices_without_content(ledger_url: str, small: Policy
     execute(ledger_url, "DELETE FROM consentkit_notices")
     execute(ledger_url, "DELETE FROM consentkit_records")
     assert "<td>from the policy file</td>" in make(ledger_url, small, notices=(own,)).text("index.html")
+
+
+def test_days_that_are_not_over_and_sites_without_records_are_on_the_cover(
+    ledger_url: str, small: Policy
+) -> None:
+    fill(ledger_url, small)
+    cover = make(ledger_url, small, at=AUGUST.end).text("index.html")
+    assert "2026-07-22 12:00 UTC" in cover
+    assert "was not over" not in cover and "no decision of the period on" not in cover
+    early = Period(date(2020, 1, 1), date(2099, 1, 2), "stride")
+    assert "was not over when the dossier was made: 2 January 2099" in make(
+        ledger_url, small, period=early
+    ).text("index.html")
+    empty = Period(date(2020, 1, 1), date(2020, 1, 2))
+    assert "no decision of the period on Stride (stride)." in make(ledger_url, small, period=empty).text(
+        "index.html"
+    )
+    execute(ledger_url, "DELETE FROM consentkit_records")
+    assert "there is none" in make(ledger_url, small, period=empty).text("index.html")
+
+
+def test_wide_tables_tell_that_they_scroll() -> None:
+    assert '<div class="wide many"' in table("x", ["a"] * 4, []) and "it has 4 columns" in table(
+        "x", ["a"] * 4, []
+    )
+    assert '<div class="wide"' in table("x", ["a"] * 3, [])

@@ -24,6 +24,7 @@ from consentkit.proof.dossier.exemptions import exemptions_page
 from consentkit.proof.dossier.figures import FiguresOf, events_of
 from consentkit.proof.dossier.ledger_pages import ledger_page, result_of, unworded, verification_page
 from consentkit.proof.dossier.notices import Describe, changes_page, folder_of, notice_page
+from consentkit.proof.dossier.page import day
 from consentkit.proof.dossier.period import Period, Tally, Version, versions_in_force
 from consentkit.proof.dossier.words import Camera, Words, add_words
 from consentkit.proof.verify import Verification, verify
@@ -261,7 +262,8 @@ class _Writing:
                 has_records=request.has_records,
                 pictures=self._result.pictures,
                 has_pdf=camera is not None,
-                lacks=[*lacks, *unworded(tally, self._pages)],
+                lacks=[*lacks, *gaps(request, tally), *unworded(tally, self._pages)],
+                first_at=self._rows.first_at(request.period.site),
                 configuration=list(request.configuration),
             )
         )
@@ -271,6 +273,23 @@ class _Writing:
             # Browsers write the time into it, which would make every dossier different.
             at = time.strftime("(D:%Y%m%d%H%M%S", time.gmtime(request.at)).encode()
             self._archive.add("cover.pdf", _TIME_OF_PDF.sub(at, pdf))
+
+
+def gaps(request: DossierRequest, tally: Tally) -> list[str]:
+    """Return a sentence if the period is not over, and one for each site without decisions."""
+    period, active = request.period, {site for site, _, _ in tally.events}
+    return [
+        *(
+            [f"The period was not over when the dossier was made: {day(period.last)} ends later."]
+            if request.at < period.end
+            else []
+        ),
+        *(
+            f"The ledger holds no decision of the period on {site.name} ({site.id})."
+            for site in request.policy.sites
+            if period.site in (None, site.id) and site.id not in active
+        ),
+    ]
 
 
 def _installed(package: str) -> str | None:

@@ -34,7 +34,8 @@ class Cover:
         has_records: whether the records are in it.
         pictures: how many pictures are in it.
         has_pdf: whether this page is in it as PDF.
-        lacks: sentences about what could not be put in.
+        lacks: sentences about what is not there, or could not be put in.
+        first_at: when the oldest record of the ledger happened; None without records.
         configuration: names of the files of the configuration.
     """
 
@@ -49,6 +50,7 @@ class Cover:
     pictures: int
     has_pdf: bool
     lacks: Sequence[str]
+    first_at: float | None
     configuration: Sequence[str]
 
 
@@ -66,6 +68,10 @@ def cover_page(cover: Cover) -> str:
             [
                 ("Period", f"{day(period.first)} to {day(period.last)}, both included, in UTC"),
                 ("Sites", items(f"{site.name}, {site.origin}" for site in sites)),
+                (
+                    "Oldest record of the ledger" if period.site is None else "Oldest record of the site",
+                    _begin(cover.first_at),
+                ),
                 ("Made", Markup("{} with consentkit {}").format(moment(cover.at), __version__)),
                 ("Signed", _signed(cover.key)),
             ]
@@ -103,6 +109,10 @@ _WORDS = (
     ("Lock file", "the list of all published notices, with the day of each"),
     ("Durations", "P6M is six months, P30D thirty days, PT10M ten minutes (ISO 8601)"),
 )
+
+
+def _begin(first_at: float | None) -> Markup | str:
+    return "there is none" if first_at is None else moment(first_at)
 
 
 def _signed(key: VerifyingKey | None) -> Markup | str:

@@ -28,6 +28,8 @@ POLICY: Final = (
 )
 """The Content-Security-Policy of all pages."""
 
+_MANY: Final = 4
+
 _STYLE: Final = Markup("""
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -47,9 +49,14 @@ td, th { overflow-wrap: break-word; }
 td code { overflow-wrap: break-word; }
 code, pre { font: .875em/1.5 ui-monospace, monospace; }
 pre { white-space: pre-wrap; background: #f3f3f3; padding: .75rem; border-radius: .25rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; margin: .75rem 0; }
-caption { text-align: start; font-weight: 600; padding: .25rem 0; }
+.wide { overflow-x: auto; margin: .75rem 0; border: 1px solid #8a8a8a;
+  background: linear-gradient(to right, #fff, #fff0) left / 3rem 100%, linear-gradient(to left, #fff, #fff0) right / 3rem 100%,
+    linear-gradient(to right, #0006, #0000) left / .75rem 100%, linear-gradient(to left, #0006, #0000) right / .75rem 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
+.wide p { display: none; margin: 0; font-size: .875rem;
+  padding: .25rem .35rem; position: sticky; inset-inline-start: 0; width: max-content; }
+table { border-collapse: collapse; width: 100%; }
+caption { text-align: start; font-weight: 600; padding: .25rem .6rem; }
 th, td { border: 1px solid #b5b5b5; padding: .35rem .6rem; text-align: start; vertical-align: top; }
 th { background: #f3f3f3; }
 .number { text-align: end; font-variant-numeric: tabular-nums; }
@@ -63,10 +70,12 @@ figure img { max-width: 100%; height: auto; max-height: 40rem; border: 1px solid
   display: block; object-fit: contain; object-position: top left; }
 @media (max-width: 34rem) {
   th, td { padding: .25rem .35rem; font-size: .875rem; }
+  .many p { display: block; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
 }
 @media print {
   iframe { display: none; }
+  .wide { overflow: visible; border: 0; background: none; } .wide p { display: none; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   a { color: inherit; } h2, h3 { break-after: avoid; }
   tr, figure { break-inside: avoid; }
@@ -145,9 +154,15 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(column) for column in columns)
     body = Markup("").join(Markup("<tr>{}</tr>\n").format(Markup("").join(map(_cell, row))) for row in rows)
     return Markup(
-        '<div class="wide" tabindex="0" role="group" aria-label="{caption}"><table>\n<caption>{caption}</caption>\n'
+        '<div class="{kind}" tabindex="0" role="group" aria-label="{caption}">{hint}<table>\n<caption>{caption}</caption>\n'
         "<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>"
-    ).format(caption=caption, head=head, body=body)
+    ).format(
+        caption=caption,
+        head=head,
+        body=body,
+        kind="wide many" if len(columns) >= _MANY else "wide",
+        hint=Markup("<p>Scroll this table sideways: it has {} columns.</p>").format(len(columns)),
+    )
 
 
 def _cell(value: object) -> Markup:
