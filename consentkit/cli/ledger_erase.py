@@ -28,13 +28,14 @@ def erase(
     store = open_ledger(url)
     try:
         history = history_of(store, reference)
-        if not history:
+        held = sum(len(store.record_ids(each)) for each in history.references)
+        if not held and not history:
             err.print(f"Nothing is recorded under {escape(reference)}. Check that the reference is complete.")
             raise typer.Exit(1)
         if not yes:
             sites = ", ".join(sorted({record.site for record in history.records})) or "no site"
             typer.confirm(
-                f"{count(len(history.records), 'record')} of {sites} will be gone for good. Go on?",
+                f"{count(held, 'record')} of {sites} will be gone for good. Go on?",
                 abort=True,
                 err=True,
             )

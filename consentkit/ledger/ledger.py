@@ -105,6 +105,14 @@ class Ledger:
         )
         return queries.readable_records(rows)
 
+    def record_ids(self, reference: str) -> list[str]:
+        """Return the ids of all records of a subject, also of those that cannot be read."""
+        columns = tables.records.c
+        rows = self._database.read(
+            select(columns.id).where(columns.subject == reference).order_by(columns.seq)
+        )
+        return [row[0] for row in rows]
+
     def changes(self, cursor: int | None) -> tuple[tuple[Record, ...], int]:
         """Return the records of subjects that were stored after a cursor, and the next cursor.
 

@@ -69,12 +69,14 @@ def erase(
         references.update(linked)
         for grant in in_force(ledger, linked, now):
             withdrawn += take_back(grant)
-        stored = [record for subject in linked for record in ledger.history(subject)]
-        if not stored:
+        ids = [each for subject in linked for each in ledger.record_ids(subject)]
+        if not ids:
             break
         # Withdrawals last: if the removal is interrupted, what is left grants nothing.
-        stored.sort(key=lambda record: (record.ends_subject, record.seq or 0))
-        removed += ledger.remove([record.id for record in stored], reason="erasure", at=now)
+        stored = (record for subject in linked for record in ledger.history(subject))
+        last = {record.id for record in stored if record.ends_subject}
+        ids.sort(key=lambda each: each in last)
+        removed += ledger.remove(ids, reason="erasure", at=now)
     removed += ledger.remove_links(tuple(references), reason="erasure", at=now)
     return Erased(tuple(sorted(references)), tuple(withdrawn), removed.records, removed.links)
 

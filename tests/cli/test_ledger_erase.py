@@ -3,6 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from typer.testing import CliRunner, Result
 
 from consentkit.cli.policy import app
@@ -54,3 +55,16 @@ def test_what_cannot_be_erased_is_reported(url: str) -> None:
         busy = run(url, "a", "--yes")
     assert busy.exit_code == 2 and "Run it again" in busy.stderr
     assert left(url) == ["a", "b", "c"]
+
+
+def test_records_that_cannot_be_read_are_erased_too(url: str) -> None:
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE consentkit_records SET vendors = 'none' WHERE subject IN ('a', 'b')")
+    assert "1 record of no site will be gone" in run(url, "b", answer="n\n").stderr
+    assert "Erased 1 record and 0 links." in run(url, "b", "--yes").stdout
+    assert "Erased 1 record and 1 link." in run(url, "a", "--yes").stdout
+    with engine.connect() as connection:
+        left = connection.exec_driver_sql("SELECT subject FROM consentkit_records").scalars().all()
+    engine.dispose()
+    assert left == ["c"]
