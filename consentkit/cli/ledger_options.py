@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from consentkit.cli.console import DEFAULT_POLICY, err, fail
 from consentkit.errors import ConfigurationError
-from consentkit.ledger import Ledger
+from consentkit.ledger import Ledger, has_ledger
 
 __all__ = ["DEFAULT_POLICY", "LedgerOption", "PolicyOption", "Reference", "counting", "open_ledger"]
 
@@ -37,7 +37,7 @@ PolicyOption = Annotated[Path, typer.Option("--policy", help="The policy file.",
 
 
 def open_ledger(url: str) -> Ledger:
-    """Return the ledger at a URL, without connecting. A file that is not there is not created.
+    """Return the ledger at a URL. A file that is not there is not created, and neither are tables.
 
     Raises:
         typer.Exit: no ledger can be there; the exit code is 2.
@@ -49,6 +49,8 @@ def open_ledger(url: str) -> Ledger:
     place = make_url(url)
     if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
         fail(f"--ledger: there is no file {place.database}. Check the path.", 2)
+    if not has_ledger(url):
+        fail("--ledger: there is no ledger in this database. Check the URL.", 2)
     return ledger
 
 

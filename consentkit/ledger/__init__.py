@@ -10,7 +10,7 @@ from consentkit.ledger.outage_log import OutageLog
 from consentkit.ledger.outbox import DEAD, GONE, WAITING, Message, Outbox, OutboxRow
 from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.removal import Ending, Removed
-from consentkit.ledger.snapshot import snapshot
+from consentkit.ledger.snapshot import has_ledger, snapshot
 from consentkit.ledger.spool import Spool, SpoolHealth
 from consentkit.ledger.tallies import (
     DAY,
@@ -69,6 +69,7 @@ __all__ = [
     "copy_ledger",
     "digest_of",
     "document",
+    "has_ledger",
     "head_of",
     "highest",
     "read_counts",

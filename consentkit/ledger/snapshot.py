@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger.driver import run
@@ -13,9 +14,10 @@ from consentkit.ledger.sqlite_file import path_of
 from consentkit.ledger.store import WRITE_LOCK, check_version
 from consentkit.ledger.tables import schema
 
-__all__ = ["begin_writing", "opened", "snapshot"]
+__all__ = ["begin_writing", "has_ledger", "opened", "snapshot"]
 
 _LOCK_TIMEOUT: Final = 30.0
+_LOOK_TIMEOUT: Final = 2.0
 _BEGIN_WRITING: Final = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": (
@@ -81,6 +83,22 @@ def snapshot(target: str | URL | Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("ROLLBACK")
             if is_sqlite:
                 driver.text_factory = before
+
+
+def has_ledger(target: str | URL) -> bool:
+    """Return whether a database has a ledger's tables. True if it does not answer, which whoever uses it finds out.
+
+    Raises:
+        ConfigurationError: as `opened` does.
+    """
+    engine = make_engine(target, _LOOK_TIMEOUT)
+    try:
+        with opened(engine) as connection:
+            return bool(connection.dialect.has_table(connection, schema.name))
+    except SQLAlchemyError:
+        return True
+    finally:
+        engine.dispose()
 
 
 def begin_writing(connection: Connection) -> None:

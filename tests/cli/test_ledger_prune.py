@@ -68,6 +68,7 @@ def test_a_file_that_cannot_shrink_says_so_and_is_rewritten_on_request(policy: P
         connection.exec_driver_sql("CREATE TABLE older (id INTEGER)")
     engine.dispose()
     url = f"sqlite:///{path}"
+    Ledger(url).counts()
     assert "--vacuum gives it back" in run(policy, url).output
     assert run(policy, url, "--json").stdout.startswith("{")
     assert "--vacuum" not in run(policy, url, "--vacuum").output
