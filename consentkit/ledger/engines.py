@@ -103,6 +103,7 @@ def _sqlite(url: URL, lock_timeout: float) -> Engine:
     )
     if by_path:
         event.listen(engine, "do_connect", _create_for_owner_only)
+    event.listen(engine, "connect", _read_damaged_text)
     return engine
 
 
@@ -110,6 +111,19 @@ def _create_for_owner_only(_dialect: object, _entry: object, arguments: list[str
     # SQLite would create the file with the process's umask. Its -wal and -shm files copy the mode of the database.
     if not os.path.exists(arguments[0]):
         os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _read_damaged_text(connection: Any, _entry: object) -> None:
+    # A single text that is not UTF-8 would make every query fail that meets it, polls included.
+    connection.text_factory = _text_or_bytes
+
+
+def _text_or_bytes(text: bytes) -> str | bytes:
+    """Return a text, or bytes that are none, which no record may hold."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
 
 
 def _postgresql(url: URL, lock_timeout: float) -> Engine:

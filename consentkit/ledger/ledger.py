@@ -198,13 +198,13 @@ class Ledger:
         """Return the words with an id, which a record has in `rendering`, or None."""
         columns = tables.renderings.c
         rows = self._database.read(select(*_WORDS).where(columns.id == rendering))
-        return SentWords(**rows[0]._mapping) if rows else None
+        return SentWords(**rows[0]._mapping) if rows and isinstance(rows[0].html, str) else None
 
     def renderings(self, digest: str) -> list[SentWords]:
         """Return the renderings of a notice, in the order in which they were stored."""
         columns = tables.renderings.c
         rows = self._database.read(select(*_WORDS).where(columns.notice == digest).order_by(columns.seq))
-        return [SentWords(**row._mapping) for row in rows]
+        return [SentWords(**row._mapping) for row in rows if isinstance(row.html, str)]
 
     def use_once(self, token_id: str, expires_at: int) -> bool:
         """Return True the first time that a token is used, and False afterwards.

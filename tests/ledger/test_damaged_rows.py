@@ -7,10 +7,12 @@ import sqlalchemy
 from starlette.testclient import TestClient
 
 from consentkit import Ledger, Policy
+from consentkit.ledger import SentWords
 from consentkit.ledger.tables import records
 from tests.conftest import Clock
 from tests.support.front import COOKIE, EVERYTHING, ORIGIN, Front, fronting
 from tests.support.postgres import Server
+from tests.support.records import a_record
 
 DAMAGE = {
     "an id that is no UUID": {"id": "nobody"},
@@ -82,4 +84,23 @@ def test_unreadable_notice_is_skipped(url: str, policy: Policy) -> None:
     engine.dispose()
     assert ledger.notice("d" * 43) is None
     assert ledger.notices() == [("d" * 43, None)]
+    ledger.close()
+
+
+def test_text_that_is_not_utf_8_stops_nobody(ledger_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger(ledger_url)
+    words = SentWords.of(notice="n", site="stride", language="nl", surface="banner", version="1", html="<p>")
+    ledger.append(a_record(subject="a"), a_record(subject="b"))
+    ledger.store_renderings([words])
+    engine = sqlalchemy.create_engine(ledger_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE consentkit_records SET language = CAST(x'ff41' AS TEXT) WHERE subject = 'a'"
+        )
+        connection.exec_driver_sql("UPDATE consentkit_renderings SET html = CAST(x'ff41' AS TEXT)")
+    engine.dispose()
+    assert ledger.newest("a") is None and ledger.history("a") == []
+    assert [record.subject for record in ledger.changes(0)[0]] == ["b"]
+    assert ledger.rendering(words.id) is None and ledger.renderings("n") == []
+    assert "not a record and is skipped" in caplog.text
     ledger.close()
