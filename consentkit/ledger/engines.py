@@ -46,10 +46,13 @@ def make_engine(target: str | URL, lock_timeout: float) -> Engine:
     """
     try:
         url = make_url(target)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise ConfigurationError(
             "ledger: expected the URL of a database. Write sqlite:///consent.db or postgresql://host/name."
         ) from error
+    if "@" in (url.host or ""):
+        # What looks like the host has a part of the password, and no message may show that.
+        raise ConfigurationError("ledger: the URL has several @. Write %40 for each @ in the password.")
     backend, _, driver = url.drivername.partition("+")
     if backend == "sqlite" and driver in ("", "pysqlite"):
         return _sqlite(url.set(drivername="sqlite"), lock_timeout)
@@ -72,7 +75,7 @@ def default_spool(target: str | URL | Engine) -> Path | None:
     """
     try:
         url = target.url if isinstance(target, Engine) else make_url(target)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None
     if url.get_backend_name() != "sqlite" or in_memory(url):
         return None

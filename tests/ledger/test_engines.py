@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from consentkit.errors import ConfigurationError
 from consentkit.ledger import Ledger
 from consentkit.ledger.connections import Database
 from consentkit.ledger.engines import default_spool, make_engine
@@ -22,6 +23,7 @@ from tests.support.records import a_record
         ("sqlite:///file:?uri=true", None),
         ("postgresql://localhost/consent", None),
         ("no address", None),
+        ("postgresql://host:port/consent", None),
     ],
 )
 def test_records_wait_next_to_the_file_of_a_ledger(target: str, directory: str | None) -> None:
@@ -52,3 +54,12 @@ def test_no_statement_is_prepared_because_a_pooler_may_change_the_server(postgre
         assert connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar_one() == 0
     ledger.close()
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hidden@host:port/consent", "postgresql://me:one@hidden@host/consent"]
+)
+def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        make_engine(url, 2.0)
+    assert "hidden" not in str(refused.value)
