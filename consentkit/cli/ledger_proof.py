@@ -105,6 +105,10 @@ def _deliver(note: str, to: str, method: str) -> None:
     parts = urlsplit(to)
     if not to:
         sys.stdout.write(note)
+    elif "://" in to and (parts.scheme not in ("http", "https") or "@" in parts.netloc):
+        raise ValueError(
+            "--to: expected a file, or an http or https URL without a password, which is not sent."
+        )
     elif parts.scheme in ("http", "https"):
         _send(note, to, method.upper())
     else:

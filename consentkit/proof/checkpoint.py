@@ -180,8 +180,18 @@ def _parse(text: str, what: str) -> tuple[str, bytes]:
 
 
 def make_checkpoint(origin: str, ends: Iterable[StreamEnd], *, at: int) -> Checkpoint:
-    """Return the checkpoint of the streams as they are now."""
-    return Checkpoint(origin, at, {end.stream: (end.n, end.head) for end in ends})
+    """Return the checkpoint of the streams as they are now.
+
+    Raises:
+        LedgerError: another program wrote something else into the table of streams.
+    """
+    heads = {end.stream: (end.n, end.head) for end in ends}
+    for stream, (n, head) in heads.items():
+        if type(n) is not int or not _STREAM.fullmatch(f"stream {stream} {n} {head}"):
+            raise LedgerError(
+                "The table consentkit_streams was changed by others. Run `consentkit ledger verify`."
+            )
+    return Checkpoint(origin, at, heads)
 
 
 def sign_note(text: str, key: SigningKey) -> str:

@@ -90,7 +90,7 @@ def verify(
     """
     result = Verification(against=checkpoint)
     _Walk(rows, result, progress).walk()
-    result.findings.sort(key=lambda finding: (finding.seq is None, finding.seq or 0, finding.n or 0))
+    result.findings.sort(key=lambda finding: (finding.seq is None, _number(finding.seq), _number(finding.n)))
     return result
 
 

@@ -159,6 +159,26 @@ def test_a_stream_that_was_pruned_beyond_the_note_is_named(url: str, note: Path)
     )
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE consentkit_streams SET n = 'x' WHERE stream = 'f'",
+        "UPDATE consentkit_streams SET head = x'00' WHERE stream = 'f'",
+        "UPDATE consentkit_streams SET stream = 'A B' WHERE stream = 'f'",
+    ],
+)
+def test_no_note_is_signed_that_nobody_could_read(url: str, statement: str) -> None:
+    execute(url, statement)
+    done = run("checkpoint", "--ledger", url, CONSENTKIT_CHECKPOINT_KEY=KEY.text)
+    assert done.exit_code == 2 and "consentkit_streams was changed by others" in done.output
+
+
+@pytest.mark.parametrize("place", ["https://me:hidden@notes.example/x", "ftp://me:hidden@notes.example/x"])
+def test_a_password_in_the_place_of_notes_is_refused_and_not_printed(url: str, place: str) -> None:
+    done = run("checkpoint", "--ledger", url, "--to", place, CONSENTKIT_CHECKPOINT_KEY=KEY.text)
+    assert done.exit_code == 2 and "--to: expected" in done.output and "hidden" not in done.output
+
+
 def test_a_note_is_printed(url: str) -> None:
     done = run("checkpoint", "--ledger", url, CONSENTKIT_CHECKPOINT_KEY=KEY.text)
     assert done.exit_code == 0

@@ -323,11 +323,12 @@ def test_rows_that_were_removed_with_a_note_are_not_missed(url: str) -> None:
         ("DELETE FROM consentkit_streams WHERE stream = '0'", "changed", None),
         ("UPDATE consentkit_chain SET stream = '9' WHERE stream = '1'", "changed", 2),
         ("UPDATE consentkit_chain SET n = 'x' WHERE n = 5 AND stream = '0'", "removed", None),
+        ("UPDATE consentkit_chain SET ref = 'x' WHERE n = 5 AND stream = '0'", "changed", "x"),
         ("UPDATE consentkit_chain SET kind = 'start' WHERE n = 5 AND stream = '0'", "changed", None),
     ],
 )
 def test_what_somebody_did_to_the_database_is_found(
-    tmp_path: Path, statement: str, what: str, seq: int | None
+    tmp_path: Path, statement: str, what: str, seq: object
 ) -> None:
     url = f"sqlite:///{tmp_path / 'consent.db'}"
     three_writers(url, 18)
