@@ -180,7 +180,9 @@ class WebhookSender:
         try:
             answer = self._send_one(webhook.url, row.body.encode(), self._headers(row, webhook))
         except (OSError, HTTPException) as error:
-            self._failed(row, f"{type(error).__name__}: {error}"[:200])
+            # The receiver's words may be in it, and end up in a log or on a terminal.
+            words = f"{type(error).__name__}: {error}"[:200]
+            self._failed(row, "".join(each if each.isprintable() else "?" for each in words))
             return
         if 200 <= answer.status < 300:
             self._outbox.delivered(row.id)

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
+from http.client import BadStatusLine
 
 import pytest
 
@@ -203,6 +204,23 @@ def test_messages_wait_while_the_ledger_does_not_answer(
     sender.close()
     ledger.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_words_of_a_receiver_cannot_control_a_terminal(
+    ledger: Ledger, clock: Clock, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(ledger, clock, receiver.url, "one")
+
+    def fails(*arguments: object) -> None:
+        raise BadStatusLine("\x1b[2Jall is well\nsecond line")
+
+    sender = WebhookSender(
+        ledger.outbox, [Webhook(receiver.url, SECRET)], site="stride", clock=clock, send=fails
+    )
+    assert sender.flush(PATIENCE)
+    sender.close()
+    (row,) = ledger.outbox.rows(1)
+    assert row.error == "BadStatusLine: ?[2Jall is well?second line" and "\x1b" not in caplog.text
 
 
 def test_error_of_our_own_is_logged_and_the_message_stays(
