@@ -9,6 +9,7 @@ import typer
 from consentkit.cli.console import fail, print_json
 from consentkit.cli.ledger_options import LedgerOption, Reference, open_ledger
 from consentkit.errors import LedgerUnavailableError
+from consentkit.manager import notice_on_record
 from consentkit.proof import grant_of, receipt_of
 
 __all__ = ["receipt"]
@@ -28,7 +29,7 @@ def receipt(
     store = open_ledger(url)
     try:
         record = store.newest(reference)
-        notice = store.notice(record.notice) if record is not None else None
+        notice = notice_on_record(store, record.notice) if record is not None else None
         history = store.history(reference)
     except LedgerUnavailableError as error:
         fail(error, 2)

@@ -5,6 +5,7 @@ from consentkit.manager.choice import ChoiceContext, Outcome, Surface
 from consentkit.manager.decision_plan import ImportedGrant
 from consentkit.manager.delivery import what_an_outage_loses
 from consentkit.manager.manager import ConsentManager
+from consentkit.manager.on_record import notice_on_record
 from consentkit.manager.shown import ShownSurface
 from consentkit.manager.webhooks import GIVE_UP_AFTER, Webhook
 
@@ -18,5 +19,6 @@ __all__ = [
     "ShownSurface",
     "Surface",
     "Webhook",
+    "notice_on_record",
     "what_an_outage_loses",
 ]

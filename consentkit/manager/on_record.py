@@ -11,7 +11,7 @@ from consentkit.manager.resolver import ConsentResolver
 from consentkit.notices import Notice
 from consentkit.proof import Grant, grant_of
 
-__all__ = ["grant_on_record"]
+__all__ = ["grant_on_record", "notice_on_record"]
 
 log = logging.getLogger("consentkit")
 
@@ -45,7 +45,7 @@ def grant_on_record(
             "The record of this decision has not reached the ledger yet: try again later."
         )
     current = evaluator.evaluate(recorded, now)
-    notice = _notice(ledger, record.notice)
+    notice = notice_on_record(ledger, record.notice)
     if current.status is not ConsentStatus.GIVEN or notice is None:
         return None
     on = {f"~{vendor}" for vendor, allowed in current.vendors.items() if allowed}
@@ -53,7 +53,7 @@ def grant_on_record(
     return grant if any(part.is_given for part in grant.parts) else None
 
 
-def _notice(ledger: Ledger, digest: str) -> dict[str, Any] | None:
+def notice_on_record(ledger: Ledger, digest: str) -> dict[str, Any] | None:
     """Return the content of a stored notice; None if it is not what visitors were told under this digest."""
     content = ledger.notice(digest)
     try:

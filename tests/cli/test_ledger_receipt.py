@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import sqlalchemy
 from typer.testing import CliRunner, Result
 
 from consentkit.cli.policy import app
@@ -46,6 +47,16 @@ def test_the_receipt_of_a_reference_is_printed(url: str) -> None:
     record = receipt["dpv:hasRecordOfActivity"]
     assert receipt["dct:identifier"] == receipt_id(record["dct:identifier"])
     assert record["dpv:hasConsentControl"]["dpv:isExercisedAt"] == "https://stride.example/cookies"
+
+
+@pytest.mark.parametrize("content", ['{"sites": []}', "[1]"])
+def test_no_receipt_names_a_notice_that_was_changed(url: str, content: str) -> None:
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE consentkit_notices SET content = ?", (content,))
+    engine.dispose()
+    result = run("given", "--ledger", url)
+    assert result.exit_code == 1 and result.stdout == ""
 
 
 @pytest.mark.parametrize("reference", ["nobody", "expired", "withdrawn", "unknown notice"])
