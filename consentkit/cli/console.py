@@ -32,12 +32,14 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def fail(message: object, code: int) -> NoReturn:
-    """Print an error message, and end the command.
+    """Print an error message as one line, and end the command.
 
     Raises:
         typer.Exit: always, with the exit code.
     """
-    err.print(f"[bold red]{escape(str(message))}[/]")
+    # SQLAlchemy's own text repeats the statement, over several lines.
+    text = str(getattr(message, "orig", None) or message)
+    err.print(f"[bold red]{escape(' '.join(text.split()))}[/]")
     raise typer.Exit(code)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from consentkit.cli.console import err, fail
 from consentkit.cli.ledger_options import LedgerOption, Reference, open_ledger
@@ -52,7 +53,7 @@ def export(
     except OSError as error:
         fail(f"{output} cannot be written: {error.strerror}.", 2)
     if not history:
-        err.print(f"Nothing is recorded under {reference}. Check that the reference is complete.")
+        err.print(f"Nothing is recorded under {escape(reference)}. Check that the reference is complete.")
         raise typer.Exit(1)
 
 

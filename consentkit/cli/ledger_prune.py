@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from consentkit.cli.console import count, err, fail, load_checked_policy, out, print_json
@@ -58,9 +59,8 @@ def prune(
     rows = (count(pruned.records, "record"), count(pruned.links, "link"), count(pruned.counts, "count"))
     out.print(f"{verb} {rows[0]}, {rows[1]} and {rows[2]}.")
     if pruned.elsewhere:
-        out.print(
-            f"{count(pruned.elsewhere, 'record')} of sites that are not in {policy} stay. Add --site ID for a closed site."
-        )
+        place, others = escape(str(policy)), count(pruned.elsewhere, "record")
+        out.print(f"{others} of sites that are not in {place} stay. Add --site ID for a closed site.")
 
 
 def _run(store: Ledger, retention: Retention, *, dry_run: bool, batch: int) -> Pruned:

@@ -62,7 +62,7 @@ def copy(
             copied = copy_ledger(source, target, progress=progress)
         with snapshot(target) as connection, counting("Verifying") as progress:
             result = verify(ChainRows(connection), progress=progress)
-    except (LedgerError, ConfigurationError, SQLAlchemyError, OSError) as error:
+    except (LedgerError, ConfigurationError, SQLAlchemyError, OSError, ValueError) as error:
         fail(error, 2)
     for table, rows in copied:
         if rows:

@@ -67,7 +67,7 @@ def report(
             text = figures_as_json(data) if form is ReportFormat.JSON else figures_as_csv(data)
     except (LedgerError, ConfigurationError) as error:
         fail(error, 2)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         fail(f"The ledger cannot be read: {getattr(error, 'orig', None) or error}", 2)
     try:
         if output is None:

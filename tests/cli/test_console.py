@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from sqlalchemy.exc import OperationalError
 
 from consentkit.cli.console import count, fail, load_checked_policy, print_problems
 from consentkit.errors import PolicyProblem
@@ -35,6 +36,9 @@ def test_a_failure_is_printed_to_the_error_stream(capsys: pytest.CaptureFixture[
         fail("It failed.", 2)
     assert exit_.value.exit_code == 2
     assert capsys.readouterr().err == "It failed.\n"
+    with pytest.raises(typer.Exit):
+        fail(OperationalError("SELECT 1", {}, OSError("no answer\n\tIs it running?")), 2)
+    assert capsys.readouterr().err == "no answer Is it running?\n"
 
 
 def test_only_a_valid_policy_is_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,9 @@ def test_what_cannot_be_erased_is_reported(url: str) -> None:
 def test_records_that_cannot_be_read_are_erased_too(url: str) -> None:
     engine = sqlalchemy.create_engine(url)
     with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE consentkit_records SET vendors = 'none' WHERE subject IN ('a', 'b')")
+        connection.exec_driver_sql(
+            "UPDATE consentkit_records SET vendors = 'none' WHERE subject IN ('a', 'b')"
+        )
     assert "1 record of no site will be gone" in run(url, "b", answer="n\n").stderr
     assert "Erased 1 record and 0 links." in run(url, "b", "--yes").stdout
     assert "Erased 1 record and 1 link." in run(url, "a", "--yes").stdout

@@ -43,3 +43,8 @@ def test_what_cannot_be_found_read_or_written_is_reported(url: str, tmp_path: Pa
     assert run("a", "--ledger", url, "-o", str(tmp_path / "no" / "file")).exit_code == 2
     (tmp_path / "damaged.db").write_bytes(b"no database" * 999)
     assert run("a", "--ledger", f"sqlite:///{tmp_path / 'damaged.db'}").exit_code == 2
+
+
+def test_a_reference_is_printed_as_it_is(url: str) -> None:
+    result = run("[/b]", "--ledger", url)
+    assert result.exit_code == 1 and "Nothing is recorded under [/b]." in result.stderr
