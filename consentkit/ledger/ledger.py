@@ -247,7 +247,8 @@ class Ledger:
         """
         dialect = self._database.dialect
         parameters = {"subjects": list_of([subject], dialect), "most": queries.MOST_LINKED}
-        subjects = {row[1] for row in self._database.read(text(queries.LINKED[dialect]), parameters)}
+        rows = self._database.read(text(queries.LINKED[dialect]), parameters)
+        subjects = {row[1] for row in rows if isinstance(row[1], str)}
         if len(subjects) == queries.MOST_LINKED:
             logger.warning(
                 "More than %d pseudonyms are linked with one another. A withdrawal reaches the nearest of them only. "

@@ -117,10 +117,12 @@ def linked_records(
         }
     handles: dict[str, list[str]] = {subject: [] for subject in given}
     for root, handle in found:
-        handles[root].append(handle)
+        if isinstance(handle, str):
+            handles[root].append(handle)
     everyone = list_of({handle for each in handles.values() for handle in each}, dialect)
     rows = read(_SUMMARY[dialect], {"subjects": everyone, "sites": list(sites)})
-    about = {subject: (count, end) for subject, count, end in rows}
+    # In SQLite, another program may have stored texts for times.
+    about = {subject: (count, end if isinstance(end, int) else NEVER) for subject, count, end in rows}
     return {
         subject: LinkedRecords(
             tuple(linked),

@@ -8,7 +8,16 @@ from sqlalchemy import BigInteger, bindparam, select
 
 from consentkit.ledger.connections import Database
 from consentkit.ledger.driver import run
-from consentkit.ledger.removal import Ending, LinkedRecords, Reason, Removed, Remover, linked_records, own_end
+from consentkit.ledger.removal import (
+    NEVER,
+    Ending,
+    LinkedRecords,
+    Reason,
+    Removed,
+    Remover,
+    linked_records,
+    own_end,
+)
 from consentkit.ledger.tables import counts, links, prunings, records, shown
 
 __all__ = ["Page", "PlacedRecord", "Pruning", "Upkeep"]
@@ -64,6 +73,13 @@ _OLD_LINKS: Final = (
 )
 
 
+def _placed(seq: int, record_id: str, subject: str | None, site: str, at: int, ends_at: int) -> PlacedRecord:
+    """Return a place. A row that another program wrote, without times or with bytes for a subject, never ends."""
+    if isinstance(at, int) and isinstance(ends_at, int) and isinstance(subject, str | None):
+        return PlacedRecord(seq, record_id, subject, site, at, ends_at)
+    return PlacedRecord(seq, record_id, None, site, NEVER, NEVER)
+
+
 class Upkeep:
     """What retention asks of a ledger. Every method raises LedgerUnavailableError if the database does not answer."""
 
@@ -73,7 +89,8 @@ class Upkeep:
 
     def page(self, after: int, most: int) -> Page:
         """Return the records after a place in the ledger, in their order."""
-        return [PlacedRecord(*row) for row in self._database.read(_PAGE, {"after": after, "most": most})]
+        rows = self._database.read(_PAGE, {"after": after, "most": most})
+        return [_placed(*row) for row in rows]
 
     def linked_records(self, subjects: Iterable[str], sites: Sequence[str] = ()) -> dict[str, LinkedRecords]:
         """Return, for each pseudonym, what is recorded about it and all that links join to it; see `linked_records`."""
@@ -81,7 +98,11 @@ class Upkeep:
 
     def links(self, after: int, most: int) -> Sequence[tuple[int, str, int]]:
         """Return the place, one pseudonym and the time of the links after a place, in their order."""
-        return [tuple(row) for row in self._database.read(_OLD_LINKS, {"after": after, "most": most})]
+        rows = self._database.read(_OLD_LINKS, {"after": after, "most": most})
+        return [
+            (seq, subject, at if isinstance(at, int) and isinstance(subject, str) else NEVER)
+            for seq, subject, at in rows
+        ]
 
     def remove_links(self, subjects: Sequence[str], *, reason: Reason, at: int, ending: Ending) -> Removed:
         """Remove the links of pseudonyms about whom nothing is recorded any more."""

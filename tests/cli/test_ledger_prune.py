@@ -82,3 +82,31 @@ def test_a_faulty_policy_and_a_ledger_that_is_busy_are_reported(policy: Path, ur
     policy.write_text(TEXT.replace('records_kept = "P24M"', 'records_kept = "long"'), "utf-8")
     assert run(policy, url).exit_code == 1
     assert left(url) == ["a", "b", "c", "d"]
+
+
+def test_rows_that_another_program_wrote_stay_and_stop_nothing(policy: Path, url: str) -> None:
+    ledger = Ledger(url)
+    ledger.link("d", "e", 0)
+    ledger.link("x", "y", 0)
+    ledger.link("b", "z", 0)
+    ledger.close()
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO consentkit_links (at, handle_from, handle_to) VALUES ('once', 'p', x'ff')",
+            "INSERT INTO consentkit_links (at, handle_from, handle_to) VALUES (0, x'ff', 'q')",
+            "INSERT INTO consentkit_links (at, handle_from, handle_to) VALUES (0, 'b', x'ff')",
+            "UPDATE consentkit_records SET at = 'once', expires_at = 'never' WHERE subject = 'a'",
+            "UPDATE consentkit_records SET subject = x'ff' WHERE subject = 'd'",
+        ):
+            connection.exec_driver_sql(statement)
+    done = run(policy, url, "--site", "closed")
+    assert done.exit_code == 0 and "Removed 2 records" in done.output
+    with engine.connect() as connection:
+        left = (
+            connection.exec_driver_sql("SELECT subject FROM consentkit_records ORDER BY seq").scalars().all()
+        )
+    engine.dispose()
+    assert left == ["a", b"\xff"]
+    erased = CliRunner().invoke(app, ["ledger", "erase", "--ledger", url, "a", "--yes"])
+    assert erased.exit_code == 0 and "Erased 1 record" in erased.output
