@@ -73,7 +73,7 @@ _OLD_LINKS: Final = (
 )
 
 
-def _placed(seq: int, record_id: str, subject: str | None, site: str, at: int, ends_at: int) -> PlacedRecord:
+def _placed(seq: int, record_id: str, subject: Any, site: str, at: Any, ends_at: Any) -> PlacedRecord:
     """Return a place. A row that another program wrote, without times or with bytes for a subject, never ends."""
     if isinstance(at, int) and isinstance(ends_at, int) and isinstance(subject, str | None):
         return PlacedRecord(seq, record_id, subject, site, at, ends_at)
