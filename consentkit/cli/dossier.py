@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import quote, quote_plus
 
 import typer
 from rich.markup import escape
@@ -175,10 +176,11 @@ def _configuration(policy: PolicyFile, key: SigningKey | None, url: str) -> dict
     names = [policy.path.name, LOCK, *([policy.adequacy_file] if policy.adequacy_file else [])]
     paths = [policy.path.with_name(name) for name in names]
     files = {path.name: path.read_bytes() for path in paths if path.is_file()}
-    password = make_url(url).password
+    address = make_url(url)
     secrets = [] if key is None else [key.text.encode()]
-    if password:
-        secrets.append(f":{password}@".encode())
+    for password in filter(None, (address.password, address.query.get("password"))):
+        for text in {str(password), quote(str(password), safe=""), quote_plus(str(password))}:
+            secrets += [f":{text}@".encode(), f"password={text}".encode()]
     for name, content in files.items():
         if _PRIVATE.search(content) or any(secret in content for secret in secrets):
             raise ConfigurationError(

@@ -185,6 +185,9 @@ def test_what_cannot_be_made_is_explained(site: Path) -> None:
     assert "holds a private key or a password" in refused(
         "--ledger", "postgresql://site:hunter2@127.0.0.1:1/site"
     )
+    for address in ("postgresql://site:h%40nter2@127.0.0.1:1/site", "postgresql:///site?password=h%40nter2"):
+        toml.write_text(toml.read_text("utf-8") + f"\n# {address}\n", "utf-8")
+        assert "holds a private key or a password" in refused("--ledger", address)
     broken = run(*given(site)[:3], str(site / "consent.lock"))
     assert broken.exit_code == 1
 
