@@ -23,7 +23,7 @@ def erase(
 ) -> None:
     """Remove all records of a visitor, of linked sites too. What is granted is withdrawn first.
 
-    Listeners of a running site are not called; `ConsentManager.erase` calls them.
+    Listeners of a running site are not called, and no webhooks are sent; `ConsentManager.erase` does both.
     """
     store = open_ledger(url)
     try:
@@ -57,5 +57,6 @@ def erase(
     out.print(f"Erased {count(erased.records, 'record')} and {count(erased.links, 'link')}.")
     if erased.withdrawn:
         out.print(
-            "A consent was in force and was withdrawn first. Listeners were not called, so tell the third parties yourself."
+            "A consent was in force and was withdrawn first. Listeners were not called and no webhooks sent, so tell the "
+            "third parties yourself."
         )
