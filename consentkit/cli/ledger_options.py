@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from consentkit.cli.console import DEFAULT_POLICY, err, fail
 from consentkit.errors import ConfigurationError
-from consentkit.ledger import Ledger, has_ledger
+from consentkit.ledger import Ledger, has_ledger, path_of
 
 __all__ = ["DEFAULT_POLICY", "LedgerOption", "PolicyOption", "Reference", "counting", "open_ledger"]
 
@@ -47,10 +47,14 @@ def open_ledger(url: str) -> Ledger:
     except ConfigurationError as error:
         fail(error, 2)
     place = make_url(url)
-    if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
-        fail(f"--ledger: there is no file {place.database}. Check the path.", 2)
-    if not has_ledger(url):
-        fail("--ledger: there is no ledger in this database. Check the URL.", 2)
+    try:
+        path = path_of(place)
+        if place.get_backend_name() == "sqlite" and (path is None or not path.is_file()):
+            fail(f"--ledger: there is no file {place.database}. Check the path.", 2)
+        if not has_ledger(url):
+            fail("--ledger: there is no ledger in this database. Check the URL.", 2)
+    except OSError as error:
+        fail(error, 2)
     return ledger
 
 

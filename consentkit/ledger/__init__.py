@@ -12,6 +12,7 @@ from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.removal import Ending, Removed
 from consentkit.ledger.snapshot import has_ledger, snapshot
 from consentkit.ledger.spool import Spool, SpoolHealth
+from consentkit.ledger.sqlite_file import path_of
 from consentkit.ledger.tallies import (
     DAY,
     WITHDRAWN_WITHIN,
@@ -72,6 +73,7 @@ __all__ = [
     "has_ledger",
     "head_of",
     "highest",
+    "path_of",
     "read_counts",
     "read_notices",
     "read_shown",
