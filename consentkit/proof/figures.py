@@ -8,6 +8,7 @@ up whatever the period, and the number of successive days of a month fits at lea
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -217,10 +218,11 @@ def _cells_of_grant(
 
 
 def _vendors(notices: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the digest of each notice, with the category of each of its vendors."""
+    """Yield the digest of each notice, with the category of each of its vendors. A damaged notice is left out."""
     for digest, text in notices:
-        content: dict[str, Any] = json.loads(text)
-        yield digest, {row["id"]: row["category"] for row in content.get("vendors", ())}
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            content: dict[str, Any] = json.loads(text)
+            yield digest, {row["id"]: row["category"] for row in content.get("vendors", ())}
 
 
 def _months(first: date, last: date) -> list[date]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from typer.testing import CliRunner, Result
 
 from consentkit.cli.policy import app
@@ -46,6 +47,17 @@ def test_figures_of_the_last_thirty_days_are_written_in_each_form(url: str, tmp_
         assert {row["figure"]: row["number"] for row in csv.DictReader(file)}["answered"] == "10"
     assert run("--ledger", url, "--output", str(page)).exit_code == 0
     assert page.read_text("utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"vendors": [1]}'])
+def test_a_damaged_notice_is_left_out(url: str, content: str) -> None:
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        statement = "INSERT INTO consentkit_notices (digest, content) VALUES (?, ?)"
+        connection.exec_driver_sql(statement, ("n" * 43, content))
+    engine.dispose()
+    printed = run("--ledger", url, "--format", "json")
+    assert printed.exit_code == 0 and json.loads(printed.stdout)["answered"] == 10
 
 
 def test_a_period_and_a_site_can_be_chosen(url: str) -> None:
