@@ -34,6 +34,7 @@ from consentkit.proof import (
     SigningKey,
     VerifyingKey,
     open_note,
+    with_report,
     write_dossier,
 )
 from consentkit.ui import shipped_assets
@@ -132,6 +133,7 @@ def _request(
         notices=policy.notices,
         lock=policy.lock,
         period=period,
+        figures=with_report(policy),
         at=int(os.environ.get("SOURCE_DATE_EPOCH") or time.time()),
         key=key,
         has_records=has_records,

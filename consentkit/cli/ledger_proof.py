@@ -197,11 +197,6 @@ def _print(result: Verification) -> None:
     if result.against is not None:
         at = datetime.fromtimestamp(result.against.at, UTC).isoformat(timespec="seconds")
         out.print(f"Compared with the checkpoint of {escape(result.against.origin)} of {at}.")
-    if result.pruned_since:
-        streams = ", ".join(result.pruned_since)
-        out.print(
-            f"[yellow]Pruned since the checkpoint, so not compared with it: stream {escape(streams)}.[/]"
-        )
     for finding in result.findings[:_SHOWN]:
         out.print(f"[bold red]{escape(finding.what)}[/]: {escape(finding.message)}")
     if len(result.findings) > _SHOWN:

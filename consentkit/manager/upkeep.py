@@ -72,7 +72,6 @@ class RecordUpkeep:
                 self._next_step = now + 60
                 self._prune()
         except LedgerUnavailableError as error:
-            self._run = None
             log.debug("The ledger could not be pruned now: %s", error)
 
     def _look(self, now: float) -> None:
@@ -87,10 +86,11 @@ class RecordUpkeep:
 
     def _prune(self) -> None:
         began = time.monotonic()
-        while self._run is not None:
-            if next(self._run).done:
-                self._run = None
+        # An error ends a run, and another one begins after the next look.
+        run, self._run = self._run, None
+        while run is not None and not next(run).done:
             if time.monotonic() - began >= LONGEST_STEP:
+                self._run = run
                 return
 
 

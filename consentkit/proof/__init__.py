@@ -16,6 +16,7 @@ from consentkit.proof.dossier import (
     FiguresOf,
     Period,
     Tally,
+    with_report,
     write_dossier,
 )
 from consentkit.proof.erasure import Erased, erase
@@ -69,5 +70,6 @@ __all__ = [
     "receipt_schema",
     "sign_note",
     "verify",
+    "with_report",
     "write_dossier",
 ]

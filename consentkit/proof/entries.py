@@ -125,13 +125,11 @@ class ChainLog:
 
     Attributes:
         before: the highest `seq` of each kind that was stored before the chain began.
-        cuts: number and head up to which entries of a stream were cut off.
         adopted: how many rows an upgrade took into the chain after they had been stored.
         count: how many rows were removed, by the kind of the entry.
     """
 
     before: dict[str, int] = field(default_factory=dict)
-    cuts: dict[str, tuple[int, str]] = field(default_factory=dict)
     adopted: int = 0
     count: dict[str, int] = field(default_factory=lambda: {"erasure": 0, "pruning": 0})
     _ranges: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -147,6 +145,9 @@ class ChainLog:
                 return True
             if entry.kind == "adoption":
                 self.adopted += value.get("records", 0) + value.get("links", 0)
+            elif "cut" in value:
+                # Entries are never cut off, so that nobody can say it of those that somebody removed.
+                return False
             else:
                 self._add(entry.kind, value)
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -157,8 +158,6 @@ class ChainLog:
         for stream, first, last in value["removed"]:
             self._ranges.setdefault(stream, []).append((first, last))
             self.count[kind] += last - first + 1
-        for stream, (n, head) in value.get("cut", {}).items():
-            self.cuts[stream] = (n, head)
 
     def merge(self) -> None:
         """Sort what was added, for `names`."""

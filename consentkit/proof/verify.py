@@ -51,7 +51,6 @@ class Verification:
         adopted: how many records and links an upgrade took into the chain, some time after they had been stored.
         unchained: how many records and links were stored before the chain began, and are not in it, by kind.
         against: the checkpoint with which the chain was compared, if any.
-        pruned_since: streams of which too much was cut off since the checkpoint to compare them.
         findings: what is not as it was stored, at most a hundred; what is farthest ahead in the ledger comes first.
     """
 
@@ -61,7 +60,6 @@ class Verification:
     adopted: int = 0
     unchained: dict[str, int] = field(default_factory=dict)
     against: Checkpoint | None = None
-    pruned_since: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -126,10 +124,9 @@ class _Walk:
         self._result.removed = dict(self._log.count)
 
     def _walk_stream(self, end: StreamEnd) -> None:
-        if (end.base_n, end.base_head) != self._log.cuts.get(end.stream, (0, EMPTY_HEAD)):
-            self._add(end, "cut off", end.base_n, "Entries were cut off its beginning without a note.")
+        if (end.base_n, end.base_head) != (0, EMPTY_HEAD):
+            self._add(end, "cut off", end.base_n, "Entries were cut off its beginning.")
         n, head = end.base_n, end.base_head
-        self._compare(end, n, head, is_base=True)
         while page := self._rows.entries(end.stream, n):
             n, head = self._check_page(end, page, n, head)
             self._progress(self._result.entries, self._total)
@@ -176,14 +173,10 @@ class _Walk:
             self._compare(end, n, head)
         return n, head
 
-    def _compare(self, end: StreamEnd, n: int, head: str, *, is_base: bool = False) -> None:
+    def _compare(self, end: StreamEnd, n: int, head: str) -> None:
         """Compare the head after an entry with the checkpoint."""
         noted = self._noted.get(end.stream)
-        if noted is None:
-            return
-        if is_base and noted[0] < _number(n):
-            self._result.pruned_since.append(end.stream)
-        elif noted[0] == n and noted[1] != head:
+        if noted is not None and noted[0] == n and noted[1] != head:
             self._add(end, "rewritten", n, f"What the checkpoint covers, up to entry {n}, was rewritten.")
 
     def _look_for_strangers(self) -> None:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_nothing_is_found_in_a_ledger_that_was_left_alone(
 ) -> None:
     done: list[tuple[int, int]] = []
     result = verify(whole, checkpoint, progress=lambda *numbers: done.append(numbers))
-    assert result.is_unchanged and not result.pruned_since
+    assert result.is_unchanged
     assert (result.entries, result.rows) == (210, {"record": 200, "link": 10})
     assert result.unchained == {"record": 0, "link": 0}
     assert done[-1] == (210, 210)
@@ -252,6 +253,25 @@ def test_every_cut_is_found_against_a_checkpoint(whole: RowsInMemory, checkpoint
 
         assert verify(rewritten(whole, cut)).is_unchanged
         assert {finding.what for finding in verify(rewritten(whole, cut), checkpoint).findings} == {"cut off"}
+
+
+def test_entries_that_were_cut_off_are_found_whatever_the_log_says_of_them(
+    whole: RowsInMemory, checkpoint: Checkpoint
+) -> None:
+    forged = whole.copy()
+    at, end = next((at, end) for at, end in enumerate(forged.ends) if end.stream == "0" and end.n)
+    for entry in forged.chain.pop("0"):
+        del forged.stored[entry.kind][entry.ref or 0]
+    forged.ends[at] = end._replace(base_n=end.n, base_head=end.head)
+    payload = json.dumps({"at": NOON, "removed": [["0", 1, end.n]], "cut": {"0": [end.n, end.head]}})
+    digest = digest_of("", payload)
+    head = head_of(EMPTY_HEAD, LOG, 1, "pruning", None, digest)
+    forged.chain[LOG] = [ChainEntry(LOG, 1, "pruning", None, payload, digest, head)]
+    log = next(at for at, end in enumerate(forged.ends) if end.stream == LOG)
+    forged.ends[log] = forged.ends[log]._replace(n=1, head=head)
+    for noted in (None, checkpoint):
+        found = {(finding.what, finding.stream) for finding in verify(forged, noted).findings}
+        assert {("cut off", "0"), ("changed", LOG)} <= found
 
 
 def test_an_older_checkpoint_covers_the_beginning(url: str) -> None:

@@ -24,7 +24,6 @@ _ALL: Final = """while read -r ref row; do
 done < ledger/stored.txt"""
 _HEADS: Final = """while read -r stream n kind ref digest head payload; do
   if [ "$stream" != "$before" ]; then last=$(printf '0%.0s' $(seq 64)); before=$stream; fi
-  if [ "$kind" = cut ]; then last=$head; continue; fi
   last=$(printf '%s\\n' "$last" "$stream" "$n" "$kind" "${ref#-}" "$digest" | sha256sum | cut -c 1-64)
   [ "$last" = "$head" ] || echo "entry $n of stream $stream"
 done < verification/chain.txt"""
@@ -37,9 +36,7 @@ def add_chain(archive: Archive, rows: ChainRows) -> None:
     """Add all entries of the chain. They hold hashes and numbers, and nothing of a record."""
     with archive.open(CHAIN) as write:
         for end in rows.streams():
-            if end.base_n:
-                write(_line(end.stream, end.base_n, "cut", None, "-", end.base_head, None))
-            after = end.base_n
+            after = 0
             while entries := rows.entries(end.stream, after):
                 for entry in entries:
                     values = (entry.stream, entry.n, entry.kind, entry.ref)
@@ -73,8 +70,8 @@ def recipe(*, has_records: bool, has_note: bool) -> list[Markup]:
             [
                 Markup(
                     "{} has all entries of the chain, one in a line: stream, number, kind, number of the row, digest, head, and "
-                    "in the stream {} a payload. A line {} has the head up to which a stream was pruned."
-                ).format(link("chain.txt", "chain.txt"), code("log"), code("cut")),
+                    "in the stream {} a payload."
+                ).format(link("chain.txt", "chain.txt"), code("log")),
                 "The head is the SHA-256 of six lines, each with a line feed: the head before it (64 zeros before the first), "
                 "stream, number, kind, number of the row (empty without one), and digest.",
             ]

@@ -1,19 +1,23 @@
-"""The figures of a dossier: how often each event happened, unless the caller hands in others."""
+"""The figures of a dossier: how often each event happened, and how often the notice was shown."""
 
 import csv
 import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from markupsafe import Markup
 from sqlalchemy import Connection
 
+from consentkit.policy import Policy
 from consentkit.proof.dossier.page import para, table
 from consentkit.proof.dossier.period import Period, Tally
 from consentkit.proof.export_page import EVENTS
+from consentkit.proof.figures import BATCH, figures_of
+from consentkit.proof.figures_export import figures_as_csv, figures_as_data, figures_as_json
 
-__all__ = ["Figures", "FiguresOf", "events_of"]
+__all__ = ["Figures", "FiguresOf", "events_of", "with_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,38 @@ def events_of(_connection: Connection, _period: Period, tally: Tally) -> Figures
         ensure_ascii=False,
     )
     return Figures(section, {"figures.csv": file.getvalue(), "figures.json": f"{as_json}\n"})
+
+
+_ROUNDED: Final = (
+    f"Visitors and banners are counted in batches of {BATCH}, so that no figure is about fewer. Each figure is too low by less "
+    f"than {BATCH} for each site and month. Who grants something counts once a month on each site. Banners are shown on each "
+    "page until there is an answer, and robots count too. report.csv and report.json have more, by day, purpose and third party."
+)
+
+
+def with_report(policy: Policy) -> FiguresOf:
+    """Return a function that adds the figures of `consentkit report` to those of `events_of`."""
+
+    def work_out(connection: Connection, period: Period, tally: Tally) -> Figures:
+        events = events_of(connection, period, tally)
+        sites = [site.id for site in policy.sites if period.site in (None, site.id)]
+        data = figures_as_data(figures_of(connection, sites, period.first, period.last), policy)
+        answers = data["answers"]
+        rows = [
+            ("Banners shown", data["shown"]["banner"] + data["shown"]["asked_again"]),
+            ("Of these, to somebody who had answered before", data["shown"]["asked_again"]),
+            ("Banners left alone", "not known" if data["left_alone"] is None else data["left_alone"]),
+            ("Accepted all", answers["accepted"]["number"]),
+            ("Accepted a part", answers["partly"]["number"]),
+            ("Rejected all", answers["rejected"]["number"]),
+            ("Withdrew", data["withdrawn"]),
+            ("Answers of browsers that sent Global Privacy Control", data["gpc"]["number"]),
+        ]
+        note = para(_ROUNDED)
+        shown = table(
+            "How often the banner was shown, and what visitors answered", ("Figure", "Number"), rows
+        )
+        files = {"report.json": figures_as_json(data), "report.csv": figures_as_csv(data)}
+        return Figures(events.section + shown + note, {**events.files, **files})
+
+    return work_out

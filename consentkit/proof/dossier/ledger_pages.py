@@ -263,8 +263,4 @@ def _counted(result: Verification) -> Markup:
         rows.append(
             ("Checkpoint", Markup("{} of {}").format(result.against.origin, moment(result.against.at)))
         )
-    if result.pruned_since:
-        rows.append(
-            ("Not compared", f"streams {', '.join(result.pruned_since)}, pruned since the checkpoint")
-        )
     return facts(rows)
