@@ -163,10 +163,15 @@ def _limit_statements(milliseconds: int, connection: Any, entry: Any) -> None:
     process that a pooler names as the connection's is not the one that answers.
     """
     settings = ", ".join(f"set_config('{name}', '{milliseconds}', false)" for name in _LIMITS)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {settings} WHERE pg_backend_pid() = %s", [connection.info.backend_pid])
-        if not cursor.rowcount:
-            entry.info[_POOLED] = "; ".join(f"SET LOCAL {name} = {milliseconds}" for name in _LIMITS)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {settings} WHERE pg_backend_pid() = %s", [connection.info.backend_pid])
+            if not cursor.rowcount:
+                entry.info[_POOLED] = "; ".join(f"SET LOCAL {name} = {milliseconds}" for name in _LIMITS)
+    except Exception:
+        # SQLAlchemy leaves a connection that could not be set up to the garbage collector.
+        connection.close()
+        raise
 
 
 @contextmanager

@@ -304,8 +304,11 @@ def _import_pygal() -> Any:
             "The page needs pygal for its charts: pip install 'consentkit[report]'. JSON and CSV do not need it."
         ) from None
     finally:
-        # pygal adds a finder for its maps, because of which Python 3.11 warns at each import that follows.
-        sys.meta_path[:] = finders
+        # pygal adds a finder for its maps, because of which Python 3.11 warns at each import that follows. The finder of
+        # importlib_metadata, which it imports, stays: that one has taken the place of the standard library's.
+        added = [each for each in sys.meta_path if each not in finders and not hasattr(each, "find_spec")]
+        for finder in added:
+            sys.meta_path.remove(finder)
     return pygal
 
 

@@ -1,3 +1,4 @@
+import importlib.metadata
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,7 @@ def test_late_withdrawals_have_words_too(policy: Policy) -> None:
 def test_the_charts_leave_the_imports_of_the_process_as_they_were(policy: Policy) -> None:
     figures_page(data_of(policy))
     assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
+    assert importlib.metadata.version("pygal")
 
 
 def test_without_pygal_the_error_names_the_extra(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
