@@ -123,7 +123,7 @@ def _count(connection: Connection, table: Table) -> int:
 
 
 def _continue_seq(reading: Connection, writing: Connection, table: Table) -> None:
-    """Let the next row get a `seq` that no row of the source has had, even if it was removed."""
+    """Set the counter of a table so that no row gets a `seq` that a row of the source has had, even a removed one."""
     if "seq" not in table.c:
         return
     last = max(_last_seq(connection, table) for connection in (reading, writing))

@@ -139,7 +139,7 @@ class Outbox:
         )
 
     def give_up(self, row: OutboxRow, error: str, now: int) -> int:
-        """Give up the messages to the endpoint of a failed one whose time is over. Return how many those are."""
+        """Mark messages as dead whose time is over, to the endpoint of a message that failed, and return their number."""
         return self._change(
             outbox.update()
             .where(
