@@ -9,6 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup, escape
 
 from consentkit.ledger import Record, SentWords
+from consentkit.proof.document import opening
 from consentkit.proof.history import VisitorHistory
 
 __all__ = ["EVENTS", "page_of", "text_of"]
@@ -23,31 +24,20 @@ EVENTS: Final = {
     "loaded_once": "Content was loaded once",
 }
 
-_HEAD: Final = Markup("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Records of consent of {reference}</title>
-<style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; color: #111; background: #fff; max-width: 60rem; margin: 0 auto; padding: 1rem; }}
-section {{ border-top: 1px solid #767676; margin-top: 1rem; }}
-dl {{ display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .25rem 1rem; }}
-dt {{ font-weight: bold; }}
-dd {{ margin: 0; }}
-code, pre, dd {{ overflow-wrap: anywhere; }}
-pre {{ white-space: pre-wrap; }}
-table {{ border-collapse: collapse; }}
-th, td {{ border: 1px solid #767676; padding: .25rem .5rem; text-align: start; }}
-iframe {{ width: 100%; height: 20rem; border: 1px solid #767676; }}
-@media print {{ iframe {{ display: none; }} section {{ break-inside: avoid-page; }} }}
-</style>
-</head>
-<body>
-<main>
+_STYLE: Final = Markup("""
+body { font: 1rem/1.5 system-ui, sans-serif; color: #111; background: #fff; max-width: 60rem; margin: 0 auto; padding: 1rem; }
+section { border-top: 1px solid #767676; margin-top: 1rem; }
+dl { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .25rem 1rem; }
+dt { font-weight: bold; }
+dd { margin: 0; }
+code, pre, dd { overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; }
+table { border-collapse: collapse; }
+th, td { border: 1px solid #767676; padding: .25rem .5rem; text-align: start; }
+iframe { width: 100%; height: 20rem; border: 1px solid #767676; }
+@media print { iframe { display: none; } section { break-inside: avoid-page; } }
+""")
+_HEAD: Final = Markup("""<main>
 <h1>Records of consent</h1>
 <p>Everything that is recorded under the reference <code>{reference}</code>, as of <time datetime="{now}">{now}</time>.
 All times are UTC.</p>
@@ -56,6 +46,7 @@ All times are UTC.</p>
 
 def page_of(history: VisitorHistory, now: str) -> Iterator[str]:
     """Yield the parts of the page. `now` is the time of the export, ISO 8601."""
+    yield opening(f"Records of consent of {history.reference}", _STYLE)
     yield _HEAD.format(reference=history.reference, now=now)
     yield "<h2>What was decided</h2>\n"
     if not history.records:

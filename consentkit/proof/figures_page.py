@@ -10,6 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from consentkit.errors import ConfigurationError
+from consentkit.proof.document import opening
 from consentkit.proof.figures_export import ANSWERS, DAILY, SURFACES, Row
 
 __all__ = ["figures_page"]
@@ -42,7 +43,7 @@ _COLORS: Final = ("var(--one)", "var(--two)", "var(--three)", "var(--four)")
 _SCRIPT: Final = re.compile(r"<script\b.*?</script>", re.DOTALL)
 _SERIES_ID: Final = re.compile(r' id="activate-serie-\d+"')
 
-_STYLE: Final = """
+_STYLE: Final = Markup("""
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --faint: #8c8c8c; --card: #f3f3f1;
   --one: #1f5fa8; --two: #c2700a; --three: #5f6773; --four: #a3324f; }
 @media screen and (prefers-color-scheme: dark) { :root { --ink: #eee; --paper: #161616; --faint: #8c8c8c; --card: #242424;
@@ -72,21 +73,9 @@ summary { cursor: pointer; padding: .5rem 0; }
   figure { break-inside: avoid; margin-bottom: 1.5rem; }
   details::details-content { content-visibility: visible; block-size: auto; } summary { display: none; }
   .numbers div { border: 1px solid var(--faint); } tr { break-inside: avoid; } }
-"""
+""")
 
-_HEAD: Final = Markup("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Consent in figures, {first} to {last}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
+_HEAD: Final = Markup("""<main>
 <h1>Consent in figures</h1>
 <p><time datetime="{first}">{first}</time> to <time datetime="{last}">{last}</time>, both included, by days of UTC. {sites}</p>
 """)
@@ -112,7 +101,8 @@ def figures_page(data: Row) -> str:
     """
     charts = _Charts()
     names = ", ".join(row["name"] for row in data["by_site"])
-    head = _HEAD.format(first=data["from"], last=data["to"], style=Markup(_STYLE), sites=f"Sites: {names}.")  # noqa: S704 - our own text
+    head = opening(f"Consent in figures, {data['from']} to {data['to']}", _STYLE)
+    head += _HEAD.format(first=data["from"], last=data["to"], sites=f"Sites: {names}.")
     parts = Markup("").join(_figures(data, charts))
     return str(head + _numbers(data) + Markup('<div class="charts">\n{}</div>\n').format(parts) + _FOOT)
 

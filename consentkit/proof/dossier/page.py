@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from consentkit.proof.document import opening
+
 __all__ = [
     "POLICY",
     "code",
@@ -82,19 +84,7 @@ figure img { max-width: 100%; height: auto; max-height: 40rem; border: 1px solid
 }
 """)
 
-_PAGE: Final = Markup("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-{back}<main>
+_PAGE: Final = Markup("""{back}<main>
 <h1>{title}</h1>
 {body}
 </main>
@@ -114,9 +104,8 @@ def page(title: str, body: Iterable[str], *, depth: int = 0, is_cover: bool = Fa
     """
     way = Markup('<nav><a href="{}index.html">Cover of the dossier</a></nav>\n').format("../" * depth)
     parts = Markup("\n").join(body)
-    return str(
-        _PAGE.format(policy=POLICY, title=title, style=_STYLE, back="" if is_cover else way, body=parts)
-    )
+    content = _PAGE.format(title=title, back="" if is_cover else way, body=parts)
+    return str(opening(title, _STYLE, POLICY) + content)
 
 
 def para(text: object, kind: str = "") -> Markup:
