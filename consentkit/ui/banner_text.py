@@ -20,6 +20,7 @@ __all__ = [
     "arrival_sentences",
     "combined_data_sentence",
     "first_layer",
+    "removal_sentence",
     "travel_sentence",
     "validity_sentence",
     "visitor_status",
@@ -35,6 +36,23 @@ _VALIDITY: DurationForms = {
 }
 # Translators: The length of time stands alone, such as "1 month, 10 days".
 _OTHER_VALIDITY = N_("How long your choice lasts: %(duration)s.")
+
+_RECORDS_KEPT: DurationForms = {
+    "year": NN_(
+        "Records are deleted %(num)s year after your choice expires.",
+        "Records are deleted %(num)s years after your choice expires.",
+    ),
+    "month": NN_(
+        "Records are deleted %(num)s month after your choice expires.",
+        "Records are deleted %(num)s months after your choice expires.",
+    ),
+    "day": NN_(
+        "Records are deleted %(num)s day after your choice expires.",
+        "Records are deleted %(num)s days after your choice expires.",
+    ),
+}
+# Translators: The length of time stands alone, such as "1 month, 10 days".
+_OTHER_RECORDS_KEPT = N_("How long records are kept after your choice expires: %(duration)s.")
 
 _STATUSES = {
     ConsentStatus.UNKNOWN: N_("Your choice of %(date)s can’t be checked at the moment."),
@@ -140,6 +158,12 @@ def validity_sentence(rendering: Rendering) -> Markup:
     """Return a sentence about how long a choice lasts."""
     validity = Duration.parse(rendering.policy["validity"])
     return rendering.translator.duration_html(_VALIDITY, _OTHER_VALIDITY, validity)
+
+
+def removal_sentence(rendering: Rendering) -> Markup:
+    """Return a sentence about when the records of a choice are deleted."""
+    kept = Duration.parse(rendering.policy["records_kept"])
+    return rendering.translator.duration_html(_RECORDS_KEPT, _OTHER_RECORDS_KEPT, kept)
 
 
 def _withdrawal_sentence(translator: Translator) -> Markup:

@@ -157,8 +157,7 @@ class Disclosure:
         """Return the cookie policy.
 
         The keys are `schema`, `language`, `languages`, `notice` (digest), `published` (ISO date or null),
-        `jurisdiction`, `controller`, `group`, `rights`, `proof`, `validity`, `records_kept` (ISO 8601, each with its words in
-        `…_words`), `categories`, `trackers`, `vendors`, `sites` (lists of tables, in the order of the page) and
+        `jurisdiction`, `controller`, `group`, `rights`, `proof`, `validity` and `records_kept` (ISO 8601), `categories`, `trackers`, `vendors`, `sites` (lists of tables, in the order of the page) and
         `combined` (ids). Ids, codes and durations are the policy file's. `…_words`, `…_name`, titles and purposes
         are for people, in `language` where there is a catalogue, otherwise in English. The library's own items come first
         among the trackers; `holds` is what each of them holds, and null for others. Keys may be added.
@@ -171,7 +170,6 @@ class Disclosure:
             "rights": [self._right(right) for right in policy.effective_rights],
             "proof": self._proof(),
             "records_kept": _as_written(policy.records_kept),
-            "records_kept_words": self._translator.format_lifetime(policy.records_kept),
             "categories": [self._category(category) for category in policy.categories],
             "trackers": [
                 *(self._own_item(item) for item in own_storage(policy)),

@@ -21,6 +21,7 @@ from consentkit.proof import Grant
 from consentkit.ui.assets import inline_style, served_assets, shipped_assets
 from consentkit.ui.banner_text import (
     combined_data_sentence,
+    removal_sentence,
     travel_sentence,
     validity_sentence,
     visitor_status,
@@ -195,7 +196,7 @@ class Pages:
             search_script=self.asset_url("policy.js", view.root_path),
             policy=rendering.policy,
             records=self._records,
-            removed_in_time=removed_in_time,
+            removal=removal_sentence(rendering) if removed_in_time else None,
             **self._site_list(rendering, view),
         )
 
