@@ -156,11 +156,12 @@ class Disclosure:
     def policy(self) -> Row:
         """Return the cookie policy.
 
-        The keys are `schema`, `language`, `languages`, `notice` (digest), `published` (ISO date or null),
-        `jurisdiction`, `controller`, `group`, `rights`, `proof`, `validity` and `records_kept` (ISO 8601), `categories`, `trackers`, `vendors`, `sites` (lists of tables, in the order of the page) and
-        `combined` (ids). Ids, codes and durations are the policy file's. `…_words`, `…_name`, titles and purposes
-        are for people, in `language` where there is a catalogue, otherwise in English. The library's own items come first
-        among the trackers; `holds` is what each of them holds, and null for others. Keys may be added.
+        The keys are `schema`, `language`, `languages`, `notice` (digest), `published` (ISO date or null), `jurisdiction`,
+        `controller`, `group`, `rights`, `proof`, `validity` and `records_kept` (ISO 8601), `categories`, `trackers`,
+        `vendors`, `sites` (lists of tables, in the order of the page) and `combined` (ids). Ids, codes and durations are the
+        policy file's. `…_words`, `…_name`, titles and purposes are for people, in `language` where there is a catalogue,
+        otherwise in English. The library's own items come first among the trackers; `holds` is what each of them holds, and
+        null for others. Keys may be added.
         """
         policy = self._policy
         return self._heading() | {
