@@ -25,10 +25,12 @@ if TYPE_CHECKING:
         UsageError,
     )
     from consentkit.ledger import Ledger, Record
+    from consentkit.manager.location import trusted_header
     from consentkit.manager.manager import ConsentManager
     from consentkit.manager.webhooks import Webhook
     from consentkit.notices.notice import Notice
     from consentkit.policy.policy import Policy
+    from consentkit.policy.regimes import Place
     from consentkit.web.request_consent import RequestConsent
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "LedgerError",
     "LedgerUnavailableError",
     "Notice",
+    "Place",
     "Policy",
     "PolicyError",
     "Record",
@@ -53,6 +56,7 @@ __all__ = [
     "UsageError",
     "Webhook",
     "load_policy",
+    "trusted_header",
 ]
 
 _HOMES = {
@@ -62,11 +66,13 @@ _HOMES = {
     "Decision": "consent",
     "Ledger": "ledger",
     "Notice": "notices",
+    "Place": "policy",
     "Policy": "policy",
     "Record": "ledger",
     "RequestConsent": "web",
     "Webhook": "manager",
     "load_policy": "config",
+    "trusted_header": "manager",
 }
 
 

@@ -61,7 +61,7 @@ class ConsentMiddleware:
             await self.app(scope, receive, send)
             return
         outer = scope.get("consentkit")
-        if outer is not None and not outer.is_over and outer.site.manager is self.manager:
+        if outer is not None and not outer.is_over and outer.site.belongs_to(self.manager):
             # A middleware of the same manager runs around this middleware, and does the work.
             await self.app(scope, receive, send)
             return
@@ -70,7 +70,9 @@ class ConsentMiddleware:
         headers = given if given.__class__ is list else list(given or ())
         method, root_path = scope.get("method", ""), scope.get("root_path", "")
         query, raw_path = scope.get("query_string", b""), scope.get("raw_path")
-        head = RequestHead(method, scope["path"], headers, root_path, query, raw_path)
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        head = RequestHead(method, scope["path"], headers, root_path, query, raw_path, peer)
         exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
             await look_up_in_time(exchange.ask_ledger)

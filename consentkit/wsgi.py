@@ -62,10 +62,11 @@ class ConsentMiddleware:
         if threading.Lock is not self._lock_type:
             raise ConfigurationError(_PATCHED_LATE)
         outer = environ.get(_KEY)
-        if isinstance(outer, Exchange) and not outer.is_over and outer.site.manager is self.manager:
+        if isinstance(outer, Exchange) and not outer.is_over and outer.site.belongs_to(self.manager):
             # A middleware of the same manager runs around this middleware, and does the work.
             return self.app(environ, start_response)
-        exchange = Exchange(self._site, head_from_environ(environ))
+        head = head_from_environ(environ, every_field=self._site.places is not None)
+        exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
             exchange.ask_ledger()
         environ[_KEY] = exchange

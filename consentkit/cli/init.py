@@ -33,7 +33,7 @@ from consentkit.cli.scaffold import (
 )
 from consentkit.config import LOCK, PolicyFile, check_file, write_lock
 from consentkit.errors import ConfigurationError, PolicyError
-from consentkit.notices import Lock, add_notice_to_lock
+from consentkit.notices import Lock, add_notices_to_lock
 
 __all__ = ["init"]
 
@@ -243,7 +243,7 @@ def _write_policy(directory: Path, yes: bool, framework: Framework) -> None:
     if lock_path.exists():
         _print_kept(LOCK)
         return
-    lock, _ = add_notice_to_lock(policy, Lock(), datetime.now(UTC).date())
+    lock, _ = add_notices_to_lock(policy, Lock(), datetime.now(UTC).date())
     write_lock(lock_path, lock)
     _print_file(LOCK, "records what visitors were told; commit it")
 

@@ -14,7 +14,7 @@ from consentkit.enforcement import CookieGate, read_observed_cookies
 from consentkit.errors import ConfigurationError, PolicyProblem
 from consentkit.ledger import Ledger
 from consentkit.manager import what_an_outage_loses
-from consentkit.notices import add_notice_to_lock
+from consentkit.notices import add_notices_to_lock
 
 try:
     import typer
@@ -127,7 +127,7 @@ def _losses(ledger: str, spool: Path | None) -> Iterable[PolicyProblem]:
 
 
 def _outdated_lock(path: Path, policy: PolicyFile) -> PolicyProblem:
-    _, changes = add_notice_to_lock(policy, policy.lock, _today())
+    _, changes = add_notices_to_lock(policy, policy.lock, _today())
     sentences = ("The policy has changed since it was locked.", *describe_changes(changes, policy))
     return _lock_problem(path, " ".join(sentences))
 
@@ -201,7 +201,7 @@ def lock(
         fail("--editorial and --reason go together: give the reason why the meaning is the same.", 2)
     policy = load_checked_policy(path)
     try:
-        new_lock, changes = add_notice_to_lock(policy, policy.lock, _today(), editorial=reason.strip())
+        new_lock, changes = add_notices_to_lock(policy, policy.lock, _today(), editorial=reason.strip())
     except ConfigurationError as error:
         fail(error, 1)
     if new_lock is policy.lock:

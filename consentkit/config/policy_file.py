@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import PrivateAttr, ValidationError
 
@@ -13,13 +13,15 @@ from consentkit.config.lock_file import LOCK, read_lock
 from consentkit.config.schema_errors import explain_errors, with_placeholders
 from consentkit.config.toml_document import TomlDocument
 from consentkit.errors import PolicyError, PolicyProblem
-from consentkit.notices import Lock, Notice
-from consentkit.policy import Finding, KeyPath, Policy, TransferData, checks
+from consentkit.notices import Lock, Notice, notices_of_regimes
+from consentkit.policy import Finding, KeyPath, Policy, PolicyData, RegimeData, TransferData, checks
 
 __all__ = ["CheckReport", "PolicyFile", "check_file", "load_policy"]
 
 
 log = logging.getLogger("consentkit")
+
+_List = TypeVar("_List", TransferData, RegimeData)
 
 
 class PolicyFile(Policy):
@@ -29,6 +31,7 @@ class PolicyFile(Policy):
     _warnings: tuple[PolicyProblem, ...] = PrivateAttr(default=())
     _lock: Lock = PrivateAttr(default=Lock())
     _notices: tuple[Notice, ...] = PrivateAttr(default=())
+    _current: tuple[Notice, ...] = PrivateAttr(default=())
 
     @classmethod
     def from_checked(
@@ -38,12 +41,13 @@ class PolicyFile(Policy):
         path: Path,
         lock: Lock,
         warnings: tuple[PolicyProblem, ...],
-        transfer_data: TransferData | None,
+        lists: PolicyData,
     ) -> Self:
         """Make the policy of a file whose data passed every check."""
-        policy = cls.from_data(data, transfer_data=transfer_data)
+        policy = cls.from_data(data, transfer_data=lists.transfers, regime_data=lists.regimes)
         policy._path, policy._lock, policy._warnings = path, lock, warnings
-        policy._notices = lock.comparable_with(Notice.of(policy))
+        policy._current = tuple(notices_of_regimes(policy))
+        policy._notices = lock.comparable_with(*policy._current)
         return policy
 
     @property
@@ -58,7 +62,7 @@ class PolicyFile(Policy):
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """The notices of `consent.lock`, oldest first, then the policy's own notice if it is not locked yet."""
+        """The notices of `consent.lock`, oldest first, then those of the policy that are not locked yet."""
         return self._notices
 
     @property
@@ -68,9 +72,8 @@ class PolicyFile(Policy):
 
     @property
     def locked(self) -> bool:
-        """Whether the lock ends with the policy's own notice."""
-        last = self._lock.notices[-1:]
-        return bool(last) and last[0].digest == Notice.of(self).digest
+        """Whether the policy's own notice, and those of its other regimes, are the last ones in the lock."""
+        return self._lock.ends_with(self._current)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,36 +114,49 @@ def check_file(path: str | Path, *, today: date | None = None) -> CheckReport:
     except PolicyError as error:
         return CheckReport(None, error.problems)
     lock, lock_problems = _read_lock(path.with_name(LOCK))
-    transfer_data, list_problems = _read_transfer_data(path, document)
+    transfers, transfer_problems = _read_list(path, document, "adequacy_file", TransferData)
+    regimes, regime_problems = _read_list(path, document, "regimes_file", RegimeData)
+    lists = PolicyData(transfers=transfers, regimes=regimes)
+    unusable = frozenset({("regimes",), ("regimes_file",)} if regime_problems else ())
     findings = _run_checks(
-        document, transfer_data, today or datetime.now(UTC).date(), ignore_countries=bool(list_problems)
+        document,
+        lists,
+        today or datetime.now(UTC).date(),
+        ignore_countries=bool(transfer_problems),
+        ignored=unusable,
     )
     problems = document.problems(finding for finding in findings if not finding.warning)
-    problems += list_problems + lock_problems
+    problems += transfer_problems + regime_problems + lock_problems
     warnings = document.problems(finding for finding in findings if finding.warning)
     if problems:
         return CheckReport(None, problems, warnings)
-    policy = PolicyFile.from_checked(
-        document.data, path=path, lock=lock, warnings=warnings, transfer_data=transfer_data
-    )
+    policy = PolicyFile.from_checked(document.data, path=path, lock=lock, warnings=warnings, lists=lists)
     return CheckReport(policy, (), warnings)
 
 
 def _run_checks(
-    document: TomlDocument, transfer_data: TransferData | None, today: date, *, ignore_countries: bool
+    document: TomlDocument,
+    lists: PolicyData,
+    today: date,
+    *,
+    ignore_countries: bool,
+    ignored: frozenset[KeyPath] = frozenset(),
 ) -> list[Finding]:
     """Check a document; placeholders stand for invalid values, so that one does not hide the problems of others.
 
-    `ignore_countries` leaves out findings about countries, for a policy whose list of the EEA is unusable.
+    `ignore_countries` leaves out findings about countries, for a policy whose list of the EEA is unusable. `ignored` are paths
+    whose values count as invalid too.
     """
     findings: list[Finding] = []
     placeholder_paths: frozenset[KeyPath] = frozenset()
+    transfers, regimes = lists.transfers, lists.regimes
     try:
-        policy = Policy.from_data(document.data, transfer_data=transfer_data)
+        policy = Policy.from_data(document.data, transfer_data=transfers, regime_data=regimes)
     except ValidationError as error:
         findings = explain_errors(error)
         data, placeholder_paths = with_placeholders(document.data, findings)
-        policy = Policy.from_data(data, transfer_data=transfer_data)
+        policy = Policy.from_data(data, transfer_data=transfers, regime_data=regimes)
+    placeholder_paths |= ignored
     if ignore_countries:
         placeholder_paths |= {("adequacy_file",), ("jurisdiction",)}
         placeholder_paths |= {("vendors", index, "country") for index in range(len(policy.vendors))}
@@ -154,11 +170,11 @@ def _read_lock(path: Path) -> tuple[Lock, tuple[PolicyProblem, ...]]:
         return Lock(), error.problems
 
 
-def _read_transfer_data(
-    path: Path, document: TomlDocument
-) -> tuple[TransferData | None, tuple[PolicyProblem, ...]]:
-    """Read the policy's `adequacy_file`; None, for the shipped list, if there is no such key or file."""
-    name = document.data.get("adequacy_file")
+def _read_list(
+    path: Path, document: TomlDocument, key: str, model: type[_List]
+) -> tuple[_List | None, tuple[PolicyProblem, ...]]:
+    """Read the file that a key of the policy names; None, for the shipped list, if there is no such key or file."""
+    name = document.data.get(key)
     if not isinstance(name, str) or not name.strip():
         return None, ()
     try:
@@ -166,9 +182,9 @@ def _read_transfer_data(
     except PolicyError as error:
         reasons = " ".join(problem.message for problem in error.problems)
         message = f"The list cannot be used. {reasons}"
-        finding = Finding(("adequacy_file",), message, "Fix the file, or remove the key.")
+        finding = Finding((key,), message, "Fix the file, or remove the key.")
         return None, document.problems([finding])
     try:
-        return TransferData.model_validate(list_document.data), ()
+        return model.model_validate(list_document.data), ()
     except ValidationError as error:
-        return None, list_document.problems(explain_errors(error, TransferData))
+        return None, list_document.problems(explain_errors(error, model))

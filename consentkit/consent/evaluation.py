@@ -28,15 +28,19 @@ class Evaluator:
         needing: ids of the categories that need consent.
         exempt: ids of the categories that are on unless the visitor objects.
         first_lapse: when the first adequacy decision ends that a transfer rests on, in seconds since the epoch.
+        denied: ids of the categories that a signal of the browser turns off, whatever the visitor chose.
     """
 
-    def __init__(self, policy: Policy, site: str, notices: Iterable[Notice] = ()) -> None:
+    def __init__(
+        self, policy: Policy, site: str, notices: Iterable[Notice] = (), denied: Iterable[str] = ()
+    ) -> None:
         """Index the notices of `consent.lock` together with that of the current policy.
 
         Raises:
             UnknownSiteError: the policy lists no such site.
         """
         self.policy = policy
+        self.denied = frozenset(denied)
         self.site = policy.site(site)
         self.notices = {notice.digest: notice for notice in notices}
         self.notice = self._current_notice()
@@ -259,12 +263,16 @@ class Evaluator:
         objected = self._objected(decision, status, gpc)
         categories = {
             category.id: category.id in self._required
-            or (category.id not in objected if category.exempt else category.id in granted)
+            or (
+                category.id not in self.denied
+                and (category.id not in objected if category.exempt else category.id in granted)
+            )
             for category in self.policy.categories
         }
         # A vendor without a lawful transfer is off, even in a required category.
         effective = {
             vendor: vendor not in lapsed
+            and category not in self.denied
             and (category in self._required or vendors.get(vendor, categories[category]))
             for vendor, category in self._vendor_category.items()
         }

@@ -79,10 +79,11 @@ class ConsentMiddleware:
     def _begin(self, request: HttpRequest) -> Exchange | None:
         """Return the exchange of a request; None if middleware of the same manager runs around Django, and does the work."""
         outer = request.META.get(KEY) or getattr(request, "scope", {}).get("consentkit")
-        if isinstance(outer, Exchange) and not outer.is_over and outer.site.manager is self.manager:
+        if isinstance(outer, Exchange) and not outer.is_over and outer.site.belongs_to(self.manager):
             exchange, is_ours = outer, False
         else:
-            exchange, is_ours = Exchange(self._site, head_of_request(request)), True
+            head = head_of_request(request, every_field=self._site.places is not None)
+            exchange, is_ours = Exchange(self._site, head), True
         request.META[KEY] = exchange
         cast(Any, request).consent = exchange.consent
         return exchange if is_ours else None

@@ -29,18 +29,23 @@ _ENCODINGS = "HTTP_ACCEPT_ENCODING"
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")
 
 
-def head_of_request(request: HttpRequest) -> RequestHead:
-    """Return the head of a request: from the server's own fields under ASGI, and from the environment under WSGI."""
+def head_of_request(request: HttpRequest, *, every_field: bool = False) -> RequestHead:
+    """Return the head of a request: from the server's own fields under ASGI, and from the environment under WSGI.
+
+    From the environment come the fields that the library reads, or every field.
+    """
     meta = request.META
     if isinstance(request, ASGIRequest):
         scope: dict[str, Any] = dict(request.scope)
         query = meta["QUERY_STRING"].encode()
         headers = list(scope.get("headers") or ())
         path, root_path = scope["path"], meta["SCRIPT_NAME"]
-        return RequestHead(meta["REQUEST_METHOD"], path, headers, root_path, query, scope.get("raw_path"))
+        raw_path, client = scope.get("raw_path"), scope.get("client")
+        peer = client[0] if client else ""
+        return RequestHead(meta["REQUEST_METHOD"], path, headers, root_path, query, raw_path, peer)
     # Django has decoded the paths, which PEP 3333 has as the characters of Latin-1.
     paths = {name: meta[name].encode().decode("latin-1") for name in ("SCRIPT_NAME", "PATH_INFO")}
-    return head_from_environ({**meta, **paths})
+    return head_from_environ({**meta, **paths}, every_field=every_field)
 
 
 def whole_body(request: HttpRequest, head: RequestHead) -> tuple[bytes | None, bool]:

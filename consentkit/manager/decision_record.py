@@ -68,7 +68,7 @@ def record_of(
         revision=revision,
         expires_at=evaluator.end_of(after.notice, decided_at),
         gpc=context.gpc,
-        jurisdiction=policy.jurisdiction,
+        jurisdiction=policy.jurisdiction if policy.is_home else policy.regime.id,
         version=__version__,
     )
 

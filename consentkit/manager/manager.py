@@ -1,13 +1,12 @@
 """One site's consent: policy, keys, ledger and clock in one object, which every web adapter takes."""
 
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import URL, Engine
 
@@ -16,11 +15,10 @@ from consentkit.headers import own_path
 from consentkit.ledger import Ledger, Record
 from consentkit.manager.appearance import Appearance, Layout, Position
 from consentkit.manager.choice import ChoiceContext, Outcome
-from consentkit.manager.delivery import Delivery
-from consentkit.manager.listeners import Listener, Listeners
-from consentkit.manager.metrics import SiteMetrics
+from consentkit.manager.ledger_parts import ledger_parts, run_steps
+from consentkit.manager.listeners import Listener
+from consentkit.manager.location import Location
 from consentkit.manager.newest import newest_of
-from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.on_record import grant_on_record
 from consentkit.manager.options import (
     Origins,
@@ -35,14 +33,11 @@ from consentkit.manager.options import (
     validated_periods,
     validated_prefix,
 )
+from consentkit.manager.places import managers_by_place
 from consentkit.manager.recorder import DecisionRecorder
-from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
-from consentkit.manager.revocations import RevocationCache
 from consentkit.manager.shown import ShownCounts
-from consentkit.manager.upkeep import RecordUpkeep
 from consentkit.manager.visitor_records import VisitorRecords
-from consentkit.manager.webhook_delivery import WebhookDelivery
 from consentkit.manager.webhooks import Webhook
 from consentkit.notices import Notice
 from consentkit.policy import Policy
@@ -87,6 +82,8 @@ class ConsentManager:
         stylesheets: addresses of style sheets for the library's pages, each loaded after the library's own.
         observed: file to which the names of undeclared and refused cookies are added, for `consentkit check --observed`.
         webhooks: endpoints that are told of withdrawals and changes.
+        location: returns where the visitor of a request is, such as `trusted_header(...)`, for a policy with `[regimes]`.
+            Without it every visitor gets the strictest rules of the policy.
 
     Raises:
         ConfigurationError: options that do not fit together, with the remedy.
@@ -102,6 +99,7 @@ class ConsentManager:
         resolver: checks a visitor's cookie against the ledger.
         recorder: takes decisions and records them.
         shown: counts how often each notice is shown.
+        places: the managers of the policy's other regimes; None for a policy without `[regimes]`.
     """
 
     def __init__(
@@ -134,6 +132,7 @@ class ConsentManager:
         stylesheets: Sequence[str] = (),
         observed: str | Path | None = None,
         webhooks: Sequence[Webhook] = (),
+        location: Location | None = None,
     ) -> None:
         require_kinds(policy=policy, clock=clock, prefix=prefix, recheck=recheck, max_stale=max_stale)
         require_kinds(strict=strict, csp=csp, banner=banner, debug=debug, stylesheets=stylesheets)
@@ -145,98 +144,72 @@ class ConsentManager:
         self.site, self.exclude = chosen_site(policy, site), validated_paths(exclude)
         self.origins, self.stylesheets = site_origins(policy, origins or {}), tuple(stylesheets)
         self.frontends = validated_frontends(frontends, self.origins[self.site])
+        self._secret_key, self._cookie_domain = secret_key, cookie_domain
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))
-        self.cookie = self._own_cookie(secret_key, cookie_domain)
-        self._use_ledger(ledger, webhooks, spool=spool, prune=prune, recheck=recheck, max_stale=max_stale)
-
-    def _own_cookie(self, secret_key: SecretKeys, cookie_domain: str | None) -> ConsentCookie:
-        origin = self.origins[self.site][0]
-        domain = validated_domain(cookie_domain, origin)
-        secure = origin.startswith("https:")
-        return ConsentCookie(self.evaluator, secret_key, secure=secure, domain=domain, clock=self.clock)
-
-    def _use_ledger(
-        self,
-        ledger: Ledger | str | URL | Engine | None,
-        webhooks: Sequence[Webhook],
-        *,
-        recheck: float,
-        max_stale: float,
-        spool: str | Path | None,
-        prune: bool,
-    ) -> None:
-        """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
+        self.cookie = self._own_cookie()
         require_kinds(prune=prune)
-        periods = validated_periods(recheck=recheck, max_stale=max_stale)
-        self._listeners, self.metrics = Listeners(), SiteMetrics(self.site)
-        self.ledger = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
-        self._own_ledger = self.ledger if self.ledger is not ledger else None
-        self.revocations: RevocationCache | NoRevocations = NoRevocations()
-        self._delivery: Delivery | None = None
-        self._upkeep: RecordUpkeep | None = None
-        renderings = RenderingStore(self.ledger, self.site)
-        self._webhooks = WebhookDelivery(webhooks, self.evaluator, self.ledger, clock=self.clock)
-        if self.ledger is None:
-            warnings.warn(
-                "ConsentManager has no ledger, so no consent can be proved to an authority: give a database URL.",
-                stacklevel=3,
-            )
-        else:
-            self._upkeep = RecordUpkeep(self.ledger, self.policy, self.site, prunes=prune, clock=self.clock)
-            self._follow(self.ledger, renderings, periods, spool)
-        self._take_decisions(renderings, recheck)
-
-    def _follow(
-        self, ledger: Ledger, renderings: RenderingStore, periods: dict[str, float], spool: str | Path | None
-    ) -> None:
-        """Create the parts that deliver records to the ledger and learn of those that others store."""
-        delivery = Delivery(
-            ledger, self.evaluator, self._listeners, self._webhooks, clock=self.clock, spool=spool
-        )
-        self._delivery = delivery
-        evaluator = self.evaluator
-        self.revocations = RevocationCache(
+        self._recheck = recheck
+        self._parts = parts = ledger_parts(
+            policy,
+            self.evaluator,
             ledger,
-            **periods,
-            fold=lambda records: newest_of(records, evaluator),
+            webhooks,
             clock=self.clock,
-            before_poll=partial(
-                _run, delivery.before_poll, renderings.store_waiting, self._webhooks.look, self.metrics.begin
-            ),
-            waiting_elsewhere=delivery.waiting_elsewhere,
-            is_writable=ledger.is_writable,
-            # The first use of a database is no change of databases.
-            epoch=lambda: max(1, ledger.epoch),
-            after_poll=self._upkeep,
+            spool=spool,
+            prune=prune,
+            **validated_periods(recheck=recheck, max_stale=max_stale),
         )
-        delivery.start(self.revocations)
+        self.ledger, self.revocations, self.metrics = parts.ledger, parts.revocations, parts.metrics
+        self._take_decisions()
+        self.places = managers_by_place(self, location)
 
-    def _take_decisions(self, renderings: RenderingStore, recheck: float) -> None:
+    def _own_cookie(self) -> ConsentCookie:
+        origin = self.origins[self.site][0]
+        domain = validated_domain(self._cookie_domain, origin)
+        secure = origin.startswith("https:")
+        return ConsentCookie(self.evaluator, self._secret_key, secure=secure, domain=domain, clock=self.clock)
+
+    def _take_decisions(self) -> None:
         """Create the parts that read the visitors' consent and record their decisions."""
-        self.resolver = ConsentResolver(
-            self.evaluator, self.cookie, self.ledger, self.revocations, recheck=recheck
-        )
+        parts = self._parts
+        self.resolver = self._own_resolver()
         self.recorder = DecisionRecorder(
             self.evaluator,
             self.cookie,
             self.resolver,
-            self._delivery,
-            renderings,
-            self._webhooks,
+            parts.delivery,
+            parts.renderings,
+            parts.webhooks,
             self.metrics,
             clock=self.clock,
         )
-        notice = self.evaluator.notice.digest
-        self.shown = ShownCounts(self.ledger, self.revocations, self.site, notice, clock=self.clock)
+        self.shown = ShownCounts(self.ledger, self.revocations, self.site, clock=self.clock)
         self._visitor_records = VisitorRecords(
-            self.ledger, self._delivery, self.revocations, clock=self.clock
+            self.ledger, parts.delivery, self.revocations, clock=self.clock
         )
         self.metrics.observe(weakref.WeakMethod(self._figures))
         # At exit too, so that a process that is asked to end delivers what waits.
-        parts = (self._delivery, self._webhooks, self.revocations, self._upkeep, self._own_ledger)
-        steps = (self.metrics.close, self.recorder.store_counts, self.shown.store, renderings.close)
-        closing = [part.close for part in parts if part is not None]
-        self._close = weakref.finalize(self, _run, *steps, *closing)
+        steps = (self.metrics.close, self.recorder.store_counts, self.shown.store, *parts.closing)
+        self._close = weakref.finalize(self, run_steps, *steps)
+
+    def _own_resolver(self) -> ConsentResolver:
+        return ConsentResolver(
+            self.evaluator, self.cookie, self.ledger, self.revocations, recheck=self._recheck
+        )
+
+    def under(self, policy: Policy, denied: Iterable[str] = ()) -> Self:
+        """Return a manager of the same site for the policy of another regime, over the same ledger, queues and limits.
+
+        `denied` are the categories that a signal of the browser turns off. The notices of both managers must be known to each
+        other, so that a visitor's answer counts in both.
+        """
+        manager = copy(self)
+        manager.policy = policy
+        manager.evaluator = Evaluator(policy, self.site, self.evaluator.notices.values(), denied)
+        manager.cookie = manager._own_cookie()
+        manager.resolver = manager._own_resolver()
+        manager.recorder = self.recorder.under(manager.resolver)
+        return manager
 
     @property
     def notice(self) -> Notice:
@@ -312,7 +285,7 @@ class ConsentManager:
     @property
     def keeps_promise(self) -> bool:
         """Whether records are removed after the period that the policy says, so that the cookie policy may say so too."""
-        return self._upkeep is not None and self._upkeep.is_enforced
+        return self._parts.upkeep is not None and self._parts.upkeep.is_enforced
 
     def grant(self, consent: Consent) -> Grant | None:
         """Return the grant in force as the ledger proves it; None if nothing is granted, or no record proves it. Blocks.
@@ -342,16 +315,16 @@ class ConsentManager:
 
         What the function raises is logged and does not reach the visitor.
         """
-        self._listeners.add(listener)
+        self._parts.listeners.add(listener)
         return listener
 
     def notify(self, record: Record) -> None:
         """Call the listeners, from a thread without an event loop."""
-        self._listeners.notify(record)
+        self._parts.listeners.notify(record)
 
     async def anotify(self, record: Record) -> None:
         """Call the listeners, from an event loop."""
-        await self._listeners.anotify(record)
+        await self._parts.listeners.anotify(record)
 
     # Operation
 
@@ -366,7 +339,7 @@ class ConsentManager:
         messages are `waiting` and `dead`, as of this process's last look; None before, and without webhooks).
         """
         found = self.revocations.health(self.clock())
-        waits = self._delivery.health() if self._delivery is not None else None
+        waits = self._parts.delivery.health() if self._parts.delivery is not None else None
         database = self.ledger.health() if self.ledger is not None else None
         return {
             "ledger": database["state"] if database is not None else "none",
@@ -378,7 +351,7 @@ class ConsentManager:
             "oldest": waits["oldest"] if waits is not None else None,
             "refused": waits["refused"] if waits is not None else 0,
             "spool": waits["directory"] if waits is not None else None,
-            "webhooks": self._webhooks.health(),
+            "webhooks": self._parts.webhooks.health(),
         }
 
     def _figures(self) -> dict[str, Any]:
@@ -388,9 +361,3 @@ class ConsentManager:
     def close(self) -> None:
         """Deliver the records and the messages that wait, and close what this manager opened. Runs at exit by itself."""
         self._close()
-
-
-def _run(*steps: Callable[[], None]) -> None:
-    # No method, because neither the thread that polls nor the end of the process may keep the manager alive.
-    for step in steps:
-        step()

@@ -7,7 +7,7 @@ ledger is out of reach: its record waits, on disk if there is a spool, and is de
 import secrets
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -83,6 +83,12 @@ class DecisionRecorder:
         self._delivery, self._webhooks = delivery, webhooks
         self.metrics, self._breaker = metrics, Breaker()
 
+    def under(self, resolver: ConsentResolver) -> "DecisionRecorder":
+        """Return a recorder of the same site for another regime, with the same queues, counts and limits."""
+        other = copy(self)
+        other._evaluator, other._cookie, other._resolver = resolver.evaluator, resolver.cookie, resolver
+        return other
+
     def shown(self, digest: str | None) -> Notice:
         """Return the notice that a choice was made under; the current one if the choice names none.
 
@@ -146,7 +152,8 @@ class DecisionRecorder:
                 return None
             return transitions.withdraw(self._evaluator, current, category, now)
 
-        if transition(before) is None and not _leads_to_record(before) and not context.submission:
+        leads_to_record = before.decision is not None and bool(before.decision.subject)
+        if transition(before) is None and not leads_to_record and not context.submission:
             return Outcome(consent=before)
         return self._record_decision(before, transition, context, ["withdraw", category], event="withdrawn")
 
@@ -387,12 +394,6 @@ class DecisionRecorder:
         notice = context.notice or self._evaluator.notice.digest
         language = context.language or self._evaluator.policy.languages[0]
         # While the ledger takes no decisions, nobody waits for it here either.
-        if self.renderings.must_look_up(context.rendering) and not self._breaker.is_open:
-            with suppress(LedgerError):
-                self.renderings.look_up(context.rendering)
+        if not self._breaker.is_open:
+            self.renderings.look_up_unless_known(context.rendering)
         return replace(context, rendering=self.renderings.find(context.rendering, notice, language))
-
-
-def _leads_to_record(consent: Consent) -> bool:
-    """Return whether the ledger may know more about a visitor than this process does."""
-    return consent.decision is not None and bool(consent.decision.subject)

@@ -8,6 +8,7 @@ finds them in the ledger.
 import logging
 import re
 import threading
+from contextlib import suppress
 from typing import Final
 
 from consentkit._bounded_cache import BoundedCache
@@ -19,8 +20,8 @@ __all__ = ["RenderingStore"]
 
 log = logging.getLogger("consentkit")
 
-MOST_RENDERINGS: Final = 1000
-"""Renderings that one process stores. A policy has some tens, or a few hundred with many vendors."""
+MOST_RENDERINGS: Final = 5000
+"""Renderings that one process stores. A policy has some tens; 32 languages under ten regimes have about two thousand."""
 LOOK_UPS_A_SECOND: Final = 10
 """For how many ids a process asks the ledger in the long run, because anybody can send any id."""
 LOOK_UPS_AT_ONCE: Final = 200
@@ -86,6 +87,12 @@ class RenderingStore:
         words = self._ledger.rendering(rendering)
         if words is not None:
             self._found.add(rendering, words)
+
+    def look_up_unless_known(self, rendering: str) -> None:
+        """Ask the ledger for the words with an id that only it can know. Blocks; never raises."""
+        if self.must_look_up(rendering):
+            with suppress(LedgerError):
+                self.look_up(rendering)
 
     def find(self, rendering: str, notice: str, language: str) -> str:
         """Return the id of words that were sent on this site, under this notice and in this language, else an empty text."""

@@ -1,4 +1,4 @@
-"""Counts of how often a site's notice was shown: how many banners and pages were sent, and nothing about who received them."""
+"""Counts of how often a site's notices were shown: how many banners and pages were sent, and nothing about who received them."""
 
 import threading
 import time
@@ -20,18 +20,17 @@ _LONGEST_PAUSE: Final = 60.0
 # A policy with 24 languages has 120 kinds a day, so that an outage of a week loses no count.
 _MOST_KINDS: Final = 1000
 
-_Kind = tuple[int, str, str]
+_Kind = tuple[int, str, str, str]
 
 
 class ShownCounts:
-    """How often one site's notice was shown, until the ledger has stored it. Thread-safe."""
+    """How often one site's notices were shown, until the ledger has stored it. Thread-safe."""
 
     def __init__(
         self,
         ledger: Ledger | None,
         threads: RevocationCache | NoRevocations,
         site: str,
-        notice: str,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
@@ -42,11 +41,10 @@ class ShownCounts:
             ledger: stores the counts.
             threads: runs what asks the ledger, so that no request waits for it.
             site: id of the site.
-            notice: digest of the notice that is shown.
             clock: returns seconds since the epoch.
             monotonic: returns seconds that only grow.
         """
-        self._ledger, self._threads, self._site, self._notice = ledger, threads, site, notice
+        self._ledger, self._threads, self._site = ledger, threads, site
         self._clock, self._monotonic = clock, monotonic
         self.restart()
         _FORK_HOOKS.add(self)
@@ -57,11 +55,11 @@ class ShownCounts:
         self._counts: dict[_Kind, int] = {}
         self._stored_at = self._monotonic()
 
-    def add(self, surface: ShownSurface, language: str) -> None:
-        """Count the notice as shown in a language of the policy. Never waits for the ledger, and never raises."""
+    def add(self, surface: ShownSurface, language: str, notice: str) -> None:
+        """Count a notice as shown in a language of the policy. Never waits for the ledger, and never raises."""
         if self._ledger is None:
             return
-        kind = (int(self._clock()) // DAY * DAY, language, surface)
+        kind = (int(self._clock()) // DAY * DAY, language, surface, notice)
         with self._lock:
             self._count(kind, 1)
             is_due = self._monotonic() - self._stored_at >= _LONGEST_PAUSE
@@ -82,12 +80,12 @@ class ShownCounts:
                     {
                         "day": day,
                         "site": self._site,
-                        "notice": self._notice,
+                        "notice": notice,
                         "language": language,
                         "surface": surface,
                         "count": count,
                     }
-                    for (day, language, surface), count in counts.items()
+                    for (day, language, surface, notice), count in counts.items()
                 ]
             )
         except LedgerError:

@@ -1,7 +1,7 @@
 """Notices, which disclose to visitors what the policy declares; the changes between them; the lock that holds them."""
 
 from consentkit.notices.changes import Change, Coverage, compare, coverage
-from consentkit.notices.lock import EditorialChange, Lock, add_notice_to_lock
+from consentkit.notices.lock import EditorialChange, Lock, add_notices_to_lock, notices_of_regimes
 from consentkit.notices.notice import SHORT, Notice
 
 __all__ = [
@@ -11,7 +11,8 @@ __all__ = [
     "EditorialChange",
     "Lock",
     "Notice",
-    "add_notice_to_lock",
+    "add_notices_to_lock",
     "compare",
     "coverage",
+    "notices_of_regimes",
 ]

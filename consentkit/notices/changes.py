@@ -66,6 +66,9 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "jurisdiction": None,
         "records_kept": None,
         "adequacy_file": None,
+        "regimes": None,
+        "regimes_file": None,
+        "regime": None,  # what a regime changes are the facts of its categories
         "proof_basis": None,
         "rights": None,
         "controller": None,  # see the tables below
@@ -99,6 +102,10 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "exempt": _differs,
         "title": _reworded,
         "description": _reworded,
+        "exemption_evidence": None,
+        "statistics": None,
+        "appearance": None,
+        "sale_or_share": None,
         "combines_across_sites": _turned_on,
         "honours_gpc": None,
         "dpv_purposes": _added,

@@ -12,9 +12,9 @@ from typing import Any
 from consentkit.errors import ConfigurationError
 from consentkit.notices.changes import Change, compare
 from consentkit.notices.notice import Notice
-from consentkit.policy import Policy
+from consentkit.policy import Policy, RegimePolicies
 
-__all__ = ["EditorialChange", "Lock", "add_notice_to_lock"]
+__all__ = ["EditorialChange", "Lock", "add_notices_to_lock", "notices_of_regimes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,20 @@ class Lock:
             for notice in self.notices
         )
 
-    def comparable_with(self, notice: Notice) -> tuple[Notice, ...]:
-        """Return the notices as `comparable` does, followed by a notice that may not be locked yet."""
-        if any(locked.digest == notice.digest for locked in self.notices):
-            return self.comparable()
-        return Lock((*self.notices, notice), self.editorial).comparable()
+    def comparable_with(self, *notices: Notice) -> tuple[Notice, ...]:
+        """Return the notices as `comparable` does, followed by those of some notices that are not locked yet."""
+        locked = {notice.digest for notice in self.notices}
+        added = (notice for notice in notices if notice.digest not in locked)
+        return Lock((*self.notices, *added), self.editorial).comparable()
+
+    def last(self, regime: str) -> Notice | None:
+        """Return the notice of a regime that was locked last; None without one. The regime of `Notice.regime`."""
+        return next((notice for notice in reversed(self.notices) if notice.regime == regime), None)
+
+    def ends_with(self, notices: Iterable[Notice]) -> bool:
+        """Return whether each of some notices is the one of its regime that was locked last."""
+        last = ((self.last(notice.regime), notice) for notice in notices)
+        return all(locked is not None and locked.digest == notice.digest for locked, notice in last)
 
 
 def _earliest(earlier: Mapping[str, str], text: str) -> str:
@@ -88,35 +97,44 @@ def _with_earliest_texts(facts: Mapping[str, Any], earlier: Mapping[str, str]) -
     return {**facts, **sections}
 
 
-def add_notice_to_lock(
+def add_notices_to_lock(
     policy: Policy, old: Lock, today: date, *, editorial: str = ""
 ) -> tuple[Lock, tuple[Change, ...]]:
-    """Return a lock that ends with the policy's notice, and what changed for visitors compared with the last notice.
+    """Return a lock with the policy's notices, and what changed for visitors compared with the last notice.
+
+    The policy's own notice comes last, after those of its other regimes.
 
     Args:
-        policy: its notice is added unless the lock already ends with it.
+        policy: its notices are added, apart from those that are the last of their regime in the lock already.
         old: the lock so far.
-        today: the day on which the notice is published.
+        today: the day on which the notices are published.
         editorial: the reason why visitors need not be asked again about changes of wording.
 
     Raises:
         ConfigurationError: an editorial change changes more than wording, or no text at all.
     """
-    notice = Notice.of(policy)
-    added = Notice(notice.digest, notice.facts, published=today.isoformat())
-    last = old.notices[-1] if old.notices else None
-    if last is not None and last.digest == notice.digest:
+    home, *others = notices_of_regimes(policy)
+    new = [notice for notice in (*others, home) if not old.ends_with([notice])]
+    if not new:
         return old, ()
-    before = old.comparable()[-1:] if last is not None else ()
-    changes = (
-        compare(before[0], Lock((*old.notices, added), old.editorial).comparable()[-1]) if before else ()
-    )
+    added = tuple(Notice(notice.digest, notice.facts, published=today.isoformat()) for notice in new)
+    digests = {notice.digest for notice in added}
+    kept = tuple(locked for locked in old.notices if locked.digest not in digests)
+    changes: tuple[Change, ...] = ()
     declared = old.editorial
+    last = old.last(home.regime)
+    if last is not None and last.digest != home.digest:
+        before = next(notice for notice in old.comparable() if notice.digest == last.digest)
+        changes = compare(before, Lock((*old.notices, home), old.editorial).comparable()[-1])
     if editorial:
         declared = (*old.editorial, _editorial_change(changes, last, today, editorial))
         changes = tuple(change for change in changes if not change.asks)
-    others = tuple(locked for locked in old.notices if locked.digest != notice.digest)
-    return Lock((*others, added), declared), changes
+    return Lock((*kept, *added), declared), changes
+
+
+def notices_of_regimes(policy: Policy) -> list[Notice]:
+    """Return the notices of a policy under each of its regimes, its own first."""
+    return [Notice.of(applied) for applied in RegimePolicies(policy).by_id.values()]
 
 
 def _editorial_change(

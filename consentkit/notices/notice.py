@@ -22,7 +22,7 @@ SHORT = 11
 
 # Keys that only steer the software, and are not disclosed to visitors.
 _TECHNICAL = {
-    "policy": ("schema", "adequacy_file"),
+    "policy": ("schema", "adequacy_file", "regimes", "regimes_file"),
     "sites": ("public_key",),
     "vendors": ("origins", "signal"),
     "trackers": ("path", "partitioned"),
@@ -63,6 +63,11 @@ class Notice:
     def from_content(cls, content: Facts) -> Self:
         """Make a notice from the disclosure with its texts, as the ledger stores it."""
         return cls(_hash_content(content), _facts_of(content), content)
+
+    @property
+    def regime(self) -> str:
+        """Id of the regime that the notice is for; empty for the policy as it was declared."""
+        return str(self.facts.get("regime", ""))
 
     @cached_property
     def category_ids(self) -> tuple[str, ...]:
@@ -105,6 +110,8 @@ def _dump_content(policy: Policy) -> dict[str, Any]:
         for row in [content] if part == "policy" else content[part]:
             for key in keys:
                 row.pop(key, None)
+    if not policy.is_home:
+        content["regime"] = policy.regime.id
     content["own_storage"] = [
         {
             "name": item.name,

@@ -20,7 +20,9 @@ from consentkit.policy.own_storage import (
     OwnItem,
     own_storage,
 )
-from consentkit.policy.policy import Policy
+from consentkit.policy.policy import Policy, PolicyData
+from consentkit.policy.regime_policies import RegimePolicies
+from consentkit.policy.regimes import STRICTEST, Place, Regime, RegimeData
 from consentkit.policy.transfers import SAFEGUARDS, TransferData
 from consentkit.policy.url_types import SiteOrigin, is_local
 
@@ -29,6 +31,7 @@ __all__ = [
     "LARGEST_COOKIE",
     "SAFEGUARDS",
     "STEP_LIFETIME",
+    "STRICTEST",
     "TRANSACTION_LIFETIME",
     "Category",
     "Controller",
@@ -39,7 +42,12 @@ __all__ = [
     "KeyPath",
     "OwnCookies",
     "OwnItem",
+    "Place",
     "Policy",
+    "PolicyData",
+    "Regime",
+    "RegimeData",
+    "RegimePolicies",
     "Right",
     "Site",
     "SiteOrigin",

@@ -1,8 +1,9 @@
 """The tables of `consent.toml`, each a frozen and strict model that refuses unknown keys. Field names are the keys."""
 
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from consentkit.policy.duration import Duration
 from consentkit.policy.field_types import (
@@ -17,6 +18,7 @@ from consentkit.policy.field_types import (
     PublicKey,
     Texts,
 )
+from consentkit.policy.regimes import FAMILIES, Family, Mode
 from consentkit.policy.transfers import Country, SafeguardName
 from consentkit.policy.url_types import (
     Domain,
@@ -34,11 +36,13 @@ __all__ = [
     "Authority",
     "Category",
     "Controller",
+    "Evidence",
     "GdprBasis",
     "Group",
     "Necessity",
     "Origins",
     "ProofBasis",
+    "Regimes",
     "Right",
     "Role",
     "Site",
@@ -139,6 +143,42 @@ class Site(Table):
     """The controller of the site, if it differs from the policy's."""
 
 
+class Evidence(Table):
+    """An assessment that the owner can show, such as that of an exemption."""
+
+    url: Url | None = None
+    """Address where it can be read."""
+    file: Line | None = None
+    """Name of the document in the owner's files."""
+    on: Annotated[date, Field(alias="date", strict=False)]
+    """Day of the assessment."""
+
+
+class Regimes(Table):
+    """Which rules apply where. A family that is left out is treated as before: like the rest of the world.
+
+    `true` applies the rules of the place, and a mode applies stricter ones; `us = "opt_out"` covers states without a law too.
+    """
+
+    eea: bool | Mode = False
+    """The member states of the European Economic Area, each with its own exemption."""
+    gb: bool | Mode = False
+    """The United Kingdom."""
+    ch: bool | Mode = False
+    """Switzerland."""
+    us: bool | Mode = False
+    """The states of the United States that have a law."""
+    ca: bool | Mode = False
+    """The provinces of Canada that have a law of their own."""
+    br: bool | Mode = False
+    """Brazil."""
+
+    @property
+    def chosen(self) -> dict[Family, Literal[True] | Mode]:
+        """The families that are turned on, each with its mode, or True for the mode of the place."""
+        return {family: value for family in FAMILIES if (value := getattr(self, family))}
+
+
 class Category(Table):
     """A purpose that visitors decide about."""
 
@@ -152,6 +192,14 @@ class Category(Table):
     """Name of the category, on the buttons."""
     description: Texts
     """What the category is for, as an item of a list: "To count visits."."""
+    exemption_evidence: Evidence | None = None
+    """The assessment that the exemption holds, where the law asks for one (CNIL, July 2025)."""
+    statistics: bool | None = None
+    """Statistics about the use of the site, for us alone: on until a visitor objects where the law says so (GB)."""
+    appearance: bool | None = None
+    """Adapts how the site looks or works to the visitor: on until a visitor objects where the law says so (GB)."""
+    sale_or_share: bool | None = None
+    """Sells or shares personal data in the sense of US law; by default if a vendor uses it for purposes of its own."""
     combines_across_sites: bool = False
     """Whether data of this category from all sites is combined."""
     honours_gpc: bool | None = None

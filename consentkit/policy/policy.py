@@ -20,15 +20,17 @@ from consentkit.policy.models import (
     GdprBasis,
     Group,
     ProofBasis,
+    Regimes,
     Right,
     Site,
     Table,
     Tracker,
     Vendor,
 )
+from consentkit.policy.regimes import Place, Regime, RegimeData, shipped_regime_data
 from consentkit.policy.transfers import Country, TransferData, shipped_transfer_data
 
-__all__ = ["Policy"]
+__all__ = ["Policy", "PolicyData"]
 
 _Row = TypeVar("_Row")
 _Key = TypeVar("_Key", bound=Hashable)
@@ -47,6 +49,15 @@ class _Index:
     trackers_of: Mapping[str, tuple[Tracker, ...]]
     trackers_of_vendor: Mapping[str | None, tuple[Tracker, ...]]
     honours_gpc: dict[str, bool]
+    sells: dict[str, bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyData:
+    """The owner's own lists, in place of those that ship with the package."""
+
+    transfers: TransferData | None = None
+    regimes: RegimeData | None = None
 
 
 class Policy(Table):
@@ -59,13 +70,17 @@ class Policy(Table):
     validity: Duration
     """How long a decision is valid, whether granted or refused."""
     jurisdiction: Country
-    """Country whose rules apply; so far the rules of the EEA for all."""
+    """Country whose rules apply; of a country outside the EEA, those of the EEA."""
     records_kept: Duration
     """How long records are kept as proof after a decision has ended."""
     proof_basis: ProofBasis | None = None
     """Ground in GDPR 6(1) for keeping records; by default `"legal_obligation"`, because consent has to be proved (GDPR 7(1))."""
     rights: Many[Right] | None = None
     """Rights that visitors are told about (GDPR 13(2)(b)); by default all of them."""
+    regimes: Regimes | None = None
+    """Rules by place; without this table, the rules of `jurisdiction` for all."""
+    regimes_file: Line | None = None
+    """File in the policy's folder that replaces the shipped rules of places."""
     adequacy_file: Line | None = None
     """File in the policy's folder that replaces the shipped list of EEA countries and adequacy decisions."""
     controller: Controller
@@ -82,20 +97,37 @@ class Policy(Table):
     """Everything that is stored or read."""
 
     _index: _Index = PrivateAttr()
-    _transfer_data: TransferData | None = PrivateAttr(default=None)
+    _lists: PolicyData = PrivateAttr(default=PolicyData())
+    _regime: Regime | None = PrivateAttr(default=None)
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any], *, transfer_data: TransferData | None = None) -> Self:
-        """Validate a policy file's data; `transfer_data` replaces the list that ships with the package.
+    def from_data(
+        cls,
+        data: Mapping[str, Any],
+        *,
+        transfer_data: TransferData | None = None,
+        regime_data: RegimeData | None = None,
+    ) -> Self:
+        """Validate a policy file's data; `transfer_data` and `regime_data` replace the lists that ship with the package.
 
         Raises:
             pydantic.ValidationError: a value that no policy may have.
         """
-        return cls.model_validate(data, context=transfer_data)
+        return cls.model_validate(data, context=PolicyData(transfers=transfer_data, regimes=regime_data))
 
     def model_post_init(self, context: Any) -> None:
-        """Build the look-up tables; `from_data` passes the TransferData as the context."""
-        self._transfer_data = context if isinstance(context, TransferData) else None
+        """Build the look-up tables; `from_data` passes the PolicyData as the context."""
+        self._lists = context if isinstance(context, PolicyData) else PolicyData()
+        self._build_index()
+
+    def under(self, regime: Regime, categories: tuple[Category, ...], validity: Duration) -> "Policy":
+        """Return the policy as it holds under a regime, with other categories of the same ids and another validity."""
+        policy = self.model_copy(update={"categories": categories, "validity": validity})
+        policy._regime = regime
+        policy._build_index()
+        return policy
+
+    def _build_index(self) -> None:
         vendors_of = _grouped(self.vendors, lambda vendor: vendor.category)
         optional = tuple(category for category in self.categories if not category.required)
         self._index = _Index(
@@ -110,6 +142,9 @@ class Policy(Table):
             honours_gpc={
                 category.id: _honours_gpc(category, vendors_of.get(category.id, ()))
                 for category in self.categories
+            },
+            sells={
+                category.id: _sells(category, vendors_of.get(category.id, ())) for category in self.categories
             },
         )
 
@@ -203,7 +238,39 @@ class Policy(Table):
     @property
     def transfer_data(self) -> TransferData:
         """The list of EEA countries and adequacy decisions that applies to this policy."""
-        return self._transfer_data or shipped_transfer_data()
+        return self._lists.transfers or shipped_transfer_data()
+
+    @property
+    def regime_data(self) -> RegimeData:
+        """The rules of places that apply to this policy."""
+        return self._lists.regimes or shipped_regime_data()
+
+    @property
+    def home_regime(self) -> Regime:
+        """The regime of the policy's jurisdiction: that of the country in the EEA, else of the EEA as such."""
+        data = self.regime_data
+        found = data.of(Place(self.jurisdiction), data.as_of)
+        eea = data.regime("eea")
+        assert eea is not None  # noqa: S101 - for the type checker: the data was checked
+        return found if found is not None and found.family == "eea" else eea
+
+    @property
+    def regime(self) -> Regime:
+        """The regime that this policy holds under."""
+        return self._regime or self.home_regime
+
+    @property
+    def is_home(self) -> bool:
+        """Whether this is the policy as it was declared, and not as it holds in other places."""
+        return self._regime is None
+
+    def sells(self, category_id: str) -> bool:
+        """Return whether a category sells or shares personal data in the sense of US law.
+
+        Raises:
+            UnknownCategoryError: the policy declares no category of that id.
+        """
+        return self._index.sells[self.category(category_id).id]
 
     def outside_eea(self, vendor: Vendor) -> bool:
         """Return whether data that a vendor receives leaves the EEA (GDPR 44)."""
@@ -240,6 +307,12 @@ def _grouped(rows: Iterable[_Row], key: Callable[[_Row], _Key]) -> dict[_Key, tu
     for row in rows:
         groups[key(row)].append(row)
     return {group: tuple(members) for group, members in groups.items()}
+
+
+def _sells(category: Category, vendors: Iterable[Vendor]) -> bool:
+    if category.required or category.sale_or_share is not None:
+        return not category.required and category.sale_or_share is True
+    return any(vendor.profiling or vendor.role != "processor" for vendor in vendors)
 
 
 def _honours_gpc(category: Category, vendors: Iterable[Vendor]) -> bool:

@@ -1,6 +1,6 @@
 """Requests as WSGI describes them (PEP 3333), which Django's requests carry too."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from consentkit.web.endpoints import BodyBuffer
@@ -49,12 +49,14 @@ _FILTERED = (
 _CHUNK = 8 * 1024
 
 
-def head_from_environ(environ: Environ) -> RequestHead:
-    """Return the head of a request, with those of its fields that the library reads.
+def head_from_environ(environ: Environ, *, every_field: bool = False) -> RequestHead:
+    """Return the head of a request, with those of its fields that the library reads, or with every field.
 
-    The environment has one value for each field name, and may have lost the order of the fields.
+    The environment has one value for each field name, and may have lost the order of the fields. A site's `location` may
+    read any field.
     """
-    headers = [(name, environ[key].encode("latin-1", "replace")) for key, name in _FIELDS if key in environ]
+    fields = _every_field(environ) if every_field else _FIELDS
+    headers = [(name, environ[key].encode("latin-1", "replace")) for key, name in fields if key in environ]
     for key, name in _FIELDS_WITHOUT_PREFIX:
         if environ.get(key):
             headers.append((name, _raw(environ[key])))
@@ -63,7 +65,14 @@ def head_from_environ(environ: Environ) -> RequestHead:
         root_path = _decoded(root_path)
         path = root_path.rstrip("/") + path
     query = _raw(environ.get("QUERY_STRING", ""))
-    return RequestHead(environ["REQUEST_METHOD"], path, headers, root_path, query, _raw_path(environ))
+    peer = environ.get("REMOTE_ADDR", "")
+    return RequestHead(environ["REQUEST_METHOD"], path, headers, root_path, query, _raw_path(environ), peer)
+
+
+def _every_field(environ: Environ) -> Iterator[tuple[str, bytes]]:
+    for key in environ:
+        if key.startswith("HTTP_"):
+            yield key, key[5:].replace("_", "-").lower().encode("latin-1", "replace")
 
 
 def visible_environ(exchange: Exchange, environ: dict[str, Any]) -> dict[str, Any]:

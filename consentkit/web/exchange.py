@@ -70,8 +70,8 @@ class Exchange:
     )
 
     def __init__(self, site: SiteServices, head: RequestHead) -> None:
-        """Read the visitor's consent from the request's cookie."""
-        self.site = site
+        """Read the visitor's consent from the request's cookie, under the rules of the place where the visitor is."""
+        self.site = site = site if site.places is None else site.places.at(head)
         self.head = head
         self.consent = consent = site.read_consent(head)
         self.is_own = site.is_own(head)
@@ -138,7 +138,7 @@ class Exchange:
 
     def _states(self) -> tuple[bytes, ...]:
         """Return the states in which a kept page is still right for this request."""
-        state, shared = self.page_state(), self.site.shared_state
+        state, shared = self.page_state(), self.site.shared.shared_state
         if self.site.page_rules.is_excluded(self.head):
             return (state,)
         return (state, state + _BARE, shared) if is_navigation(self.head.headers) else (state, shared)
@@ -250,7 +250,7 @@ class Exchange:
         framed = not is_shared and is_framed(self.head.headers)
         if framed:
             headers = self.site.page_rules.report(Obstacle.FRAME, self.head, headers)
-        inserter = self.site.inserter(
+        inserter = (self.site.shared if is_shared else self.site).inserter(
             view,
             headers,
             None if is_shared else consent,
@@ -298,11 +298,11 @@ class Exchange:
         if set_cookies:
             headers = caching.never_stored(headers)
             headers += [(b"set-cookie", value.encode("latin-1")) for value in set_cookies]
-        elif depends or (tagged and tagged != site.shared_state):
+        elif depends or (tagged and tagged != site.shared.shared_state):
             vary = site.vary_page if is_html or tagged or self.is_own else site.vary
             headers, _ = caching.depends_on_visitor(headers, vary, lambda: tagged or self.page_state())
         elif has_markup or tagged:
-            headers = caching.with_state(headers, site.shared_state)
+            headers = caching.with_state(headers, site.shared.shared_state)
         if status == 304 and (tagged or policy.is_set):
             headers = caching.without_policies(headers, with_nonces_alone=not policy.is_set)
         if consent._narrowed:
@@ -355,8 +355,8 @@ class Exchange:
             is_shared: whether shared caches may keep the page, so that the view is the same for every visitor.
             back: path to which forms on the page return; None for the page itself.
         """
-        manager = self.site.manager
         if is_shared:
+            manager = self.site.shared.manager
             language = manager.policy.languages[0]
             return View(
                 language=language, consent=manager.evaluator.undecided(), root_path=self.head.root_path
@@ -376,7 +376,8 @@ class Exchange:
     def count_shown(self, surface: ShownSurface) -> None:
         """Count a page with the notice, unless nobody sees it: the request is HEAD, or a browser loads it in advance."""
         if self.head.method != "HEAD" and not is_in_advance(self.head.headers):
-            self.site.manager.shown.add(surface, self.consent._language())
+            manager = self.site.manager
+            manager.shown.add(surface, self.consent._language(), manager.notice.digest)
 
     def page_state(self) -> bytes:
         """Return a digest of what this visitor's pages show, for entity tags; equal digests mean equal pages."""

@@ -32,9 +32,10 @@ class RequestHead:
         query: the bytes after `?`.
         headers: pairs of raw bytes in the order in which they came, names in lower case.
         raw_path: the path as the browser sent it; None if the server does not keep it.
+        peer: the address at the other end of the connection; empty for a Unix socket, or if the server does not know it.
     """
 
-    __slots__ = ("headers", "local_path", "method", "path", "query", "raw_path", "root_path")
+    __slots__ = ("headers", "local_path", "method", "path", "peer", "query", "raw_path", "root_path")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class RequestHead:
         root_path: str = "",
         query: bytes = b"",
         raw_path: bytes | None = None,
+        peer: str = "",
     ) -> None:
         self.method = method
         self.path = path
@@ -55,6 +57,7 @@ class RequestHead:
             self.local_path = path.removeprefix(root) if path.startswith(f"{root}/") else path
         self.query = query
         self.raw_path = raw_path
+        self.peer = peer
 
     @property
     def target(self) -> str:

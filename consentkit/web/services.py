@@ -23,6 +23,7 @@ from consentkit.policy import CONFIRMATION_LIFETIME
 from consentkit.ui import Confirmation, Loader, Pages, ScriptTag, View, extra_tag
 from consentkit.web.page_policy import PagePolicy
 from consentkit.web.page_rules import PageRules
+from consentkit.web.places import ServicesByPlace
 from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response
@@ -50,11 +51,18 @@ class SiteServices:
         brief_attributes: attributes of the transaction cookie, without Max-Age.
         vary: value of Vary for a response that depends on the consent.
         vary_page: value of Vary for a page, which may depend on the language too.
+        places: the services for the rules of other places; None for a policy without `[regimes]`.
     """
 
-    def __init__(self, manager: ConsentManager) -> None:
+    def __init__(
+        self, manager: ConsentManager, places: "ServicesByPlace[SiteServices] | None" = None
+    ) -> None:
+        """Make the services of a manager; `places` has those of the site's other regimes, if they were made before."""
         policy = manager.policy
         self.manager = manager
+        self.places = places
+        if places is None and manager.places is not None:
+            self.places = ServicesByPlace(manager.places, manager.prefix, self, make=SiteServices)
         self.clock = manager.clock
         self.origins = frozenset(origin.encode() for origin in manager.origins[manager.site])
         self.confirmation_cookie = manager.cookie.confirmation
@@ -79,7 +87,10 @@ class SiteServices:
         self.observed_cookies = ObservedCookies(manager.observed)
         self.page_rules = PageRules(manager, self.observed_cookies)
         honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)
-        self.vary = b"Cookie, Sec-GPC" if honours_gpc else b"Cookie"
+        located = manager.places.vary if manager.places is not None else ()
+        self.vary = b", ".join(
+            (b"Cookie", *([b"Sec-GPC"] if honours_gpc else []), *(name.encode() for name in located))
+        )
         self.vary_page = self.vary + (b", Accept-Language" if len(policy.languages) > 1 else b"")
         self._cookie_name = manager.cookie.name.encode()
         self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate)
@@ -88,6 +99,17 @@ class SiteServices:
         self._resolver = manager.resolver
         self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
         self._own_beginnings = (manager.prefix, GPC_PATH)
+
+    # Places
+
+    def belongs_to(self, manager: ConsentManager) -> bool:
+        """Return whether these are services of a manager, or of a manager for another regime of its site."""
+        return manager is self.manager or manager.places is self.manager.places is not None
+
+    @property
+    def shared(self) -> "SiteServices":
+        """The services for pages in shared caches, which show everybody the strictest rules."""
+        return self if self.places is None else self.places.strictest
 
     # Requests
 

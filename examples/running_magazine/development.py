@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from consentkit import ConsentManager, Ledger, Policy, load_policy
 from consentkit.config import LOCK, check_file, write_lock
 from consentkit.handoff import new_pair, public_half
-from consentkit.notices import add_notice_to_lock
+from consentkit.notices import add_notices_to_lock
 
 from .app import create_app
 from .magazine import CSP, HERE
@@ -70,7 +70,7 @@ def policy_with_keys(data: Path, public: dict[str, str]) -> Policy:
     # loaded, which would warn otherwise.
     policy = check_file(path).policy
     assert policy is not None  # noqa: S101 - the example's own policy, with keys that were just made
-    write_lock(lock, add_notice_to_lock(policy, policy.lock, datetime.now(UTC).date())[0])
+    write_lock(lock, add_notices_to_lock(policy, policy.lock, datetime.now(UTC).date())[0])
     return load_policy(path)
 
 

@@ -18,7 +18,7 @@ from consentkit.cli.browser import VARIABLE
 from consentkit.cli.policy import app
 from consentkit.config import write_lock
 from consentkit.ledger import SentWords
-from consentkit.notices import Notice, add_notice_to_lock
+from consentkit.notices import Notice, add_notices_to_lock
 from consentkit.proof import SigningKey
 from tests.support.chained import execute
 from tests.support.records import NOON, a_record
@@ -49,7 +49,7 @@ def site(tmp_path: Path) -> Path:
         if number:
             toml.write_text(toml.read_text("utf-8").replace('"P90D"', '"P180D"'), "utf-8")
         policy = load_policy(toml)
-        write_lock(folder / "consent.lock", add_notice_to_lock(policy, policy.lock, day)[0])
+        write_lock(folder / "consent.lock", add_notices_to_lock(policy, policy.lock, day)[0])
         notice = Notice.of(policy)
         sent = SentWords.of(
             notice=notice.digest, site="stride", language="en", surface="banner", version="1", html=BANNER

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consentkit.config.lock_file import read_lock, write_lock
 from consentkit.config.policy_file import PolicyFile, load_policy
 from consentkit.errors import PolicyError
-from consentkit.notices.lock import EditorialChange, Lock, add_notice_to_lock
+from consentkit.notices.lock import EditorialChange, Lock, add_notices_to_lock
 from consentkit.notices.notice import Notice
 
 EXAMPLE = (Path(__file__).parents[1] / "consent.example.toml").read_text()
@@ -25,7 +25,7 @@ def policy(directory: Path, text: str = EXAMPLE) -> PolicyFile:
 @pytest.fixture
 def lock_file(tmp_path: Path) -> Path:
     """The path of a lock with the notice of the example, in the folder of its policy."""
-    lock, _ = add_notice_to_lock(policy(tmp_path), Lock(), DAY)
+    lock, _ = add_notices_to_lock(policy(tmp_path), Lock(), DAY)
     write_lock(tmp_path / "consent.lock", lock)
     return tmp_path / "consent.lock"
 
@@ -47,7 +47,7 @@ def test_a_policy_has_the_notices_of_its_lock_and_its_own(
     unlocked = policy(tmp_path)
     assert not unlocked.locked and len(unlocked.notices) == 1
     assert "has no consent.lock" in caplog.text
-    lock, _ = add_notice_to_lock(unlocked, Lock(), DAY)
+    lock, _ = add_notices_to_lock(unlocked, Lock(), DAY)
     write_lock(tmp_path / "consent.lock", lock)
     caplog.clear()
     assert policy(tmp_path).locked and not caplog.records

@@ -14,7 +14,7 @@ from django.views import View
 from consentkit.config import load_policy, write_lock
 from consentkit.django import ConsentMiddleware, ConsentRequiredMixin, requires_consent
 from consentkit.django.views import requirements
-from consentkit.notices import add_notice_to_lock
+from consentkit.notices import add_notices_to_lock
 from tests.support.django_site import CONSENT, EVERY_MIDDLEWARE, DjangoSite
 from tests.support.policies import TEXT
 
@@ -116,7 +116,7 @@ def test_policy_that_changed_since_it_was_locked_is_a_warning(site: DjangoSite, 
     policy_file = tmp_path / "consent.toml"
     policy_file.write_text(TEXT)
     policy = load_policy(policy_file)
-    write_lock(tmp_path / "consent.lock", add_notice_to_lock(policy, policy.lock, date(2026, 8, 31))[0])
+    write_lock(tmp_path / "consent.lock", add_notices_to_lock(policy, policy.lock, date(2026, 8, 31))[0])
     site.changes.BASE_DIR = tmp_path
     site.changes.CONSENTKIT = {"ledger": "sqlite://"}
     assert ids() == []

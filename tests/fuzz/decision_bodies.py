@@ -11,7 +11,7 @@ from consentkit.errors import InvalidDecisionError
 from consentkit.headers import local_path
 from consentkit.web.endpoints.body import LARGEST_BODY, BodyBuffer
 from consentkit.web.endpoints.choice import SubmittedChoice, read_form, read_json, read_query
-from consentkit.web.endpoints.query import unrepeated_fields
+from consentkit.web.query import unrepeated_fields
 
 T = TypeVar("T")
 

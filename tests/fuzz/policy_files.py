@@ -12,7 +12,7 @@ from consentkit.config.lock_file import LOCK, read_lock, write_lock
 from consentkit.config.policy_file import CheckReport, check_file
 from consentkit.config.toml_positions import key_lines
 from consentkit.errors import PolicyError, PolicyProblem
-from consentkit.notices import Lock, Notice, add_notice_to_lock
+from consentkit.notices import Lock, Notice, add_notices_to_lock
 
 TODAY = date(2026, 11, 22)
 FOLDER = tempfile.TemporaryDirectory(prefix="fuzzed-policy-")
@@ -30,7 +30,7 @@ def check(data: bytes) -> None:
     report = check_file(FILE, today=TODAY)
     _check_report(data, report)
     if report.policy is not None:
-        lock, _ = add_notice_to_lock(report.policy, Lock(), TODAY)
+        lock, _ = add_notices_to_lock(report.policy, Lock(), TODAY)
         write_lock(FILE.with_name(LOCK), lock)
         assert _written(read_lock(FILE.with_name(LOCK))) == _written(lock)
         again = check_file(FILE, today=TODAY)

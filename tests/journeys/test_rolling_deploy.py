@@ -10,7 +10,7 @@ import pytest
 
 from consentkit.config.lock_file import write_lock
 from consentkit.config.policy_file import load_policy
-from consentkit.notices.lock import add_notice_to_lock
+from consentkit.notices.lock import add_notices_to_lock
 from tests.conftest import Clock
 from tests.journeys.test_journey import BANNER, Visitor
 from tests.support.postgres import Server
@@ -66,9 +66,9 @@ def deploy(postgres: Server, tmp_path: Path, clock: Clock) -> Iterator[Deploy]:
         directory.mkdir()
         (directory / "consent.toml").write_text(text)
     first = load_policy(old / "consent.toml")
-    locked, _ = add_notice_to_lock(first, first.lock, date(2026, 8, 1))
+    locked, _ = add_notices_to_lock(first, first.lock, date(2026, 8, 1))
     write_lock(old / "consent.lock", locked)
-    locked, changes = add_notice_to_lock(load_policy(new / "consent.toml"), locked, date(2026, 8, 31))
+    locked, changes = add_notices_to_lock(load_policy(new / "consent.toml"), locked, date(2026, 8, 31))
     write_lock(new / "consent.lock", locked)
     assert {change.category for change in changes if change.asks} == {"analytical"}
     ledger = postgres.address()

@@ -20,6 +20,7 @@ from tests.support.postgres import Server
 from tests.support.records import NOON, nobody_reads
 from tests.support.sites import KEY, managing, site
 
+NOTICE = "n" * 43
 MIDNIGHT = NOON // 86_400 * 86_400
 ORIGIN = "https://stride.example"
 VIDEO = "https://www.youtube-nocookie.com/embed/abc"
@@ -96,7 +97,7 @@ def test_who_has_answered_is_counted_only_when_asked_again(
 
 
 def counts(ledger: Ledger | None, ticks: Callable[[], float] = lambda: 0.0) -> ShownCounts:
-    return ShownCounts(ledger, NoRevocations(), "stride", "n" * 43, clock=lambda: NOON, monotonic=ticks)
+    return ShownCounts(ledger, NoRevocations(), "stride", clock=lambda: NOON, monotonic=ticks)
 
 
 def test_counts_wait_for_a_ledger_that_is_away_and_are_stored_once(ledger_url: str) -> None:
@@ -105,10 +106,10 @@ def test_counts_wait_for_a_ledger_that_is_away_and_are_stored_once(ledger_url: s
     ledger.close()
     ledger = Ledger(ledger_url, lock_timeout=0.2)
     waiting = counts(ledger)
-    waiting.add("banner", "nl")
+    waiting.add("banner", "nl", NOTICE)
     with nobody_reads(ledger_url):
         waiting.store()
-        waiting.add("banner", "nl")
+        waiting.add("banner", "nl", NOTICE)
     waiting.store()
     waiting.store()
     ledger.close()
@@ -117,9 +118,9 @@ def test_counts_wait_for_a_ledger_that_is_away_and_are_stored_once(ledger_url: s
 
 def test_a_forked_process_counts_from_zero(ledger: Ledger, ledger_url: str) -> None:
     parent = counts(ledger)
-    parent.add("policy", "nl")
+    parent.add("policy", "nl", NOTICE)
     parent.store()
-    parent.add("policy", "nl")
+    parent.add("policy", "nl", NOTICE)
     parent.restart()
     parent.store()
     assert stored(ledger_url) == {("nl", "policy"): 1}
@@ -128,8 +129,8 @@ def test_a_forked_process_counts_from_zero(ledger: Ledger, ledger_url: str) -> N
 def test_an_outage_without_end_takes_no_memory_without_end(ledger: Ledger, ledger_url: str) -> None:
     waiting = counts(ledger)
     for number in range(1100):
-        waiting.add("banner", f"x{number}")
-    waiting.add("banner", "x0")
+        waiting.add("banner", f"x{number}", NOTICE)
+    waiting.add("banner", "x0", NOTICE)
     waiting.store()
     found = stored(ledger_url)
     assert len(found) == 1000 and found["x0", "banner"] == 2
@@ -141,14 +142,14 @@ def test_counts_are_stored_a_minute_after_the_last_time(
     now = 0.0
     with managing(policy, ledger=ledger_url) as manager:
         waiting = ShownCounts(
-            ledger, manager.revocations, "stride", "n" * 43, clock=lambda: NOON, monotonic=lambda: now
+            ledger, manager.revocations, "stride", clock=lambda: NOON, monotonic=lambda: now
         )
-        waiting.add("embed", "nl")
+        waiting.add("embed", "nl", NOTICE)
         now = 59.0
-        waiting.add("embed", "nl")
+        waiting.add("embed", "nl", NOTICE)
         assert not waiting._stored_at
         now = 60.0
-        waiting.add("embed", "nl")
+        waiting.add("embed", "nl", NOTICE)
         while waiting._counts:
             # Another thread stores, and ends with the manager.
             manager.revocations.run("shown", waiting.store, 30.0)
@@ -157,6 +158,6 @@ def test_counts_are_stored_a_minute_after_the_last_time(
 
 def test_without_a_ledger_nothing_is_counted() -> None:
     none = counts(None)
-    none.add("banner", "nl")
+    none.add("banner", "nl", NOTICE)
     none.store()
     assert not none._counts

@@ -6,7 +6,7 @@ import pytest
 
 from consentkit.errors import ConfigurationError
 from consentkit.notices.changes import coverage
-from consentkit.notices.lock import Lock, add_notice_to_lock
+from consentkit.notices.lock import Lock, add_notices_to_lock
 from consentkit.notices.notice import Notice
 from consentkit.policy.policy import Policy
 
@@ -30,10 +30,10 @@ def covered(before: Notice, after: Notice) -> set[str]:
 
 # VA-05, IN-06
 def test_a_lock_holds_each_notice_and_what_it_disclosed() -> None:
-    first, changes = add_notice_to_lock(policy(), Lock(), DAYS[0])
+    first, changes = add_notices_to_lock(policy(), Lock(), DAYS[0])
     assert changes == ()
     grown = policy(('lifetime = "P90D"', 'lifetime = "P180D"'))
-    second, changes = add_notice_to_lock(grown, first, DAYS[1])
+    second, changes = add_notices_to_lock(grown, first, DAYS[1])
     assert [(change.category, change.thing, change.field, change.asks) for change in changes] == [
         ("tracking", "tracker", "lifetime", True)
     ]
@@ -46,35 +46,35 @@ def test_a_lock_holds_each_notice_and_what_it_disclosed() -> None:
 
 
 def test_locking_the_same_notice_again_changes_nothing() -> None:
-    first, _ = add_notice_to_lock(policy(), Lock(), DAYS[0])
-    assert add_notice_to_lock(policy(), first, DAYS[1]) == (first, ())
+    first, _ = add_notices_to_lock(policy(), Lock(), DAYS[0])
+    assert add_notices_to_lock(policy(), first, DAYS[1]) == (first, ())
     technical = policy(('origins = { frame = ["https://www.youtube-nocookie.com"] }', ""))
-    assert add_notice_to_lock(technical, first, DAYS[1]) == (first, ()), (
+    assert add_notices_to_lock(technical, first, DAYS[1]) == (first, ()), (
         "origins steer the software and tell visitors nothing"
     )
 
 
 def test_an_earlier_notice_that_returns_becomes_the_last() -> None:
-    first, _ = add_notice_to_lock(policy(), Lock(), DAYS[0])
-    second, _ = add_notice_to_lock(policy((WORDS, OTHER_WORDS)), first, DAYS[1])
-    third, changes = add_notice_to_lock(policy(), second, DAYS[2])
+    first, _ = add_notices_to_lock(policy(), Lock(), DAYS[0])
+    second, _ = add_notices_to_lock(policy((WORDS, OTHER_WORDS)), first, DAYS[1])
+    third, changes = add_notices_to_lock(policy(), second, DAYS[2])
     assert len(third.notices) == 2 and third.notices[-1].digest == first.notices[0].digest
     assert changes[0].asks
 
 
 def test_an_editorial_change_of_wording_never_asks_visitors_again() -> None:
-    first, _ = add_notice_to_lock(policy(), Lock(), DAYS[0])
+    first, _ = add_notices_to_lock(policy(), Lock(), DAYS[0])
     comma = policy((WORDS, OTHER_WORDS))
-    second, changes = add_notice_to_lock(comma, first, DAYS[1], editorial="a comma")
+    second, changes = add_notices_to_lock(comma, first, DAYS[1], editorial="a comma")
     assert changes == () and second.editorial[0].reason == "a comma"
     assert covered(*second.comparable()) == {"analytical", "tracking", "social"}
-    third, changes = add_notice_to_lock(
+    third, changes = add_notices_to_lock(
         policy((WORDS, OTHER_WORDS), ('lifetime = "P90D"', 'lifetime = "P10D"')), second, DAYS[2]
     )
     assert not any(change.asks for change in changes)
     assert covered(*third.comparable()[::2]) == {"analytical", "tracking", "social"}
     words_back = policy(('lifetime = "P90D"', 'lifetime = "P10D"'))
-    back, changes = add_notice_to_lock(words_back, third, DAYS[3])
+    back, changes = add_notices_to_lock(words_back, third, DAYS[3])
     assert not any(change.asks for change in changes), "the text that it was"
     assert len(back.comparable()) == 4
     twice = Lock(back.notices, back.editorial * 2)
@@ -91,17 +91,17 @@ def test_an_editorial_change_of_wording_never_asks_visitors_again() -> None:
     ],
 )
 def test_a_change_of_more_than_wording_is_not_editorial(changes: list[tuple[str, str]]) -> None:
-    first, _ = add_notice_to_lock(policy(), Lock(), DAYS[0])
+    first, _ = add_notices_to_lock(policy(), Lock(), DAYS[0])
     with pytest.raises(ConfigurationError, match="More than wording"):
-        add_notice_to_lock(policy(*changes), first, DAYS[1], editorial="typo")
+        add_notices_to_lock(policy(*changes), first, DAYS[1], editorial="typo")
 
 
 def test_an_editorial_change_without_a_changed_text_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="No text changed"):
-        add_notice_to_lock(policy(), Lock(), DAYS[0], editorial="typo")
-    first, _ = add_notice_to_lock(policy(), Lock(), DAYS[0])
+        add_notices_to_lock(policy(), Lock(), DAYS[0], editorial="typo")
+    first, _ = add_notices_to_lock(policy(), Lock(), DAYS[0])
     with pytest.raises(ConfigurationError, match="No text changed"):
-        add_notice_to_lock(
+        add_notices_to_lock(
             policy(('records_kept = "P24M"', 'records_kept = "P12M"')),
             first,
             DAYS[1],

@@ -296,7 +296,7 @@ def _policy_of(version: Version, policy: Policy) -> Policy:
     """Return the policy that a notice was made of, as far as the notice tells it, else the policy as it is now."""
     if version.content is None:
         return policy
-    data = {key: value for key, value in version.content.items() if key != "own_storage"}
+    data = {key: value for key, value in version.content.items() if key not in ("own_storage", "regime")}
     try:
         return Policy.from_data({"schema": policy.schema_version, **data}, transfer_data=policy.transfer_data)
     except ValidationError:

@@ -13,9 +13,9 @@ from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.body import FORM, media_type, required_body
 from consentkit.web.endpoints.handoff import HANDOFF_HEADERS, is_navigation, require_navigation
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.endpoints.query import unique_fields, unrepeated_fields
 from consentkit.web.endpoints.transaction_cookie import TransactionCookie
 from consentkit.web.exchange import Exchange
+from consentkit.web.query import unique_fields, unrepeated_fields
 from consentkit.web.response import Response, html, redirect
 from consentkit.web.services import SiteServices
 

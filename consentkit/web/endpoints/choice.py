@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from consentkit.consent import Choice
 from consentkit.errors import InvalidDecisionError
 from consentkit.manager import Surface
-from consentkit.web.endpoints.query import RepeatedFieldError, unique_fields
+from consentkit.web.query import RepeatedFieldError, unique_fields
 
 __all__ = ["SubmittedChoice", "read_form", "read_json", "read_query"]
 

@@ -21,8 +21,8 @@ from consentkit.web.embed_signer import EmbedSigner
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.body import FORM, media_type, required_body
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.endpoints.query import RepeatedFieldError, unique_fields
 from consentkit.web.exchange import Exchange
+from consentkit.web.query import RepeatedFieldError, unique_fields
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response, html, redirect
 from consentkit.web.services import SiteServices

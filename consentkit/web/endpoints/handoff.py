@@ -9,9 +9,9 @@ from consentkit.policy import STEP_LIFETIME
 from consentkit.ui import Confirmation
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.endpoints.query import unique_fields, unrepeated_fields
 from consentkit.web.endpoints.transaction_cookie import TransactionCookie
 from consentkit.web.exchange import Exchange
+from consentkit.web.query import unique_fields, unrepeated_fields
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response, redirect
 from consentkit.web.services import SiteServices

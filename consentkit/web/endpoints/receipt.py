@@ -8,8 +8,8 @@ from consentkit.headers import is_visit
 from consentkit.proof import Grant
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.endpoints.query import unrepeated_fields
 from consentkit.web.exchange import Exchange
+from consentkit.web.query import unrepeated_fields
 from consentkit.web.response import Response, html, json_document
 from consentkit.web.services import SiteServices
 

@@ -16,9 +16,9 @@ from consentkit.web.endpoints.embed import FRAMED_HEADERS, EmbedEndpoint
 from consentkit.web.endpoints.front_ends import FrontEnds
 from consentkit.web.endpoints.handoff import HandoffEndpoint
 from consentkit.web.endpoints.problem import HTTPProblem
-from consentkit.web.endpoints.query import unrepeated_fields
 from consentkit.web.endpoints.receipt import ReceiptEndpoint
 from consentkit.web.exchange import Exchange
+from consentkit.web.query import unrepeated_fields
 from consentkit.web.response import Response, content, html, json_document, no_content, not_modified
 from consentkit.web.services import GPC_PATH, SiteServices
 
@@ -71,6 +71,17 @@ class Endpoints:
         if site.handoff is not None:
             self._carry = CarryEndpoint(site, site.handoff, _POLICY)
             self._routes |= HandoffEndpoint(site, site.handoff).routes() | self._carry.routes()
+        self._elsewhere: dict[SiteServices, Endpoints] = {}
+
+    def _for(self, exchange: Exchange) -> "Endpoints":
+        """Return the endpoints for the rules of the place where the visitor is. Made twice, both are the same."""
+        site = exchange.site
+        if site is self._site:
+            return self
+        endpoints = self._elsewhere.get(site)
+        if endpoints is None:
+            endpoints = self._elsewhere[site] = Endpoints(site)
+        return endpoints
 
     def respond(self, exchange: Exchange, body: bytes | None = b"") -> Answer:
         """Return the response to a request for one of the library's own addresses. Nothing that a visitor sends makes it raise.
@@ -83,6 +94,8 @@ class Endpoints:
             a response, or a step that asks the ledger and returns the response. The step blocks: a host runs it in place or in a
             thread, and then calls the listeners (`exchange.announce`).
         """
+        if exchange.site is not self._site:
+            return self._for(exchange).respond(exchange, body)
         try:
             answer = self._endpoint(exchange)(exchange, body)
         except HTTPProblem as problem:
@@ -101,6 +114,8 @@ class Endpoints:
 
     def busy(self, exchange: Exchange) -> Response:
         """Return the response to a request that was refused at once, because too many wait for the ledger."""
+        if exchange.site is not self._site:
+            return self._for(exchange).busy(exchange)
         if exchange.is_own and self._below_prefix(exchange.head.local_path) in self._receipts:
             return self._refused(exchange, ReceiptEndpoint.unavailable())
         self._manager.metrics.refused()
@@ -109,7 +124,8 @@ class Endpoints:
 
     def incomplete(self, exchange: Exchange) -> Response:
         """Return the response to a request whose body ended early, for a host that must send one."""
-        return self._refused(exchange, HTTPProblem(400, "The body of the request ended early."))
+        endpoints = self._for(exchange)
+        return endpoints._refused(exchange, HTTPProblem(400, "The body of the request ended early."))
 
     def _refused(self, exchange: Exchange, problem: HTTPProblem) -> Response:
         if not wants_html(exchange.head):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.web.endpoints.query import RepeatedFieldError, unique_fields, unrepeated_fields
+from consentkit.web.query import RepeatedFieldError, unique_fields, unrepeated_fields
 
 
 def test_fields_are_decoded_by_name() -> None:

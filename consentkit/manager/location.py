@@ -1,0 +1,111 @@
+"""Where a visitor is, as the site itself knows it: from a header of its own proxies. Nothing is looked up over the network."""
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from consentkit.errors import ConfigurationError
+from consentkit.headers import RawHeaders, header_values
+from consentkit.policy import Place
+
+__all__ = ["Location", "RequestOrigin", "TrustedHeader", "trusted_header"]
+
+_UNIX = "unix"
+
+
+class RequestOrigin(Protocol):
+    """What a location may be read from: the fields of a request, and who sent it."""
+
+    @property
+    def headers(self) -> RawHeaders:
+        """Pairs of raw bytes, names in lower case."""
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection; empty for a Unix socket, or if the server does not know it."""
+
+
+Location = Callable[[RequestOrigin], Place | None]
+"""Returns where the visitor of a request is, or None if that is not known. Must not block."""
+
+
+class TrustedHeader:
+    """Reads the place of a visitor from headers that the site's own proxies set.
+
+    Attributes:
+        vary: the names of the headers, for the Vary of responses.
+    """
+
+    def __init__(self, country: str, region: str | None, peers: Iterable[str]) -> None:
+        """Use `trusted_header`, which checks its arguments."""
+        self._country = country.lower().encode("ascii")
+        self._region = region.lower().encode("ascii") if region else None
+        self._unix = _UNIX in peers
+        self._networks = tuple(ipaddress.ip_network(peer) for peer in peers if peer != _UNIX)
+        self.vary = tuple(name for name in (country, region) if name)
+
+    def __call__(self, request: RequestOrigin) -> Place | None:
+        """Return the place; None if the request came past the proxies, or a header is missing, repeated or no code."""
+        if not self._is_trusted(request.peer):
+            return None
+        country = _single(request.headers, self._country)
+        if country is None:
+            return None
+        if self._region is None:
+            return Place.parse(country)
+        region = _single(request.headers, self._region)
+        # A proxy sends the region with or without the country in front of it, and none where it knows none.
+        if region is None:
+            return None if _is_sent(request.headers, self._region) else Place.parse(country)
+        return Place.parse(region if "-" in region else f"{country}-{region}")
+
+    def _is_trusted(self, peer: str) -> bool:
+        if not peer:
+            return self._unix
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._networks)
+
+
+def trusted_header(*, country: str, region: str | None = None, peers: Iterable[str]) -> TrustedHeader:
+    """Return a location that reads headers such as `CF-IPCountry` and `CF-Region-Code`.
+
+    Args:
+        country: name of the header with a code of ISO 3166-1.
+        region: name of the header with the part of ISO 3166-2 after the hyphen, or with the whole code.
+        peers: the addresses or networks of the proxies that set the headers, as the server sees them, such as
+            "10.0.0.0/8"; "unix" for a Unix socket. Requests from elsewhere get the strictest rules.
+
+    Raises:
+        ConfigurationError: no proxy, or a value that is no network.
+    """
+    listed = [peers] if isinstance(peers, str) else list(peers)
+    if not listed:
+        raise ConfigurationError(
+            "peers is empty: list the addresses of the proxies that set the header, because visitors can send it too."
+        )
+    for peer in listed:
+        try:
+            if peer != _UNIX:
+                ipaddress.ip_network(peer)
+        except ValueError as error:
+            raise ConfigurationError(
+                f'peers: {peer!r} is no address or network ({error}): write it like "10.0.0.0/8", or "unix" for a socket.'
+            ) from None
+    return TrustedHeader(country, region, listed)
+
+
+def _single(headers: RawHeaders, name: bytes) -> str | None:
+    """Return the value of a header that was sent once; None otherwise."""
+    values = header_values(headers, name)
+    if len(values) != 1:
+        return None
+    text = values[0].decode("latin-1").strip()
+    return text if text.isascii() else None
+
+
+def _is_sent(headers: RawHeaders, name: bytes) -> bool:
+    return any(value.strip() for value in header_values(headers, name))
