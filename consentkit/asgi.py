@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from consentkit.errors import ConsentRequiredError, LedgerBusyError, MissingMiddlewareError, UsageError
+from consentkit.headers import RawHeaders
 from consentkit.manager import ConsentManager
 from consentkit.web import (
     PATHSEND,
@@ -68,12 +69,7 @@ class ConsentMiddleware:
         given = scope.get("headers")
         # ASGI allows any iterable, and none. The headers are read more than once.
         headers = given if given.__class__ is list else list(given or ())
-        method, root_path = scope.get("method", ""), scope.get("root_path", "")
-        query, raw_path = scope.get("query_string", b""), scope.get("raw_path")
-        client = scope.get("client")
-        peer = client[0] if client else ""
-        head = RequestHead(method, scope["path"], headers, root_path, query, raw_path, peer)
-        exchange = Exchange(self._site, head)
+        exchange = Exchange(self._site, _head(scope, headers))
         if exchange.needs_ledger:
             await look_up_in_time(exchange.ask_ledger)
         state = scope.get("state")
@@ -122,6 +118,19 @@ class ConsentMiddleware:
                 answer = self._endpoints.busy(exchange)
             await exchange.aannounce()
         await responder.send_response(answer)
+
+
+def _head(scope: Scope, headers: RawHeaders) -> RequestHead:
+    client = scope.get("client")
+    return RequestHead(
+        scope.get("method", ""),
+        scope["path"],
+        headers,
+        scope.get("root_path", ""),
+        scope.get("query_string", b""),
+        scope.get("raw_path"),
+        client[0] if client else "",
+    )
 
 
 async def _fill(buffer: BodyBuffer, receive: Receive) -> bool:

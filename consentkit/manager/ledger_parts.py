@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from consentkit.policy import Policy
 
 __all__ = ["LedgerParts", "ledger_parts", "run_steps"]
 
+_NO_LEDGER = "ConsentManager has no ledger, so no consent can be proved to an authority: give a database URL."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerParts:
@@ -31,25 +33,31 @@ class LedgerParts:
 
     Attributes:
         ledger: the store of records, or None.
-        revocations: the newest records of the visitors that this process has seen.
-        delivery: delivers the records that wait; None without a ledger.
-        upkeep: removes records that are kept no longer; None without a ledger.
+        own_ledger: the same if it is closed together with these parts.
         renderings: stores the words that visitors were shown.
         webhooks: tells the endpoints of withdrawals and changes.
         listeners: the functions that are called with each change.
         metrics: of the site.
-        closing: what has to run when the manager is closed, in this order.
+        revocations: the newest records of the visitors that this process has seen.
+        delivery: delivers the records that wait; None without a ledger.
+        upkeep: removes records that are kept no longer; None without a ledger.
     """
 
     ledger: Ledger | None
-    revocations: RevocationCache | NoRevocations
-    delivery: Delivery | None
-    upkeep: RecordUpkeep | None
     renderings: RenderingStore
     webhooks: WebhookDelivery
-    listeners: Listeners
     metrics: SiteMetrics
-    closing: tuple[Callable[[], None], ...]
+    listeners: Listeners = field(default_factory=Listeners)
+    revocations: RevocationCache | NoRevocations = field(default_factory=NoRevocations)
+    delivery: Delivery | None = None
+    upkeep: RecordUpkeep | None = None
+    own_ledger: Ledger | None = None
+
+    @property
+    def closing(self) -> tuple[Callable[[], None], ...]:
+        """What has to run when the manager is closed, in this order."""
+        parts = (self.delivery, self.webhooks, self.revocations, self.upkeep, self.own_ledger)
+        return (self.renderings.close, *(part.close for part in parts if part is not None))
 
 
 def ledger_parts(
@@ -65,51 +73,36 @@ def ledger_parts(
     clock: Callable[[], float],
 ) -> LedgerParts:
     """Create the parts. Nothing connects or starts a thread. A ledger that was given as an object is not closed."""
-    site = evaluator.site.id
+    site, own = evaluator.site.id, not isinstance(ledger, Ledger)
     store = ledger if isinstance(ledger, Ledger) or ledger is None else Ledger(ledger)
-    own = store if store is not ledger else None
-    listeners, metrics = Listeners(), SiteMetrics(site)
-    renderings = RenderingStore(store, site)
-    messages = WebhookDelivery(webhooks, evaluator, store, clock=clock)
-    revocations: RevocationCache | NoRevocations = NoRevocations()
-    delivery: Delivery | None = None
-    upkeep: RecordUpkeep | None = None
-    if store is None:
-        warnings.warn(
-            "ConsentManager has no ledger, so no consent can be proved to an authority: give a database URL.",
-            stacklevel=3,
-        )
-    else:
-        upkeep = RecordUpkeep(store, policy, site, prunes=prune, clock=clock)
-        delivery = Delivery(store, evaluator, listeners, messages, clock=clock, spool=spool)
-        revocations = RevocationCache(
-            store,
-            recheck=recheck,
-            max_stale=max_stale,
-            fold=lambda records: newest_of(records, evaluator),
-            clock=clock,
-            before_poll=partial(
-                run_steps, delivery.before_poll, renderings.store_waiting, messages.look, metrics.begin
-            ),
-            waiting_elsewhere=delivery.waiting_elsewhere,
-            is_writable=store.is_writable,
-            # The first use of a database is no change of databases.
-            epoch=lambda: max(1, store.epoch),
-            after_poll=upkeep,
-        )
-        delivery.start(revocations)
-    closed = [part.close for part in (delivery, messages, revocations, upkeep, own) if part is not None]
-    return LedgerParts(
+    parts = LedgerParts(
         ledger=store,
-        revocations=revocations,
-        delivery=delivery,
-        upkeep=upkeep,
-        renderings=renderings,
-        webhooks=messages,
-        listeners=listeners,
-        metrics=metrics,
-        closing=(renderings.close, *closed),
+        renderings=RenderingStore(store, site),
+        webhooks=WebhookDelivery(webhooks, evaluator, store, clock=clock),
+        metrics=SiteMetrics(site),
     )
+    if store is None:
+        warnings.warn(_NO_LEDGER, stacklevel=3)
+        return parts
+    delivery = Delivery(store, evaluator, parts.listeners, parts.webhooks, clock=clock, spool=spool)
+    upkeep = RecordUpkeep(store, policy, site, prunes=prune, clock=clock)
+    steps = (delivery.before_poll, parts.renderings.store_waiting, parts.webhooks.look, parts.metrics.begin)
+    revocations = RevocationCache(
+        store,
+        recheck=recheck,
+        max_stale=max_stale,
+        fold=lambda records: newest_of(records, evaluator),
+        clock=clock,
+        before_poll=partial(run_steps, *steps),
+        waiting_elsewhere=delivery.waiting_elsewhere,
+        is_writable=store.is_writable,
+        # The first use of a database is no change of databases.
+        epoch=lambda: max(1, store.epoch),
+        after_poll=upkeep,
+    )
+    delivery.start(revocations)
+    own_ledger = store if own else None
+    return replace(parts, revocations=revocations, delivery=delivery, upkeep=upkeep, own_ledger=own_ledger)
 
 
 def run_steps(*steps: Callable[[], None]) -> None:

@@ -146,20 +146,11 @@ class ConsentManager:
         self.frontends = validated_frontends(frontends, self.origins[self.site])
         self._secret_key, self._cookie_domain = secret_key, cookie_domain
         self.evaluator = Evaluator(policy, self.site, notices_of(policy))
-        self.cookie = self._own_cookie()
+        self.cookie, self._recheck = self._own_cookie(), recheck
         require_kinds(prune=prune)
-        self._recheck = recheck
-        self._parts = parts = ledger_parts(
-            policy,
-            self.evaluator,
-            ledger,
-            webhooks,
-            clock=self.clock,
-            spool=spool,
-            prune=prune,
-            **validated_periods(recheck=recheck, max_stale=max_stale),
-        )
-        self.ledger, self.revocations, self.metrics = parts.ledger, parts.revocations, parts.metrics
+        periods = validated_periods(recheck=recheck, max_stale=max_stale)
+        options: dict[str, Any] = {"clock": clock, "spool": spool, "prune": prune, **periods}
+        self._parts = ledger_parts(policy, self.evaluator, ledger, webhooks, **options)
         self._take_decisions()
         self.places = managers_by_place(self, location)
 
@@ -172,6 +163,7 @@ class ConsentManager:
     def _take_decisions(self) -> None:
         """Create the parts that read the visitors' consent and record their decisions."""
         parts = self._parts
+        self.ledger, self.revocations, self.metrics = parts.ledger, parts.revocations, parts.metrics
         self.resolver = self._own_resolver()
         self.recorder = DecisionRecorder(
             self.evaluator,

@@ -106,6 +106,7 @@ DISCLOSED: dict[str, dict[str, Rule | None]] = {
         "statistics": None,
         "appearance": None,
         "sale_or_share": None,
+        "sensitive": None,
         "combines_across_sites": _turned_on,
         "honours_gpc": None,
         "dpv_purposes": _added,

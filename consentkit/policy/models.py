@@ -200,6 +200,8 @@ class Category(Table):
     """Adapts how the site looks or works to the visitor: on until a visitor objects where the law says so (GB)."""
     sale_or_share: bool | None = None
     """Sells or shares personal data in the sense of US law; by default if a vendor uses it for purposes of its own."""
+    sensitive: bool | None = None
+    """Uses sensitive personal data in the sense of US law, whose use visitors there can limit."""
     combines_across_sites: bool = False
     """Whether data of this category from all sites is combined."""
     honours_gpc: bool | None = None

@@ -72,6 +72,8 @@ TABLE = [
     Mutation("policy", "jurisdiction", "NL", "BE"),
     Mutation("policy", "records_kept", "P12M", "P24M"),
     Mutation("policy", "adequacy_file", ABSENT, "adequacy.toml"),
+    Mutation("policy", "regimes", ABSENT, {"gb": True}),
+    Mutation("policy", "regimes_file", ABSENT, "regimes.toml"),
     Mutation("policy", "controller", EXAMPLE["controller"], OTHER_CONTROLLER, ALL, ALL),
     Mutation("policy", "group", ABSENT, GROUP, ALL, ALL),
     Mutation("policy", "sites", EXAMPLE["sites"], [*EXAMPLE["sites"], SITE]),
@@ -127,6 +129,11 @@ TABLE = [
     Mutation("category", "title", words("Analytical"), words("Statistics"), ANALYTICAL, ANALYTICAL),
     Mutation("category", "description", words("Count."), words("Count and sell."), ANALYTICAL, ANALYTICAL),
     Mutation("category", "combines_across_sites", False, True, ANALYTICAL),
+    Mutation("category", "exemption_evidence", ABSENT, {"file": "assessment.pdf", "date": "2026-03-01"}),
+    Mutation("category", "statistics", ABSENT, True),
+    Mutation("category", "appearance", ABSENT, True),
+    Mutation("category", "sale_or_share", ABSENT, True),
+    Mutation("category", "sensitive", ABSENT, True),
     Mutation("category", "honours_gpc", False, True),
     Mutation("category", "honours_gpc", ABSENT, True),
     Mutation("category", "dpv_purposes", [], ["Marketing"], ANALYTICAL),
@@ -181,6 +188,8 @@ TABLE = [
     Mutation("tracker", "personal_data", ABSENT, True, TRACKING),
     Mutation("tracker", "personal_data", ABSENT, False),
 ]
+SINGLE_VALUES = ("authority", "evidence", "origins", "regimes")
+"""Tables that are compared as one value of the table that they belong to, and never ask."""
 ONE_VALUE = {("policy", "schema_version")}
 """The version of the format has a single value so far."""
 PLACES: dict[str, tuple[str | int, ...]] = {
@@ -217,10 +226,12 @@ FIELDS = {(model.__name__.lower(), field) for model in models(Policy) for field 
 
 def test_every_field_has_a_rule() -> None:
     ruled = {(thing, field) for thing, rules in DISCLOSED.items() for field in rules}
-    # These two are single values in the tables of the controller and of vendors, and never ask.
     assert DISCLOSED["controller"]["authority"] is None and DISCLOSED["vendor"]["origins"] is None
+    assert DISCLOSED["category"]["exemption_evidence"] is None and DISCLOSED["policy"]["regimes"] is None
     own = {("own_storage", field) for field in Notice.of(policy()).facts["own_storage"][0]}
-    assert ruled == own | {(thing, field) for thing, field in FIELDS if thing not in ("authority", "origins")}
+    # Which regime a notice is for is no field of the policy.
+    own.add(("policy", "regime"))
+    assert ruled == own | {(thing, field) for thing, field in FIELDS if thing not in SINGLE_VALUES}
 
 
 def test_every_field_is_mutated() -> None:
