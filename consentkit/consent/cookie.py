@@ -6,6 +6,7 @@ cookies of the same name, and the cache of verified tokens.
 
 import time
 from collections.abc import Callable, Iterable
+from copy import copy
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.consent.evaluation import Evaluator
@@ -70,6 +71,13 @@ class ConsentCookie:
         attributes += f"; Domain={domain}" if domain else ""
         self._attributes = attributes + ("; Secure" if secure else "")
         self._check_size()
+
+    def under(self, evaluator: Evaluator) -> "ConsentCookie":
+        """Return the same cookie, whose decisions another evaluator evaluates, such as that of another regime."""
+        other = copy(self)
+        other.evaluator, other.verified = evaluator, BoundedCache(_TOKENS_KEPT)
+        other._codec = self._codec.under(evaluator)
+        return other
 
     @property
     def names(self) -> frozenset[str]:

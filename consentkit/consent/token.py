@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from types import MappingProxyType
 
 from consentkit._bounded_cache import BoundedCache
@@ -179,6 +180,12 @@ class TokenCodec:
         derive = signer(self.keys_oldest_first, salt).derive_key
         # Each is copied for every message, which saves hashing the key again.
         self._macs = tuple(hmac.new(derive(key), digestmod=hashlib.sha256) for key in newest_first)
+
+    def under(self, evaluator: Evaluator) -> "TokenCodec":
+        """Return a codec with the same keys, whose tokens another evaluator evaluates."""
+        other = copy(self)
+        other._evaluator, other._answers = evaluator, BoundedCache(_ANSWERS_KEPT)
+        return other
 
     # Writing
 

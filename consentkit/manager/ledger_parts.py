@@ -82,7 +82,7 @@ def ledger_parts(
         metrics=SiteMetrics(site),
     )
     if store is None:
-        warnings.warn(_NO_LEDGER, stacklevel=3)
+        warnings.warn(_NO_LEDGER, stacklevel=4)
         return parts
     delivery = Delivery(store, evaluator, parts.listeners, parts.webhooks, clock=clock, spool=spool)
     upkeep = RecordUpkeep(store, policy, site, prunes=prune, clock=clock)

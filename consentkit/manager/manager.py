@@ -144,21 +144,37 @@ class ConsentManager:
         self.site, self.exclude = chosen_site(policy, site), validated_paths(exclude)
         self.origins, self.stylesheets = site_origins(policy, origins or {}), tuple(stylesheets)
         self.frontends = validated_frontends(frontends, self.origins[self.site])
-        self._secret_key, self._cookie_domain = secret_key, cookie_domain
-        self.evaluator = Evaluator(policy, self.site, notices_of(policy))
-        self.cookie, self._recheck = self._own_cookie(), recheck
-        require_kinds(prune=prune)
-        periods = validated_periods(recheck=recheck, max_stale=max_stale)
-        options: dict[str, Any] = {"clock": clock, "spool": spool, "prune": prune, **periods}
-        self._parts = ledger_parts(policy, self.evaluator, ledger, webhooks, **options)
-        self._take_decisions()
+        self._read_cookies(secret_key, cookie_domain)
+        self._use_ledger(ledger, webhooks, recheck=recheck, max_stale=max_stale, spool=spool, prune=prune)
         self.places = managers_by_place(self, location)
 
-    def _own_cookie(self) -> ConsentCookie:
+    def _read_cookies(self, secret_key: SecretKeys, cookie_domain: str | None) -> None:
+        """Create the parts that need no ledger: the evaluator, and the cookie whose decisions it evaluates."""
         origin = self.origins[self.site][0]
-        domain = validated_domain(self._cookie_domain, origin)
+        domain = validated_domain(cookie_domain, origin)
         secure = origin.startswith("https:")
-        return ConsentCookie(self.evaluator, self._secret_key, secure=secure, domain=domain, clock=self.clock)
+        self.evaluator = Evaluator(self.policy, self.site, notices_of(self.policy))
+        self.cookie = ConsentCookie(
+            self.evaluator, secret_key, secure=secure, domain=domain, clock=self.clock
+        )
+
+    def _use_ledger(
+        self,
+        ledger: Ledger | str | URL | Engine | None,
+        webhooks: Sequence[Webhook],
+        *,
+        recheck: float,
+        max_stale: float,
+        spool: str | Path | None,
+        prune: bool,
+    ) -> None:
+        """Create the parts that depend on the ledger. The manager closes only a ledger that it created itself."""
+        require_kinds(prune=prune)
+        periods = validated_periods(recheck=recheck, max_stale=max_stale)
+        options: dict[str, Any] = {"clock": self.clock, "spool": spool, "prune": prune, **periods}
+        self._recheck = recheck
+        self._parts = ledger_parts(self.policy, self.evaluator, ledger, webhooks, **options)
+        self._take_decisions()
 
     def _take_decisions(self) -> None:
         """Create the parts that read the visitors' consent and record their decisions."""
@@ -198,7 +214,7 @@ class ConsentManager:
         manager = copy(self)
         manager.policy = policy
         manager.evaluator = Evaluator(policy, self.site, self.evaluator.notices.values(), denied)
-        manager.cookie = manager._own_cookie()
+        manager.cookie = self.cookie.under(manager.evaluator)
         manager.resolver = manager._own_resolver()
         manager.recorder = self.recorder.under(manager.resolver)
         return manager

@@ -35,7 +35,7 @@ _SECONDS: dict[Unit, int] = {
     "second": 1,
 }
 """The lengths that Babel counts with. Every month counts 30 days, so that twelve months do not become 365 days."""
-_CLDR = {"en": "en_001"}
+_CLDR = {"en": "en_001", "pt": "pt_PT"}
 """English without a country writes 22 November 2026, as most of its readers here do."""
 
 
