@@ -1,13 +1,14 @@
 """Extract the messages for visitors from the sources, and update the catalogue of every language.
 
     python tools/catalogues.py              run by `make catalogues`
-    python tools/catalogues.py --take FILE  also take translations from another catalogue, such as one of another branch
+    python tools/catalogues.py --take FILE  also take translations from another catalogue of the same language
 
 A message without a translation, or with a fuzzy one, is listed, and the exit code is 1.
 """
 
 import argparse
 import sys
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 
@@ -91,9 +92,11 @@ def main() -> int:
     for path in sorted(LOCALES.glob("*/LC_MESSAGES/*.po")):
         language = path.parts[-3]
         catalogue = read_po(BytesIO(path.read_bytes()), locale=language)
-        catalogue.update(template, no_fuzzy_matching=True)
+        # Babel adds new messages as they are, and two languages must not share one.
+        catalogue.update(deepcopy(template), no_fuzzy_matching=True)
         for other in others:
-            take(catalogue, other)
+            if str(other.locale) == language:
+                take(catalogue, other)
         write(catalogue, path)
         for message in catalogue:
             if message.id and not is_translated(message):

@@ -199,7 +199,7 @@ def _site_sentences(categories: Iterable[Row], rendering: Rendering, *, travels:
 def _combination(titles: Iterable[Markup], rendering: Rendering) -> Markup:
     return rendering.translator.ngettext_html(
         # Translators: %(purposes)s is a list of names in quotation marks, such as "Analytical" and "Tracking".
-        "For %(purposes)s we combine your data from our site.",
+        "For %(purposes)s we combine your data from our %(num)s site.",
         "For %(purposes)s we combine your data from our %(num)s sites.",
         len(rendering.policy["sites"]),
         purposes=rendering.translator.format_names(titles),

@@ -92,6 +92,11 @@ _ARTICLES = (
     # Translators: Reference to a law, as lawyers write it in your language.
     NP_("reference", "article %(article)s(%(paragraph)s)(%(point)s) GDPR"),
 )
+_POINTS: Mapping[str, tuple[str, ...]] = {
+    "bg": ("\u0430", "\u0431", "\u0432", "\u0433", "\u0434", "\u0435"),
+    "el": ("\u03b1", "\u03b2", "\u03b3", "\u03b4", "\u03b5", "\u03c3\u03c4"),
+}
+"""The points of an article, from a to f, in languages whose text of the GDPR has letters of their own."""
 _DATA_KINDS = {
     "Age": NP_("kind of data", "age"),
     "BrowserFingerprint": NP_("kind of data", "browser fingerprint"),
@@ -374,6 +379,9 @@ class Disclosure:
         """Return a reference to an article of the GDPR, such as `46(2)(c)`, in words."""
         number, *parts = re.findall(r"\w+", article)
         values = {"article": number, **dict(zip(("paragraph", "point"), parts, strict=False))}
+        letters = _POINTS.get(self._translator.language, ())
+        if letters and "point" in values:
+            values["point"] = letters["abcdef".index(values["point"])]
         return self._translator.pgettext("reference", _ARTICLES[len(parts)]) % values
 
     def _data_words(self, term: str) -> str:
