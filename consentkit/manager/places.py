@@ -88,7 +88,7 @@ class ManagersByPlace:
             with self._lock:
                 manager = self._managers.get(key)
                 if manager is None:
-                    denied = [row.id for row in policy.optional if signal and policy.honours_gpc(row.id)]
+                    denied = [row.id for row in policy.optional if signal and policy.denies_by_gpc(row.id)]
                     manager = self._managers[key] = self.home.under(policy, denied)
         return manager
 

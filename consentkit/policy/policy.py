@@ -264,6 +264,14 @@ class Policy(Table):
         """Whether this is the policy as it was declared, and not as it holds in other places."""
         return self._regime is None
 
+    def denies_by_gpc(self, category_id: str) -> bool:
+        """Return whether Sec-GPC turns a category off whatever the visitor chose: what sells, where the signal wins.
+
+        Raises:
+            UnknownCategoryError: the policy declares no category of that id.
+        """
+        return self.regime.gpc_over_choice and self.sells(category_id) and self.honours_gpc(category_id)
+
     def sells(self, category_id: str) -> bool:
         """Return whether a category sells or shares personal data in the sense of US law.
 

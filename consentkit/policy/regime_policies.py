@@ -22,8 +22,8 @@ _KEYS: Mapping[Exemption, Literal["exempt", "statistics", "appearance"]] = {
 }
 # The law that allows statistics includes the measurement of audiences.
 _WIDER: Mapping[Exemption, Exemption] = {"audience": "statistics"}
-_BINDING_SIGNAL = "us-signal"
-"""Id of the regime for US places without a law, if the owner applies opt-out to all of them."""
+_US_WITHOUT_LAW, _US_UNKNOWN = "us-signal", "us-ca"
+"""Ids of the regimes for US states without a law and for an unknown state, if the owner applies opt-out to all of them."""
 
 
 class RegimePolicies:
@@ -58,7 +58,7 @@ class RegimePolicies:
         if regime is not None and regime.id in self.by_id:
             return self.by_id[regime.id]
         if regime is None and place.country == "US" and self._chosen.get("us") == "opt_out":
-            return self.by_id.get(_BINDING_SIGNAL, self.strictest)
+            return self.by_id.get(_US_WITHOUT_LAW if place.region else _US_UNKNOWN, self.strictest)
         return self.home if self.home.transfer_data.in_eea(place.country) else self.strictest
 
     def stricter(self, first: Policy, second: Policy) -> Policy:
@@ -125,6 +125,7 @@ def _strictest(policies: list[Policy]) -> Policy:
             "family": None,
             "name": "All places of which nothing is known",
             "mode": stricter_mode(*modes),
+            "gpc_over_choice": any(policy.regime.gpc_over_choice for policy in policies),
             "exempts": (),
             "laws": (),
         }
@@ -135,5 +136,8 @@ def _strictest(policies: list[Policy]) -> Policy:
 
 def _behaviour(policy: Policy) -> tuple[object, ...]:
     """Return what makes two policies behave differently."""
-    rows = [(row.id, row.exempt, policy.honours_gpc(row.id)) for row in policy.categories]
+    rows = [
+        (row.id, row.exempt, policy.honours_gpc(row.id), policy.denies_by_gpc(row.id))
+        for row in policy.categories
+    ]
     return (policy.validity, *rows)
