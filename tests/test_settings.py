@@ -165,7 +165,7 @@ def test_a_policy_that_is_not_there_is_reported_with_its_path(make: Make, root: 
 def test_webhooks_are_given_as_objects_or_as_rows_and_their_secrets_are_not_shown(make: Make) -> None:
     row = {"url": "https://crm.example.org/hooks", "secret": SECRET, "vendors": ["youtube"]}
     for webhooks in ([row], [Webhook(**row)]):
-        sender = make(webhooks=webhooks)._webhooks.sender
+        sender = make(webhooks=webhooks)._parts.webhooks.sender
         assert sender is not None and list(sender._webhooks.values()) == [Webhook(**row)]
     with pytest.raises(ConfigurationError, match="CONSENTKIT_WEBHOOKS is of type list") as caught:
         make(webhooks=[row | {"vendors": 5}])

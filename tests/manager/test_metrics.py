@@ -155,7 +155,7 @@ def test_messages_to_webhooks_are_observed_by_state(figures: Figures, policy: Po
     with managing(policy, ledger="sqlite://", clock=clock, webhooks=[webhook]) as manager:
         assert figures.observed("webhooks.messages") == {}
         manager.withdraw(decide(manager, EVERYTHING).consent, None, ChoiceContext())
-        sender = manager._webhooks.sender
+        sender = manager._parts.webhooks.sender
         assert sender is not None and sender.flush(30)
         assert figures.observed("webhooks.messages") == {("stride", "waiting"): 1, ("stride", "dead"): 0}
     assert figures.observed("webhooks.messages") == {}, "the manager is closed"

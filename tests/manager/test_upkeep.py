@@ -24,8 +24,8 @@ def policy_page(front: Front, language: str = "en") -> str:
 
 
 def run_upkeep(front: Front) -> None:
-    assert front.manager._upkeep is not None
-    front.manager._upkeep()
+    assert front.manager._parts.upkeep is not None
+    front.manager._parts.upkeep()
 
 
 def test_a_manager_prunes_after_its_polls_and_in_no_request(

@@ -37,7 +37,7 @@ def test_the_application_gets_everything_about_its_visitors(here: Front, url: st
     (record,) = here.records()
     reference = record.subject or ""
     waiting = a_record(subject=reference, at=int(clock()) + 1, categories={"analytical": True})
-    delivery = here.manager._delivery
+    delivery = here.manager._parts.delivery
     assert delivery is not None
     with another_process_holds(url, "IMMEDIATE"):
         assert delivery.put(waiting)

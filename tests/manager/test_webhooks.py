@@ -75,7 +75,7 @@ def subject(outcome: Outcome) -> str:
 def all_sent(*managers: ConsentManager) -> None:
     """Wait until the senders have tried what is due."""
     for manager in managers:
-        assert manager._webhooks.sender is not None and manager._webhooks.sender.flush(PATIENCE)
+        assert manager._parts.webhooks.sender is not None and manager._parts.webhooks.sender.flush(PATIENCE)
 
 
 def taken(receiver: Receiver) -> list[Delivery]:
@@ -248,7 +248,7 @@ def test_changes_are_told_once_for_each_record(
 def test_vendor_under_an_unknown_notice_is_told_without_a_category(make: Make, ledger_url: str) -> None:
     manager = make(ledger_url, Webhook(URL, SECRET))
     ended = {"categories": ["old"], "vendors": ["former"]}
-    [message] = manager._webhooks.messages.of(a_record(ended=ended, notice="u" * 43))
+    [message] = manager._parts.webhooks.messages.of(a_record(ended=ended, notice="u" * 43))
     assert '"ended":{"categories":[],"vendors":["former"]}' in message.body
 
 
@@ -256,7 +256,7 @@ def test_repeated_record_adds_no_message(make: Make, ledger_url: str, receiver: 
     manager = make(ledger_url, Webhook(receiver.url, SECRET))
     assert manager.ledger is not None
     record = a_record(event="withdrawn", ended={"categories": ["social"], "vendors": ["youtube"]})
-    plan = Plan(work_out=manager._webhooks.messages.telling(lambda view: Entries((record,))))
+    plan = Plan(work_out=manager._parts.webhooks.messages.telling(lambda view: Entries((record,))))
     for _ in range(2):
         manager.ledger.carry_out(plan)
         all_sent(manager)
@@ -330,9 +330,9 @@ def test_files_that_come_back_are_told_to_listeners_once(
         (spool / file.name).write_bytes(file.read_bytes())
     again = make(url, webhook, spool=spool)
     again.on_change(lambda record: heard.append(record.id))
-    assert again._delivery is not None and again._delivery._spool is not None
-    again._delivery._spool.adopt()
-    assert again._delivery._spool.flush(PATIENCE)
+    assert again._parts.delivery is not None and again._parts.delivery._spool is not None
+    again._parts.delivery._spool.adopt()
+    assert again._parts.delivery._spool.flush(PATIENCE)
     again.close()
     assert sorted(heard) == sorted(record.id for record in records if record is not None)
     assert told(receiver) == sorted((subject(given), "youtube") for given in visitors)

@@ -135,7 +135,7 @@ def test_a_record_that_waited_brings_nothing_back(here: Front, there: Front, clo
     there.manager.erase([grant.subject or ""])
     clock.advance(61)
     assert status(holding(here, granted)) == "unknown", "nothing is left that the waiting record could narrow"
-    delivery = here.manager._delivery
+    delivery = here.manager._parts.delivery
     assert delivery is not None and delivery.append(part) == ()
     assert here.records() == []
     assert status(holding(here, granted)) == "unknown"

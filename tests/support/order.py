@@ -348,13 +348,13 @@ class Worker:
 
     def waiting(self) -> tuple[Record, ...]:
         """Return the records that this process has to deliver."""
-        spool = self.manager._delivery._spool
+        spool = self.manager._parts.delivery._spool
         assert spool is not None
         return spool.pending()
 
     def deliver(self) -> None:
         """Deliver what waits, if the ledger can be reached."""
-        spool = self.manager._delivery._spool
+        spool = self.manager._parts.delivery._spool
         assert spool is not None
         if self.ledger.cut or not spool.pending():
             return
@@ -367,7 +367,7 @@ class Worker:
 
     def stop(self, *, after_delivery: bool = False) -> None:
         """Kill the process, at once or in the middle of a delivery: after the ledger has the record, before its file is gone."""
-        spool = self.manager._delivery._spool
+        spool = self.manager._parts.delivery._spool
         assert spool is not None
         if after_delivery and spool.pending() and not self.ledger.cut:
             self.ledger.dies_after_delivery = self.ledger.delivers = True
