@@ -1,8 +1,11 @@
 """The site under test in every framework, each served by a real server. A host is `serve(manager, stream)`."""
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import waitress
@@ -11,6 +14,7 @@ from anyio import to_thread
 from consentkit import ConsentManager, RequestConsent
 from tests.behaviour.pages import Asked, Reply, Stream, reply_to
 from tests.support.servers import LOCALHOST, serving
+from tests.support.sites import KEY
 
 __all__ = ["HOSTS"]
 
@@ -260,6 +264,42 @@ def django_asgi(manager: ConsentManager, stream: Stream) -> Iterator[str]:
         yield base
 
 
+@contextmanager
+def wagtail(manager: ConsentManager, stream: Stream) -> Iterator[str]:
+    """Serve Wagtail in a process of its own, because its applications are not those of the other sites with Django."""
+    assert manager.ledger is not None
+    options = {
+        "policy": manager.policy.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "ledger": str(manager.ledger._database._engine.url),
+        "site": manager.site,
+        "secret_key": KEY,
+        "private_key": manager.private_key,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.behaviour.wagtail_host"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    tell = process.stdin
+
+    def pass_on() -> None:
+        stream.seen.wait()
+        with suppress(ValueError, OSError):
+            tell.write("seen\n")
+            tell.flush()
+
+    watcher = threading.Thread(target=pass_on, name="passes on what was seen", daemon=True)
+    with process:
+        tell.write(f"{json.dumps(options)}\n")
+        tell.flush()
+        watcher.start()
+        yield f"http://{LOCALHOST}:{int(process.stdout.readline())}"
+        stream.seen.set()
+        watcher.join(30)
+
+
 HOSTS: Mapping[str, Serve] = {
     "starlette": starlette,
     "fastapi": fastapi,
@@ -269,4 +309,5 @@ HOSTS: Mapping[str, Serve] = {
     "quart": quart,
     "django_wsgi": django_wsgi,
     "django_asgi": django_asgi,
+    "wagtail": wagtail,
 }

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from consentkit import RequestConsent
 from consentkit.errors import ConsentRequiredError
-from consentkit.jinja import embed
+from consentkit.jinja import embed, link_to_group
 
-__all__ = ["VIDEO", "Asked", "Reply", "Stream", "reply_to"]
+__all__ = ["GROUP", "VIDEO", "Asked", "Reply", "Stream", "reply_to"]
 
 VIDEO = "https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ"
+GROUP = {"stride": "https://stride.example", "trailhead": "https://trailhead.example"}
 _DOCUMENT = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stride</title></head>'
     "<body><main>{}</main></body></html>"
@@ -93,6 +94,13 @@ def _film(asked: Asked) -> Reply:
     return _document(str(embed(asked.consent(), "youtube", VIDEO, title="Stretch")))
 
 
+def _group(asked: Asked) -> Reply:
+    consent = asked.consent()
+    return _document(
+        "".join(f'<a href="{link_to_group(consent, f"{to}/visits?x")}">' for to in GROUP.values())
+    )
+
+
 def _held(asked: Asked) -> Reply:
     return _document('<script type="text/plain" data-category="analytical">count()</script>')
 
@@ -119,6 +127,7 @@ _PAGES: Mapping[str, Callable[[Asked], Reply]] = {
     "/cookies": _cookies,
     "/shared": _shared,
     "/film": _film,
+    "/group": _group,
     "/held": _held,
     "/raising": _raising,
     "/data": _data,

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import httpx2
 import pytest
 
-from consentkit import ConsentManager, Policy
-from tests.behaviour.hosts import HOSTS
-from tests.behaviour.pages import VIDEO, Stream
-from tests.behaviour.visitor import Visitor
+from consentkit import ConsentManager
+from tests.behaviour.hosts import HOSTS, starlette
+from tests.behaviour.pages import GROUP, VIDEO, Stream
+from tests.behaviour.visitor import Tour, Visitor
+from tests.support.family import COOKIE, PAIRS, TRANSACTION, a_policy
 from tests.support.sites import managing
 
 BANNER = 'id="cookie-consent"'
@@ -20,11 +22,12 @@ CONSENT = "__Host-consent"
 
 @dataclass
 class Site:
-    """The site under test."""
+    """The site under test, and another site of its group, which is always the same."""
 
     manager: ConsentManager
     stream: Stream
     client: httpx2.Client
+    sister: httpx2.Client
 
     def visitor(self, **cookies: str) -> Visitor:
         return Visitor(self.client, **cookies)
@@ -35,19 +38,22 @@ class Site:
         assert visitor.post("/consent/decision", json={"choice": "accept_all"}).status_code == 200
         return visitor
 
+    def tour(self) -> Tour:
+        """Return a visitor of both sites."""
+        return Tour({"stride": Visitor(self.client), "trailhead": Visitor(self.sister)})
+
 
 @pytest.fixture(scope="module", params=list(HOSTS))
-def site(
-    request: pytest.FixtureRequest, policy: Policy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ledger = f"sqlite:///{tmp_path_factory.mktemp('behaviour') / 'consent.db'}"
-    stream = Stream()
-    with (
-        managing(policy, ledger=ledger) as manager,
-        HOSTS[request.param](manager, stream) as base,
-        httpx2.Client(base_url=base, timeout=30) as client,
-    ):
-        yield Site(manager, stream, client)
+    stream, policy, bases = Stream(), a_policy(*GROUP), []
+    with ExitStack() as running:
+        for name, host in (("stride", HOSTS[request.param]), ("trailhead", starlette)):
+            options = {"ledger": ledger, "site": name, "private_key": PAIRS[name][0]}
+            manager = running.enter_context(managing(policy, **options))
+            bases.append((manager, running.enter_context(host(manager, stream))))
+        clients = [running.enter_context(httpx2.Client(base_url=base, timeout=30)) for _, base in bases]
+        yield Site(bases[0][0], stream, *clients)
 
 
 def names_set(answer: httpx2.Response) -> set[str]:
@@ -234,3 +240,65 @@ def test_a_bad_request_changes_nothing(site: Site, options: dict[str, object], s
     post: Callable[..., httpx2.Response] = site.client.post
     answer = post("/consent/decision", **options)
     assert answer.status_code == status and not names_set(answer)
+
+
+@pytest.mark.parametrize(("issuer", "audience"), [("stride", "trailhead"), ("trailhead", "stride")])
+def test_a_link_within_the_group_takes_the_choice_along(site: Site, issuer: str, audience: str) -> None:
+    tour = site.tour()
+    tour[issuer].post("/consent/decision", json={"choice": "accept_all"})
+    answer, addresses = tour.walk(issuer, tour.link(issuer, audience))
+    assert [address.partition("?")[0] for address in addresses] == [
+        f"{GROUP[audience]}/consent/handoff/start",
+        f"{GROUP[issuer]}/consent/handoff/issue",
+        f"{GROUP[audience]}/consent/handoff/return",
+        f"{GROUP[audience]}/visits",
+    ]
+    assert addresses[-1].endswith("/visits?x")
+    assert "not counted" not in answer.text and BANNER not in answer.text
+    assert COOKIE in tour[audience].cookies and TRANSACTION not in tour[audience].cookies
+    assert site.manager.ledger is not None
+    *_, newest = site.manager.ledger.records()
+    assert (newest.event, newest.site) == ("imported", audience)
+
+
+def test_a_visitor_without_a_choice_takes_none_along_and_is_asked_there(site: Site) -> None:
+    tour = site.tour()
+    assert tour.link("stride", "trailhead") == f"{GROUP['trailhead']}/visits?x"
+    start = f"{GROUP['stride']}/consent/handoff/start?iss=trailhead&next=%2Fvisits"
+    answer, addresses = tour.walk("trailhead", start)
+    assert addresses[-1] == f"{GROUP['stride']}/visits" and BANNER in answer.text
+    assert not tour["stride"].cookies.keys() & {COOKIE, TRANSACTION}
+
+
+@pytest.mark.parametrize("cookie", ["", "0{}", "{}0"], ids=["empty", "other content", "other signature"])
+def test_a_hand_off_that_this_browser_did_not_begin_is_refused(site: Site, cookie: str) -> None:
+    tour = site.tour()
+    tour["trailhead"].post("/consent/decision", json={"choice": "accept_all"})
+    steps = tour.steps("trailhead", tour.link("trailhead", "stride"))
+    for address, _ in steps:
+        if "/handoff/issue" in address:
+            tour["stride"].cookies[TRANSACTION] = cookie.format(tour["stride"].cookies[TRANSACTION])
+        final = address
+    assert final == f"{GROUP['stride']}/"
+    assert BANNER in tour["stride"].get("/").text
+    assert COOKIE not in tour["stride"].cookies
+
+
+def test_the_address_with_the_token_is_worth_nothing_in_another_browser(site: Site) -> None:
+    tour = site.tour()
+    tour["trailhead"].post("/consent/decision", json={"choice": "accept_all"})
+    _, (*_, arrival, _) = tour.walk("trailhead", tour.link("trailhead", "stride"))
+    other = Tour({"stride": site.visitor()})
+    answer, addresses = other.walk("trailhead", arrival)
+    assert addresses == [arrival, f"{GROUP['stride']}/"] and BANNER in answer.text
+
+
+def test_a_hand_off_into_a_frame_is_refused(site: Site) -> None:
+    visitor = site.agreeing()
+    answer = visitor.get(
+        f"/consent/handoff/issue?aud=trailhead&st={'A' * 43}",
+        sec_fetch_site="cross-site",
+        sec_fetch_mode="navigate",
+        sec_fetch_dest="iframe",
+    )
+    assert answer.status_code == 403 and "location" not in answer.headers

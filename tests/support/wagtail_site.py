@@ -3,6 +3,7 @@ walks through it, and prints what it saw."""
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,7 +19,8 @@ from tests.support.front import DOCUMENT, KEY, ORIGIN, a_policy
 from tests.support.wagtail_home import FRAME, UNKNOWN, VIDEO
 
 
-def configure() -> None:
+def configure(app: str = "tests.support.wagtail_home", **changes: Any) -> None:
+    """Set Django up for a site whose pages are those of one application, with other settings where `changes` has them."""
     apps = (
         "embeds",
         "sites",
@@ -31,13 +33,13 @@ def configure() -> None:
         "snippets",
     )
     contrib = ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")
-    settings.configure(
+    usual: dict[str, Any] = dict(
         SECRET_KEY="a key of a Wagtail site of the tests, which guards nothing",
         ALLOWED_HOSTS=["*"],
         INSTALLED_APPS=[
             "consentkit.django",
             "consentkit.wagtail",
-            "tests.support.wagtail_home",
+            app,
             *(f"wagtail.{app}" for app in apps),
             "wagtail",
             "modelcluster",
@@ -50,7 +52,7 @@ def configure() -> None:
             "django.contrib.auth.middleware.AuthenticationMiddleware",
             "django.contrib.messages.middleware.MessageMiddleware",
         ],
-        ROOT_URLCONF="tests.support.wagtail_home.urls",
+        ROOT_URLCONF=f"{app}.urls",
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -64,7 +66,12 @@ def configure() -> None:
                 },
             }
         ],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": "file:wagtail?mode=memory&cache=shared",
+            }
+        },
         MIGRATION_MODULES=_NoMigrations(),
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         STATIC_URL="/static/",
@@ -74,6 +81,7 @@ def configure() -> None:
         WAGTAILEMBEDS_FINDERS=[{"class": "tests.support.wagtail_home.finder.Finder"}],
         CONSENTKIT={"policy": a_policy(), "ledger": "sqlite://", "site": "stride", "secret_key": KEY},
     )
+    settings.configure(**(usual | changes))
     django.setup()
 
 
@@ -87,21 +95,26 @@ class _NoMigrations(dict[str, None]):
         return None
 
 
-def make_page() -> Any:
+def make_site(make_home: Callable[[], Any]) -> Any:
+    """Make the tables, and a site with its first page, which is returned."""
     from django.contrib.contenttypes.models import ContentType
     from wagtail.models import Locale, Page, Site
-
-    from tests.support.wagtail_home.models import HomePage
 
     call_command("migrate", run_syncdb=True, verbosity=0)
     Locale.objects.create(language_code="en")
     root = Page.add_root(title="Root", slug="root", content_type=ContentType.objects.get_for_model(Page))
+    home = root.add_child(instance=make_home())
+    Site.objects.create(hostname="localhost", root_page=home, is_default_site=True)
+    return home
+
+
+def make_page() -> Any:
+    from tests.support.wagtail_home.models import HomePage
+
     text = f'<p>Look:</p><embed embedtype="media" url="{VIDEO}"/><embed embedtype="media" url="{UNKNOWN}"/>'
     block = {"url": VIDEO, "title": "A stretch", "kind": "video"}
     body = [("plain", VIDEO), ("embed", block), ("embed", block | {"url": "https://missing.example/"})]
-    home = root.add_child(instance=HomePage(title="Home", slug="home", intro=text, body=body))
-    Site.objects.create(hostname="localhost", root_page=home, is_default_site=True)
-    return home
+    return make_site(lambda: HomePage(title="Home", slug="home", intro=text, body=body))
 
 
 def walk() -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The site under test in Wagtail, in a process of its own."""
