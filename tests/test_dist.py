@@ -43,8 +43,9 @@ def built(clone: Path, *, umask: int = 0o022, **environment: str) -> dict[str, b
     shutil.copytree(
         ROOT, clone, ignore=shutil.ignore_patterns(*NOT_SOURCES, *UNTRACKED), copy_function=shutil.copyfile
     )
-    (clone / "examples/running_magazine/data").mkdir(exist_ok=True)
-    (clone / "examples/running_magazine/data/stride-private-key").write_text("left by a demo", "utf-8")
+    for left in ("running_magazine/data/stride-private-key", "wagtail_site/data/secret-key"):
+        (clone / "examples" / left).parent.mkdir(exist_ok=True)
+        (clone / "examples" / left).write_text("left by a demo", "utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "tools.dist", "dist"],
         cwd=clone,
@@ -104,7 +105,7 @@ def test_the_sdist_builds_the_very_wheel(release: dict[str, bytes], clone: Path,
         "frontend/react.js",
     ):
         assert (unpacked / name).is_file(), name
-    assert not [*unpacked.rglob("*private-key*")]
+    assert not [*unpacked.rglob("*private-key*"), *unpacked.rglob("secret-key")]
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "dist"],
         cwd=unpacked,

@@ -17,7 +17,9 @@ EXPLAINED = {
 }
 
 
-@pytest.fixture(scope="module", params=["", "running_magazine"], ids=["quickstart", "magazine"])
+@pytest.fixture(
+    scope="module", params=["", "running_magazine", "wagtail_site"], ids=["quickstart", "magazine", "wagtail"]
+)
 def policy(request: pytest.FixtureRequest) -> PolicyFile:
     return load_policy(EXAMPLES / request.param / "consent.toml")
 
