@@ -1,6 +1,9 @@
 """Libraries that swap pages without loading them: banner, settings, withdrawal and gates work as with full loads."""
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +13,8 @@ from playwright.sync_api import expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from consentkit import ConsentManager
 from consentkit.asgi import ConsentMiddleware
@@ -44,31 +48,77 @@ PAGE = """<!doctype html><html lang=en><head><title>{name}</title>
 <script type="text/plain" data-category="analytical">window.ran.push("{name}")</script>
 <template data-category="social"><p class=gated>of {name}</p></template>
 </main></body></html>"""
+MATERIAL = "mkdocs-material"
+NAMES = ("one", "two", "shared")
+# Material runs inline scripts of articles whatever their type, so they wait in a template.
+ARTICLE = """# {name}
+
+<template data-category="analytical"><script>window.ran.push("{name}")</script></template>
+<template data-category="social"><p class=gated>of {name}</p></template>
+"""
 BANNER = "#cookie-consent"
 SETTINGS = "a.site-privacy-settings"
 
 
-@pytest.fixture(scope="module", params=LIBRARIES)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a site with one of the libraries."""
-    file, head, body = LIBRARIES[request.param]
+def headers_of(name: str) -> dict[str, str]:
+    return {"cache-control": "public, max-age=60"} if name == "shared" else {}
+
+
+def pages_with(library: str) -> Starlette:
+    """Make a site whose pages load a library of npm's."""
+    file, head, body = LIBRARIES[library]
     path: Path = node_modules() / file
 
     async def page(request: Request) -> Response:
         name = request.path_params["name"]
-        cached = {"cache-control": "public, max-age=60"} if name == "shared" else {}
-        return HTMLResponse(PAGE.format(name=name, head=head, body=body), headers=cached)
+        return HTMLResponse(PAGE.format(name=name, head=head, body=body), headers=headers_of(name))
 
-    async def library(request: Request) -> Response:
+    async def script(request: Request) -> Response:
         return FileResponse(path)
 
-    port = free_port()
+    return Starlette(routes=[Route("/library", script), Route("/{name}", page)])
+
+
+def material_site(folder: Path, origin: str) -> Starlette:
+    """Build a site with MkDocs and Material, which follows links to pages of its sitemap."""
+    settings = {
+        "site_name": "Run",
+        "site_url": f"{origin}/",
+        "theme": {"name": "material", "font": False, "features": ["navigation.instant"]},
+        "plugins": [],
+        "extra_javascript": ["ran.js"],
+        "nav": [{name.title(): f"{name}.md"} for name in NAMES],
+    }
+    (folder / "docs").mkdir()
+    (folder / "mkdocs.yml").write_text(json.dumps(settings), "utf-8")
+    (folder / "docs/ran.js").write_text("window.ran ??= []; window.loads = (window.loads || 0) + 1", "utf-8")
+    for name in NAMES:
+        (folder / f"docs/{name}.md").write_text(ARTICLE.format(name=name), "utf-8")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+    async def page(request: Request) -> Response:
+        name = request.url.path.strip("/")
+        return HTMLResponse((folder / f"site/{name}/index.html").read_bytes(), headers=headers_of(name))
+
+    files = Mount("/", StaticFiles(directory=folder / "site"))
+    pages = (Route(f"/{name}{end}", page, name=name) for name in NAMES for end in ("", "/"))
+    return Starlette(routes=[*pages, files])
+
+
+@pytest.fixture(scope="module", params=[*LIBRARIES, MATERIAL])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a site with one of the libraries."""
+    port, folder = free_port(), tmp_path_factory.mktemp("navigation")
     origin = f"http://stride.localhost:{port}"
-    ledger = f"sqlite:///{tmp_path_factory.mktemp('navigation') / 'consent.db'}"
     manager = ConsentManager(
-        a_policy(), secret_key=KEY, ledger=ledger, site="stride", origins={"stride": origin}
+        a_policy(),
+        secret_key=KEY,
+        ledger=f"sqlite:///{folder / 'consent.db'}",
+        site="stride",
+        origins={"stride": origin},
     )
-    app = Starlette(routes=[Route("/library", library), Route("/{name}", page)])
+    app = material_site(folder, origin) if request.param == MATERIAL else pages_with(request.param)
     with serving(ConsentMiddleware(app, manager), port=port):
         yield origin
     manager.close()
@@ -153,7 +203,7 @@ def test_settings_open_and_withdrawal_takes_everything_back_after_a_navigation(
 def test_cookie_policy_is_loaded_with_its_own_style(site: str, page: "Page") -> None:
     page.goto(f"{site}/one")
     go(page, "two")
-    page.click(f"{BANNER} a[href^='/consent/policy']")
+    page.click(f"{BANNER} a[href*='/consent/policy']")
     expect(page).to_have_url(re.compile(f"{site}/consent/policy"))
     assert page.locator("link[rel=stylesheet][href*='/consent/assets/']").count() == 1
     page.go_back()
