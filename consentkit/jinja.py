@@ -79,6 +79,7 @@ def consent_embed(
     link: str | None = None,
     kind: str = "content",
     poster: str = "",
+    absolute: bool = False,
 ) -> Markup:
     """Return the markup of a frame with a placeholder, which shows the vendor's content once it is allowed.
 
@@ -90,6 +91,7 @@ def consent_embed(
         link: where the plain link leads; None for `url`.
         kind: what is embedded, for the words of the placeholder: `video`, `audio`, `map`, `post`, `comments` or `content`.
         poster: path of a picture on this site, such as `/static/stretch.jpg`, that the placeholder shows; empty for none.
+        absolute: whether the frame's address has this site's origin, for a page of another origin (`frontends`).
 
     Raises:
         UnknownVendorError: the policy has no such vendor.
@@ -97,7 +99,8 @@ def consent_embed(
             path.
         MissingMiddlewareError: the template's context has no consent.
     """
-    return embed(_consent_in(context), vendor, url, title=title, link=link, kind=kind, poster=poster)
+    consent = _consent_in(context)
+    return embed(consent, vendor, url, title=title, link=link, kind=kind, poster=poster, absolute=absolute)
 
 
 def embed(
@@ -109,6 +112,7 @@ def embed(
     link: str | None = None,
     kind: str = "content",
     poster: str = "",
+    absolute: bool = False,
 ) -> Markup:
     """Return the markup of a frame with a placeholder, for pages that Jinja2 does not render.
 
@@ -132,13 +136,14 @@ def embed(
             f"consent_embed: there is no kind {kind!r}: use one of {', '.join(EMBED_KINDS)}, or leave it out."
         )
     _check_poster(poster)
+    origin = manager.origins[manager.site][0] if absolute else ""
     return figure(
         vendor,
         url,
         title,
         signature=EmbedSigner(manager).sign(vendor, url, title=title, poster=poster),
-        base=own_path(head.root_path, manager.prefix),
-        page=head.target,
+        base=origin + own_path(head.root_path, manager.prefix),
+        page=None if absolute else head.target,
         link=link,
         kind=kind,
         poster=poster,

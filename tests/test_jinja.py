@@ -15,7 +15,7 @@ from consentkit.errors import (
     UnknownVendorError,
 )
 from consentkit.web import EmbedSigner
-from tests.support.front import Front, set_cookies
+from tests.support.front import ORIGIN, Front, set_cookies
 from tests.support.told import tree
 
 VIDEO = "https://www.youtube-nocookie.com/embed/abc"
@@ -162,3 +162,10 @@ def test_an_embed_knows_where_the_application_is_mounted_from_the_consent_alone(
 
     found = front.client(page, root_path="/app").get("/app/page").text
     assert next(tree(found).iter("iframe")).get("src").startswith("/app/consent/embed/youtube?")
+
+
+def test_an_embed_for_a_page_of_another_origin_has_the_address_of_this_site(front: Front) -> None:
+    template = f'{{{{ consent_embed("youtube", "{VIDEO}", title="Stretch", absolute=true) }}}}'
+    (frame,) = tree(answer(front, template).text).iter("iframe")
+    assert frame.get("src").startswith(f"{ORIGIN}/consent/embed/youtube?u=")
+    assert "next=" not in frame.get("src")

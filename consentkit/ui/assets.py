@@ -17,8 +17,9 @@ _REMOTE = "remote_"
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
-# Scripts of their own, which few pages load: the one between two sites, those for developers, those of a group.
-_ALONE = ("carry.js", "debug.js", "handoff.js")
+# Scripts of their own, which few pages load: the one between two sites, those for developers, those of a group, and those of
+# pages of another origin with frames.
+_ALONE = ("carry.js", "debug.js", "frames.js", "handoff.js")
 # A library that swaps pages may run the script again for the tag of another page.
 _ONCE = "window.consentkit||"
 

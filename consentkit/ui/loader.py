@@ -20,6 +20,8 @@ __all__ = ["Loader"]
 _PLACE_OF_DATA = '"consentkit page"'
 _MOST_KEPT = 64
 
+Scripts = Iterable[tuple[str, Mapping[str, str | None]]]
+
 
 class Loader:
     """The loader of one site.
@@ -29,6 +31,7 @@ class Loader:
         script_tag: of the site.
         evaluator: of the site.
         extra: plain names of further scripts that pages of the site load, each with the attributes of its tag.
+        remote_extra: the same for pages of another origin.
     """
 
     def __init__(
@@ -36,19 +39,15 @@ class Loader:
         pages: Pages,
         script_tag: ScriptTag,
         evaluator: Evaluator,
-        extra: Iterable[tuple[str, Mapping[str, str | None]]] = (),
+        extra: Scripts = (),
+        remote_extra: Scripts = (),
     ) -> None:
         self._pages = pages
         self._script_tag = script_tag
         self._evaluator = evaluator
         # By language and root path. A browser asks for the loader with every page.
         self._made: BoundedCache[tuple[str, str], str] = BoundedCache(_MOST_KEPT)
-        self._extra = {
-            shipped_assets()[name].hashed_name: {
-                key: value for key, value in data.items() if value is not None
-            }
-            for name, data in extra
-        }
+        self._extra, self._remote_extra = _served(extra), _served(remote_extra)
 
     def script(self, language: str, root_path: str = "") -> str:
         """Return the script, which is the same for every visitor who prefers a language.
@@ -70,8 +69,17 @@ class Loader:
             "script": assets["consent.js"].hashed_name,
             "remote": assets["remote.js"].hashed_name,
             "extra": self._extra,
+            "remoteExtra": self._remote_extra,
             "stylesheet": assets["consent.css"].hashed_name,
             "style": inline_style()[0],
             "settings": pages.settings(view).strip(),
         }
         return loader_script().replace(_PLACE_OF_DATA, json.dumps(data, separators=(",", ":")))
+
+
+def _served(scripts: Scripts) -> dict[str, dict[str, str]]:
+    """Return the attributes that scripts have, by the names under which the scripts are served."""
+    return {
+        shipped_assets()[name].hashed_name: {key: value for key, value in data.items() if value is not None}
+        for name, data in scripts
+    }

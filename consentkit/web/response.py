@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from consentkit.headers import RawHeaders
+
 __all__ = ["Response", "content", "html", "json_document", "no_content", "not_modified", "redirect"]
 
 # Characters with a meaning in an address, which a redirect's Location keeps unescaped.
@@ -32,7 +34,7 @@ class Response:
         """Add a header."""
         self.headers.append((name.encode("latin-1"), value.encode("latin-1")))
 
-    def add_missing(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    def add_missing(self, headers: RawHeaders) -> None:
         """Add the headers whose names the response does not have yet."""
         present = {name for name, _ in self.headers}
         self.headers += [(name, value) for name, value in headers if name not in present]

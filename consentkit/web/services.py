@@ -82,7 +82,9 @@ class SiteServices:
         )
         self.group_of_script = _group_of_script(manager) if self.handoff and manager.private_key else ""
         extra = dict(self._extra_scripts(()))
-        self.loader = Loader(self.pages, self.script_tag, manager.evaluator, extra.items())
+        self.loader = Loader(
+            self.pages, self.script_tag, manager.evaluator, extra.items(), self._remote_scripts()
+        )
         self.page_policy = PagePolicy(manager, self.pages, scripts=["consent.js", *extra])
         self.observed_cookies = ObservedCookies(manager.observed)
         self.page_rules = PageRules(manager, self.observed_cookies)
@@ -247,6 +249,12 @@ class SiteServices:
             yield "handoff.js", {"group": self.group_of_script, "cookie": self.manager.cookie.companion}
         if self.manager.debug:
             yield "debug.js", {"dropped": ", ".join(_described(dropped)) or None}
+
+    def _remote_scripts(self) -> Iterator[tuple[str, dict[str, str | None]]]:
+        """Yield the scripts that a page of another origin has besides the common one, with the values that each one gets."""
+        yield "frames.js", {}
+        if self.group_of_script:
+            yield "handoff.js", {"group": self.group_of_script}
 
     def _reload(self, view: View, headers: RawHeaders, consent: RequestConsent | None) -> str | None:
         """Return the tag's `reload`: after which changes the page must be loaded again."""

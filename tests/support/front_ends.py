@@ -59,17 +59,16 @@ class FrontEnd:
 
 
 @contextmanager
-def on_two_origins(folder: Path, page_host: str, api_host: str, *, listed: bool = True) -> Iterator[FrontEnd]:
+def on_two_origins(
+    folder: Path, page_host: str, api_host: str, *, listed: bool = True, **options: Any
+) -> Iterator[FrontEnd]:
+    """Run the consent pages and the front end on two origins; options go to the manager."""
     port, page_port = free_port(), free_port()
     api, base = f"http://{api_host}:{port}", f"http://{page_host}:{page_port}"
-    manager = ConsentManager(
-        a_policy(),
-        secret_key=KEY,
-        ledger=f"sqlite:///{folder / f'{port}.db'}",
-        site="stride",
-        origins={"stride": api},
-        frontends=[base] if listed else [],
-    )
+    usual = {"ledger": f"sqlite:///{folder / f'{port}.db'}", "secret_key": KEY, "site": "stride"}
+    origins = {"stride": api, **options.pop("origins", {})}
+    policy, frontends = options.pop("policy", None) or a_policy(), [base] if listed else []
+    manager = ConsentManager(policy, **(usual | options), origins=origins, frontends=frontends)
     pages: dict[str, tuple[str, dict[str, str]]] = {}
     with ExitStack() as stack:
         stack.callback(manager.close)

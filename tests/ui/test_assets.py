@@ -27,7 +27,7 @@ def test_asset_name_holds_the_digest_of_its_content() -> None:
 
 def test_script_is_the_joined_modules() -> None:
     modules = {path.name: path.read_text("utf-8") for path in (UI / "script").glob("*.js")}
-    for name in ("carry.js", "debug.js", "handoff.js"):
+    for name in ("carry.js", "debug.js", "frames.js", "handoff.js"):
         assert shipped_assets()[name].content.decode() == join_modules({"main.js": modules.pop(name)})
     assert loader_script() == join_modules({"main.js": modules.pop("loader.js")})
     remote = {name.removeprefix("remote_"): modules.pop(name) for name in list(modules) if "remote_" in name}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(consentkit.__file__).parent / "ui/script"
 SOURCES = {path.name: path.read_text("utf-8") for path in SCRIPT.glob("*.js")}
-ALONE = ("carry.js", "debug.js", "handoff.js", "loader.js")
+ALONE = ("carry.js", "debug.js", "frames.js", "handoff.js", "loader.js")
 REMOTE = {name.removeprefix("remote_"): source for name, source in SOURCES.items() if "remote_" in name}
 MODULES = {name: source for name, source in SOURCES.items() if name not in ALONE and "remote_" not in name}
 # What pages load as one script, the variant for pages of another origin, and the scripts of one module.

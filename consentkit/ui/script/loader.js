@@ -37,7 +37,8 @@ function load() {
   style.nonce = own.nonce;
   style.textContent = page.style;
   document.head.prepend(style, script);
-  if (!isRemote) for (const name in page.extra) document.head.append(scriptOf(name, page.extra[name] || {}));
+  const extra = isRemote ? page.remoteExtra : page.extra;
+  for (const name in extra) document.head.append(scriptOf(name, extra[name] || {}));
   // The page's Content-Security-Policy may forbid rules inside the page.
   if (!style.sheet) {
     const link = document.createElement("link");

@@ -49,6 +49,8 @@ interface LoaderData {
   readonly remote: string;
   /** File names of further scripts for pages of this origin, with the attributes of their tags. */
   readonly extra: Record<string, Record<string, string>>;
+  /** The same for pages of another origin. */
+  readonly remoteExtra: Record<string, Record<string, string>>;
   /** File name of the style sheet. */
   readonly stylesheet: string;
   /** Rules for banner and settings link. */

@@ -3,8 +3,8 @@
 The embedding page is the same for every visitor. This endpoint decides what the visitor sees, with or without JavaScript. "Load
 once" is a signed token for one vendor, one address and one minute. It changes no decision, and its record has no pseudonym.
 
-The vendor's frame shows only in a frame of this site's own pages. So a token or an allowed vendor is of no use to another
-site: neither in a link nor in a frame of its own.
+The vendor's frame shows only in a frame of this site's own pages and of its front ends. So a token or an allowed vendor is of no
+use to another site: neither in a link nor in a frame of its own.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from consentkit.enforcement import is_within
 from consentkit.errors import LedgerError
-from consentkit.headers import header_values, local_path, own_path
+from consentkit.headers import RawHeaders, header_values, local_path, own_path
 from consentkit.policy import Vendor
-from consentkit.ui import EmbeddedContent
+from consentkit.ui import EmbeddedContent, extra_tag
 from consentkit.web.embed_signer import EmbedSigner
 from consentkit.web.endpoints.answer import Answer, Methods
 from consentkit.web.endpoints.body import FORM, media_type, required_body
@@ -27,26 +27,22 @@ from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response, html, redirect
 from consentkit.web.services import SiteServices
 
-__all__ = ["FRAMED_HEADERS", "EmbedEndpoint"]
+__all__ = ["EmbedEndpoint"]
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
-)
-FRAMED_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"content-security-policy", _POLICY.encode()),
-    (b"x-frame-options", b"SAMEORIGIN"),
-    # For browsers without fetch metadata: a page of another site that opened this one in a window learns nothing of it.
-    (b"cross-origin-opener-policy", b"same-origin"),
 )
 # The query fields of an embed, in the order in which redirects write them; other fields are ignored.
 _FIELDS = ("u", "s", "next", "kind", "title", "poster", "r", "t")
 
 
 class EmbedEndpoint:
-    """Responds at `embed/{vendor}?u=URL&s=SIGNATURE`."""
+    """Responds at `embed/{vendor}?u=URL&s=SIGNATURE`.
+
+    Attributes:
+        headers: of each response that has none of the same name.
+    """
 
     def __init__(self, site: SiteServices) -> None:
         manager = site.manager
@@ -54,6 +50,17 @@ class EmbedEndpoint:
         self._manager = manager
         self.methods: Methods = {"GET": self._show, "POST": self._load_once}
         self._signer = EmbedSigner(manager)
+        self._policy = " ".join((_POLICY, *manager.frontends))
+        # X-Frame-Options cannot name a front end.
+        legacy = [] if manager.frontends else [(b"x-frame-options", b"SAMEORIGIN")]
+        self.headers: RawHeaders = [
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"same-origin"),
+            (b"content-security-policy", self._policy.encode()),
+            *legacy,
+            # For browsers without fetch metadata: a page of another site that opened this one in a window learns nothing of it.
+            (b"cross-origin-opener-policy", b"same-origin"),
+        ]
 
     def _show(self, exchange: Exchange, body: bytes | None) -> Answer:
         """Return a page with the vendor's frame if it is allowed or loaded once, otherwise with the placeholder.
@@ -61,7 +68,7 @@ class EmbedEndpoint:
         Outside a frame of this site the page is the placeholder for everybody, without a script.
         """
         vendor, query = self._requested(exchange)
-        is_framed = _is_framed_here(exchange.head)
+        is_framed = self._is_framed(exchange.head)
         is_shown = is_framed and (
             exchange.consent.vendors[vendor.id]
             or self._signer.is_valid(query.get("t", ""), vendor.id, query["u"])
@@ -73,6 +80,9 @@ class EmbedEndpoint:
             consent=view.consent,
             reload=f"{vendor.category}:{vendor.id}",
         )
+        if self._manager.frontends:
+            frames = pages.asset_url("frames.js", view.root_path)
+            tag += extra_tag(frames, None, origins=" ".join(self._manager.frontends))
         content = EmbeddedContent(
             vendor=vendor.id,
             address=query["u"],
@@ -92,7 +102,7 @@ class EmbedEndpoint:
         if not is_shown:
             exchange.count_shown("embed")
         else:
-            headers["content-security-policy"] = f"{_POLICY}; frame-src {' '.join(vendor.origins.frame)}"
+            headers["content-security-policy"] = f"{self._policy}; frame-src {' '.join(vendor.origins.frame)}"
         return html(page, headers=headers)
 
     def _load_once(self, exchange: Exchange, body: bytes | None) -> Answer:
@@ -155,21 +165,24 @@ class EmbedEndpoint:
             query["next"] = local_path(query["next"], self._own_path(exchange))
         return vendor, query
 
+    def _is_framed(self, head: RequestHead) -> bool:
+        """Return whether a request is for a frame in a page of this site, as far as the browser says (Fetch Metadata).
+
+        Elsewhere the vendor's frame must not show: another site could count frames to learn who allowed the vendor. Front ends
+        are on the same site. No browser shows the frame to other origins there, because the response lists the front ends.
+        """
+        destinations = header_values(head.headers, b"sec-fetch-dest")
+        sites = header_values(head.headers, b"sec-fetch-site")
+        is_near = sites in ([], [b"same-origin"]) or (
+            bool(self._manager.frontends) and sites == [b"same-site"]
+        )
+        return destinations in ([], [b"iframe"]) and is_near
+
     def _address(self, exchange: Exchange, vendor: Vendor, query: Mapping[str, str]) -> str:
         return f"{self._own_path(exchange)}/embed/{vendor.id}?{urlencode(query)}"
 
     def _own_path(self, exchange: Exchange) -> str:
         return own_path(exchange.head.root_path, self._manager.prefix)
-
-
-def _is_framed_here(head: RequestHead) -> bool:
-    """Return whether a request is for a frame in a page of this site, as far as the browser says (Fetch Metadata).
-
-    Elsewhere the vendor's frame must not show: another site could count frames to learn who allowed the vendor.
-    """
-    destinations = header_values(head.headers, b"sec-fetch-dest")
-    sites = header_values(head.headers, b"sec-fetch-site")
-    return destinations in ([], [b"iframe"]) and sites in ([], [b"same-origin"])
 
 
 def _query(raw: bytes) -> dict[str, str]:

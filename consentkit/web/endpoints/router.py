@@ -12,7 +12,7 @@ from consentkit.web.endpoints.answer import Answer, Endpoint, Methods
 from consentkit.web.endpoints.body import wants_html
 from consentkit.web.endpoints.carry import CarryEndpoint
 from consentkit.web.endpoints.decision import DecisionEndpoint
-from consentkit.web.endpoints.embed import FRAMED_HEADERS, EmbedEndpoint
+from consentkit.web.endpoints.embed import EmbedEndpoint
 from consentkit.web.endpoints.front_ends import FrontEnds
 from consentkit.web.endpoints.handoff import HandoffEndpoint
 from consentkit.web.endpoints.problem import HTTPProblem
@@ -138,7 +138,7 @@ class Endpoints:
     def _finished(self, exchange: Exchange, response: Response) -> Response:
         head = exchange.head
         is_framed = head.local_path.startswith(f"{self._manager.prefix}/embed/")
-        response.add_missing(FRAMED_HEADERS if is_framed else _SAFE_HEADERS)
+        response.add_missing(self._embed.headers if is_framed else _SAFE_HEADERS)
         self._front_ends.allow(self._below_prefix(head.local_path), head.headers, response)
         return response
 

@@ -9,8 +9,10 @@ from starlette.testclient import TestClient
 
 from consentkit.errors import ConfigurationError
 from tests.conftest import Clock
-from tests.support.front import COOKIE, EVERYTHING, Front, fronting, set_cookies
+from tests.support.embeds import embed_path
+from tests.support.front import COOKIE, EVERYTHING, KEY, Front, fronting, set_cookies
 
+VIDEO = "https://www.youtube-nocookie.com/embed/abc"
 APP = "https://app.stride.example"
 FROM_APP = {"origin": APP, "sec-fetch-site": "same-site", "sec-fetch-mode": "cors"}
 SCRIPTED = ("", "/decision", "/banner", "/settings", "/policy.json", "/loader.js")
@@ -222,3 +224,36 @@ def test_front_ends_are_checked_when_the_manager_is_made(clock: Clock) -> None:
     for frontends in wrong:
         with pytest.raises(ConfigurationError, match="frontends"), fronting(clock, frontends=frontends):
             pass
+
+
+FRAMED = {"sec-fetch-dest": "iframe", "sec-fetch-mode": "navigate"}
+
+
+@pytest.mark.parametrize("path", ["?u=x", f"?{embed_path('youtube', VIDEO, key=KEY).partition('?')[2]}"])
+def test_front_end_may_frame_embeds_and_nobody_else_may(reading: TestClient, path: str) -> None:
+    headers = reading.get(f"/consent/embed/youtube{path}", headers=FRAMED).headers
+    policy = headers["content-security-policy"]
+    assert f"frame-ancestors 'self' {APP} https://m.stride.example" in policy
+    assert "x-frame-options" not in headers
+
+
+@pytest.mark.parametrize(
+    ("site", "is_shown"), [("same-site", True), ("same-origin", True), ("cross-site", False), ("none", False)]
+)
+def test_vendors_frame_shows_in_frames_on_the_same_site_alone(
+    client: TestClient, site: str, is_shown: bool
+) -> None:
+    client.post("/consent/decision", json={"choice": "accept_all"}, headers=FROM_APP)
+    address = f"/consent{embed_path('youtube', VIDEO, key=KEY)}"
+    page = client.get(address, headers={**FRAMED, "sec-fetch-site": site})
+    assert (f'src="{VIDEO}"' in page.text) is is_shown
+    assert (f'data-origins="{APP} ' in page.text) is is_shown
+
+
+def test_without_front_ends_a_frame_on_the_same_site_shows_the_placeholder(clock: Clock) -> None:
+    with fronting(clock) as front:
+        client = front.client()
+        front.cookie(client, social=True)
+        address = f"/consent{embed_path('youtube', VIDEO, key=KEY)}"
+        page = client.get(address, headers={**FRAMED, "sec-fetch-site": "same-site"})
+        assert VIDEO not in page.text.partition("<main")[0] and "<script" not in page.text
