@@ -89,6 +89,7 @@ class Reader:
             "css",
             "javascript",
             "jsx",
+            "apache",
             "nginx",
             "sql",
             "yaml",
