@@ -12,6 +12,13 @@ from consentkit.consent import Consent, ConsentStatus
 from consentkit.policy import Duration
 from consentkit.ui.disclosure import Row
 from consentkit.ui.i18n import N_, NN_, DurationForms, Translator
+from consentkit.ui.opt_out_text import (
+    objection_sentences,
+    opt_out_answers,
+    opt_out_status,
+    signal_sentences,
+    unasked_sentences,
+)
 from consentkit.ui.rendering import Rendering
 
 __all__ = [
@@ -62,6 +69,7 @@ _STATUSES = {
     ConsentStatus.EXPIRED: N_("Your choice of %(date)s has expired."),
     ConsentStatus.INVALIDATED: N_("What we ask for has changed since your choice of %(date)s."),
 }
+_NOTHING_STORED = N_("For now, nothing that needs your consent is stored on your device or read from it.")
 
 _ARRIVALS = {
     # Translators: After a link from a sister site. %(site)s is the name of that site.
@@ -87,6 +95,8 @@ class FirstLayer:
         news: what changed since the visitor's last choice.
         partial: whether the visitor is asked about some of the categories only.
         sites: how many sites the policy covers.
+        objection: fields of the form that objects to what is on without asking.
+        informs: what a visitor should know about that.
     """
 
     asks: Markup
@@ -96,6 +106,8 @@ class FirstLayer:
     news: tuple[Markup, ...]
     partial: bool
     sites: int
+    objection: tuple[str, ...]
+    informs: tuple[Markup, ...]
 
 
 def first_layer(
@@ -106,6 +118,7 @@ def first_layer(
     gpc: bool,
     ends: str | None,
     travels: bool = False,
+    unasked: tuple[str, ...] = (),
 ) -> FirstLayer:
     """Return the text of the banner for a visitor who is asked about these categories.
 
@@ -116,6 +129,7 @@ def first_layer(
         gpc: whether the browser sends Global Privacy Control.
         ends: the day on which the visitor's earlier choice expires. A choice about some of the categories expires with it.
         travels: whether links to the other sites take a choice along.
+        unasked: ids of the categories that are on without asking, where the banner has to say so.
     """
     policy, translator, asked = rendering.policy, rendering.translator, set(asking)
     categories = tuple(row for row in policy["categories"] if row["id"] in asked)
@@ -124,7 +138,7 @@ def first_layer(
     sentences = [
         *_profiling_sentences(vendors, translator),
         *_site_sentences(categories, rendering, travels=travels),
-        *(_gpc_sentences(categories, rendering) if gpc else ()),
+        *(signal_sentences(categories, rendering) if gpc else ()),
     ]
     if partial and ends:
         validity = translator.gettext_html("Your other choices stay as they are until %(date)s.", date=ends)
@@ -134,10 +148,15 @@ def first_layer(
         asks=_asking_sentence(policy, vendors, translator),
         always=() if partial else tuple(row for row in policy["categories"] if row["required"]),
         categories=categories,
-        sentences=(*sentences, validity, _withdrawal_sentence(translator)),
+        sentences=(*sentences, validity, _withdrawal_sentence(rendering)),
         news=changes,
         partial=partial,
         sites=len(policy["sites"]),
+        objection=(
+            *(f"category.{category}" for category in unasked),
+            *(f"vendor.{row['id']}" for row in policy["vendors"] if row["category"] in unasked),
+        ),
+        informs=tuple(unasked_sentences(unasked, rendering)),
     )
 
 
@@ -166,11 +185,11 @@ def removal_sentence(rendering: Rendering) -> Markup:
     return rendering.translator.duration_html(_RECORDS_KEPT, _OTHER_RECORDS_KEPT, kept)
 
 
-def _withdrawal_sentence(translator: Translator) -> Markup:
-    return translator.gettext_html(
+def _withdrawal_sentence(rendering: Rendering) -> Markup:
+    return rendering.translator.gettext_html(
         # Translators: %(settings)s is the name of a link in the footer, "Cookie settings".
         "You can withdraw your consent at any time under “%(settings)s”.",
-        settings=translator.pgettext("link and page", "Cookie settings"),
+        settings=rendering.rules.settings,
     )
 
 
@@ -235,20 +254,6 @@ def _asking_sentence(policy: Row, vendors: Sequence[Row], translator: Translator
     )
 
 
-def _gpc_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Markup]:
-    refused = [rendering.owner_text(row["title"]) for row in categories if row["honours_gpc"]]
-    if not refused:
-        return []
-    return [
-        rendering.translator.gettext_html(
-            # Translators: %(purposes)s is a list of names in quotation marks, such as "Analytical" and "Tracking".
-            "Your browser sends a Global Privacy Control signal. Unless you choose otherwise, "
-            "we treat it as a no to %(purposes)s.",
-            purposes=rendering.translator.format_names(refused),
-        )
-    ]
-
-
 def combined_data_sentence(rendering: Rendering) -> Markup:
     """Return a sentence about data that sites combine, or do not (REQUIREMENTS XS-01); empty for a single site without any."""
     titles = [rendering.titles[category] for category in rendering.policy["combined"]]
@@ -262,6 +267,13 @@ def combined_data_sentence(rendering: Rendering) -> Markup:
 def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
     """Return sentences about what the visitor chose, when, and until when the choice lasts."""
     translator = rendering.translator
+    if rendering.rules.opts_out:
+        return opt_out_status(consent, rendering)
+    signal = signal_sentences(rendering.policy["categories"], rendering) if consent.gpc else []
+    if rendering.rules.unasked and _is_objection(consent):
+        not_chosen = [translator.gettext_html("You haven’t chosen yet.")]
+        sentences = objection_sentences(consent, rendering) or not_chosen
+        return [*sentences, translator.gettext_html(_NOTHING_STORED), *signal]
     if not consent.decided_at:
         sentences = [translator.gettext_html("You haven’t chosen yet.")]
     else:
@@ -273,20 +285,24 @@ def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
             ends = translator.format_date(consent.expires_at)
             sentences.append(translator.gettext_html("We’ll ask again after %(date)s.", date=ends))
         return sentences
-    sentences.append(
-        translator.gettext_html(
-            "For now, nothing that needs your consent is stored on your device or read from it."
-        )
+    return [*sentences, translator.gettext_html(_NOTHING_STORED), *signal]
+
+
+def _is_objection(consent: Consent) -> bool:
+    """Return whether all that the visitor chose is an objection, so that every question is still open."""
+    decision = consent.decision
+    return (
+        decision is not None
+        and decision.kind == "partial"
+        and consent.status is ConsentStatus.REFUSED
+        and bool(consent.asking)
     )
-    if consent.gpc:
-        sentences += _gpc_sentences(rendering.policy["categories"], rendering)
-    return sentences
 
 
 def arrival_sentences(consent: Consent, site: str, rendering: Rendering) -> list[Markup]:
     """Return sentences about a choice that came from another site, whose name is given."""
     answers = answer_sentences(consent, rendering)
-    sentence = _ARRIVALS.get(consent.status, _ARRIVED)
+    sentence = _ARRIVED if rendering.rules.opts_out else _ARRIVALS.get(consent.status, _ARRIVED)
     if consent.status is ConsentStatus.GIVEN and _has_accepted_all(consent, rendering):
         sentence, answers = _ACCEPTED_ALL, []
     return [rendering.translator.gettext_html(sentence, site=site), *answers]
@@ -301,6 +317,8 @@ def _has_accepted_all(consent: Consent, rendering: Rendering) -> bool:
 def answer_sentences(consent: Consent, rendering: Rendering) -> list[Markup]:
     """Return what the visitor accepted and what the visitor rejected, if that is not all or nothing."""
     translator = rendering.translator
+    if rendering.rules.opts_out:
+        return opt_out_answers(consent, rendering)
     if consent.status is not ConsentStatus.GIVEN:
         return []
     accepted = [

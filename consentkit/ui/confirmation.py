@@ -14,12 +14,24 @@ from consentkit.consent import Consent, ConsentStatus
 from consentkit.policy import Policy
 from consentkit.ui.banner_text import answer_sentences, arrival_sentences
 from consentkit.ui.i18n import N_
+from consentkit.ui.opt_out_text import objection_sentences, opt_out_sentences
+from consentkit.ui.place_rules import is_on
 from consentkit.ui.rendering import Rendering
 
 __all__ = ["Confirmation", "confirmation_sentences"]
 
 Event = Literal[
-    "accepted", "rejected", "saved", "withdrawn", "unchanged", "always", "brought", "absent", "failed"
+    "accepted",
+    "rejected",
+    "saved",
+    "opted_out",
+    "objected",
+    "withdrawn",
+    "unchanged",
+    "always",
+    "brought",
+    "absent",
+    "failed",
 ]
 
 _EVENTS: Mapping[str, Event] = {event: event for event in get_args(Event)}
@@ -32,6 +44,8 @@ _SENTENCES: dict[str, str] = {
     "accepted": N_("You accepted everything that needs your consent."),
     "rejected": N_("You rejected everything that needs your consent."),
     "saved": N_("Your choices are saved."),
+    "opted_out": N_("Your choices are saved."),
+    "objected": N_("Your choices are saved."),
     "withdrawn": N_("You withdrew your consent."),
     "unchanged": N_("There was nothing to withdraw."),
     "always": N_("Content from %(name)s now loads without asking."),
@@ -87,7 +101,9 @@ class Confirmation:
             return cls(event="always", about=started[0])
         elsewhere = {tracker.vendor for tracker in policy.trackers if tracker.third_party}
         parties = [vendor for vendor in stopped if vendor in elsewhere]
-        return cls(event=_event_of(choice, after, ended), ended=ended, parties=tuple(parties[:_MOST_PARTIES]))
+        event = _event_here(before, after, policy) if choice != "withdraw" and not policy.is_home else None
+        event = event or _event_of(choice, after, ended)
+        return cls(event=event, ended=ended, parties=tuple(parties[:_MOST_PARTIES]))
 
     @classmethod
     def of_code(cls, code: str, *, vendors: Collection[str], sites: Collection[str]) -> Self | None:
@@ -131,6 +147,28 @@ def _event_of(choice: str, after: Consent, ended: bool) -> Event:
     return "accepted" if _accepts_everything(after) else "saved"
 
 
+def _event_here(before: Consent, after: Consent, policy: Policy) -> Event | None:
+    """Return what happened in a place with rules of its own; None if that is nothing special."""
+    stopped = {row.id for row in policy.optional if is_on(before, row.id) and not is_on(after, row.id)}
+    if "privacy_choices" in policy.regime.links and any(
+        kind & stopped and not any(is_on(after, category) for category in kind) for kind in _opt_outs(policy)
+    ):
+        return "opted_out"
+    if policy.regime.mode != "opt_in":
+        return "saved"
+    is_partial = after.decision is not None and after.decision.kind == "partial"
+    if stopped and stopped <= {row.id for row in policy.optional if row.exempt}:
+        return "objected" if is_partial or before.status.decided else None
+    # Only what is on without consent was turned on again.
+    return "saved" if is_partial and after.status is ConsentStatus.REFUSED else None
+
+
+def _opt_outs(policy: Policy) -> tuple[set[str], set[str]]:
+    """Return the categories that sell or share personal data, and those that use sensitive data."""
+    selling = {row.id for row in policy.optional if policy.sells(row.id)}
+    return selling, {row.id for row in policy.optional if row.sensitive}
+
+
 def _accepts_everything(consent: Consent) -> bool:
     return all(consent.categories.values()) and all(consent.vendors.values())
 
@@ -147,6 +185,10 @@ def confirmation_sentences(
     name = names.get(confirmation.about, "")
     if confirmation.event == "brought":
         sentences = arrival_sentences(consent, name, rendering)
+    elif confirmation.event == "opted_out":
+        sentences = opt_out_sentences(consent, rendering)
+    elif confirmation.event == "objected":
+        sentences = objection_sentences(consent, rendering)
     else:
         sentences = [translator.gettext_html(_SENTENCES[confirmation.event], name=name)]
     if confirmation.event == "saved":

@@ -22,22 +22,20 @@ from consentkit.policy import (
     cookie_names,
     own_storage,
 )
-from consentkit.ui.i18n import N_, NP_, Translator
-from consentkit.ui.legal_words import EXEMPT_INTEREST, GDPR_BASES, OWN_ITEMS, PROOF_BASES, RIGHTS
+from consentkit.ui.i18n import NP_, Translator
+from consentkit.ui.legal_words import (
+    EXEMPT_INTEREST,
+    GDPR_BASES,
+    OWN_ITEMS,
+    PROOF_BASES,
+    RIGHTS,
+    legal_basis_words,
+)
 
 __all__ = ["KINDS", "SAFEGUARD_WORDS", "Disclosure", "Row", "web_address"]
 
 Row = dict[str, Any]
 
-_LEGAL_BASES = {
-    "strictly_necessary": N_(
-        "Strictly necessary for the service you asked for; no consent needed (article 5(3) of the ePrivacy Directive)"
-    ),
-    "exempt": N_(
-        "Exempt from consent; you can object (article 5(3) of the ePrivacy Directive and national law)"
-    ),
-    "consent": N_("Your consent (article 6(1)(a) GDPR and article 5(3) of the ePrivacy Directive)"),
-}
 KINDS = {
     "cookie": NP_("kind of item", "Cookie"),
     "local_storage": NP_("kind of item", "Local storage"),
@@ -161,7 +159,8 @@ class Disclosure:
     def policy(self) -> Row:
         """Return the cookie policy.
 
-        The keys are `schema`, `language`, `languages`, `notice` (digest), `published` (ISO date or null), `jurisdiction`,
+        The keys are `schema`, `language`, `languages`, `notice` (digest), `published` (ISO date or null), `regime` (id),
+        `jurisdiction`,
         `controller`, `group`, `rights`, `proof`, `validity` and `records_kept` (ISO 8601), `categories`, `trackers`,
         `vendors`, `sites` (lists of tables, in the order of the page) and `combined` (ids). Ids, codes and durations are the
         policy file's. `…_words`, `…_name`, titles and purposes are for people, in `language` where there is a catalogue,
@@ -195,8 +194,8 @@ class Disclosure:
     def sites(self) -> Row:
         """Return the sites that one answer covers: some keys of the cookie policy, with the same values.
 
-        The keys are `schema`, `language`, `languages`, `notice`, `published`, `group`, `validity`, `validity_words`,
-        `sites` and `combined`.
+        The keys are `schema`, `language`, `languages`, `notice`, `published`, `regime`, `group`, `validity`,
+        `validity_words`, `sites` and `combined`.
         """
         return self._heading()
 
@@ -208,6 +207,7 @@ class Disclosure:
             "languages": list(policy.languages),
             "notice": self._notice.digest,
             "published": self._notice.published,
+            "regime": policy.regime.id,
             "group": group
             and {
                 "id": group.id,
@@ -260,8 +260,9 @@ class Disclosure:
         }
 
     def _category(self, category: Category) -> Row:
+        policy = self._policy
         basis = "strictly_necessary" if category.required else "exempt" if category.exempt else "consent"
-        gdpr_basis = self._policy.gdpr_basis(category)
+        gdpr_basis = policy.gdpr_basis(category)
         is_exempt_interest = category.exempt and gdpr_basis == "legitimate_interests"
         gdpr_words = EXEMPT_INTEREST if is_exempt_interest else GDPR_BASES[gdpr_basis]
         return {
@@ -269,7 +270,7 @@ class Disclosure:
             "title": self._text(category.title),
             "description": self._text(category.description),
             "legal_basis": basis,
-            "legal_basis_words": self._translator.gettext(_LEGAL_BASES[basis]),
+            "legal_basis_words": self._translator.gettext(legal_basis_words(basis, policy.regime)),
             "gdpr_basis": gdpr_basis,
             "gdpr_basis_words": self._translator.gettext(gdpr_words),
             "retention": category.retention and _as_written(category.retention),
@@ -277,7 +278,7 @@ class Disclosure:
             "required": category.required,
             "exempt": category.exempt,
             "combines_across_sites": category.combines_across_sites,
-            "honours_gpc": self._policy.honours_gpc(category.id),
+            "honours_gpc": policy.honours_gpc(category.id),
             "dpv_purposes": list(category.dpv_purposes),
         }
 

@@ -9,6 +9,7 @@ from consentkit.consent import ConsentStatus
 from consentkit.headers import local_path, own_path
 from consentkit.ui.assets import shipped_assets
 from consentkit.ui.fragments import View, new_submission, next_query, stylesheet_link
+from consentkit.ui.opt_out_text import honors_signal
 from consentkit.ui.rendering_ids import BASE, SiteNotice
 
 __all__ = ["Documents"]
@@ -54,12 +55,15 @@ class Documents:
         base = own_path(view.root_path, self._prefix)
         path = local_path(view.next, base)
         granted = view.consent.status is ConsentStatus.GIVEN
-        return self._renderings.best_for(view.language).render(
+        texts = self._renderings.best_for(view.language)
+        honored = honors_signal(view.consent, texts)
+        return texts.render(
             template,
-            **self._shared(base, here=here, granted=granted, more_head=more_head),
+            **self._shared(base, here=here, granted=granted, honored=honored, more_head=more_head),
             base=base,
             next=path,
-            query=next_query(path),
+            query=next_query(path, view.place),
+            asked=next_query("/", view.place),
             notice=self._digest,
             submission=new_submission(),
             rendering=rendering,
@@ -90,14 +94,16 @@ class Documents:
             values: for the template.
         """
         granted = view.consent.status is ConsentStatus.GIVEN
-        language = self._renderings.best_for(view.language).language
+        texts = self._renderings.best_for(view.language)
+        honored = honors_signal(view.consent, texts)
         rendering = self.words_id(
             surface,
             template,
-            language,
-            (granted, variant),
+            texts.language,
+            (granted, honored, variant),
             here=here,
             granted=granted,
+            honored=honored,
             **(values | dict(recorded or {})),
         )
         return self.render(template, view, here=here, rendering=rendering, **values)
@@ -112,13 +118,16 @@ class Documents:
         *,
         here: str = "",
         granted: bool = False,
+        honored: bool = False,
         **values: Any,
     ) -> str:
         """Return the id of a document's words, without anything that belongs to one visitor or request; see `RenderingIds`."""
-        shared = self._shared(BASE, here=here, granted=granted)
+        shared = self._shared(BASE, here=here, granted=granted, honored=honored)
         return self._ids.id_of(surface, template, language, variant, **(shared | values))
 
-    def _shared(self, base: str, *, here: str, granted: bool, more_head: Markup = _NOTHING) -> dict[str, Any]:
+    def _shared(
+        self, base: str, *, here: str, granted: bool, honored: bool, more_head: Markup = _NOTHING
+    ) -> dict[str, Any]:
         """Return the values that visitors share. `base` is the path of the library's pages."""
         own = f"{base}/{self._own_stylesheet}"
         return {
@@ -127,5 +136,6 @@ class Documents:
             "logo": self._logo,
             "head": Markup("\n").join((*map(stylesheet_link, (own, *self._stylesheets)), more_head)).strip(),
             "granted": granted,
+            "honored": honored,
             "here": here,
         }

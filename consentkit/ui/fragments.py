@@ -21,6 +21,8 @@ from consentkit.ui.banner_text import first_layer
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.confirmation import Confirmation, confirmation_sentences
+from consentkit.ui.opt_out_text import honors_signal
+from consentkit.ui.place_rules import is_on
 from consentkit.ui.rendering_ids import SiteNotice
 
 __all__ = [
@@ -42,13 +44,15 @@ class View:
     """One visitor on one page.
 
     `language` is any BCP 47 tag, `next` the path to return to, with root path and query, and `root_path` where the
-    application is mounted. `carried` is how far a choice has come that the visitor uses on all sites; None if there is none.
+    application is mounted. `place` is the code of the place whose rules the visitor asked for on the library's own pages, as
+    the query has it. `carried` is how far a choice has come that the visitor uses on all sites; None if there is none.
     """
 
     language: str
     consent: Consent
     next: str = "/"
     root_path: str = ""
+    place: str = ""
     carried: CarriedChoice | None = None
 
 
@@ -67,9 +71,11 @@ SUBMISSION: Final = _placeholder("submission")
 """Placeholder for the text that marks a repeated submission."""
 
 
-def next_query(path: str) -> str:
-    """Return a query with the path to return to; empty for the front page, the default."""
-    return "" if path == "/" else f"?next={quote(path, safe='/')}"
+def next_query(path: str, place: str = "") -> str:
+    """Return a query with the path to return to, and the place whose rules are asked for; empty for the defaults."""
+    fields = [f"next={quote(path, safe='/')}"] if path != "/" else []
+    fields += [f"place={quote(place, safe='')}"] if place else []
+    return f"?{'&'.join(fields)}" if fields else ""
 
 
 def new_submission() -> str:
@@ -126,7 +132,10 @@ class Fragments:
             else None
         )
         base = own_path(view.root_path, self._prefix)
-        html = self._cached_banner(rendering.language, base, consent.asking, changes, consent.gpc, ends)
+        unasked = tuple(category for category in rendering.rules.unasked if is_on(consent, category))
+        html = self._cached_banner(
+            rendering.language, base, consent.asking, changes, consent.gpc, ends, unasked
+        )
         return self._with_path(html, view)
 
     def first_banner(self, language: str) -> str:
@@ -134,13 +143,21 @@ class Fragments:
         asking = tuple(category.id for category in self._policy.consent_needed)
         if not asking:
             return ""
-        return fill_in(self._cached_banner(language, self._prefix, asking, (), False, None), "/", "")
+        unasked = self._renderings[language].rules.unasked
+        html = self._cached_banner(language, self._prefix, asking, (), False, None, unasked)
+        return fill_in(html, "/", "")
 
     def settings(self, view: View) -> str:
-        """Return the settings link, and a form that withdraws at one click while anything is granted."""
-        language = self._renderings.best_for(view.language).language
+        """Return the settings link, and a form that withdraws at one click while anything is granted.
+
+        Where the law asks for it, the visible status of Global Privacy Control is next to the link.
+        """
+        rendering = self._renderings.best_for(view.language)
         granted = view.consent.status is ConsentStatus.GIVEN
-        html = self._cached_settings(language, own_path(view.root_path, self._prefix), granted)
+        honored = honors_signal(view.consent, rendering)
+        html = self._cached_settings(
+            rendering.language, own_path(view.root_path, self._prefix), granted, honored
+        )
         return self._with_path(html, view)
 
     def confirmation(self, view: View, confirmation: Confirmation) -> str:
@@ -177,13 +194,22 @@ class Fragments:
         changes: tuple[Markup, ...],
         gpc: bool,
         ends: str | None,
+        unasked: tuple[str, ...],
     ) -> str:
         rendering = self._renderings[language]
         first, recorded = (
-            first_layer(rendering, asking, changes=changes, gpc=gpc, ends=day, travels=bool(self._partners))
+            first_layer(
+                rendering,
+                asking,
+                changes=changes,
+                gpc=gpc,
+                ends=day,
+                travels=bool(self._partners),
+                unasked=unasked,
+            )
             for day in (ends, "{date}" if ends else None)
         )
-        variant = (asking, changes, gpc, bool(ends))
+        variant = (asking, changes, gpc, bool(ends), unasked)
         rendering_id = self._ids.id_of(
             "banner",
             "banner.html",
@@ -207,13 +233,14 @@ class Fragments:
             handoff=self._partners,
         )
 
-    def _render_settings(self, language: str, base: str, granted: bool) -> str:
+    def _render_settings(self, language: str, base: str, granted: bool, honored: bool) -> str:
+        shown = {"granted": granted, "honored": honored}
         return self._renderings[language].render(
             "settings.html",
             base=base,
             next=NEXT,
             notice=self._digest,
             submission=SUBMISSION,
-            rendering=self._ids.id_of("footer", "settings.html", language, granted, granted=granted),
-            granted=granted,
+            rendering=self._ids.id_of("footer", "settings.html", language, (granted, honored), **shown),
+            **shown,
         )

@@ -1,11 +1,50 @@
 """The library's words for what article 13 GDPR asks for: legal grounds, rights, and the library's own items."""
 
 from collections.abc import Mapping
+from typing import Final
 
-from consentkit.policy import Right
+from consentkit.policy import Regime, Right
 from consentkit.ui.i18n import N_
 
-__all__ = ["EXEMPT_INTEREST", "GDPR_BASES", "OWN_ITEMS", "PROOF_BASES", "RIGHTS"]
+__all__ = ["EXEMPT_INTEREST", "GDPR_BASES", "OWN_ITEMS", "PROOF_BASES", "RIGHTS", "legal_basis_words"]
+
+_EEA: Final[Mapping[str, str]] = {
+    "strictly_necessary": N_(
+        "Strictly necessary for the service you asked for; no consent needed (article 5(3) of the ePrivacy Directive)"
+    ),
+    "exempt": N_(
+        "Exempt from consent; you can object (article 5(3) of the ePrivacy Directive and national law)"
+    ),
+    "consent": N_("Your consent (article 6(1)(a) GDPR and article 5(3) of the ePrivacy Directive)"),
+}
+_GB: Final[Mapping[str, str]] = {
+    "strictly_necessary": N_(
+        "Strictly necessary for the service you asked for; no consent needed "
+        "(regulation 6 of the Privacy and Electronic Communications Regulations)"
+    ),
+    "exempt": N_(
+        "Exempt from consent; you can object "
+        "(regulation 6 and Schedule A1 of the Privacy and Electronic Communications Regulations)"
+    ),
+    "consent": N_(
+        "Your consent (article 6(1)(a) UK GDPR and regulation 6 of the Privacy and Electronic Communications Regulations)"
+    ),
+}
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    # Translators: Legal ground of a purpose, in countries whose law is not cited.
+    "strictly_necessary": N_("Strictly necessary for the service you asked for; no consent needed"),
+    # Translators: Legal ground of a purpose, in countries whose law is not cited.
+    "exempt": N_("On until you object"),
+    # Translators: Legal ground of a purpose, in countries whose law is not cited.
+    "consent": N_("Your consent, which you can withdraw at any time"),
+}
+_OPT_OUT: Final[Mapping[str, str]] = {
+    # Translators: Legal ground of a purpose, for visitors in the United States.
+    "us": N_("On until you opt out (privacy law of your state)"),
+    # Translators: Legal ground of a purpose, for visitors in Switzerland.
+    "ch": N_("On until you object (article 45c of the Swiss Telecommunications Act)"),
+}
+"""The ground of what is on until the visitor says otherwise, by the family of the regime."""
 
 GDPR_BASES: Mapping[str, str] = {
     "consent": N_("Your consent (article 6(1)(a) GDPR)"),
@@ -54,3 +93,15 @@ OWN_ITEMS: Mapping[str, tuple[str, str]] = {
     ),
 }
 """What each item of the library is for, and what it holds, by `OwnItem.use`."""
+
+
+def legal_basis_words(basis: str, regime: Regime) -> str:
+    """Return the words for a category's `legal_basis` under a regime, not translated yet."""
+    if regime.family == "gb":
+        return _GB[basis]
+    # The strictest rules belong to no family: they are at least those of the EEA.
+    if regime.family in (None, "eea"):
+        return _EEA[basis]
+    if basis == "exempt" and regime.mode != "opt_in":
+        return _OPT_OUT.get(regime.family, _ELSEWHERE[basis])
+    return _ELSEWHERE[basis]

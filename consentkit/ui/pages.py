@@ -24,18 +24,15 @@ from consentkit.ui.banner_text import (
     removal_sentence,
     travel_sentence,
     validity_sentence,
-    visitor_status,
-    with_answers,
-    without_answers,
 )
 from consentkit.ui.carry_text import CarriedChoice, carrying
-from consentkit.ui.change_text import change_marks, change_sentences
 from consentkit.ui.confirmation import Confirmation
 from consentkit.ui.disclosure import Row
 from consentkit.ui.documents import Documents
 from consentkit.ui.embed_page import EmbeddedContent, embed_page
 from consentkit.ui.error_text import ErrorTopic, error_text
 from consentkit.ui.fragments import Fragments, View, stylesheet_link
+from consentkit.ui.preferences_page import preferences_page
 from consentkit.ui.receipt_text import receipt_rows, without_answer
 from consentkit.ui.rendering import Rendering, Renderings
 from consentkit.ui.rendering_ids import RenderingIds, SiteNotice
@@ -143,42 +140,14 @@ class Pages:
     # Documents
 
     def preferences(self, view: View) -> str:
-        """Return the settings page."""
+        """Return the settings page; see `preferences_page`."""
         rendering = self._renderings.best_for(view.language)
-        consent = view.consent
-        state, news = visitor_status(consent, rendering), change_sentences(consent.changes, rendering)
-        categories = [with_answers(row, rendering, consent) for row in rendering.policy["categories"]]
-        marks = change_marks(consent.changes, rendering)
-        is_new, carry = consent.decision is None, self._links.button(rendering, view)
-        reference = consent.decision.subject if consent.decision is not None and self._records else ""
-        return self._documents.render_stored(
-            "preferences.html",
+        return preferences_page(
+            self._documents,
+            rendering,
             view,
-            here="",
-            surface="preferences",
-            variant=(
-                news,
-                tuple(marks.items()),
-                tuple(state) if is_new else None,
-                carry is not None,
-                bool(reference),
-            ),
-            recorded={
-                "reference": "{reference}" if reference else "",
-                "decided": False,
-                "state": state if is_new else ["{answer}"],
-                "categories": [without_answers(row) for row in categories],
-                "carry": without_state(carry),
-            },
-            state=state,
-            news=news,
-            marks=marks,
-            decided=consent.status.decided,
-            validity=validity_sentence(rendering),
-            travel=travel_sentence(rendering, travels=bool(self._links.partners)),
-            categories=categories,
-            carry=carry,
-            reference=reference,
+            carry=self._links.button(rendering, view),
+            travels=bool(self._links.partners),
             records=self._records,
         )
 
@@ -354,6 +323,7 @@ class Pages:
             "language": rendering.language,
             "words": rendering.translator.language,
             "banner": self._fragments.first_banner(rendering.language),
+            **({} if self._policy.is_home else {"regime": self._policy.regime.id}),
             "templates": {
                 name: _digest(rendering.source(name).encode()) for name in rendering.template_names()
             },

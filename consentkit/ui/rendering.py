@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from consentkit.notices import Notice
 from consentkit.policy import OwnCookies, Policy
 from consentkit.ui.disclosure import Disclosure, web_address
 from consentkit.ui.i18n import LOCALES, Translator, direction
+from consentkit.ui.place_rules import PlaceRules
 
 __all__ = ["Rendering", "Renderings"]
 
@@ -29,13 +30,20 @@ class Rendering:
         policy: the rows of `Disclosure.policy`.
         sites: the rows of `Disclosure.sites`.
         titles: the title of each category, by id.
+        rules: the rules of the place that the notice is for.
     """
 
     def __init__(
-        self, language: str, translator: Translator, disclosure: Disclosure, templates: Sequence[Path]
+        self,
+        language: str,
+        translator: Translator,
+        disclosure: Disclosure,
+        rules: PlaceRules,
+        templates: Sequence[Path],
     ) -> None:
         self.language = language
         self.translator = translator
+        self.rules = rules
         self.policy = disclosure.policy()
         self.sites = disclosure.sites()
         self.titles = {row["id"]: self.owner_text(row["title"]) for row in self.policy["categories"]}
@@ -59,6 +67,10 @@ class Rendering:
         """Write an ISO 8601 date as the page's language does."""
         return self.translator.format_date(datetime.fromisoformat(text))
 
+    def format_moment(self, seconds: int) -> str:
+        """Write the date, in UTC, of a moment in seconds since the epoch."""
+        return self.translator.format_date(datetime.fromtimestamp(seconds, UTC))
+
     def render(self, template: str, /, **values: Any) -> str:
         """Render a template.
 
@@ -70,6 +82,7 @@ class Rendering:
             language=self.language,
             lang=self.translator.language,
             dir=self.translator.direction,
+            rules=self.rules,
         )
 
     def source(self, template: str) -> str:
@@ -107,7 +120,8 @@ class Renderings:
         for language in policy.languages:
             translator = Translator(language, locale_folders)
             disclosure = Disclosure(policy, notice, language, translator, origins, own_cookies)
-            self._by_language[language] = Rendering(language, translator, disclosure, template_folders)
+            rules = PlaceRules.of(policy, translator)
+            self._by_language[language] = Rendering(language, translator, disclosure, rules, template_folders)
         self.best_for = lru_cache(maxsize=256)(self._find_best)
 
     def __getitem__(self, language: str) -> Rendering:

@@ -20,6 +20,7 @@ _STAND_INS: Final = {
     "next": "{next}",
     "quoted": "{next}",
     "query": "{query}",
+    "asked": "{asked}",
     "submission": "{submission}",
     "rendering": "{rendering}",
 }

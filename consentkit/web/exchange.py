@@ -366,6 +366,7 @@ class Exchange:
             consent=self.consent._current(),
             next=self.head.target if back is None else back,
             root_path=self.head.root_path,
+            place=self.site.places.asked(self.head) if self.site.places is not None else "",
         )
 
     def count_banner(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from consentkit.manager import ConsentManager, ManagersByPlace
+from consentkit.policy import Place
 from consentkit.web.query import unrepeated_fields
 from consentkit.web.request_head import RequestHead
 
@@ -41,10 +42,14 @@ class ServicesByPlace(Generic[_Services]):
 
     def at(self, head: RequestHead) -> _Services:
         """Return the services for a request. Never raises."""
-        asked = ""
-        if head.query and head.local_path.startswith(self._prefix):
-            asked = unrepeated_fields(head.query).get(PLACE_FIELD, "")
-        return self._of(self._managers.at(head, asked))
+        return self._of(self._managers.at(head, self.asked(head)))
+
+    def asked(self, head: RequestHead) -> str:
+        """Return the code of the place whose rules a visitor asks for; empty if it is none."""
+        if not head.query or not head.local_path.startswith(self._prefix):
+            return ""
+        place = Place.parse(unrepeated_fields(head.query).get(PLACE_FIELD, ""))
+        return place.code if place is not None else ""
 
     @property
     def strictest(self) -> _Services:

@@ -48,7 +48,7 @@ class DecisionEndpoint:
             "cache-control": "private, no-store",
             "consent-state": self._manager.cookie.companion_value(consent),
         }
-        return json_document(decision_json(consent) | more, headers=headers)
+        return json_document(decision_json(consent, self._manager.policy.regime.id) | more, headers=headers)
 
     def _replace(self, exchange: Exchange, body: bytes | None) -> Answer:
         kind = media_type(exchange.head)
@@ -156,8 +156,8 @@ class DecisionEndpoint:
         return outcome, confirmation
 
 
-def decision_json(consent: Consent) -> dict[str, Any]:
-    """Return a consent as the decision address shows it, with times in UTC (RFC 3339)."""
+def decision_json(consent: Consent, regime: str) -> dict[str, Any]:
+    """Return a consent under a regime as the decision address shows it, with times in UTC (RFC 3339)."""
     return {
         "status": consent.status.value,
         "categories": dict(consent.categories),
@@ -167,6 +167,7 @@ def decision_json(consent: Consent) -> dict[str, Any]:
         "notice": consent.notice,
         "gpc": consent.gpc,
         "needs_asking": consent.needs_asking,
+        "regime": regime,
     }
 
 
