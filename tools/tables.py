@@ -12,12 +12,13 @@ import textwrap
 import tokenize
 import types
 from collections.abc import Iterator
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from consentkit.cli import app
-from consentkit.policy import duration, field_types, models, policy, transfers, url_types
+from consentkit.policy import duration, field_types, models, policy, regimes, transfers, url_types
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -49,9 +50,11 @@ TABLES = {
     "policy": policy.Policy,
     "controller": models.Controller,
     "authority": models.Authority,
+    "regimes": models.Regimes,
     "group": models.Group,
     "sites": models.Site,
     "categories": models.Category,
+    "evidence": models.Evidence,
     "vendors": models.Vendor,
     "origins": models.Origins,
     "trackers": models.Tracker,
@@ -81,6 +84,8 @@ _WORDS = (
     (transfers.Country, "country"),
     (duration.Duration, "duration"),
     (bool, "true or false"),
+    (bool | regimes.Mode, "true, false or a mode"),
+    (date, "date"),
 )
 
 

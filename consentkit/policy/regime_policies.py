@@ -13,7 +13,7 @@ from consentkit.policy.models import Category
 from consentkit.policy.policy import Policy
 from consentkit.policy.regimes import STRICTEST, Exemption, Mode, Place, Regime, stricter_mode
 
-__all__ = ["RegimePolicies"]
+__all__ = ["RegimePolicies", "applied_regimes"]
 
 _KEYS: Mapping[Exemption, Literal["exempt", "statistics", "appearance"]] = {
     "audience": "exempt",
@@ -40,11 +40,8 @@ class RegimePolicies:
         self._data = policy.regime_data
         self._chosen = policy.regimes.chosen if policy.regimes is not None else {}
         self.by_id: dict[str, Policy] = {policy.regime.id: policy}
-        for regime in self._data.regimes:
-            mode = self._chosen.get(regime.family) if regime.family else None
-            if mode is not None and regime.id not in self.by_id:
-                applied = regime if mode is True else regime.model_copy(update={"mode": mode})
-                self.by_id[regime.id] = _under(policy, applied)
+        for regime in applied_regimes(policy)[1:]:
+            self.by_id[regime.id] = _under(policy, regime)
         strictest = _strictest(list(self.by_id.values()))
         self.strictest = strictest
         if strictest is not policy:
@@ -70,6 +67,18 @@ class RegimePolicies:
             if _behaviour(policy) == _behaviour(both):
                 return policy
         return self.strictest
+
+
+def applied_regimes(policy: Policy) -> tuple[Regime, ...]:
+    """Return the regimes of a policy, each with the mode that applies: its own first, then those of `[regimes]`."""
+    chosen = policy.regimes.chosen if policy.regimes is not None else {}
+    regimes = {policy.regime.id: policy.regime}
+    for regime in policy.regime_data.regimes:
+        mode = chosen.get(regime.family) if regime.family else None
+        if mode is not None:
+            applied = regime if mode is True else regime.model_copy(update={"mode": mode})
+            regimes.setdefault(regime.id, applied)
+    return tuple(regimes.values())
 
 
 def _under(policy: Policy, regime: Regime) -> Policy:

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from fnmatch import fnmatchcase
 from http import HTTPStatus
 from pathlib import Path
@@ -282,4 +283,4 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(f"{key} = {_value(child)}" for key, child in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return value.isoformat() if isinstance(value, date) else json.dumps(value, ensure_ascii=False)

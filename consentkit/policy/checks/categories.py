@@ -1,36 +1,23 @@
-"""Whether a category may be required, exempt, or combined across sites (REQUIREMENTS A)."""
+"""Whether a category may be required, combined across sites, or ignore a signal (REQUIREMENTS A and I)."""
 
 from collections.abc import Iterator
 
 from consentkit.policy.checks.context import CheckContext
-from consentkit.policy.duration import Duration
-from consentkit.policy.findings import Finding, KeyPath
-from consentkit.policy.models import Category, Tracker, Vendor
+from consentkit.policy.findings import Finding
 from consentkit.policy.own_storage import own_storage
 
 __all__ = ["CHECKS"]
 
-_EXEMPTING_COUNTRIES = ("FR", "NL")
-"""Countries whose law or regulator exempts a publisher's own analytics from consent (REQUIREMENTS A9)."""
-_LONGEST_EXEMPT_LIFETIME = Duration(months=13)
-_LONGEST_EXEMPT_RETENTION = Duration(months=25)
 _BEGINNINGS = {"en": "To", "nl": "Om"}
 """How a description begins, by language; other languages are not checked."""
 _EXAMPLES = {
     "To": "To count visits and see what is read",
     "Om": "Om bezoeken te tellen en te zien wat er wordt gelezen",
 }
-_ASK = "Move it to a category that asks for consent."
-_OTHERWISE_ASK = "Otherwise move it to a category that asks for consent."
 
 
-def category_has_one_basis(context: CheckContext) -> Iterator[Finding]:
-    """LB-09: a category is strictly necessary, exempt, or asked about; one is required, because the choice is stored."""
-    for path, category in context.categories("required", "exempt"):
-        if category.required and category.exempt:
-            message = "A required category needs no exemption."
-            remedy = "Keep `required` if it is strictly necessary, or `exempt` for analytics."
-            yield Finding((*path, "exempt"), message, remedy)
+def one_category_is_required(context: CheckContext) -> Iterator[Finding]:
+    """LB-09: a category is required, because the choice itself is stored; and visitors are asked about another."""
     required = [category.required for _, category in context.categories("required")]
     if not context.is_valid("categories") or len(required) < len(context.policy.categories):
         return
@@ -60,60 +47,6 @@ def combining_needs_consent(context: CheckContext) -> Iterator[Finding]:
                 "Visitors are told that data from several sites is combined, but there is only one site."
             )
             yield Finding(key, message, "Remove the key until there is a second site.", warning=True)
-
-
-def exemption_applies(context: CheckContext) -> Iterator[Finding]:
-    """LB-05: only analytics that are the publisher's own, short-lived and without profiles are exempt."""
-    for path, category in context.categories("id", "exempt"):
-        if not category.exempt:
-            continue
-        policy = context.policy
-        if context.is_valid("jurisdiction") and policy.jurisdiction not in _EXEMPTING_COUNTRIES:
-            message = f"No exemption of analytics from consent is known for {policy.jurisdiction}."
-            yield Finding((*path, "exempt"), message, "Remove `exempt`, so that visitors are asked.")
-        yield from _exempt_retention(path, category, context)
-        for vendor_path, vendor in context.vendors("category", "profiling", "role", "retention"):
-            if vendor.category == category.id:
-                yield from _exempt_vendor(vendor_path, vendor)
-        for tracker_path, tracker in context.trackers("category", "third_party", "lifetime", "kind"):
-            if tracker.category == category.id:
-                yield from _exempt_tracker(tracker_path, tracker)
-
-
-def _exempt_retention(path: KeyPath, category: Category, context: CheckContext) -> Iterator[Finding]:
-    if not context.is_valid(*path, "retention"):
-        return
-    if category.retention is None:
-        message = "Exempt analytics are kept for at most 25 months; this category does not say how long it keeps them."
-        yield Finding((*path, "retention"), message, 'Add `retention`, such as "P25M".', warning=True)
-    elif category.retention.longer_than(_LONGEST_EXEMPT_RETENTION):
-        message = "Exempt analytics are kept for at most 25 months."
-        yield Finding((*path, "retention"), message, 'Write at most "P25M".')
-
-
-def _exempt_vendor(path: KeyPath, vendor: Vendor) -> Iterator[Finding]:
-    if vendor.role != "processor":
-        message = "Exempt analytics serve only the publisher; this vendor uses the data for itself."
-        remedy = f'Write role = "processor" if the contract says so. {_OTHERWISE_ASK}'
-        yield Finding((*path, "role"), message, remedy)
-    if vendor.profiling:
-        yield Finding((*path, "profiling"), "Exempt analytics build no profiles.", _ASK)
-    if vendor.retention is None or vendor.retention.longer_than(_LONGEST_EXEMPT_RETENTION):
-        message = "A vendor of exempt analytics must state how long it keeps data, at most 25 months."
-        yield Finding((*path, "retention"), message, f'Add `retention`, at most "P25M". {_OTHERWISE_ASK}')
-
-
-def _exempt_tracker(path: KeyPath, tracker: Tracker) -> Iterator[Finding]:
-    if tracker.third_party:
-        message = "Exempt analytics store data only on the publisher's own domain."
-        yield Finding((*path, "third_party"), message, _ASK)
-    if tracker.kind in ("fingerprint", "url_decoration"):
-        message = "This kind of tracker recognises visitors on other sites, which no exemption covers."
-        yield Finding((*path, "kind"), message, _ASK)
-    if tracker.lifetime != "session" and tracker.lifetime.longer_than(_LONGEST_EXEMPT_LIFETIME):
-        remedy = f'Write at most "P13M", and make the site set that lifetime. {_OTHERWISE_ASK}'
-        message = "Exempt trackers are kept for at most 13 months."
-        yield Finding((*path, "lifetime"), message, remedy)
 
 
 def gpc_is_honoured(context: CheckContext) -> Iterator[Finding]:
@@ -158,9 +91,8 @@ def category_is_used(context: CheckContext) -> Iterator[Finding]:
 
 
 CHECKS = (
-    category_has_one_basis,
+    one_category_is_required,
     combining_needs_consent,
-    exemption_applies,
     gpc_is_honoured,
     descriptions_complete_a_list,
     category_is_used,

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from typing import TypeVar
 
 from consentkit.policy.findings import KeyPath
 from consentkit.policy.models import Category, Site, Tracker, Vendor
 from consentkit.policy.policy import Policy
+from consentkit.policy.regime_policies import applied_regimes
+from consentkit.policy.regimes import Regime
 
 __all__ = ["CheckContext"]
 
@@ -33,6 +36,12 @@ class CheckContext:
         return not self._placeholder_paths or all(
             path[: length + 1] not in self._placeholder_paths for length in range(len(path))
         )
+
+    @cached_property
+    def regimes(self) -> tuple[Regime, ...]:
+        """The regimes of the policy; none as long as the values that they follow from are not valid."""
+        keys = ("jurisdiction", "regimes", "regimes_file")
+        return applied_regimes(self.policy) if all(map(self.is_valid, keys)) else ()
 
     def sites(self, *fields: str) -> Iterator[tuple[KeyPath, Site]]:
         """Yield the sites whose listed fields are valid."""

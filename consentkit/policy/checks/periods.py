@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from consentkit.policy.checks.context import CheckContext
 from consentkit.policy.duration import Duration
 from consentkit.policy.findings import Finding
+from consentkit.policy.regimes import FAMILIES
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "in_words"]
 
 _LONGEST_VALIDITY = Duration(months=13)
 _ADVISED_VALIDITY = Duration(months=6)
@@ -21,15 +22,24 @@ def validity_is_bounded(context: CheckContext) -> Iterator[Finding]:
     validity = context.policy.validity
     if not context.is_valid("validity"):
         return
-    if validity.longer_than(_LONGEST_VALIDITY):
-        message = "A decision is valid for at most 13 months."
-        yield Finding(("validity",), message, 'Write "P6M", or at most "P13M".')
+    longest = _LONGEST_VALIDITY
+    if context.is_valid("jurisdiction") and context.is_valid("regimes_file"):
+        longest = context.policy.home_regime.validity_at_most or longest
+    if validity.longer_than(longest):
+        message = f"A decision is valid for at most {in_words(longest)}."
+        yield Finding(("validity",), message, f'Write "P6M", or at most "{longest}".')
     elif validity.longer_than(_ADVISED_VALIDITY):
         message = "Regulators advise asking again after six months."
         yield Finding(("validity",), message, 'Write "P6M", unless you have a reason not to.', warning=True)
     elif validity.days_at_most < _SHORTEST_SIX_MONTHS:
         message = "Visitors who refused are asked again after less than six months, which regulators advise against."
         yield Finding(("validity",), message, 'Write "P6M", unless you have a reason not to.', warning=True)
+
+
+def in_words(limit: Duration) -> str:
+    """Return a limit as messages write it: in months if it is a number of months, else by ISO 8601."""
+    in_months = limit.months and not limit.days and not limit.seconds
+    return f"{limit.months} months" if in_months else str(limit)
 
 
 def records_are_kept_for_a_reason(context: CheckContext) -> Iterator[Finding]:
@@ -41,13 +51,20 @@ def records_are_kept_for_a_reason(context: CheckContext) -> Iterator[Finding]:
 
 
 def jurisdiction_is_in_the_eea(context: CheckContext) -> Iterator[Finding]:
-    """JU-01: the strictest rules, those of the EEA, apply everywhere else."""
+    """JU-01: the strictest rules, those of the EEA, apply everywhere else, apart from the places of `[regimes]`."""
     policy = context.policy
-    if context.is_valid("jurisdiction") and not policy.transfer_data.in_eea(policy.jurisdiction):
+    if not context.is_valid("jurisdiction") or policy.transfer_data.in_eea(policy.jurisdiction):
+        return
+    family = policy.jurisdiction.lower()
+    if family not in FAMILIES:
         message = (
             "The rules of this jurisdiction are not known; the rules of the EEA, the strictest, are applied."
         )
         yield Finding(("jurisdiction",), message, "Ask a lawyer what else the law requires.", warning=True)
+    elif context.is_valid("regimes") and family not in (policy.regimes.chosen if policy.regimes else {}):
+        message = "The rules of this jurisdiction are not applied, but the rules of the EEA, the strictest."
+        remedy = f"Write {family} = true in [regimes] to apply them to visitors from there."
+        yield Finding(("jurisdiction",), message, remedy, warning=True)
 
 
 def transfer_data_is_fresh(context: CheckContext) -> Iterator[Finding]:
