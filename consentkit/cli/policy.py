@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
 from consentkit._version import __version__
 from consentkit.cli.change_report import describe_changes
+from consentkit.cli.regimes import describe_changes_of_regimes, describe_regimes, regimes_as_json
 from consentkit.config import LOCK, PolicyFile, check_file, write_lock
 from consentkit.enforcement import CookieGate, read_observed_cookies
 from consentkit.errors import ConfigurationError, PolicyProblem
@@ -91,7 +92,7 @@ def check(
         Path | None, typer.Option("--spool", help="Directory for records that wait (`spool=`).")
     ] = None,
 ) -> None:
-    """Check a policy and its lock.
+    """Check a policy and its lock. Prints which rules by place apply, and their gaps.
 
     Exits with 1 if there are problems, or if the policy has changed since it was locked; with 0 if there are only warnings.
     """
@@ -107,11 +108,15 @@ def check(
     if ledger is not None:
         warnings = (*warnings, *_losses(ledger, spool))
     if as_json:
-        print_json({"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))})
+        regimes = regimes_as_json(report.policy, _today()) if report.policy is not None else None
+        found = {"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))}
+        print_json({**found, "regimes": regimes})
     else:
         print_problems(problems)
         print_problems(warnings, are_warnings=True)
         _print_summary(path, problems, warnings, report.policy)
+        for line in describe_regimes(report.policy, _today()) if report.policy is not None else ():
+            out.print(escape(line))
     raise typer.Exit(1 if problems else 0)
 
 
@@ -128,7 +133,11 @@ def _losses(ledger: str, spool: Path | None) -> Iterable[PolicyProblem]:
 
 def _outdated_lock(path: Path, policy: PolicyFile) -> PolicyProblem:
     _, changes = add_notices_to_lock(policy, policy.lock, _today())
-    sentences = ("The policy has changed since it was locked.", *describe_changes(changes, policy))
+    sentences = (
+        "The policy has changed since it was locked.",
+        *describe_changes(changes, policy),
+        *describe_changes_of_regimes(policy, policy.lock, changes),
+    )
     return _lock_problem(path, " ".join(sentences))
 
 
@@ -209,7 +218,12 @@ def lock(
         return
     if not policy.lock.notices:
         out.print("This is the first notice.")
-    for sentence in describe_changes(changes, policy):
+    # An editorial change of this run is none in other places either.
+    before = replace(policy.lock, editorial=new_lock.editorial)
+    for sentence in (
+        *describe_changes(changes, policy),
+        *describe_changes_of_regimes(policy, before, changes),
+    ):
         out.print(escape(sentence))
     target = path.parent / LOCK
     if not dry_run:

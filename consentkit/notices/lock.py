@@ -4,7 +4,7 @@ A lock also holds the changes of wording that the owner declared editorial. Two 
 the other count as the same text.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,7 +14,7 @@ from consentkit.notices.changes import Change, compare
 from consentkit.notices.notice import Notice
 from consentkit.policy import Policy, RegimePolicies
 
-__all__ = ["EditorialChange", "Lock", "add_notices_to_lock", "notices_of_regimes"]
+__all__ = ["EditorialChange", "Lock", "add_notices_to_lock", "changes_of_regimes", "notices_of_regimes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,31 @@ def add_notices_to_lock(
     declared = old.editorial
     last = old.last(home.regime)
     if last is not None and last.digest != home.digest:
-        before = next(notice for notice in old.comparable() if notice.digest == last.digest)
-        changes = compare(before, Lock((*old.notices, home), old.editorial).comparable()[-1])
+        changes = _changes_since(last, home, old)
     if editorial:
         declared = (*old.editorial, _editorial_change(changes, last, today, editorial))
         changes = tuple(change for change in changes if not change.asks)
     return Lock((*kept, *added), declared), changes
+
+
+def changes_of_regimes(policy: Policy, old: Lock) -> Iterator[tuple[Policy, tuple[Change, ...] | None]]:
+    """Yield the policy under each of its other regimes whose notice is not the last one in a lock, with what changed.
+
+    The changes are None if the lock has no notice of the regime.
+    """
+    _, *others = RegimePolicies(policy).by_id.values()
+    for applied in others:
+        notice = Notice.of(applied)
+        last = old.last(notice.regime)
+        if last is None:
+            yield applied, None
+        elif last.digest != notice.digest:
+            yield applied, _changes_since(last, notice, old)
+
+
+def _changes_since(last: Notice, notice: Notice, lock: Lock) -> tuple[Change, ...]:
+    before = next(locked for locked in lock.comparable() if locked.digest == last.digest)
+    return compare(before, Lock((*lock.notices, notice), lock.editorial).comparable()[-1])
 
 
 def notices_of_regimes(policy: Policy) -> list[Notice]:

@@ -22,12 +22,13 @@ from consentkit.policy.own_storage import (
 )
 from consentkit.policy.policy import Policy, PolicyData
 from consentkit.policy.regime_policies import RegimePolicies
-from consentkit.policy.regimes import STRICTEST, Place, Regime, RegimeData
+from consentkit.policy.regimes import FAMILIES, STRICTEST, Law, Mode, Place, Regime, RegimeData
 from consentkit.policy.transfers import SAFEGUARDS, TransferData
 from consentkit.policy.url_types import SiteOrigin, is_local
 
 __all__ = [
     "CONFIRMATION_LIFETIME",
+    "FAMILIES",
     "LARGEST_COOKIE",
     "SAFEGUARDS",
     "STEP_LIFETIME",
@@ -40,6 +41,8 @@ __all__ = [
     "Duration",
     "Finding",
     "KeyPath",
+    "Law",
+    "Mode",
     "OwnCookies",
     "OwnItem",
     "Place",
