@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from consentkit.consent import ConsentStatus, Decision, Evaluator, transitions
+from consentkit.consent import ConsentStatus, Decision, Evaluator
 from consentkit.ledger import Entries, Ledger, Plan, Record, View
 from consentkit.manager.difference import as_lists, ended_by
 from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, newest_of
@@ -137,7 +137,10 @@ def _joint(record: Record, view: View, evaluator: Evaluator) -> Record | None:
         joint = None
     else:
         joint = _narrowed(record, record, newest, evaluator)
-    return replace(joint, choice=record.choice) if joint is not None else None
+    if joint is None:
+        return None
+    # The visitor did not answer everything with knowledge of both. An answer between the two may still be on its way.
+    return replace(joint, choice="change" if is_full_answer(record) else record.choice)
 
 
 def _limit_of_then(newest: Record, record: Record, view: View, evaluator: Evaluator) -> Record | None:
@@ -185,7 +188,9 @@ def _narrowed(newest: Record, record: Record, limit: Record, evaluator: Evaluato
             decided_at=record.decided_at,
             expires_at=record.expires_at,
         )
-    changed_at, revision = transitions.moment_after(record.moment, newest.moment)
+    # Of one moment counts what both allow, so this record replaces the newest one. An answer that is later than both, and was
+    # given without knowledge of this record, is later than this record too.
+    changed_at, revision = max(record.moment, newest.moment)
     narrowed = replace(
         narrowed,
         id=_echo_id(record, newest),

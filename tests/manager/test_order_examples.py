@@ -383,3 +383,52 @@ def test_answer_to_a_pseudonym_whose_end_a_restored_ledger_lacks_ends_it_there_a
     for each in (here, other, fresh):
         each.request(accepted.raw)
         assert not each.grants(accepted.raw)
+
+
+def test_full_answer_counts_that_is_later_than_two_changes_and_arrives_after_them(world: World) -> None:
+    first, second, third = worker(world), worker(world), worker(world)
+    accepted = accepts(first)
+    for each in (second, third):
+        each.request(accepted.raw)
+    answers(first, accepted, "change", away=True, tracking=False)
+    changed = answers(second, accepted, "change", analytical=False)
+    # All of it is in one second. This worker knows one of the two changes, and the other one still waits.
+    saved = answers(third, changed, "save", away=True, tracking=True)
+    assert saved is not None
+    first.deliver()
+    world.settle()
+    for each in (first, second, third):
+        assert each.grants(saved.raw) == {"tracking", "~adhub"}
+
+
+def test_full_answer_counts_that_is_later_than_a_change_on_a_linked_site(world: World) -> None:
+    here, there, other = worker(world), worker(world, "trailhead"), worker(world, "trailhead")
+    accepted = answers(here, None, "save", social=True, tracking=True)
+    assert accepted is not None
+    under_way = world.issue(here, accepted, there)
+    assert under_way is not None
+    imported = world.arrive(there, under_way, None)
+    assert imported is not None
+    for each in (there, other):
+        each.request(imported.raw)
+    changed = answers(there, imported, "change", analytical=True)
+    answers(here, accepted, "change", tracking=False)
+    saved = answers(other, changed, "save", away=True, tracking=True)
+    assert saved is not None
+    world.settle()
+    assert other.grants(saved.raw) == {"tracking", "~adhub"}
+
+
+def test_change_counts_that_arrives_after_an_older_full_answer_and_a_later_change(world: World) -> None:
+    first, second, third = worker(world), worker(world, skew=1), worker(world, skew=2)
+    accepted = accepts(first)
+    for each in (second, third):
+        each.request(accepted.raw)
+    answers(first, accepted, "save", away=True, social=True, analytical=True)
+    answers(second, accepted, "change", away=True, social=False)
+    answers(third, accepted, "change", **{"~youtube": False})
+    first.deliver()
+    second.deliver()
+    world.ask()
+    for each in (first, second, third):
+        assert each.grants(accepted.raw) == {"analytical", "~google-analytics"}
