@@ -110,18 +110,6 @@ class Cookie:
     answer: Answer | None = None
 
 
-def as_given(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed:
-    """Return what the latest answer about one pseudonym, or a cookie of it, allows as a whole; NOTHING if the pseudonym ended."""
-    known = list(answers)
-    steps = [(answer.moment, answer.allowed) for answer in known]
-    if cookie is not None:
-        steps.append((cookie.moment, cookie.allowed))
-    if not steps or any(answer.ends for answer in known):
-        return NOTHING
-    last = max(moment for moment, _ in steps)
-    return frozenset.intersection(*(allowed for moment, allowed in steps if moment == last))
-
-
 def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed | None:
     """Return what answers about one pseudonym leave on, and a cookie of it; None without any.
 
@@ -292,9 +280,6 @@ class Worker:
         known: the answers that it cannot be ignorant of.
         elsewhere: by pseudonym, the same for answers about linked pseudonyms.
         seen: the pseudonyms that it has looked up, or decided about.
-        early: answers that it took while the ledger was away and that end no pseudonym, until it has asked again after their
-            delivery. Only the delivery finds out what was answered elsewhere meanwhile. Until then the latest answer counts
-            as it was given. A clock that is behind dates an answer before others that were given earlier.
     """
 
     world: "World"
@@ -304,7 +289,6 @@ class Worker:
     known: set[Answer] = field(default_factory=set)
     elsewhere: dict[str, set[Answer]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
-    early: set[Answer] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.start()
@@ -331,7 +315,6 @@ class Worker:
         answers = self.world.truth.answers.values()
         self.known = {answer for about in answers for answer in about if answer.record_id in waiting}
         self.elsewhere, self.seen = {}, set()
-        self.early = {answer for answer in self.known if not answer.ends}
 
     def connect(self, cut: str = "") -> None:
         """Cut the connection to the ledger, or restore it and wait until the process has noticed."""
@@ -401,7 +384,6 @@ class Worker:
             about = self.world.truth.about(subject)
             stored = {answer for answer in about if answer.stored_at is not None}
             self.known |= stored
-            self.early -= stored
             if not self.world.was_restored:
                 self.elsewhere.setdefault(subject, set()).update(self.world.truth.on_linked(subject))
 
@@ -441,12 +423,8 @@ class Worker:
             )
             # Polls in the background may have read more than this process has to know.
             stored = [answer for answer in about if answer in self.known or answer.stored_at is not None]
-            early = bool(self.early.intersection(known)) and any(
-                granted <= as_given(answers, cookie) for answers in (known, stored)
-            )
             assert (
-                early
-                or later
+                later
                 or granted <= (left_by(stored, cookie) or NOTHING)
                 or any(granted <= (left_by([*known, answer], cookie) or NOTHING) for answer in newer)
             ), f"{sorted(granted - left)} was turned off"
@@ -565,8 +543,6 @@ class World:
             base |= left_by(known, sent) or NOTHING
         else:
             known |= stored
-        if worker.early.intersection(known):
-            base |= as_given(known, sent) | as_given(known | stored, sent)
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         try:
@@ -674,8 +650,6 @@ class World:
         if outcome.record is not None and not outcome.stored:
             waiting = {record.id for record in worker.waiting()}
             assert outcome.record.id in waiting, "an answer is lost"
-            if not answer.ends:
-                worker.early.add(answer)
 
     def _check_order(self, answer: Answer, known: Iterable[Answer]) -> None:
         """Check that an answer comes after those that it rests on, whatever the clock says."""
@@ -815,8 +789,8 @@ class World:
     def _check_nothing_is_lost(self) -> None:
         """Check that a full answer counts that is newer than all others of the visitor, on every site."""
         for cookie in self.cookies:
-            answer, about = cookie.answer, self.truth.about(cookie.subject)
-            if answer is None or not answer.is_full or any(other.ends for other in about):
+            answer = cookie.answer
+            if answer is None or not answer.is_full or self.truth.has_ended(cookie.subject, self.records):
                 continue
             linked = self._family(cookie.subject)
             others = [
