@@ -111,14 +111,21 @@ def test_page_goes_on_after_the_longest_wait_even_without_a_thread_for_its_look_
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_look_ups_do_not_wait_for_decisions(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "THREADS", 1)
-    go = threading.Event()
+    go, looked_up = threading.Event(), threading.Event()
+
+    def look_up(wait: float) -> bool:
+        if wait:
+            looked_up.set()
+        return wait > 0
 
     async def main() -> None:
         async with anyio.create_task_group() as decisions:
             for _ in range(3):
                 decisions.start_soon(in_ledger_thread, lambda: go.wait(30))
             await anyio.wait_all_tasks_blocked()
-            await look_up_in_time(lambda wait: wait > 0 and not go.is_set())
+            with anyio.move_on_after(10):
+                await look_up_in_time(look_up)
             go.set()
 
     anyio.run(main, backend=backend)
+    assert looked_up.is_set()
