@@ -432,3 +432,17 @@ def test_change_counts_that_arrives_after_an_older_full_answer_and_a_later_chang
     world.ask()
     for each in (first, second, third):
         assert each.grants(accepted.raw) == {"analytical", "~google-analytics"}
+
+
+def test_two_answers_of_one_moment_that_leave_nothing_end_the_pseudonym_before_the_next_answer(
+    world: World,
+) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    answers(first, accepted, "change", away=True, social=False)
+    saved = answers(second, accepted, "save", social=True)
+    again = answers(first, saved, "accept")
+    assert again is not None
+    assert again.subject != accepted.subject
+    world.settle()
+    assert first.grants(again.raw) == again.allowed

@@ -577,7 +577,11 @@ class World:
         return cookie
 
     def _is_over(self, subject: str) -> bool:
-        """Return whether a pseudonym had ended before this step, by an answer about it or by a copy from a linked site."""
+        """Return whether a pseudonym has ended: by an answer about it, or by a record that the library made from others.
+
+        What waited may have been stored right before the answer of this step, and may have left nothing.
+        """
+        self.look_into_ledger()
         ended = any(record.subject == subject and record.ends_subject for record in self.records)
         return ended or self.truth.has_ended(subject, self.records)
 
