@@ -581,9 +581,9 @@ class World:
 
         What waited may have been stored right before the answer of this step, and may have left nothing.
         """
-        self.look_into_ledger()
-        ended = any(record.subject == subject and record.ends_subject for record in self.records)
-        return ended or self.truth.has_ended(subject, self.records)
+        records = list(self._inspector.records())
+        ended = any(record.subject == subject and record.ends_subject for record in records)
+        return ended or self.truth.has_ended(subject, records)
 
     def _check_ended_in_ledger(self, subject: str) -> None:
         """Check that every process can learn that a pseudonym has ended, now that the visitor was told so."""
