@@ -1,4 +1,3 @@
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +11,8 @@ from consentkit.policy.duration import Duration
 from consentkit.ui.i18n import LOCALES, Translator, direction
 from consentkit.ui.pages import View
 from tests.support.told import consent, pages, policy_of
-from tools import catalogues
 
 HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
-CATALOGUES = sorted(LOCALES.glob("*/LC_MESSAGES/consentkit.po"))
-PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
 
 def catalogue(folder: Path, language: str, body: str, *, compiled: bool = False) -> Path:
@@ -28,128 +24,6 @@ def catalogue(folder: Path, language: str, body: str, *, compiled: bool = False)
             write_mo(target, read_po(source))
         path.unlink()
     return folder
-
-
-def messages(path: Path) -> dict[tuple[str, str], str]:
-    """Return the translations by context and English text; plural forms are joined by NUL."""
-    with path.open("rb") as lines:
-        found: dict[tuple[str, str], str] = {}
-        for message in read_po(lines):
-            texts = (message.id, message.string)
-            ours, theirs = (text if isinstance(text, str) else "\0".join(text) for text in texts)
-            if ours:
-                found[message.context or "", ours] = "" if message.fuzzy else theirs
-        return found
-
-
-def test_the_pot_file_has_exactly_the_messages_of_the_sources() -> None:
-    found = {
-        (message.context or "", message.id if isinstance(message.id, str) else "\0".join(message.id))
-        for message in catalogues.extract()
-        if message.id
-    }
-    assert messages(LOCALES / "consentkit.pot").keys() == found
-
-
-@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_every_message_is_translated(path: Path) -> None:  # IN-07
-    translated = messages(path)
-    assert translated.keys() == messages(LOCALES / "consentkit.pot").keys()
-    assert [ours for (_, ours), theirs in translated.items() if not all(theirs.split("\0"))] == []
-
-
-@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_a_translation_has_the_placeholders_of_the_english_text(path: Path) -> None:
-    for (_, ours), theirs in messages(path).items():
-        assert set(PLACEHOLDER.findall(theirs)) == set(PLACEHOLDER.findall(ours))
-        for form in theirs.split("\0"):
-            assert set(PLACEHOLDER.findall(form)) >= set(PLACEHOLDER.findall(ours.split("\0")[0]))
-
-
-def test_a_short_message_has_a_context_that_tells_where_it_stands() -> None:
-    assert [
-        text
-        for context, text in messages(LOCALES / "consentkit.pot")
-        if len(text.split("\0")[0].split()) <= 3 and not context
-    ] == []
-
-
-def test_every_length_of_time_in_a_sentence_is_one_number_with_plural_forms_or_stands_alone() -> None:
-    numbers = re.compile(r"(?:%\(\w+\)s|\d+) (?:years?|months?|days?|hours?)\b")
-    for _, text in messages(LOCALES / "consentkit.pot"):
-        forms = text.split("\0")
-        if "%(duration)s" in text:
-            assert re.search(r": %\(duration\)s(?: \(before: %\(old\)s\))?\.$", text)
-        elif any(numbers.search(form) for form in forms):
-            assert len(forms) == 2 and all(form.count("%(num)s") == 1 for form in forms)
-
-
-@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_no_translation_equals_the_english_text(path: Path) -> None:  # IN-07
-    alike = {ours for (_, ours), theirs in messages(path).items() if ours == theirs}
-    # Words that Dutch has taken over whole.
-    assert alike <= {
-        "Canada: Quebec",
-        "Contact",
-        "Cookie",
-        "Cookies",
-        "Global Privacy Control",
-        "Sites",
-        "“%(name)s”",
-    }
-
-
-@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
-def test_a_translation_ends_with_the_same_punctuation(path: Path) -> None:
-    ends = [
-        (ours, theirs)
-        for (_, ours), theirs in messages(path).items()
-        if (ours[-1] in ".:?") != (theirs[-1] in ".:?")
-    ]
-    assert ends == []
-
-
-@pytest.mark.parametrize(
-    ("language", "all_yes", "all_no"),
-    [("en", "Accept all", "Reject all"), ("nl", "Alles accepteren", "Alles weigeren")],
-)
-def test_accept_and_reject_have_equally_long_labels_that_differ_in_the_verb(
-    language: str, all_yes: str, all_no: str
-) -> None:  # UI-02, UI-06
-    words = Translator(language)
-    assert (words.pgettext("button", "Accept all"), words.pgettext("button", "Reject all")) == (
-        all_yes,
-        all_no,
-    )
-    for accept, reject in (("Accept", "Reject"), ("Accept all", "Reject all")):
-        yes, no = words.pgettext("button", accept), words.pgettext("button", reject)
-        assert len(yes.split()) == len(no.split())
-        assert 0.6 < len(no) / len(yes) < 1.6
-        # The same words but for the verb, and both begin as a button does.
-        assert len(set(yes.split()) ^ set(no.split())) == 2
-        assert yes[0].isupper() and no[0].isupper()
-
-
-def test_the_shipped_catalogues_are_all_checked() -> None:
-    assert [path.parts[-3] for path in CATALOGUES] == ["nl"]
-
-
-@pytest.mark.parametrize("path", [*CATALOGUES, LOCALES / "consentkit.pot"], ids=lambda path: path.parts[-3])
-def test_no_text_persuades(path: Path) -> None:  # UI-06
-    found = messages(path)
-    text = "\n".join((*(ours for _, ours in found), *found.values())).lower()
-    banned = ("optimal", "better experience", "jammer", "sorry", "unfortunately", "helaas", "don't want")
-    assert not [word for word in banned if word in text]
-
-
-@pytest.mark.parametrize("path", [*CATALOGUES, LOCALES / "consentkit.pot"], ids=lambda path: path.parts[-3])
-def test_a_legitimate_interest_is_named_only_with_its_article(path: Path) -> None:  # LB-07
-    # What is done without asking has a ground in the GDPR; storing on a device never rests on this one.
-    articles = ("6(1)(f)", "article 21", "artikel 6, lid 1, onder f", "artikel 21")
-    found = messages(path)
-    for text in (*(ours for _, ours in found), *found.values()):
-        if "legitimate interest" in text.lower() or "gerechtvaardigd belang" in text.lower():
-            assert any(article in text for article in articles), text
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])
