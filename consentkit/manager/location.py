@@ -8,7 +8,7 @@ from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, header_values
 from consentkit.policy import Place
 
-__all__ = ["Location", "RequestOrigin", "TrustedHeader", "trusted_header"]
+__all__ = ["Location", "RequestOrigin", "TrustedHeader", "is_in_an_app", "trusted_header"]
 
 _UNIX = "unix"
 
@@ -96,6 +96,18 @@ def trusted_header(*, country: str, region: str | None = None, peers: Iterable[s
                 f'peers: {peer!r} is no address or network ({error}): write it like "10.0.0.0/8", or "unix" for a socket.'
             ) from None
     return TrustedHeader(country, region, listed)
+
+
+def is_in_an_app(headers: RawHeaders) -> bool:
+    """Return whether a page is shown inside an app (a WebView), whose requests may come by way of the app's own servers.
+
+    Android's WebView sends the name of the app in X-Requested-With, or "wv" in its User-Agent. That of iOS has no "Safari".
+    """
+    apps = header_values(headers, b"x-requested-with")
+    if any(b"." in name for name in apps):
+        return True
+    agent = b" ".join(header_values(headers, b"user-agent"))
+    return b"; wv)" in agent or (b"(iP" in agent and b"AppleWebKit/" in agent and b"Safari/" not in agent)
 
 
 def _single(headers: RawHeaders, name: bytes) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consentkit.errors import ConfigurationError
 from consentkit.headers import sends_gpc
-from consentkit.manager.location import Location, RequestOrigin
+from consentkit.manager.location import Location, RequestOrigin, is_in_an_app
 from consentkit.notices import Notice
 from consentkit.policy import Place, Policy, RegimePolicies
 
@@ -61,7 +61,7 @@ class ManagersByPlace:
         return self._manager(self.policies.strictest, signal=False)
 
     def _place(self, request: RequestOrigin) -> Place | None:
-        if self._location is None:
+        if self._location is None or is_in_an_app(request.headers):
             return None
         try:
             place = self._location(request)

@@ -74,3 +74,23 @@ def test_a_place_that_a_stranger_claims_counts_for_nothing(ledger: Ledger) -> No
     assert what_is_on(manager, claimed) == set(CATEGORIES.values())
     assert what_is_on(manager, claimed, STRANGER) == {"functional"}
     assert not any(row.exempt for row in strictest.optional)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"x-requested-with": "com.example.news"},
+        {
+            "user-agent": "Mozilla/5.0 (Linux; Android 15; Pixel 9; wv) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36"
+        },
+        {
+            "user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
+        },
+    ],
+)
+def test_a_page_inside_an_app_gets_the_strictest_rules(sent: dict[str, str], ledger: Ledger) -> None:
+    manager = made(next(row for row in regimes() if row["regime"] == "us-ca"), ledger)
+    client = TestClient(site(manager), base_url=ORIGIN, client=(PROXY, 50_000))
+    in_browser = headers("US-CA", gpc=False) | {"x-requested-with": "XMLHttpRequest"}
+    assert client.get("/consent/decision", headers=in_browser).json()["categories"]["ads"]
+    assert not client.get("/consent/decision", headers=in_browser | sent).json()["categories"]["ads"]
