@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from consentkit import ConsentManager, Ledger, trusted_header
+from consentkit.asgi import ConsentMiddleware
 from consentkit.policy import RegimePolicies
 from tests.support.regime_table import CATEGORIES, Cell, cells, policy_of, regimes
 from tests.support.sites import site
@@ -29,7 +33,7 @@ def ledger() -> Iterator[Ledger]:
     store.close()
 
 
-def made(block: dict[str, Any], ledger: Ledger) -> ConsentManager:
+def made(block: dict[str, Any], ledger: Ledger, **options: Any) -> ConsentManager:
     policy = policy_of(block)
     location = trusted_header(country="CF-IPCountry", region="CF-Region-Code", peers=["10.0.0.0/8"])
     return ConsentManager(
@@ -38,6 +42,7 @@ def made(block: dict[str, Any], ledger: Ledger) -> ConsentManager:
         ledger=ledger,
         site="stride",
         location=location if policy.regimes is not None else None,
+        **options,
     )
 
 
@@ -94,3 +99,30 @@ def test_a_page_inside_an_app_gets_the_strictest_rules(sent: dict[str, str], led
     in_browser = headers("US-CA", gpc=False) | {"x-requested-with": "XMLHttpRequest"}
     assert client.get("/consent/decision", headers=in_browser).json()["categories"]["ads"]
     assert not client.get("/consent/decision", headers=in_browser | sent).json()["categories"]["ads"]
+
+
+def test_an_opt_out_is_kept_for_twelve_months_in_which_nobody_is_asked(ledger: Ledger) -> None:  # SG-07
+    now = 1_790_000_000.0
+    block = next(row for row in regimes() if row["regime"] == "us-ca")
+    manager = made(block, ledger, clock=lambda: now)
+    client = TestClient(site(manager), base_url=ORIGIN, client=(PROXY, 50_000))
+    here = headers("US-CA", gpc=False)
+    assert client.post("/consent/decision", json=ANSWERS["all_but_sale"], headers=here).status_code == 200
+    for _ in range(364):
+        now += 86_400
+        page = client.get("/", headers=here | {"accept": "text/html"})
+        assert 'id="cookie-consent"' not in page.text
+        assert not client.get("/consent/decision", headers=here).json()["categories"]["ads"]
+
+
+def test_pages_in_shared_caches_carry_the_strictest_rules(ledger: Ledger) -> None:
+    async def home(request: object) -> HTMLResponse:
+        return HTMLResponse(
+            "<html><head></head><body>Home</body></html>", headers={"cache-control": "public, max-age=60"}
+        )
+
+    manager = made(next(row for row in regimes() if row["regime"] == "us-ca"), ledger)
+    app = ConsentMiddleware(Starlette(routes=[Route("/", home)]), manager)
+    client = TestClient(app, base_url=ORIGIN, client=(PROXY, 50_000))
+    pages = {client.get("/", headers=headers(place, gpc=False)).text for place in ("US-CA", "GB", "DE")}
+    assert len(pages) == 1 and "Your Privacy Choices" not in pages.pop()
