@@ -27,7 +27,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(data: Path) -> Iterator[str]:
     port = free_port()
     arguments = ["-m", "examples.wagtail_site", "--port", str(port), "--data", data]
-    with running(arguments, port=port, cwd=ROOT) as base:
+    # The migrations of Wagtail take their time.
+    with running(arguments, port=port, cwd=ROOT, patience=120) as base:
         yield base
 
 

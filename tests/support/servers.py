@@ -66,10 +66,12 @@ def running(
     python: str | Path = sys.executable,
     environment: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[str]:
     """Run a Python program that listens on a port of localhost, and yield its base address once it does.
 
     The program is asked to end when the context is left, and has to. `environment` is added to our own.
+    `patience` is for the start, in seconds.
     """
     process = subprocess.Popen(
         [python, *arguments],
@@ -81,7 +83,7 @@ def running(
         text=True,
     )
     try:
-        _await_listener(process, port)
+        _await_listener(process, port, patience)
         yield f"http://localhost:{port}"
     finally:
         process.terminate()
@@ -93,8 +95,8 @@ def running(
             raise
 
 
-def _await_listener(process: "subprocess.Popen[str]", port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _await_listener(process: "subprocess.Popen[str]", port: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         try:
             process.wait(timeout=0.05)
