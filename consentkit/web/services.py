@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from hashlib import blake2s
 
@@ -82,9 +82,7 @@ class SiteServices:
         )
         self.group_of_script = _group_of_script(manager) if self.handoff and manager.private_key else ""
         extra = dict(self._extra_scripts(()))
-        self.loader = Loader(
-            self.pages, self.script_tag, manager.evaluator, extra.items(), self._remote_scripts()
-        )
+        self.loader = self._make_loader(extra)
         self.page_policy = PagePolicy(manager, self.pages, scripts=["consent.js", *extra])
         self.observed_cookies = ObservedCookies(manager.observed)
         self.page_rules = PageRules(manager, self.observed_cookies)
@@ -250,11 +248,13 @@ class SiteServices:
         if self.manager.debug:
             yield "debug.js", {"dropped": ", ".join(_described(dropped)) or None}
 
-    def _remote_scripts(self) -> Iterator[tuple[str, dict[str, str | None]]]:
-        """Yield the scripts that a page of another origin has besides the common one, with the values that each one gets."""
-        yield "frames.js", {}
+    def _make_loader(self, extra: Mapping[str, Mapping[str, str | None]]) -> Loader:
+        """Return the loader; pages of its own origin get the `extra` scripts besides the common one."""
+        remote: dict[str, dict[str, str | None]] = {"frames.js": {}}
         if self.group_of_script:
-            yield "handoff.js", {"group": self.group_of_script}
+            remote["handoff.js"] = {"group": self.group_of_script}
+        evaluator = self.manager.evaluator
+        return Loader(self.pages, self.script_tag, evaluator, extra.items(), remote.items())
 
     def _reload(self, view: View, headers: RawHeaders, consent: RequestConsent | None) -> str | None:
         """Return the tag's `reload`: after which changes the page must be loaded again."""
