@@ -38,7 +38,7 @@ ConsentDep = NamedDependency[RequestConsent]
 _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 _PATH = "consentkit.routed_path"
 _METHODS = list(HttpMethod)
-_GPC = "/.well-known/gpc.json"
+_WELL_KNOWN = ("/.well-known/gpc.json", "/.well-known/consent.json")
 
 
 class ConsentPlugin(InitPlugin, ReceiveRoutePlugin):
@@ -63,7 +63,7 @@ class ConsentPlugin(InitPlugin, ReceiveRoutePlugin):
             compressing = DefineMiddleware(compression.middleware_class, config=compression)
             app_config.middleware = [compressing, *app_config.middleware]
         prefix = self.manager.prefix
-        paths = [prefix, f"{prefix}/{{address:path}}", _GPC]
+        paths = [prefix, f"{prefix}/{{address:path}}", *_WELL_KNOWN]
         app_config.route_handlers = [
             *app_config.route_handlers,
             route(paths, http_method=_METHODS, include_in_schema=False)(_answered_before),

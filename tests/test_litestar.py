@@ -102,7 +102,7 @@ def test_a_page_asks_and_remembers_and_forgets(open_client: Callable[..., TestCl
 
 def test_every_address_of_the_library_answers(open_client: Callable[..., TestClient[Litestar]]) -> None:
     client = open_client()
-    for path in ("/consent", "/consent/policy.json", "/.well-known/gpc.json"):
+    for path in ("/consent", "/consent/policy.json", "/.well-known/gpc.json", "/.well-known/consent.json"):
         assert client.get(path).status_code == 200, path
     asset = client.get("/").text.partition('src="')[2].partition('"')[0]
     assert client.get(asset).headers["content-type"].startswith("text/javascript")

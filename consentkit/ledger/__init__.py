@@ -21,6 +21,7 @@ from consentkit.ledger.tallies import (
     read_counts,
     read_notices,
     read_shown,
+    read_signals,
     read_tallies,
 )
 from consentkit.ledger.upgrade import Step, Upgrade, upgrade_ledger
@@ -77,6 +78,7 @@ __all__ = [
     "read_counts",
     "read_notices",
     "read_shown",
+    "read_signals",
     "read_tallies",
     "snapshot",
     "upgrade_ledger",

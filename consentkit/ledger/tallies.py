@@ -18,6 +18,7 @@ __all__ = [
     "read_counts",
     "read_notices",
     "read_shown",
+    "read_signals",
     "read_tallies",
 ]
 
@@ -120,7 +121,18 @@ def read_shown(connection: Connection, period: Period) -> Iterator[tuple[str, in
     fields = (shown.c.site, shown.c.day, shown.c.surface)
     query = (
         select(*fields, func.sum(shown.c.count))
-        .where(*_within(shown.c.day, shown.c.site, period))
+        .where(*_within(shown.c.day, shown.c.site, period), shown.c.surface != "signal")
+        .group_by(*fields)
+    )
+    return ((*row[:3], int(row[3])) for row in _read(connection, query))
+
+
+def read_signals(connection: Connection, period: Period) -> Iterator[tuple[str, int, str, int]]:
+    """Yield site, day, notice and number of the pages that were sent to browsers with Global Privacy Control."""
+    fields = (shown.c.site, shown.c.day, shown.c.notice)
+    query = (
+        select(*fields, func.sum(shown.c.count))
+        .where(*_within(shown.c.day, shown.c.site, period), shown.c.surface == "signal")
         .group_by(*fields)
     )
     return ((*row[:3], int(row[3])) for row in _read(connection, query))

@@ -12,12 +12,15 @@ from consentkit.manager.revocations import RevocationCache
 
 __all__ = ["ShownCounts", "ShownSurface"]
 
-ShownSurface = Literal["banner", "asked_again", "preferences", "policy", "embed"]
-"""Where the notice was shown: the first banner, a banner that asks again, the settings page, the cookie policy, a placeholder."""
+ShownSurface = Literal["banner", "asked_again", "preferences", "policy", "embed", "signal"]
+"""Where the notice was shown: the first banner, a banner that asks again, the settings page, the cookie policy, a placeholder.
+
+A `signal` is a page of the site that was sent to a browser with Global Privacy Control.
+"""
 
 DAY: Final = 86_400
 _LONGEST_PAUSE: Final = 60.0
-# A policy with 24 languages has 120 kinds a day, so that an outage of a week loses no count.
+# A policy with 24 languages has 144 kinds a day, so that an outage of a week loses no count.
 _MOST_KINDS: Final = 1000
 
 _Kind = tuple[int, str, str, str]

@@ -25,6 +25,7 @@ from consentkit.ledger import (
     read_counts,
     read_notices,
     read_shown,
+    read_signals,
     read_tallies,
 )
 
@@ -137,6 +138,11 @@ def figures_of(connection: Connection, sites: Sequence[str], first: date, last: 
             numbers.add(site, cell, day, count)
     for site, day, surface, count in read_shown(connection, period):
         numbers.add(site, ("shown", surface), day, count)
+    # The ledger has a notice from the first answer on. Until then its digest stands for its rules.
+    signals = list(read_signals(connection, period))
+    rules_of = dict(_rules(read_notices(connection))) if signals else {}
+    for site, day, notice, count in signals:
+        numbers.add(site, ("signal", rules_of.get(notice, notice)), day, count)
     return VisitorFigures(first, last, tuple(sites), numbers.published(first))
 
 
@@ -223,6 +229,14 @@ def _vendors(notices: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict[str
         with suppress(LookupError, TypeError, ValueError, AttributeError):
             content: dict[str, Any] = json.loads(text)
             yield digest, {row["id"]: row["category"] for row in content.get("vendors", ())}
+
+
+def _rules(notices: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the digest of each notice, with the rules that it is for, as records name them: a country, or a regime."""
+    for digest, text in notices:
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            content: dict[str, Any] = json.loads(text)
+            yield digest, str(content.get("regime") or content["jurisdiction"])
 
 
 def _months(first: date, last: date) -> list[date]:

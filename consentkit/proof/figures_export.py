@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 from consentkit._version import __version__
 from consentkit.ledger import WITHDRAWN_WITHIN
+from consentkit.notices import notices_of_regimes
 from consentkit.policy import Policy
 from consentkit.proof.figures import BATCH, VisitorFigures, share
 
@@ -17,6 +19,7 @@ __all__ = ["DAILY", "figures_as_csv", "figures_as_data", "figures_as_json"]
 SCHEMA: Final = 1
 SURFACES: Final = ("banner", "asked_again", "preferences", "policy", "embed")
 ANSWERS: Final = ("accepted", "partly", "rejected")
+_DIGEST: Final = 43
 DAILY: Final = ("shown", *ANSWERS, "withdrawn")
 """What there is for each day, and for each site. Shown are banners."""
 COLUMNS: Final = ("figure", "id", "name", "day", "number", "per_cent")
@@ -45,6 +48,7 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
         "answered_on_banner": figures.total("on_banner"),
         "left_alone": figures.left_alone(),
         "gpc": {"number": figures.total("gpc"), "per_cent": share(figures.total("gpc"), answered)},
+        "gpc_pages": _signals(figures, policy),
         "withdrawn": figures.total("withdrawn"),
         "loaded_once": figures.total("loaded_once"),
         "categories": _granted(figures.which("category"), titles, grants),
@@ -61,6 +65,15 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
         ],
         "by_day": list(_by_day(figures)),
     }
+
+
+def _signals(figures: VisitorFigures, policy: Policy) -> dict[str, int]:
+    """Return how many pages were sent to browsers with Global Privacy Control, by the rules that applied."""
+    current = {notice.digest: notice.regime or policy.jurisdiction for notice in notices_of_regimes(policy)}
+    pages: dict[str, int] = defaultdict(int)
+    for rules, number in figures.which("signal").items():
+        pages[current.get(rules, "unknown" if len(rules) == _DIGEST else rules)] += number
+    return dict(pages)
 
 
 def figures_as_json(data: Row) -> str:
@@ -80,6 +93,8 @@ def figures_as_csv(data: Row) -> str:
 def _rows(data: Row) -> Iterator[Row]:
     for surface, number in data["shown"].items():
         yield {"figure": "shown", "id": surface, "number": number}
+    for rules, number in data["gpc_pages"].items():
+        yield {"figure": "gpc_pages", "id": rules, "number": number}
     for kind, row in (*data["answers"].items(), ("gpc", data["gpc"])):
         yield {"figure": kind, **row}
     for kind in ("answered", "answered_on_banner", "left_alone", "withdrawn", "loaded_once"):

@@ -28,9 +28,10 @@ from consentkit.web.request_consent import RequestConsent
 from consentkit.web.request_head import RequestHead
 from consentkit.web.response import Response
 
-__all__ = ["GPC_PATH", "SiteServices"]
+__all__ = ["CONSENT_PATH", "GPC_PATH", "SiteServices"]
 
 GPC_PATH = "/.well-known/gpc.json"
+CONSENT_PATH = "/.well-known/consent.json"
 
 CONFIRMATION_SECONDS = CONFIRMATION_LIFETIME.seconds
 """Seconds in which the next page may confirm what the visitor did."""
@@ -98,7 +99,7 @@ class SiteServices:
         self._verified = manager.cookie.verified
         self._resolver = manager.resolver
         self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
-        self._own_beginnings = (manager.prefix, GPC_PATH)
+        self._own_beginnings = (manager.prefix, GPC_PATH, CONSENT_PATH)
 
     # Places
 
@@ -114,7 +115,7 @@ class SiteServices:
     # Requests
 
     def is_own(self, head: RequestHead) -> bool:
-        """Return whether the library itself answers a request: below the prefix, or for `/.well-known/gpc.json`."""
+        """Return whether the library itself answers a request: below the prefix, or at one of two addresses in /.well-known."""
         path = head.local_path
         if not path.startswith(self._own_beginnings):
             return False

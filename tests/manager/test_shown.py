@@ -1,23 +1,30 @@
 """Counts of how often the notice was shown, from the pages to the ledger's table."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from consentkit import ConsentManager, Ledger, Policy
+from consentkit import ConsentManager, Ledger, Policy, trusted_header
 from consentkit.consent import Choice
 from consentkit.ledger import copy_ledger, snapshot
 from consentkit.ledger.tables import shown
 from consentkit.manager import ChoiceContext
 from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.shown import ShownCounts
+from consentkit.notices import Notice
+from consentkit.policy import RegimePolicies
+from consentkit.proof.figures import figures_of
+from consentkit.proof.figures_export import figures_as_csv, figures_as_data
 from tests.conftest import Clock
 from tests.support.embeds import embed_path
+from tests.support.policies import put
 from tests.support.postgres import Server
 from tests.support.records import NOON, nobody_reads
+from tests.support.regimes import policy_with_regimes
 from tests.support.sites import KEY, managing, site
 
 NOTICE = "n" * 43
@@ -26,6 +33,7 @@ ORIGIN = "https://stride.example"
 VIDEO = "https://www.youtube-nocookie.com/embed/abc"
 EMBED = f"/consent{embed_path('youtube', VIDEO, key=KEY)}"
 DUTCH = {"accept-language": "nl"}
+GPC = {"sec-gpc": "1"}
 
 
 def stored(url: str) -> dict[tuple[str, str], int]:
@@ -94,6 +102,57 @@ def test_who_has_answered_is_counted_only_when_asked_again(
         found = [(row.day, row.surface) for row in connection.execute(select(shown))]
     assert (MIDNIGHT + 400 * 86_400, "asked_again") in found
     assert "banner" not in {surface for _, surface in found}
+
+
+def test_pages_for_browsers_with_a_signal_are_counted_by_the_rules_of_the_place(
+    ledger_url: str, clock: Clock
+) -> None:
+    policy = policy_with_regimes(us=True)
+    location = trusted_header(country="X-Country", region="X-Region", peers=["10.0.0.1"])
+    with managing(policy, ledger=ledger_url, clock=clock, location=location) as manager:
+        client = TestClient(site(manager), base_url=ORIGIN, client=("10.0.0.1", 1))
+        there = {"x-country": "US", "x-region": "CA"}
+        for headers in (
+            GPC,
+            GPC,
+            GPC | there,
+            there,
+            GPC | {"sec-fetch-dest": "iframe"},
+            GPC | {"purpose": "prefetch"},
+        ):
+            assert client.get("/", headers=headers).status_code == 200
+        client.get("/granted", headers=GPC)
+    with snapshot(ledger_url) as connection:
+        found = {
+            row.notice: row.count for row in connection.execute(select(shown)) if row.surface == "signal"
+        }
+        day = datetime.fromtimestamp(NOON, UTC).date()
+        figures = figures_of(connection, ["stride"], day, day)
+    # Who is of an unknown place has the strictest rules.
+    strictest, california = (
+        Notice.of(RegimePolicies(policy).by_id[rules]).digest for rules in ("strictest", "us-ca")
+    )
+    assert found == {strictest: 2, california: 1}
+    assert set(figures.which("signal")) == {strictest, california}
+    assert figures_as_data(figures, policy)["gpc_pages"] == {"strictest": 0, "us-ca": 0}
+    other = figures_as_data(figures, policy_with_regimes(put(validity="P5M"), us=True))
+    assert other["gpc_pages"] == {"unknown": 0, "us-ca": 0} and "gpc_pages,unknown," in figures_as_csv(other)
+
+
+def test_pages_with_a_signal_are_told_by_the_rules_of_notices_on_record(
+    ledger_url: str, clock: Clock
+) -> None:
+    policy = policy_with_regimes()
+    with managing(policy, ledger=ledger_url, clock=clock) as manager:
+        client = TestClient(site(manager), base_url=ORIGIN)
+        for _ in range(6):
+            client.get("/", headers=GPC)
+        client.post("/consent/decision", json={"choice": "accept_all"}, headers=GPC)
+    with snapshot(ledger_url) as connection:
+        day = datetime.fromtimestamp(NOON, UTC).date()
+        figures = figures_of(connection, ["stride"], day, day)
+    later = policy_with_regimes(put(validity="P5M"))
+    assert figures_as_data(figures, later)["gpc_pages"] == {"NL": 5}
 
 
 def counts(ledger: Ledger | None, ticks: Callable[[], float] = lambda: 0.0) -> ShownCounts:

@@ -7,7 +7,8 @@ from hashlib import blake2s
 from typing import Any
 
 from consentkit.headers import RawHeaders, header_values, own_path, proves_same_origin
-from consentkit.signals import gpc_json
+from consentkit.manager import ConsentManager
+from consentkit.signals import consent_json, gpc_json
 from consentkit.web.endpoints.answer import Answer, Endpoint, Methods
 from consentkit.web.endpoints.body import wants_html
 from consentkit.web.endpoints.carry import CarryEndpoint
@@ -20,7 +21,7 @@ from consentkit.web.endpoints.receipt import ReceiptEndpoint
 from consentkit.web.exchange import Exchange
 from consentkit.web.query import unrepeated_fields
 from consentkit.web.response import Response, content, html, json_document, no_content, not_modified
-from consentkit.web.services import GPC_PATH, SiteServices
+from consentkit.web.services import CONSENT_PATH, GPC_PATH, SiteServices
 
 __all__ = ["Endpoints", "refusal"]
 
@@ -38,10 +39,11 @@ _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 # For a page that another version of this library sent, and that a cache still has.
 _ASKED_EACH_TIME = {"cache-control": "no-cache"}
 _NOT_STORED = {"cache-control": "private, no-store"}
+_FOR_AN_HOUR = {"cache-control": "public, max-age=3600"}
 
 
 class Endpoints:
-    """Responds to requests below the prefix, and to `/.well-known/gpc.json`.
+    """Responds to requests below the prefix, and for `/.well-known/gpc.json` and `/.well-known/consent.json`.
 
     If `exchange.is_own` is true, a host collects the body in a BodyBuffer, unless the method is GET or HEAD. Then it calls
     `respond`.
@@ -64,6 +66,10 @@ class Endpoints:
             "/loader.js": {"GET": self._loader},
             **DecisionEndpoint(site).routes(),
             **self._receipts,
+        }
+        self._well_known: dict[str, Methods] = {
+            GPC_PATH: {"GET": self._gpc},
+            CONSENT_PATH: {"GET": self._consent},
         }
         self._embed = EmbedEndpoint(site)
         self._front_ends = FrontEnds(site)
@@ -153,7 +159,7 @@ class Endpoints:
         """
         head = exchange.head
         path = head.local_path
-        methods: Methods | None = {"GET": self._gpc} if path == GPC_PATH else None
+        methods: Methods | None = self._well_known.get(path)
         if methods is None:
             below_prefix = self._below_prefix(path)
             methods = self._routes.get(below_prefix) or self._in_folder(below_prefix)
@@ -291,11 +297,27 @@ class Endpoints:
         return content(script, "text/javascript; charset=utf-8", headers)
 
     def _gpc(self, exchange: Exchange, body: bytes | None) -> Answer:
-        document = gpc_json(self._manager.policy, self._last_update())
-        return json_document(document, headers={"cache-control": "public, max-age=3600"})
+        document = gpc_json(self._site_manager.policy, self._last_update())
+        return json_document(document, headers=_FOR_AN_HOUR)
+
+    def _consent(self, exchange: Exchange, body: bytes | None) -> Answer:
+        manager = self._site_manager
+        document = consent_json(
+            manager.policy,
+            site=manager.site,
+            address=f"{manager.origins[manager.site][0]}{own_path(exchange.head.root_path, manager.prefix)}",
+            notice=manager.notice.digest,
+            last_update=self._last_update(),
+        )
+        return json_document(document, headers=_FOR_AN_HOUR)
+
+    @property
+    def _site_manager(self) -> ConsentManager:
+        """The manager of the site's own policy, for documents that are the same wherever they are read."""
+        return self._manager if self._manager.places is None else self._manager.places.home
 
     def _last_update(self) -> date:
-        published = self._manager.notice.published
+        published = self._site_manager.notice.published
         return date.fromisoformat(published) if published else self._started_on
 
 

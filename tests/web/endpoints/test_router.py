@@ -58,6 +58,7 @@ PATHS = (
     "/consent/decision",
     f"/consent/notices/{NOTICE.digest}",
     "/.well-known/gpc.json",
+    "/.well-known/consent.json",
 )
 RECEIPTS = ("/consent/receipt", "/consent/receipt.html")
 ACCEPT = {"choice": "accept_all"}
@@ -596,6 +597,7 @@ REFUSED: list[tuple[int, str, str, dict[str, str], bytes]] = [
     (405, "GET", WITHDRAW, {}, b""),
     (405, "HEAD", WITHDRAW, {}, b""),
     (405, "POST", "/.well-known/gpc.json", {}, b""),
+    (405, "POST", "/.well-known/consent.json", {}, b""),
     (404, "GET", "/consent/", {}, b""),
     (404, "POST", "/consent/nowhere", FORM, b"choice=accept_all"),
     (404, "GET", "/consent/assets/consent.css", {}, b""),
@@ -640,6 +642,7 @@ def test_malformed_choice_is_refused_and_changes_nothing(
         (WITHDRAW, {"POST"}),
         (f"/consent/notices/{NOTICE.digest}", {"GET", "HEAD"}),
         ("/.well-known/gpc.json", {"GET", "HEAD"}),
+        ("/.well-known/consent.json", {"GET", "HEAD"}),
     ],
 )
 def test_wrong_method_is_refused_with_the_allowed_methods(
