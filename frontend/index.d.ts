@@ -25,6 +25,8 @@ export interface Decision {
   /** Whether the browser sends Global Privacy Control. */
   gpc: boolean;
   needs_asking: boolean;
+  /** Id of the regime whose rules apply to the visitor. */
+  regime: string;
   /** After a withdrawal: by which the visitor can ask for the records later. */
   reference?: string | null;
 }

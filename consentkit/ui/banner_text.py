@@ -269,7 +269,9 @@ def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
     translator = rendering.translator
     if rendering.rules.opts_out:
         return opt_out_status(consent, rendering)
-    signal = signal_sentences(rendering.policy["categories"], rendering) if consent.gpc else []
+    # The page says elsewhere what the signal does as an opt-out.
+    rest = [row for row in rendering.policy["categories"] if row["id"] not in rendering.rules.signalled]
+    signal = signal_sentences(rest, rendering) if consent.gpc else []
     if rendering.rules.unasked and _is_objection(consent):
         not_chosen = [translator.gettext_html("You haven’t chosen yet.")]
         sentences = objection_sentences(consent, rendering) or not_chosen

@@ -9,7 +9,6 @@ from consentkit.consent import ConsentStatus
 from consentkit.headers import local_path, own_path
 from consentkit.ui.assets import shipped_assets
 from consentkit.ui.fragments import View, new_submission, next_query, stylesheet_link
-from consentkit.ui.opt_out_text import honors_signal
 from consentkit.ui.rendering_ids import BASE, SiteNotice
 
 __all__ = ["Documents"]
@@ -56,7 +55,7 @@ class Documents:
         path = local_path(view.next, base)
         granted = view.consent.status is ConsentStatus.GIVEN
         texts = self._renderings.best_for(view.language)
-        honored = honors_signal(view.consent, texts)
+        honored = texts.rules.honors_signal(view.consent)
         return texts.render(
             template,
             **self._shared(base, here=here, granted=granted, honored=honored, more_head=more_head),
@@ -95,7 +94,7 @@ class Documents:
         """
         granted = view.consent.status is ConsentStatus.GIVEN
         texts = self._renderings.best_for(view.language)
-        honored = honors_signal(view.consent, texts)
+        honored = texts.rules.honors_signal(view.consent)
         rendering = self.words_id(
             surface,
             template,

@@ -21,7 +21,6 @@ from consentkit.ui.banner_text import first_layer
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.change_text import change_sentences
 from consentkit.ui.confirmation import Confirmation, confirmation_sentences
-from consentkit.ui.opt_out_text import honors_signal
 from consentkit.ui.place_rules import is_on
 from consentkit.ui.rendering_ids import SiteNotice
 
@@ -154,7 +153,7 @@ class Fragments:
         """
         rendering = self._renderings.best_for(view.language)
         granted = view.consent.status is ConsentStatus.GIVEN
-        honored = honors_signal(view.consent, rendering)
+        honored = rendering.rules.honors_signal(view.consent)
         html = self._cached_settings(
             rendering.language, own_path(view.root_path, self._prefix), granted, honored
         )

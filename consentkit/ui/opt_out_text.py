@@ -12,7 +12,6 @@ from consentkit.ui.rendering import Rendering
 
 __all__ = [
     "OPTED_OUT",
-    "honors_signal",
     "objection_sentences",
     "opt_out_answers",
     "opt_out_rows",
@@ -42,6 +41,10 @@ _UNASKED = N_("Without asking, as UK law allows: %(purposes)s. You can object.")
 _REFUSED = N_(
     "Your browser sends a Global Privacy Control signal. Unless you choose otherwise, "
     "we treat it as a no to %(purposes)s."
+)
+_HONORED = N_(
+    "Your browser sends an opt-out preference signal (Global Privacy Control). "
+    "We treat it as your request to opt out of the sale and sharing of your personal information."
 )
 # Translators: At a purpose. The signal is Global Privacy Control, which the browser sends.
 _ALLOWED_BEFORE = N_(
@@ -76,7 +79,7 @@ def opt_out_status(consent: Consent, rendering: Rendering) -> list[Markup]:
         sentences = [translator.gettext_html("You haven’t chosen yet.")]
     if all(consent.categories.values()):
         sentences.append(translator.gettext_html(_ALL_ON))
-    elif consent.gpc and not rendering.rules.shows_signal:
+    elif consent.gpc and not rendering.rules.signalled:
         sentences += signal_sentences(rendering.policy["categories"], rendering)
     return sentences
 
@@ -129,22 +132,23 @@ def unasked_sentences(unasked: Iterable[str], rendering: Rendering) -> list[Mark
 
 
 def signal_sentences(categories: Iterable[Row], rendering: Rendering) -> list[Markup]:
-    """Return a sentence about the categories that Global Privacy Control refuses until the visitor chooses; none without any."""
-    refused = [rendering.owner_text(row["title"]) for row in categories if row["honours_gpc"]]
-    if not refused:
-        return []
-    return [rendering.translator.gettext_html(_REFUSED, purposes=rendering.translator.format_names(refused))]
-
-
-def honors_signal(consent: Consent, rendering: Rendering) -> bool:
-    """Return whether the pages say that they honor the browser's opt-out preference signal."""
-    return rendering.rules.honors(consent, _honouring(rendering))
+    """Return sentences about the categories that Global Privacy Control refuses, for now or as an opt-out."""
+    rules, translator = rendering.rules, rendering.translator
+    heeding = [row for row in categories if row["honours_gpc"]]
+    refused = [rendering.titles[row["id"]] for row in heeding if row["id"] not in rules.signalled]
+    sentences = []
+    if refused:
+        names = translator.format_names(refused)
+        sentences.append(translator.gettext_html(_REFUSED, purposes=names))
+    if len(refused) < len(heeding):
+        sentences.append(translator.gettext_html(_HONORED))
+    return sentences
 
 
 def with_signal(category: Row, rendering: Rendering, consent: Consent) -> Row:
     """Add to a category from `with_answers` whether the signal turns it off, what that means, and what the visitor chose."""
     decision = consent.decision
-    denied = category["id"] in rendering.rules.denied(consent, _honouring(rendering))
+    denied = category["id"] in rendering.rules.denied(consent)
     earlier: list[Markup] = []
     chosen = decision.granted if decision is not None and consent.status.decided else frozenset[str]()
     if denied and decision is not None and category["id"] in chosen:
@@ -169,10 +173,6 @@ def without_signal(category: Row) -> Row:
     """Return a category from `with_signal` without what belongs to one visitor."""
     earlier = ["{answer}"] if category["earlier"] else []
     return category | {"earlier": earlier, "kept": False, "kept_vendors": []}
-
-
-def _honouring(rendering: Rendering) -> list[str]:
-    return [row["id"] for row in rendering.policy["categories"] if row["honours_gpc"]]
 
 
 # Choices

@@ -36,8 +36,8 @@ class PlaceRules:
         opts_out: whether all optional purposes are on until the visitor says otherwise.
         has_choices: whether the law asks for a link "Your Privacy Choices".
         settings: the name of the settings page, and of the links to it.
-        signal_wins: whether Global Privacy Control also counts against an earlier yes.
-        shows_signal: whether pages say that they honor the signal.
+        deniable: ids of the categories that Global Privacy Control turns off whatever the visitor chose.
+        signalled: ids of the categories for which the signal is an opt-out. Pages say so where they honor it.
         selling: ids of the categories that sell or share personal data.
         sensitive: ids of the categories that use sensitive personal data, where visitors can limit that.
         unasked: ids of the categories that are on without being asked about, where the banner has to say so.
@@ -50,8 +50,8 @@ class PlaceRules:
     opts_out: bool
     has_choices: bool
     settings: str
-    signal_wins: bool
-    shows_signal: bool
+    deniable: frozenset[str]
+    signalled: frozenset[str]
     selling: frozenset[str]
     sensitive: frozenset[str]
     unasked: tuple[str, ...]
@@ -63,6 +63,7 @@ class PlaceRules:
     def of(cls, policy: Policy, translator: Translator) -> Self:
         """Return the rules that a policy holds under."""
         regime, optional = policy.regime, policy.optional
+        deniable = frozenset(row.id for row in optional if policy.denies_by_gpc(row.id))
         has_choices = "privacy_choices" in regime.links
         regimes = _regimes(policy) if policy.regimes is not None else ()
         place = "" if regime.id == STRICTEST else _name(regime, regimes, translator)
@@ -77,8 +78,10 @@ class PlaceRules:
                 if has_choices
                 else translator.pgettext("link and page", "Cookie settings")
             ),
-            signal_wins=regime.gpc_over_choice,
-            shows_signal=(opts_out and regime.gpc == "opt_out") or "opt_out_honored" in regime.status,
+            deniable=deniable,
+            signalled=frozenset(row.id for row in optional if policy.honours_gpc(row.id))
+            if regime.gpc == "opt_out"
+            else deniable,
             selling=frozenset(row.id for row in optional if has_choices and policy.sells(row.id)),
             sensitive=frozenset(row.id for row in optional if has_choices and row.sensitive),
             unasked=tuple(row.id for row in optional if row.exempt and regime.family == "gb"),
@@ -87,20 +90,13 @@ class PlaceRules:
             places=tuple(_options(regimes, policy, translator)),
         )
 
-    def denied(self, consent: Consent, honouring: Iterable[str]) -> frozenset[str]:
-        """Return the categories that the browser's signal turns off, whatever the visitor chose.
+    def denied(self, consent: Consent) -> frozenset[str]:
+        """Return the categories that the browser's signal turns off, whatever the visitor chose."""
+        return self.deniable if consent.gpc else frozenset()
 
-        `honouring` are the categories that heed the signal.
-        """
-        return frozenset(honouring) if consent.gpc and self.signal_wins else frozenset()
-
-    def honors(self, consent: Consent, honouring: Iterable[str]) -> bool:
-        """Return whether a page says that it honors the signal: something that heeds it is off."""
-        return (
-            self.shows_signal
-            and consent.gpc
-            and any(not consent.categories[category] for category in honouring)
-        )
+    def honors_signal(self, consent: Consent) -> bool:
+        """Return whether a page says that it honors the signal: something for which it is an opt-out is off."""
+        return consent.gpc and any(not is_on(consent, category) for category in self.signalled)
 
 
 def is_on(consent: Consent, category: str) -> bool:

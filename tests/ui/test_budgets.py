@@ -14,7 +14,7 @@ from tests.support.front import Front
 @pytest.mark.parametrize(
     ("name", "budget"),
     [
-        *(("consent.js", 5120), ("remote.js", 5120), ("consent.css", 2560)),
+        *(("consent.js", 5120), ("remote.js", 5120), ("consent.css", 2662)),
         *((name, 512) for name in ("carry.js", "policy.js", "debug.js", "frames.js", "handoff.js")),
     ],
 )

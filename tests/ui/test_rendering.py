@@ -7,6 +7,7 @@ from consentkit import Policy
 from consentkit.notices.notice import Notice
 from consentkit.ui.disclosure import Disclosure
 from consentkit.ui.i18n import Translator
+from consentkit.ui.place_rules import PlaceRules
 from consentkit.ui.rendering import Rendering
 
 OURS = Path(__file__).parents[2] / "consentkit" / "ui" / "templates"
@@ -14,9 +15,8 @@ OURS = Path(__file__).parents[2] / "consentkit" / "ui" / "templates"
 
 def rendering(policy: Policy, language: str, *folders: Path, translated: str | None = None) -> Rendering:
     translator = Translator(translated or language)
-    return Rendering(
-        language, translator, Disclosure(policy, Notice.of(policy), language, translator), (*folders, OURS)
-    )
+    disclosure = Disclosure(policy, Notice.of(policy), language, translator)
+    return Rendering(language, translator, disclosure, PlaceRules.of(policy, translator), (*folders, OURS))
 
 
 # IN-07, WCAG 3.1.2

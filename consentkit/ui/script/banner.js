@@ -26,10 +26,13 @@ export async function showBanner() {
   isFetching = false;
 }
 
-/** @param {boolean} needsAsking */
+/**
+ * Remove the banner, which may ask about more than is open now.
+ * @param {boolean} needsAsking
+ */
 export function followAnswer(needsAsking) {
   isAnswered = !needsAsking;
-  if (isAnswered) findBanner()?.remove();
+  findBanner()?.remove();
 }
 
 /** Show the banner as long as it is not answered, also where a library swapped the page or took one from its own cache. */
