@@ -90,6 +90,7 @@ def test_a_visitor_is_asked_remembered_obeyed_and_forgotten(
         "notice": manager.notice.digest,
         "gpc": False,
         "needs_asking": False,
+        "regime": "nl",
     }
     for _ in range(5):
         clock.advance(days=30)

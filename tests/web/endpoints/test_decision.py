@@ -19,7 +19,7 @@ def evaluator(policy: Policy) -> Evaluator:
 
 
 def test_whoever_has_not_answered_is_told_all_categories_and_vendors(evaluator: Evaluator) -> None:
-    assert decision_json(evaluator.undecided(gpc=True)) == {
+    assert decision_json(evaluator.undecided(gpc=True), "nl") == {
         "status": "unknown",
         "categories": {"functional": True, "analytical": False, "tracking": False, "social": False},
         "vendors": {"google-analytics": False, "youtube": False, "adhub": False},
@@ -28,13 +28,14 @@ def test_whoever_has_not_answered_is_told_all_categories_and_vendors(evaluator: 
         "notice": None,
         "gpc": True,
         "needs_asking": False,
+        "regime": "nl",
     }
 
 
 # VA-01: times in RFC 3339, UTC
 def test_a_decision_is_told_as_it_is_in_effect(evaluator: Evaluator) -> None:
     choice = Choice(categories={"analytical": True}, vendors={"youtube": True, "google-analytics": False})
-    told = decision_json(evaluator.evaluate(replace(choice, evaluator.notice, MOMENT), MOMENT))
+    told = decision_json(evaluator.evaluate(replace(choice, evaluator.notice, MOMENT), MOMENT), "nl")
     assert told["status"] == "given" and told["categories"]["analytical"]
     assert told["vendors"] == {"google-analytics": False, "youtube": True, "adhub": False}
     assert (told["decided_at"], told["expires_at"]) == ("2026-08-31T12:30:05Z", "2027-02-28T12:30:05Z")

@@ -113,6 +113,7 @@ def shown(
         "notice": notice,
         "gpc": gpc,
         "needs_asking": asking,
+        "regime": "nl",
     }
 
 
