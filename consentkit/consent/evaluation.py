@@ -240,7 +240,9 @@ class Evaluator:
         self, decision: Decision, covers: Coverage, granted: frozenset[str], lost: frozenset[str]
     ) -> tuple[str, ...]:
         """Return the categories to ask about: new ones, granted ones that are not covered now, and unanswered ones."""
-        again = lost.union(covers.new)
+        # Who objected to what was on without consent has refused it already.
+        refused = self.notices[decision.notice].exempt_ids - decision.granted
+        again = lost.union(covers.new).difference(refused)
         if decision.kind == "partial":
             again = frozenset(self.needing) - granted
         return tuple(category for category in self.needing if category in again)

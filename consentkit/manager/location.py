@@ -6,7 +6,7 @@ from typing import Protocol
 
 from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, header_values
-from consentkit.policy import Place
+from consentkit.policy import Place, normalize_country
 
 __all__ = ["Location", "RequestOrigin", "TrustedHeader", "is_in_an_app", "trusted_header"]
 
@@ -45,7 +45,11 @@ class TrustedHeader:
         self.vary = tuple(name for name in (country, region) if name)
 
     def __call__(self, request: RequestOrigin) -> Place | None:
-        """Return the place; None if the request came past the proxies, or a header is missing, repeated or no code."""
+        """Return the place.
+
+        None if the request came past the proxies, if a header is missing, repeated or no code, or if the two contradict each
+        other.
+        """
         if not self._is_trusted(request.peer):
             return None
         country = _single(request.headers, self._country)
@@ -57,7 +61,8 @@ class TrustedHeader:
         # A proxy sends the region with or without the country in front of it, and none where it knows none.
         if region is None:
             return None if _is_sent(request.headers, self._region) else Place.parse(country)
-        return Place.parse(region if "-" in region else f"{country}-{region}")
+        place = Place.parse(region if "-" in region else f"{country}-{region}")
+        return place if place is not None and place.country == normalize_country(country.upper()) else None
 
     def _is_trusted(self, peer: str) -> bool:
         if not peer:

@@ -23,7 +23,7 @@ from consentkit.policy.own_storage import (
 from consentkit.policy.policy import Policy, PolicyData
 from consentkit.policy.regime_policies import RegimePolicies
 from consentkit.policy.regimes import FAMILIES, STRICTEST, Law, Mode, Place, Regime, RegimeData
-from consentkit.policy.transfers import SAFEGUARDS, TransferData
+from consentkit.policy.transfers import SAFEGUARDS, TransferData, normalize_country
 from consentkit.policy.url_types import SiteOrigin, is_local
 
 __all__ = [
@@ -63,5 +63,6 @@ __all__ = [
     "escaped",
     "is_local",
     "json_schema",
+    "normalize_country",
     "own_storage",
 ]
