@@ -4,7 +4,7 @@ from consentkit.manager.appearance import Appearance
 from consentkit.manager.choice import ChoiceContext, Outcome, Surface
 from consentkit.manager.decision_plan import ImportedGrant
 from consentkit.manager.delivery import what_an_outage_loses
-from consentkit.manager.location import Location, trusted_header
+from consentkit.manager.location import Location, RequestOrigin, TrustedPeers, trusted_header
 from consentkit.manager.manager import ConsentManager
 from consentkit.manager.on_record import notice_on_record
 from consentkit.manager.places import ManagersByPlace
@@ -20,8 +20,10 @@ __all__ = [
     "Location",
     "ManagersByPlace",
     "Outcome",
+    "RequestOrigin",
     "ShownSurface",
     "Surface",
+    "TrustedPeers",
     "Webhook",
     "notice_on_record",
     "trusted_header",

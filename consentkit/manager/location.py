@@ -1,6 +1,7 @@
 """Where a visitor is, as the site itself knows it: from a header of its own proxies. Nothing is looked up over the network."""
 
 import ipaddress
+import logging
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -8,7 +9,9 @@ from consentkit.errors import ConfigurationError
 from consentkit.headers import RawHeaders, header_values
 from consentkit.policy import Place, normalize_country
 
-__all__ = ["Location", "RequestOrigin", "TrustedHeader", "is_in_an_app", "trusted_header"]
+__all__ = ["Location", "RequestOrigin", "TrustedHeader", "TrustedPeers", "is_in_an_app", "trusted_header"]
+
+log = logging.getLogger("consentkit")
 
 _UNIX = "unix"
 
@@ -29,6 +32,46 @@ Location = Callable[[RequestOrigin], Place | None]
 """Returns where the visitor of a request is, or None if that is not known. Must not block."""
 
 
+class TrustedPeers:
+    """Addresses and networks of the site's own proxies, as the server sees them."""
+
+    def __init__(self, peers: str | Iterable[str], name: str) -> None:
+        """Parse the addresses.
+
+        Args:
+            peers: one or several, such as "10.0.0.0/8"; "unix" for a Unix socket.
+            name: of the argument, for the error.
+
+        Raises:
+            ConfigurationError: a value that is no address or network.
+        """
+        networks = []
+        listed = [peers] if isinstance(peers, str) else list(peers)
+        for peer in listed:
+            try:
+                if peer != _UNIX:
+                    networks.append(ipaddress.ip_network(peer))
+            except ValueError as error:
+                raise ConfigurationError(
+                    f'{name}: {peer!r} is no address or network ({error}): write it like "10.0.0.0/8", or "unix" for a socket.'
+                ) from None
+        self._networks = tuple(networks)
+        self._unix = _UNIX in listed
+
+    def __bool__(self) -> bool:
+        return self._unix or bool(self._networks)
+
+    def __contains__(self, peer: str) -> bool:
+        if not peer:
+            return self._unix
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._networks)
+
+
 class TrustedHeader:
     """Reads the place of a visitor from headers that the site's own proxies set.
 
@@ -40,9 +83,9 @@ class TrustedHeader:
         """Use `trusted_header`, which checks its arguments."""
         self._country = country.lower().encode("ascii")
         self._region = region.lower().encode("ascii") if region else None
-        self._unix = _UNIX in peers
-        self._networks = tuple(ipaddress.ip_network(peer) for peer in peers if peer != _UNIX)
+        self._peers = TrustedPeers(peers, "peers")
         self.vary = tuple(name for name in (country, region) if name)
+        self._has_warned = False
 
     def __call__(self, request: RequestOrigin) -> Place | None:
         """Return the place.
@@ -50,7 +93,8 @@ class TrustedHeader:
         None if the request came past the proxies, if a header is missing, repeated or no code, or if the two contradict each
         other.
         """
-        if not self._is_trusted(request.peer):
+        if request.peer not in self._peers:
+            self._warn_once(request)
             return None
         country = _single(request.headers, self._country)
         if country is None:
@@ -64,15 +108,16 @@ class TrustedHeader:
         place = Place.parse(region if "-" in region else f"{country}-{region}")
         return place if place is not None and place.country == normalize_country(country.upper()) else None
 
-    def _is_trusted(self, peer: str) -> bool:
-        if not peer:
-            return self._unix
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self._networks)
+    def _warn_once(self, request: RequestOrigin) -> None:
+        """Log that the header of an unknown peer is ignored: somebody made it up, or the server hides the proxy's address."""
+        if not self._has_warned and header_values(request.headers, self._country):
+            self._has_warned = True
+            log.warning(
+                "%s came from an address that is not in peers, so it is ignored. If it came from your proxy, list the proxy's "
+                "address as your server sees it. Some servers put the visitor's address in its place, such as uvicorn with "
+                "--proxy-headers, its default: start it with --no-proxy-headers.",
+                self.vary[0],
+            )
 
 
 def trusted_header(*, country: str, region: str | None = None, peers: Iterable[str]) -> TrustedHeader:
@@ -92,14 +137,6 @@ def trusted_header(*, country: str, region: str | None = None, peers: Iterable[s
         raise ConfigurationError(
             "peers is empty: list the addresses of the proxies that set the header, because visitors can send it too."
         )
-    for peer in listed:
-        try:
-            if peer != _UNIX:
-                ipaddress.ip_network(peer)
-        except ValueError as error:
-            raise ConfigurationError(
-                f'peers: {peer!r} is no address or network ({error}): write it like "10.0.0.0/8", or "unix" for a socket.'
-            ) from None
     return TrustedHeader(country, region, listed)
 
 

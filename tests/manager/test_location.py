@@ -1,5 +1,6 @@
 """Where a visitor is, from headers of trusted proxies: what counts, and what counts for nothing."""
 
+import logging
 from typing import NamedTuple
 
 import pytest
@@ -83,6 +84,23 @@ def test_only_the_sites_own_proxies_are_believed(peer: str, is_trusted: bool) ->
 
 def test_without_a_unix_socket_an_unknown_peer_is_not_believed() -> None:
     assert BY_REGION(Request(country(b"NL"), "")) is None
+
+
+def test_a_header_that_came_past_the_proxies_is_logged_once_without_an_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    location = trusted_header(country="CF-IPCountry", peers=["10.0.0.0/8"])
+    with caplog.at_level(logging.WARNING):
+        location(Request(country(), "203.0.113.7"))
+        assert not caplog.records
+        for _ in range(3):
+            location(Request(country(b"NL"), "203.0.113.7"))
+    (record,) = caplog.records
+    assert (
+        "--no-proxy-headers" in record.getMessage()
+        and "203.0.113.7" not in caplog.text
+        and "NL" not in caplog.text
+    )
 
 
 @pytest.mark.parametrize(
