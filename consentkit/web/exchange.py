@@ -237,10 +237,8 @@ class Exchange:
         self._is_bare = page.is_bare
         if page.asks:
             self.count_banner()
-        if (
-            not (caching.is_public(page.headers) or is_framed(self.head.headers))
-            and self.consent._current().gpc
-        ):
+        for_one = not (caching.is_public(page.headers) or is_framed(self.head.headers))
+        if for_one and self.consent._current().gpc:
             self.count_shown("signal")
         headers = page.headers_with_markup(length)
         return self._finish_headers(page.status, headers, is_page=True, is_html=True, has_markup=True)
