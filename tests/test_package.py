@@ -40,7 +40,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _sources() -> Iterator[str]:
     """Tell what the wheel must hold: the package's files, with compiled catalogues in place of their sources."""
     for path in (ROOT / "consentkit").rglob("*"):
-        if path.is_dir() or "__pycache__" in path.parts or path.suffix in {".pot", ".mo"}:
+        if path.is_dir() or "__pycache__" in path.parts or path.suffix == ".mo":
             continue
         name = path.relative_to(ROOT)
         yield (name.with_suffix(".mo") if path.suffix == ".po" else name).as_posix()

@@ -21,6 +21,7 @@ try:
     import typer
     from rich.markup import escape
 
+    from consentkit.cli.catalogue import catalogue, check_languages
     from consentkit.cli.console import (
         DEFAULT_POLICY,
         count,
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 
 app.command()(init)
+app.command()(catalogue)
 app.command()(dossier)
 app.command()(report)
 app.add_typer(group, name="group")
@@ -91,6 +93,9 @@ def check(
     spool: Annotated[
         Path | None, typer.Option("--spool", help="Directory for records that wait (`spool=`).")
     ] = None,
+    locales: Annotated[
+        Path | None, typer.Option("--locales", help="Folder of your own catalogues (`locales=`).")
+    ] = None,
 ) -> None:
     """Check a policy and its lock. Prints which rules by place apply, and their gaps.
 
@@ -107,6 +112,9 @@ def check(
         warnings = (*warnings, *_undeclared_cookies(observed, report.policy))
     if ledger is not None:
         warnings = (*warnings, *_losses(ledger, spool))
+    if report.policy is not None:
+        without, partly = check_languages(path, report.policy, locales)
+        problems, warnings = (*problems, *without), (*warnings, *partly)
     if as_json:
         regimes = regimes_as_json(report.policy, _today()) if report.policy is not None else None
         found = {"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))}

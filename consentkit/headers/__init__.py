@@ -6,6 +6,7 @@ from consentkit.headers.framing import framed_by_own_site_alone
 from consentkit.headers.request import (
     COOKIE_BYTES_READ,
     RawHeaders,
+    closest_language,
     cookie_values,
     first_cookies,
     header_values,
@@ -27,6 +28,7 @@ __all__ = [
     "Obstacle",
     "RawHeaders",
     "clamp",
+    "closest_language",
     "content_codings",
     "cookie_values",
     "deletion",

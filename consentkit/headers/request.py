@@ -13,6 +13,7 @@ from urllib.parse import unquote
 __all__ = [
     "COOKIE_BYTES_READ",
     "RawHeaders",
+    "closest_language",
     "cookie_values",
     "first_cookies",
     "header_values",
@@ -44,6 +45,15 @@ _LANGUAGE_RANGE = re.compile(
     r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)(?:[ \t]*;[ \t]*q[ \t]*=[ \t]*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?",
     re.IGNORECASE,
 )
+_TRADITIONAL, _SIMPLIFIED = ("zh-hant", "zh-tw", "zh-hk", "zh-mo"), ("zh-hans", "zh-cn", "zh-sg")
+_ALSO_CALLED = {
+    **dict.fromkeys(_TRADITIONAL, _TRADITIONAL),
+    **dict.fromkeys(_SIMPLIFIED, _SIMPLIFIED),
+    **dict.fromkeys(("no", "nb", "nn"), ("nb", "no", "nn")),
+    **dict.fromkeys(("he", "iw"), ("he", "iw")),
+    **dict.fromkeys(("id", "in"), ("id", "in")),
+}
+"""Tags that stand for the same language, the form of a language that its readers read too, and the script of a country."""
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
@@ -190,11 +200,16 @@ def preferred_language(headers: RawHeaders, languages: Sequence[str]) -> str:
     """Return the language that Accept-Language prefers among `languages` (RFC 4647, lookup), or the first of them.
 
     A language range matches an equal tag, or a tag of which it is a prefix up to a hyphen, or the other way round: `nl-BE`
-    matches `nl`, and `pt` matches `pt-BR`. `*` counts after all other ranges, and matches what none of them matches. The first
-    1 KiB is read.
+    matches `nl`, `pt` matches `pt-BR`, and tags of the same meaning match each other, such as `no` and `nb`, or `zh-TW` and
+    `zh-Hant`. `*` counts after all other ranges, and matches what none of them matches. The first 1 KiB is read.
     """
     field = b",".join(header_values(headers, b"accept-language"))
     return _negotiate(field[:LANGUAGE_BYTES_READ], tuple(languages)) if field else languages[0]
+
+
+def closest_language(wanted: str, languages: Sequence[str]) -> str:
+    """Return the language that is closest to a BCP 47 tag among `languages`, or the first of them."""
+    return next(iter(_matching_tags(wanted.lower(), languages)), languages[0])
 
 
 @lru_cache(maxsize=256)
@@ -223,10 +238,14 @@ def _matches(language_range: str, tag: str) -> bool:
 
 
 def _matching_tags(language_range: str, languages: Sequence[str]) -> list[str]:
-    """Return the tags that a range matches, an equal one first, or those of its longest prefix that matches any."""
+    """Return the tags that a range matches, an equal one first, or those of its longest prefix that matches any.
+
+    What else a range or prefix is called is tried after it, and before the next shorter prefix.
+    """
     while language_range:
-        matching = [tag for tag in languages if _matches(language_range, tag)]
-        if matching:
-            return sorted(matching, key=lambda tag: tag.lower() != language_range)
+        for candidate in (language_range, *_ALSO_CALLED.get(language_range, ())):
+            matching = [tag for tag in languages if _matches(candidate, tag)]
+            if matching:
+                return sorted(matching, key=lambda tag: tag.lower() != candidate)
         language_range = language_range.rpartition("-")[0]
     return []

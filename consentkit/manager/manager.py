@@ -23,8 +23,8 @@ from consentkit.manager.on_record import grant_on_record
 from consentkit.manager.options import (
     Origins,
     chosen_site,
-    existing_folder,
     notices_of,
+    own_folders,
     require_kinds,
     site_origins,
     validated_domain,
@@ -78,7 +78,7 @@ class ConsentManager:
         spool: directory for records that wait for the ledger, so that they survive a restart.
         prune: whether this process removes records that the policy keeps no longer, a little at a time after its polls.
         templates: folder with templates that replace the library's of the same name.
-        locales: folder with the site's own translations.
+        locales: folder with the site's own translations, for languages of the policy that the library does not speak.
         stylesheets: addresses of style sheets for the library's pages, each loaded after the library's own.
         observed: file to which the names of undeclared and refused cookies are added, for `consentkit check --observed`.
         webhooks: endpoints that are told of withdrawals and changes.
@@ -139,7 +139,7 @@ class ConsentManager:
         self.policy, self.clock, self.prefix = policy, clock, validated_prefix(prefix)
         self.strict, self.csp, self.show_banner, self.debug = strict, csp, banner, debug
         self.private_key, self.appearance = private_key, Appearance.of(layout, position, logo)
-        self.templates, self.locales = map(existing_folder, ("templates", "locales"), (templates, locales))
+        self.templates, self.locales = own_folders(policy, templates, locales)
         self.observed = None if observed is None else Path(observed)
         self.site, self.exclude = chosen_site(policy, site), validated_paths(exclude)
         self.origins, self.stylesheets = site_origins(policy, origins or {}), tuple(stylesheets)

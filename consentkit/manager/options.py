@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from consentkit._catalogue_files import require_catalogues
 from consentkit.errors import ConfigurationError
 from consentkit.notices import Notice
 from consentkit.policy import Policy, SiteOrigin
@@ -18,6 +19,7 @@ __all__ = [
     "chosen_site",
     "existing_folder",
     "notices_of",
+    "own_folders",
     "require_kinds",
     "site_origins",
     "validated_domain",
@@ -106,6 +108,19 @@ def existing_folder(name: str, path: str | Path | None) -> Path | None:
             f"{name} = {str(path)!r}: there is no such folder. Make it, or leave {name} out."
         )
     return folder
+
+
+def own_folders(
+    policy: Policy, templates: str | Path | None, locales: str | Path | None
+) -> tuple[Path | None, Path | None]:
+    """Return the site's folders of templates and of catalogues, which together with ours have the policy's languages.
+
+    Raises:
+        ConfigurationError: there is no such folder, or a language has no catalogue.
+    """
+    folders = existing_folder("templates", templates), existing_folder("locales", locales)
+    require_catalogues(policy.languages, folders[1])
+    return folders
 
 
 def validated_prefix(prefix: str) -> str:

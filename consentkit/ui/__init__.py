@@ -8,6 +8,7 @@ from consentkit.ui.embed_page import EmbeddedContent
 from consentkit.ui.embed_text import EMBED_KINDS
 from consentkit.ui.error_text import ErrorTopic
 from consentkit.ui.fragments import View
+from consentkit.ui.i18n import Translator
 from consentkit.ui.loader import Loader
 from consentkit.ui.pages import Pages
 from consentkit.ui.script_tag import ScriptTag, extra_tag
@@ -21,6 +22,7 @@ __all__ = [
     "Loader",
     "Pages",
     "ScriptTag",
+    "Translator",
     "View",
     "extra_tag",
     "figure",

@@ -17,13 +17,12 @@ from babel.dates import format_date, format_timedelta
 from babel.lists import format_list
 from markupsafe import Markup, escape
 
+from consentkit._catalogue_files import LOCALES, catalogue_files, shipped_languages
 from consentkit.errors import ConfigurationError
 from consentkit.policy import Duration
 
 __all__ = ["LOCALES", "NN_", "NP_", "N_", "DurationForms", "Translator", "direction"]
 
-_DOMAIN = "consentkit"
-LOCALES = Path(__file__).parent / "locales"
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|%)?")
 Unit = Literal["year", "month", "day", "hour", "minute", "second"]
 _SECONDS: dict[Unit, int] = {
@@ -64,7 +63,7 @@ def direction(language: str) -> Literal["ltr", "rtl"]:
 
 
 class Translator:
-    """The library's texts in one language, or in English where no catalogue has that language.
+    """The library's texts in one language.
 
     Attributes:
         language: the BCP 47 tag of the texts, for the attribute `lang`.
@@ -75,10 +74,15 @@ class Translator:
         """Load the catalogues of the whole tag, then of its primary language, from each folder in turn.
 
         Raises:
-            ConfigurationError: a catalogue cannot be read, or has other placeholders than the English text.
+            ConfigurationError: the language has no catalogue, or one that cannot be read, or that has placeholders which the
+                English text lacks.
         """
         catalogue = _load_catalogue(language, tuple(folders))
-        self.language = language if catalogue or _primary(language) == "en" else "en"
+        if catalogue is None and _primary(language) != "en":
+            raise ConfigurationError(
+                f"There is no catalogue for the language {language!r}. Included are {', '.join(shipped_languages())}."
+            )
+        self.language = language
         self._catalogue = catalogue or gettext.NullTranslations()
         self._locale = _locale(self.language)
         self.direction = direction(self.language)
@@ -220,18 +224,12 @@ def _locale(language: str) -> Locale:
 def _load_catalogue(language: str, folders: tuple[Path, ...]) -> gettext.GNUTranslations | None:
     """Chain the catalogues of a language: a message that one lacks is taken from the next."""
     first: gettext.GNUTranslations | None = None
-    for name in dict.fromkeys((language.replace("-", "_"), _primary(language))):
-        for folder in folders:
-            # A .po is the source of the .mo next to it, and may be newer. The wheel has the .mo only.
-            for suffix, read in ((".po", _compile), (".mo", Path.read_bytes)):
-                path = folder / name / "LC_MESSAGES" / f"{_DOMAIN}{suffix}"
-                if path.is_file():
-                    catalogue = _read_compiled(path, read(path))
-                    if first is None:
-                        first = catalogue
-                    else:
-                        first.add_fallback(catalogue)
-                    break
+    for path in catalogue_files(language, folders):
+        catalogue = _read_compiled(path, _compile(path) if path.suffix == ".po" else path.read_bytes())
+        if first is None:
+            first = catalogue
+        else:
+            first.add_fallback(catalogue)
     return first
 
 

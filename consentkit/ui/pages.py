@@ -91,7 +91,7 @@ class Pages:
 
         Raises:
             UnknownSiteError: the policy lists no such site.
-            ConfigurationError: a catalogue is faulty.
+            ConfigurationError: a language has no catalogue, or a faulty one.
         """
         self.notice = notice
         self._policy = policy

@@ -10,10 +10,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from consentkit.headers import closest_language
 from consentkit.notices import Notice
 from consentkit.policy import OwnCookies, Policy
 from consentkit.ui.disclosure import Disclosure, web_address
-from consentkit.ui.i18n import LOCALES, Translator, direction
+from consentkit.ui.i18n import LOCALES, Translator
 from consentkit.ui.place_rules import PlaceRules
 
 __all__ = ["Rendering", "Renderings"]
@@ -26,7 +27,7 @@ class Rendering:
 
     Attributes:
         language: the language of the owner's texts, as records have it.
-        translator: the library's own texts. Its language is English where no catalogue has `language`.
+        translator: the library's own texts.
         policy: the rows of `Disclosure.policy`.
         sites: the rows of `Disclosure.sites`.
         titles: the title of each category, by id.
@@ -57,11 +58,8 @@ class Rendering:
         )
 
     def owner_text(self, text: str) -> Markup:
-        """Escape a text of the owner, and mark its language where the page has another one (WCAG 3.1.2)."""
-        if self.translator.is_same_language(self.language):
-            return escape(text)
-        span = Markup('<span lang="{}" dir="{}">{}</span>')
-        return span.format(self.language, direction(self.language), text)
+        """Escape a text of the owner, which is in the language of the page."""
+        return escape(text)
 
     def format_iso_date(self, text: str) -> str:
         """Write an ISO 8601 date as the page's language does."""
@@ -112,7 +110,7 @@ class Renderings:
         """Prepare a rendering for each language. The site's own `templates` and `locales` come before the library's.
 
         Raises:
-            ConfigurationError: a catalogue is faulty.
+            ConfigurationError: a language has no catalogue, or a faulty one.
         """
         template_folders = (*([templates] if templates else ()), _TEMPLATES)
         locale_folders = (*([locales] if locales else ()), LOCALES)
@@ -129,14 +127,8 @@ class Renderings:
         return self._by_language[language]
 
     def _find_best(self, wanted: str) -> Rendering:
-        """Return the rendering for any BCP 47 tag.
-
-        Match the whole tag, then its primary language. Fall back to the policy's first language.
-        """
-        by_tag = {language.lower(): rendering for language, rendering in self._by_language.items()}
-        by_primary = {tag.split("-")[0]: rendering for tag, rendering in reversed(by_tag.items())}
-        tag = wanted.lower()
-        return by_tag.get(tag) or by_primary.get(tag.split("-")[0]) or next(iter(by_tag.values()))
+        """Return the rendering for any BCP 47 tag, as `closest_language` chooses it."""
+        return self._by_language[closest_language(wanted, tuple(self._by_language))]
 
 
 def _environment(templates: Sequence[Path], translator: Translator) -> Environment:

@@ -185,7 +185,7 @@ def test_a_translation_is_plain_text_that_ends_as_the_english_one(language: str)
 @pytest.mark.parametrize("pair", [("Accept all", "Reject all"), ("Accept", "Reject")])
 def test_accept_and_reject_have_words_of_the_same_weight(
     language: str, pair: tuple[str, str]
-) -> None:  # UI-02
+) -> None:  # UI-02, UI-06
     accept, reject = labels = [
         english if language == "en" else messages(path_of(language))["button", english].forms[0]
         for english in pair

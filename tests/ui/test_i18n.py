@@ -41,13 +41,22 @@ def test_no_surface_with_a_choice_names_a_legitimate_interest(language: str) -> 
         ("en-GB", "en-GB", "Reject all"),
         ("nl", "nl", "Alles weigeren"),
         ("nl-BE", "nl-BE", "Alles weigeren"),
-        ("xx", "en", "Reject all"),
+        ("no", "no", "Avvis alle"),
+        ("pt-BR", "pt-BR", "Rejeitar tudo"),
     ],
 )
-def test_a_language_without_a_catalogue_falls_back_to_english(asked: str, language: str, reject: str) -> None:
+def test_a_language_has_the_catalogue_of_its_tag_or_of_its_primary_language(
+    asked: str, language: str, reject: str
+) -> None:
     words = Translator(asked)
     assert (words.language, words.pgettext("button", "Reject all")) == (language, reject)
     assert words.direction == "ltr"
+
+
+@pytest.mark.parametrize("language", ["xx", "eo", "nl-Cyrl"])
+def test_a_language_without_a_catalogue_is_refused(language: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"'{language}'.*Included are ar, bg"):
+        Translator(language)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
