@@ -1,7 +1,7 @@
 """The commands for a policy: check it, and lock its notice. The command line needs the extra `consentkit[cli]`."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -102,19 +102,14 @@ def check(
     Exits with 1 if there are problems, or if the policy has changed since it was locked; with 0 if there are only warnings.
     """
     report = check_file(path)
-    problems, warnings = report.problems, report.warnings
-    if report.policy is not None and not report.policy.locked:
-        if report.policy.lock.notices:
-            problems = (_outdated_lock(path, report.policy),)
-        else:
-            warnings = (*warnings, _missing_lock(path))
-    if observed is not None and report.policy is not None:
-        warnings = (*warnings, *_undeclared_cookies(observed, report.policy))
-    if ledger is not None:
-        warnings = (*warnings, *_losses(ledger, spool))
+    problems, warnings = list(report.problems), list(report.warnings)
     if report.policy is not None:
+        _check_lock(path, report.policy, problems, warnings)
         without, partly = check_languages(path, report.policy, locales)
-        problems, warnings = (*problems, *without), (*warnings, *partly)
+        problems += without
+        warnings += partly
+        warnings += _undeclared_cookies(observed, report.policy) if observed is not None else ()
+    warnings += _losses(ledger, spool) if ledger is not None else ()
     if as_json:
         regimes = regimes_as_json(report.policy, _today()) if report.policy is not None else None
         found = {"problems": list(map(asdict, problems)), "warnings": list(map(asdict, warnings))}
@@ -137,6 +132,17 @@ def _losses(ledger: str, spool: Path | None) -> Iterable[PolicyProblem]:
     remedy = "Set spool= to a directory."
     if loss is not None:
         yield PolicyProblem("ledger", None, "spool", "", loss.removesuffix(f" {remedy}"), remedy)
+
+
+def _check_lock(
+    path: Path, policy: PolicyFile, problems: list[PolicyProblem], warnings: list[PolicyProblem]
+) -> None:
+    if policy.locked:
+        return
+    if policy.lock.notices:
+        problems.append(_outdated_lock(path, policy))
+    else:
+        warnings.append(_missing_lock(path))
 
 
 def _outdated_lock(path: Path, policy: PolicyFile) -> PolicyProblem:
@@ -176,8 +182,8 @@ def _undeclared_cookies(file: Path, policy: PolicyFile) -> Iterable[PolicyProble
 
 def _print_summary(
     path: Path,
-    problems: tuple[PolicyProblem, ...],
-    warnings: tuple[PolicyProblem, ...],
+    problems: Sequence[PolicyProblem],
+    warnings: Sequence[PolicyProblem],
     policy: PolicyFile | None,
 ) -> None:
     result = f"{escape(str(path))}: {count_problems(len(problems), len(warnings))}."
