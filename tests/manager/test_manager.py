@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from consentkit.errors import (
 )
 from consentkit.ledger import Record
 from consentkit.manager.choice import ChoiceContext, Outcome
-from tests.conftest import Clock
+from tests.conftest import HERE, Clock
 from tests.support.records import another_process_holds
 from tests.support.sites import KEY, managing
 
@@ -300,6 +302,40 @@ def test_withdrawal_in_the_spool_counts_after_a_restart(policy: Policy, tmp_path
         token = second.cookie.newest([token_text], clock())
         assert second.resolver.resolve(token, clock())[0].status is ConsentStatus.WITHDRAWN
     second.close()
+    ledger.close()
+
+
+ENDING_WITHOUT_CLOSING = """
+import sqlite3, sys
+from consentkit import ConsentManager, Ledger, load_policy
+from consentkit.consent import Choice
+from consentkit.manager import ChoiceContext
+class WithoutSpool(Ledger):
+    default_spool = None
+path, choice = sys.argv[3], Choice(categories={"social": True}, vendors={})
+ledger = WithoutSpool(f"sqlite:///{path}", lock_timeout=0.1)
+manager = ConsentManager(load_policy(sys.argv[1]), secret_key=sys.argv[2], site="stride", ledger=ledger)
+given = manager.decide(manager.evaluator.undecided(), choice, ChoiceContext())
+other = sqlite3.connect(path, isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+assert not manager.withdraw(given.consent, None, ChoiceContext()).stored
+other.execute("ROLLBACK")
+"""
+
+
+def test_process_that_ends_without_closing_its_manager_delivers_what_waits(tmp_path: Path) -> None:
+    path = tmp_path / "consent.db"
+    command = [
+        sys.executable,
+        "-c",
+        ENDING_WITHOUT_CLOSING,
+        str(HERE / "consent.example.toml"),
+        KEY,
+        str(path),
+    ]
+    assert subprocess.run(command, cwd=tmp_path).returncode == 0
+    ledger = Ledger(f"sqlite:///{path}")
+    assert [record.event for record in ledger.records()] == ["given", "withdrawn"]
     ledger.close()
 
 
