@@ -470,6 +470,20 @@ def test_held_decision_is_released_once_the_ledger_has_stored_it(
     assert cache.is_settled(SUBJECT), "the ledger has it already"
 
 
+def test_held_withdrawal_is_released_once_a_poll_has_read_it(
+    ledger: Ledger, cache: RevocationCache, clock: Clock
+) -> None:
+    ledger.append(given())
+    cache.refresh(SUBJECT, clock())
+    waits = withdrawn()
+    cache.hold(waits, clock(), stored=False)
+    assert len(cache.held) == 1
+    ledger.append(waits)
+    clock.advance(60)
+    cache.refresh(SUBJECT, clock())
+    assert not cache.held and ids(cache, clock) == waits.id
+
+
 def test_held_decision_gives_way_to_a_later_one_of_another_process(
     ledger: Ledger, cache: RevocationCache, clock: Clock
 ) -> None:
