@@ -48,6 +48,10 @@ class NoRevocations:
         """Return no records, because none wait."""
         return ()
 
+    def is_unaware(self, subject: str, moment: tuple[int, int]) -> bool:
+        """Return False, because no record waits."""
+        return False
+
     def seen(self, subject: str) -> bool:
         """Return False, because no ledger has answered."""
         return False

@@ -129,12 +129,16 @@ class ConsentResolver:
 
         A later record replaces the decision, and a record that ends the pseudonym always does. If the decision is later,
         its own record still waits in another process, and only what both allow is certain. The same holds for two answers of
-        one moment. The browser never gets a cookie that allows more than the one that it sent.
+        one moment, and for a change that waits here and may not know of the decision. The browser never gets a cookie that
+        allows more than the one that it sent.
         """
         recorded = self.decision_of(record)
         if recorded is None:
             return self.evaluator.undecided(gpc=gpc, now=now), False
-        if record.ends_subject or recorded.moment > signed.moment:
+        is_later = recorded.moment > signed.moment
+        if record.ends_subject or (
+            is_later and not self.revocations.is_unaware(signed.subject, signed.moment)
+        ):
             outdated = transitions.is_within(self.evaluator, recorded, signed)
             return self.evaluator.evaluate(recorded, now, gpc=gpc), outdated
         both = transitions.narrower(self.evaluator, signed, recorded)

@@ -333,9 +333,8 @@ class RevocationCache:
             if old.ends_subject:
                 newest = old if newest is None else self._fold.both(newest, old)
             elif newest is not None and old.precedence >= newest.precedence:
-                newest = self._fold.all(
-                    (old, replace(newest, changed_at=old.changed_at, revision=old.revision))
-                )
+                moved = replace(newest, changed_at=old.changed_at, revision=old.revision)
+                newest = self._fold.all((old, moved))
         return self._undelivered.limited(subject, newest, self.held.get(subject))
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
@@ -364,6 +363,10 @@ class RevocationCache:
         entry = self.known.get(subject) if self._generation else None
         ends = (self.held.get(subject), entry and entry[0])
         return (*self._undelivered.waiting(subject), *(end for end in ends if end and end.ends_subject))
+
+    def is_unaware(self, subject: str, moment: tuple[int, int]) -> bool:
+        """Return whether a change waits that is later than a cookie, and may have been made without its answer."""
+        return self._undelivered.is_unaware(subject, moment, self.known.get(subject, (None, 0.0))[0])
 
     def seen(self, subject: str) -> bool:
         """Return whether the ledger has answered for a subject, or a decision about it waits for the ledger."""

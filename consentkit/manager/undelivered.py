@@ -52,6 +52,17 @@ class UndeliveredRecords:
         """Return the time of the latest record that waits, in seconds since the epoch; 0 without one."""
         return max((record.changed_at for record in self._waiting.get(subject, ())), default=0)
 
+    def is_unaware(self, subject: str, moment: tuple[int, int], newest: Record | None) -> bool:
+        """Return whether a change waits that is later than a cookie, and may have been made without its answer.
+
+        `moment` is the cookie's, and `newest` what is known to be in the ledger: a change is made on that, or on a cookie that
+        it then leaves less of. A full answer needs to know of no other.
+        """
+        if newest is not None and newest.moment >= moment:
+            return False
+        waiting = self._waiting.get(subject, ())
+        return any(record.moment > moment and not is_full_answer(record) for record in waiting)
+
     # Records that wait
 
     def wait_here(self, record: Record) -> None:

@@ -446,3 +446,28 @@ def test_two_answers_of_one_moment_that_leave_nothing_end_the_pseudonym_before_t
     assert again.subject != accepted.subject
     world.settle()
     assert first.grants(again.raw) == again.allowed
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("kind", ["change", "save"])
+def test_cookie_limits_a_later_change_that_waits_and_does_not_know_its_answer(
+    world: World, kind: str, is_shared: bool
+) -> None:
+    first, second = worker(world), worker(world, skew=-1)
+    accepted = accepts(first)
+    world.now += 1
+    waits = {"analytical": False} if kind == "change" else {"social": True, "tracking": True}
+    answers(first, accepted, kind, away=True, **waits)
+    # By its time this answer is the earlier one. A worker in which the other one waits sees its cookie alone.
+    saved = answers(second, accepted, "save", analytical=True, social=True)
+    assert saved is not None
+    asked = Worker(world, "stride", first.spool, 0) if is_shared else first
+    world.workers.append(asked)
+    asked.connect("all")
+    left = {"social", "~youtube"} if kind == "change" else {"social", "tracking", "~youtube", "~adhub"}
+    assert asked.grants(saved.raw) == left
+    changed = answers(first, saved, "change", away=True, **{"~google-analytics": False})
+    assert changed is None or changed.allowed == left
+    asked.connect()
+    world.settle()
+    assert second.grants(saved.raw) == left
