@@ -187,7 +187,11 @@ class Translator:
             )
             for amount, unit in _split(lifetime)
         ]
-        return format_list(parts, "unit", self._locale)
+        try:
+            return format_list(parts, "unit", self._locale)
+        except KeyError:
+            # CLDR has no list of units for some languages, or none of three.
+            return format_list(parts, "standard", self._locale)
 
 
 def _split(duration: Duration) -> list[tuple[int, Unit]]:

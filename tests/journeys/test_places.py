@@ -53,7 +53,7 @@ def visit(new_page: NewPage) -> Callable[..., tuple["Page", list[str]]]:
 # SG-03, SG-06, JU-02
 def test_in_california_all_is_on_until_one_click_without_javascript(
     site: str, visit: Callable[..., tuple["Page", list[str]]]
-) -> None:
+) -> None:  # SG-06
     page, fired = visit(site, CALIFORNIA)
     assert sorted(fired) == [ADVERTISING, STATISTICS]
     assert page.locator("#cookie-consent").count() == 0
@@ -79,7 +79,7 @@ def test_in_california_all_is_on_until_one_click_without_javascript(
 # SG-04, SG-07
 def test_in_california_the_signal_stops_what_sells_and_nothing_else(
     site: str, visit: Callable[..., tuple["Page", list[str]]]
-) -> None:
+) -> None:  # SG-03, SG-04
     page, fired = visit(site, CALIFORNIA)
     page.evaluate("consentkit.decide('accept_all')")
     page.context.set_extra_http_headers(CALIFORNIA | SIGNAL)
@@ -113,7 +113,7 @@ def test_in_california_the_signal_stops_what_sells_and_nothing_else(
 @pytest.mark.parametrize("javascript", [True, False])
 def test_in_great_britain_statistics_are_on_and_one_click_objects(
     site: str, visit: Callable[..., tuple["Page", list[str]]], javascript: bool
-) -> None:
+) -> None:  # JU-02
     page, fired = visit(site, {"CF-IPCountry": "GB"}, javascript=javascript)
     assert fired == ([STATISTICS] if javascript else [])
     expect(page.get_by_role("heading", level=1)).to_have_text("Run, counted")
@@ -144,7 +144,7 @@ def test_elsewhere_and_nowhere_nothing_fires_before_consent(
 
 def test_a_place_that_no_proxy_vouches_for_opens_nothing(
     visit: Callable[..., tuple["Page", list[str]]],
-) -> None:
+) -> None:  # JU-01
     with serving_places(peer="10.0.0.1") as origin:
         page, fired = visit(origin, CALIFORNIA)
         assert fired == []

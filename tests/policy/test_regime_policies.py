@@ -104,7 +104,7 @@ def test_a_law_counts_from_its_first_day() -> None:
 
 def test_an_opt_out_is_remembered_for_twelve_months_and_a_choice_elsewhere_as_long_as_the_policy_says() -> (
     None
-):
+):  # SG-07
     policies = declared(us=True, gb=True)
     lengths = {regime: str(policy.validity) for regime, policy in policies.by_id.items()}
     assert lengths["us-ca"] in ("P12M", "P1Y") and lengths["gb"] == lengths["nl"] == "P6M"

@@ -88,7 +88,7 @@ def without_signals(rows: tuple[SignalEffect, ...]) -> list[SignalEffect]:
 
 
 # JU-03
-def test_law_that_is_proposed_is_off_and_changes_nothing_without_a_standard() -> None:
+def test_law_that_is_proposed_is_off_and_changes_nothing_without_a_standard() -> None:  # JU-03
     assert FutureLaw() == FutureLaw(omnibus_88a=False, browser_signal_88b=False)
     assert [signal.id for signal in SIGNALS if signal.is_on] == ["gpc"]
     proposed = signal_effects(POLICY, FutureLaw(omnibus_88a=True, browser_signal_88b=True))

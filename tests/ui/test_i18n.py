@@ -160,3 +160,11 @@ def test_countries_and_dates_are_localized() -> None:
 def test_a_language_unknown_to_cldr_is_formatted_as_english(tmp_path: Path) -> None:
     words = Translator("qaa", (catalogue(tmp_path, "qaa", 'msgid "Yes"\nmsgstr "Yip"\n'),))
     assert (words.language, words.gettext("Yes"), words.country_name("NL")) == ("qaa", "Yip", "Netherlands")
+
+
+@pytest.mark.parametrize("language", sorted(path.name for path in LOCALES.iterdir() if path.is_dir()))
+def test_every_language_writes_lengths_of_time_with_two_and_three_units(language: str) -> None:
+    translator = Translator(language)
+    for months, days, seconds in ((12, 2, 0), (1, 10, 3600), (13, 0, 60)):
+        words = translator.format_lifetime(Duration(months=months, days=days, seconds=seconds))
+        assert len(words.split()) >= 3

@@ -65,7 +65,7 @@ def test_the_state_says_what_is_on_since_when_and_until_when() -> None:
 
 
 # SG-04, SG-07
-def test_the_signal_is_told_where_it_turns_something_off() -> None:
+def test_the_signal_is_told_where_it_turns_something_off() -> None:  # SG-04
     for regime, granted, honored in (
         ("us-ca", None, True),
         ("us-ca", ALL, True),
@@ -103,7 +103,7 @@ def test_an_earlier_yes_against_the_signal_is_told_and_kept() -> None:
     assert 'name="category.tracking" value="off"' in undecided.pages.preferences(undecided.view)
 
 
-def test_the_settings_link_has_the_prescribed_words_and_icon() -> None:
+def test_the_settings_link_has_the_prescribed_words_and_icon() -> None:  # SG-06
     seen = at("us-ca")
     link = next(tree(seen.pages.settings(seen.view)).iter("a"))
     assert "".join(link.itertext()).strip() == "Your Privacy Choices"
