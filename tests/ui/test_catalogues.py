@@ -43,7 +43,7 @@ SAME_WORD = {
     "mt": {"Cookie", "Cookies", "Data"},
     "nl": {"Contact", "Cookie", "Cookies", "Sites"},
     "pt": {"Cookie", "Cookies", "Sites"},
-    "ro": {"Contact", "Cookie"},
+    "ro": {"Canada: Quebec", "Contact", "Cookie"},
     "sk": {"Cookies"},
     "sv": {"Cookie", "Cookies"},
 }
