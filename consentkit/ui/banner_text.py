@@ -13,6 +13,7 @@ from consentkit.policy import Duration
 from consentkit.ui.disclosure import Row
 from consentkit.ui.i18n import N_, NN_, DurationForms, Translator
 from consentkit.ui.opt_out_text import (
+    objection_fields,
     objection_sentences,
     opt_out_answers,
     opt_out_status,
@@ -152,10 +153,7 @@ def first_layer(
         news=changes,
         partial=partial,
         sites=len(policy["sites"]),
-        objection=(
-            *(f"category.{category}" for category in unasked),
-            *(f"vendor.{row['id']}" for row in policy["vendors"] if row["category"] in unasked),
-        ),
+        objection=objection_fields(unasked, rendering),
         informs=tuple(unasked_sentences(unasked, rendering)),
     )
 

@@ -68,8 +68,10 @@ def embed_page(
     """
     row = next(row for row in rendering.policy["vendors"] if row["id"] == content.vendor)
     text = embed_text(content.kind, row["name"], rendering.translator, profiling=row["profiling"])
-    words: dict[str, Any] = {"vendor": row, "text": text, "framed": framed}
-    variant = (content.vendor, text, framed)
+    # A signal of the browser wins over what the button would record.
+    denied = row["category"] in rendering.rules.denied(view.consent)
+    words: dict[str, Any] = {"vendor": row, "text": text, "framed": framed, "denied": denied}
+    variant = (content.vendor, text, framed, denied)
     words_id = documents.words_id("embed", "embed.html", rendering.language, variant, **(words | _STAND_INS))
     own: dict[str, Any] = {
         "address": content.address,

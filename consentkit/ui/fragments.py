@@ -195,16 +195,10 @@ class Fragments:
         ends: str | None,
         unasked: tuple[str, ...],
     ) -> str:
-        rendering = self._renderings[language]
+        rendering, travels = self._renderings[language], bool(self._partners)
         first, recorded = (
             first_layer(
-                rendering,
-                asking,
-                changes=changes,
-                gpc=gpc,
-                ends=day,
-                travels=bool(self._partners),
-                unasked=unasked,
+                *(rendering, asking), changes=changes, gpc=gpc, ends=day, travels=travels, unasked=unasked
             )
             for day in (ends, "{date}" if ends else None)
         )

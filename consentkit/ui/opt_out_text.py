@@ -12,6 +12,7 @@ from consentkit.ui.rendering import Rendering
 
 __all__ = [
     "OPTED_OUT",
+    "objection_fields",
     "objection_sentences",
     "opt_out_answers",
     "opt_out_rows",
@@ -61,17 +62,15 @@ _EARLIER = {
 def opt_out_status(consent: Consent, rendering: Rendering) -> list[Markup]:
     """Return sentences about what the visitor chose, when, and until when that is remembered."""
     translator = rendering.translator
-    if consent.status.decided and consent.decision is not None:
+    if consent.status.decided and consent.decision is not None and consent.expires is not None:
         changed = rendering.format_moment(consent.decision.changed_at)
-        sentences = [
+        ends = rendering.format_moment(consent.expires)
+        return [
             *opt_out_sentences(consent, rendering),
             *opt_out_answers(consent, rendering),
             translator.gettext_html(_CHANGED, date=changed),
+            translator.gettext_html(_REMEMBERED, date=ends),
         ]
-        if consent.expires is not None:
-            ends = rendering.format_moment(consent.expires)
-            sentences.append(translator.gettext_html(_REMEMBERED, date=ends))
-        return sentences
     if consent.decided_at and consent.status in _EARLIER:
         decided = translator.format_date(consent.decided_at)
         sentences = [translator.gettext_html(_EARLIER[consent.status], date=decided)]
@@ -118,6 +117,16 @@ def objection_sentences(consent: Consent, rendering: Rendering) -> list[Markup]:
     if not off:
         return []
     return [rendering.translator.gettext_html(_OBJECTED, purposes=rendering.translator.format_names(off))]
+
+
+def objection_fields(unasked: Iterable[str], rendering: Rendering) -> tuple[str, ...]:
+    """Return the fields of a form that objects to categories, and to every vendor of them."""
+    categories = tuple(unasked)
+    vendors = [row["id"] for row in rendering.policy["vendors"] if row["category"] in categories]
+    return (
+        *(f"category.{category}" for category in categories),
+        *(f"vendor.{vendor}" for vendor in vendors),
+    )
 
 
 def unasked_sentences(unasked: Iterable[str], rendering: Rendering) -> list[Markup]:

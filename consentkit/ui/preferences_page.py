@@ -1,5 +1,6 @@
 """The settings page: what the visitor chose, and what the visitor can choose."""
 
+from collections.abc import Hashable
 from typing import Any
 
 from consentkit.ui.banner_text import (
@@ -40,45 +41,52 @@ def preferences_page(
         records: whether choices are recorded.
     """
     consent = view.consent
-    state, news = visitor_status(consent, rendering), change_sentences(consent.changes, rendering)
-    categories = [
-        with_signal(with_answers(row, rendering, consent), rendering, consent)
-        for row in rendering.policy["categories"]
-    ]
-    marks, choices = change_marks(consent.changes, rendering), opt_out_rows(consent, rendering)
-    is_new = consent.decision is None
-    reference = consent.decision.subject if consent.decision is not None and records else ""
-    recorded: dict[str, Any] = {
-        "reference": "{reference}" if reference else "",
-        "decided": False,
-        "state": state if is_new else ["{answer}"],
-        "categories": [without_signal(without_answers(row)) for row in categories],
-        "carry": without_state(carry),
+    values: dict[str, Any] = {
+        "state": visitor_status(consent, rendering),
+        "news": change_sentences(consent.changes, rendering),
+        "marks": change_marks(consent.changes, rendering),
+        "decided": consent.status.decided,
+        "validity": validity_sentence(rendering),
+        "travel": travel_sentence(rendering, travels=travels),
+        "categories": [
+            with_signal(with_answers(row, rendering, consent), rendering, consent)
+            for row in rendering.policy["categories"]
+        ],
+        "choices": opt_out_rows(consent, rendering),
+        "carry": carry,
+        "reference": consent.decision.subject if consent.decision is not None and records else "",
+        "records": records,
     }
     return documents.render_stored(
         "preferences.html",
         view,
         here="",
         surface="preferences",
-        variant=(
-            news,
-            tuple(marks.items()),
-            tuple(state) if is_new else None,
-            carry is not None,
-            bool(reference),
-            *((bool(rows)) for rows in choices.values()),
-            *((row["denied"], bool(row["earlier"])) for row in categories),
-        ),
-        recorded=recorded,
-        state=state,
-        news=news,
-        marks=marks,
-        decided=consent.status.decided,
-        validity=validity_sentence(rendering),
-        travel=travel_sentence(rendering, travels=travels),
-        categories=categories,
-        choices=choices,
-        carry=carry,
-        reference=reference,
-        records=records,
+        variant=_variant(values, is_new=consent.decision is None),
+        recorded=_without_visitor(values, is_new=consent.decision is None),
+        **values,
     )
+
+
+def _variant(values: dict[str, Any], *, is_new: bool) -> tuple[Hashable, ...]:
+    """Return what makes the words of two settings pages differ, apart from what belongs to one visitor."""
+    return (
+        values["news"],
+        tuple(values["marks"].items()),
+        tuple(values["state"]) if is_new else None,
+        values["carry"] is not None,
+        bool(values["reference"]),
+        *(bool(rows) for rows in values["choices"].values()),
+        *((row["denied"], bool(row["earlier"])) for row in values["categories"]),
+    )
+
+
+def _without_visitor(values: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
+    """Return what the ledger gets in place of what belongs to one visitor."""
+    return {
+        "state": values["state"] if is_new else ["{answer}"],
+        "decided": False,
+        "categories": [without_signal(without_answers(row)) for row in values["categories"]],
+        "carry": without_state(values["carry"]),
+        "reference": "{reference}" if values["reference"] else "",
+    }

@@ -360,10 +360,8 @@ class Exchange:
         """
         if is_shared:
             manager = self.site.shared.manager
-            language = manager.policy.languages[0]
-            return View(
-                language=language, consent=manager.evaluator.undecided(), root_path=self.head.root_path
-            )
+            language, undecided = manager.policy.languages[0], manager.evaluator.undecided()
+            return View(language=language, consent=undecided, root_path=self.head.root_path)
         return View(
             language=self.consent._language(),
             consent=self.consent._current(),

@@ -130,6 +130,8 @@ def test_in_great_britain_statistics_are_on_and_one_click_objects(
     # The rest is still open.
     expect(banner).to_contain_text("Tracking:")
     expect(banner).not_to_contain_text("Without asking")
+    if javascript:
+        check_accessibility(page, "Great Britain")
 
 
 @pytest.mark.parametrize("place", [{"CF-IPCountry": "DE"}, {}, {"CF-IPCountry": "T1"}])

@@ -2,6 +2,7 @@ import pytest
 from markupsafe import Markup
 
 from consentkit.ui.embed_page import EmbeddedContent
+from tests.support.by_place import Seen, at
 from tests.support.told import POLICY, decided, pages, tree, undecided, view
 
 VIDEO = "https://www.youtube-nocookie.com/embed/M7lc1UVf-VE"
@@ -41,3 +42,19 @@ def test_the_vendors_frame_has_the_title_of_its_content() -> None:
     html = page(EmbeddedContent(vendor="youtube", address=VIDEO, title="Leg swings"), shown=True)
     (frame,) = tree(html).iter("iframe")
     assert (frame.get("src"), frame.get("title")) == (VIDEO, "Leg swings")
+
+
+def test_no_button_allows_always_what_a_signal_turns_off() -> None:  # SG-07
+    def shown(seen: Seen) -> str:
+        content = EmbeddedContent(vendor="adhub", address="https://frames.adhub.example/1")
+        return seen.pages.embed(
+            seen.view,
+            content,
+            again=lambda words: f"/again?r={words}",
+            shown=False,
+            framed=True,
+            script=Markup(),
+        )
+
+    assert "Always allow AdHub Exchange" in shown(at("us-ca", set()))
+    assert "Always allow" not in shown(at("us-ca", set(), gpc=True))
