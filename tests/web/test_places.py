@@ -54,7 +54,6 @@ def on(client: Any, headers: dict[str, str] | None = None, query: str = "") -> s
     return {category for category, is_on in found.items() if is_on}
 
 
-# SG-04, SG-06 are about what the pages show; this is about which pages they are.
 def test_a_page_follows_the_place_and_says_what_it_depends_on(manager: ConsentManager) -> None:
     client = client_of(manager)
     here, there = client.get("/"), client.get("/", headers=CALIFORNIA)
@@ -185,7 +184,7 @@ def test_a_repeated_header_is_no_place(manager: ConsentManager) -> None:
     assert on(wsgi(manager, PROXY), CALIFORNIA | {"x-country": "US,US"}) == {"functional"}
 
 
-# SG-07: the record says under which rules the visitor answered, and nothing else of the place.
+# The record says under which rules the visitor answered, and nothing else of the place.
 def test_a_record_has_the_regime_alone(manager: ConsentManager, ledger: Ledger) -> None:
     client = client_of(manager)
     client.post("/consent/decision", json={"choice": "reject_all"}, headers=CALIFORNIA | {"sec-gpc": "1"})
