@@ -1,7 +1,6 @@
 """The managers of one site for the places of its visitors: one for each regime of the policy, made when it is first needed."""
 
 import logging
-import threading
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,6 @@ class ManagersByPlace:
         for policy in self.policies.by_id.values():
             home.evaluator.add_notice(Notice.of(policy))
         self._managers: dict[tuple[str, bool], ConsentManager] = {}
-        self._lock = threading.Lock()
         self._today = (0, date.min)
         self._has_failed = False
 
@@ -85,11 +83,9 @@ class ManagersByPlace:
         key = (policy.regime.id, signal)
         manager = self._managers.get(key)
         if manager is None:
-            with self._lock:
-                manager = self._managers.get(key)
-                if manager is None:
-                    denied = [row.id for row in policy.optional if signal and policy.denies_by_gpc(row.id)]
-                    manager = self._managers[key] = self.home.under(policy, denied)
+            denied = [row.id for row in policy.optional if signal and policy.denies_by_gpc(row.id)]
+            # Two threads may make one at the same time. The first that is kept counts.
+            manager = self._managers.setdefault(key, self.home.under(policy, denied))
         return manager
 
 

@@ -1,6 +1,5 @@
 """The services of one site for the rules of each place, made when the first visitor from there comes."""
 
-import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -38,7 +37,6 @@ class ServicesByPlace(Generic[_Services]):
         """
         self._managers, self._prefix, self._home, self._make = managers, prefix, home, make
         self._made: dict[ConsentManager, _Services] = {}
-        self._lock = threading.Lock()
 
     def at(self, head: RequestHead) -> _Services:
         """Return the services for a request. Never raises."""
@@ -61,8 +59,6 @@ class ServicesByPlace(Generic[_Services]):
             return self._home
         services = self._made.get(manager)
         if services is None:
-            with self._lock:
-                services = self._made.get(manager)
-                if services is None:
-                    services = self._made[manager] = self._make(manager, self)
+            # As with the managers, the first that is kept counts.
+            services = self._made.setdefault(manager, self._make(manager, self))
         return services

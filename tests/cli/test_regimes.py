@@ -89,6 +89,11 @@ def test_many_places_are_cut_short_and_a_place_without_law_has_none() -> None:
     assert not any("CH (M)" in line for line in lines)
 
 
+def test_a_policy_with_all_places_has_no_gap() -> None:
+    lines = list(describe_regimes(policy_with_regimes(eea=True, gb=True, us=True, br=True), TODAY))
+    assert not any("Not in [regimes]" in line for line in lines)
+
+
 def test_regimes_are_printed_as_json(place: Path) -> None:
     found = json.loads(run("check", "--json").stdout)["regimes"]
     assert (
