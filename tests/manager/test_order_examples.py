@@ -471,3 +471,21 @@ def test_cookie_limits_a_later_change_that_waits_and_does_not_know_its_answer(
     asked.connect()
     world.settle()
     assert second.grants(saved.raw) == left
+
+
+def test_answer_that_waits_elsewhere_limits_a_change_on_a_later_record_once_it_is_delivered(
+    world: World,
+) -> None:
+    first, second = worker(world), worker(world, skew=5)
+    accepted = accepts(first)
+    for each in (first, second):
+        each.request(accepted.raw)
+    first.connect("all")
+    answers(second, accepted, "change", tracking=False)
+    # By its time this answer is the earlier one, and only the first worker has it.
+    saved = answers(first, accepted, "save", away=True, analytical=True)
+    changed = answers(second, saved, "change", **{"~google-analytics": False})
+    assert changed is not None
+    world.settle()
+    for each in (first, second):
+        assert each.grants(changed.raw) == {"analytical"}

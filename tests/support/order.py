@@ -543,6 +543,9 @@ class World:
             base |= left_by(known, sent) or NOTHING
         else:
             known |= stored
+        # A later record replaces the cookie. What its own record takes back comes out once that has been delivered.
+        if sent is not None and any(answer.moment > sent.moment for answer in stored):
+            base |= left_by(stored) or NOTHING
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         try:
