@@ -29,6 +29,7 @@ NUMBERS = range(1, 101)
 # Texts that are the same as in English, and why.
 SAME_IN_EVERY_LANGUAGE = {
     "Global Privacy Control",  # the name of a specification
+    "Canada: Quebec",  # names of places
 }
 SAME_WORD = {
     "ca": {"No"},
@@ -43,7 +44,7 @@ SAME_WORD = {
     "mt": {"Cookie", "Cookies", "Data"},
     "nl": {"Contact", "Cookie", "Cookies", "Sites"},
     "pt": {"Cookie", "Cookies", "Sites"},
-    "ro": {"Canada: Quebec", "Contact", "Cookie"},
+    "ro": {"Contact", "Cookie"},
     "sk": {"Cookies"},
     "sv": {"Cookie", "Cookies"},
 }
