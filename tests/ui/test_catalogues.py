@@ -29,22 +29,21 @@ NUMBERS = range(1, 101)
 # Texts that are the same as in English, and why.
 SAME_IN_EVERY_LANGUAGE = {
     "Global Privacy Control",  # the name of a specification
-    "Canada: Quebec",  # names of places
 }
 SAME_WORD = {
     "ca": {"No"},
     "cs": {"Cookies", "Role"},
     "cy": {"Data"},
-    "da": {"Cookie", "Cookies"},
+    "da": {"Canada: Quebec", "Cookie", "Cookies"},
     "de": {"Cookie", "Cookies", "Name"},
     "el": {"Cookie", "Cookies"},
     "es": {"Cookie", "Cookies", "No"},
     "fr": {"Contact", "Cookie", "Cookies", "Sites"},
     "it": {"Cookie", "No"},
     "mt": {"Cookie", "Cookies", "Data"},
-    "nl": {"Contact", "Cookie", "Cookies", "Sites"},
+    "nl": {"Canada: Quebec", "Contact", "Cookie", "Cookies", "Sites"},
     "pt": {"Cookie", "Cookies", "Sites"},
-    "ro": {"Contact", "Cookie"},
+    "ro": {"Canada: Quebec", "Contact", "Cookie"},
     "sk": {"Cookies"},
     "sv": {"Cookie", "Cookies"},
 }
