@@ -849,3 +849,14 @@ def test_no_pseudonym_is_logged(ledger: Ledger, caplog: pytest.LogCaptureFixture
         ledger.append(a_record(subject="secret"))
         ledger.newest("secret")
     assert "secret" not in caplog.text
+
+
+def test_error_of_a_server_does_not_show_the_row(postgres: Server) -> None:
+    ledger = Ledger(postgres.address())
+    ledger.append(a_record())
+    with ledger._database.connection() as connection:
+        connection.exec_driver_sql("ALTER TABLE consentkit_records ADD CHECK (language <> 'xx')")
+    with pytest.raises(LedgerUnavailableError, match="check constraint") as raised:
+        ledger.append(a_record(subject="secret", language="xx"))
+    assert "secret" not in str(raised.value)
+    ledger.close()
