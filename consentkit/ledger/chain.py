@@ -64,9 +64,10 @@ _ADD: Final = (
     "INSERT INTO consentkit_chain (stream, n, kind, ref, payload, digest, head) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _MOVE: Final = "UPDATE consentkit_streams SET n = ?, head = ? WHERE stream = ?"
-# One statement, because each is a journey to the server.
+# One statement, because each is a journey to the server. It waits for nobody who has the stream.
 _ADD_AND_MOVE: Final = (
-    "WITH moved AS (UPDATE consentkit_streams SET n = %s, head = %s WHERE stream = %s AND n = %s AND head = %s "
+    "WITH moved AS (UPDATE consentkit_streams SET n = %s, head = %s WHERE stream = "
+    "(SELECT stream FROM consentkit_streams WHERE stream = %s AND n = %s AND head = %s FOR UPDATE SKIP LOCKED) "
     "RETURNING n) INSERT INTO consentkit_chain (stream, n, kind, ref, payload, digest, head) "
     "SELECT stream, n, kind, ref, payload, digest, head FROM json_to_recordset(%s::json) AS given"
     "(stream text, n bigint, kind text, ref bigint, payload text, digest text, head text) WHERE EXISTS (SELECT FROM moved)"
@@ -108,12 +109,14 @@ class ChainWriter:
 
     def append(self, connection: Connection, additions: Sequence[Addition]) -> None:
         """Append entries to the stream that this writer used last, or to another that no transaction has."""
-        # What is remembered may be wrong, after a rollback or another writer: then nothing is added, and it is read.
+        # What is remembered may be wrong, after a rollback or another writer: then nothing is added, and a stream is chosen.
         if connection.dialect.name == "postgresql" and self._last is not None:
             place = _add(connection, self._last, additions)
             if place is not None:
                 self._last = place
                 return
+            # At random, so that writers come to have a stream each, whose end is where they left it.
+            self._preferred = secrets.randbelow(len(POOL))
         # Processes that were forked from one another differ too.
         stream = POOL[(self._preferred + os.getpid()) % len(POOL)]
         self._last = append(connection, additions, stream=stream)
