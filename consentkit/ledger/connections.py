@@ -1,4 +1,4 @@
-"""Connections to the ledger's database: durable transactions, one writer at a time, recovery from outages and forks."""
+"""Connections to the ledger's database: durable transactions, recovery from outages and forks."""
 
 import logging
 import os
@@ -19,9 +19,10 @@ from consentkit.ledger.driver import is_lost_connection, run
 from consentkit.ledger.engines import default_spool, in_memory, make_engine, supported, time_limited
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.sqlite_file import FileCheck, file_id, is_damage, is_writable_file, set_write_ahead
-from consentkit.ledger.store import WRITE_LOCK, is_missing_table, make_tables, read_store_id
+from consentkit.ledger.store import is_missing_table, make_tables, read_store
 from consentkit.ledger.tables import store
 from consentkit.ledger.watchdog import Watchdog
+from consentkit.ledger.write_locks import begin_statements
 
 __all__ = ["Database", "DatabaseHealth"]
 
@@ -30,17 +31,7 @@ logger = logging.getLogger("consentkit.ledger")
 _SETTINGS: Final = "consentkit settings"
 # Seconds that a server may exceed its own limit before the watchdog cuts the connection.
 _MARGIN: Final = 0.5
-_BEGIN: Final = {
-    "sqlite": "BEGIN IMMEDIATE",
-    # PostgreSQL assigns `seq` at INSERT, not at COMMIT. Without the lock, a row with a lower `seq` could commit after
-    # a reader has moved its cursor past it, and that reader would never see it. The lock ends with the transaction.
-    "postgresql": (
-        "BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}; "
-        # A process that is stopped inside its transaction must not hold the lock for ever.
-        "SET LOCAL idle_in_transaction_session_timeout = {idle}; "
-        "SET LOCAL synchronous_commit = on; SELECT pg_advisory_xact_lock({write_lock})"
-    ),
-}
+_BEGIN_SQLITE: Final = dict.fromkeys((True, False), "BEGIN IMMEDIATE")
 
 
 class DatabaseHealth(TypedDict):
@@ -56,13 +47,14 @@ class DatabaseHealth(TypedDict):
 
 
 class Database:
-    """Run queries, and transactions that commit in the order of `seq`, each within a time limit.
+    """Run queries and transactions, each within a time limit.
 
     Connections are opened when first needed and closed before a fork, so that no process uses another's.
 
     Attributes:
         store_id: the random id of the database, which was drawn when its tables were created; None before its first use.
         epoch: a number that grows whenever the database turns out to be another one, or to have lost its tables.
+        allows_several_writers: whether a transaction may share the ledger's lock with those of other processes.
         is_memory: whether the database is SQLite in memory, and ends with its connection.
         default_spool: the directory where records wait if no other is configured; None if there is no such place.
     """
@@ -89,11 +81,9 @@ class Database:
         self.dialect = engine.dialect.name
         self.default_spool = default_spool(engine)
         self.is_memory = self.dialect == "sqlite" and in_memory(engine.url)
+        self._is_server = self.dialect == "postgresql"
         self._is_file = self.dialect == "sqlite" and not self.is_memory
-        milliseconds = ceil(lock_timeout * 1000)
-        self._begin_statement = _BEGIN[self.dialect].format(
-            milliseconds=milliseconds, idle=2 * milliseconds, write_lock=WRITE_LOCK
-        )
+        self._begin_statements = begin_statements(lock_timeout) if self._is_server else _BEGIN_SQLITE
         self._path = ""
         self._file_id = file_id(self._path)
         self._file_check = FileCheck(self._engine, clock=clock)
@@ -103,8 +93,9 @@ class Database:
         self._state: Literal["ok", "unreachable", "unused"] = "unused"
         self.store_id: str | None = None
         self.epoch = 0
+        self.allows_several_writers = False
         self._watchdog = Watchdog()
-        if self._owns_engine and self.dialect == "postgresql":
+        if self._owns_engine and self._is_server:
             self._watchdog.follow(engine)
         self._closed = False
         self._ready = False
@@ -129,19 +120,25 @@ class Database:
         return self._read(statement, values)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Yield a connection inside the only transaction that writes; leaving the block commits durably.
+    def transaction(self, *, alone: bool = True) -> Iterator[Connection]:
+        """Yield a connection inside a transaction that writes; leaving the block commits durably.
+
+        Args:
+            alone: whether no other transaction may write meanwhile. Others share the ledger's lock, if the database allows it.
 
         Raises:
             LedgerUnavailableError: nothing was stored. If COMMIT itself failed, that is unknown.
         """
         # Twice: waiting for the lock and writing have `lock_timeout` each.
         with self._connection(2 * self.lock_timeout + _MARGIN) as connection:
-            self._begin(connection)
-            if read_store_id(connection) != self.store_id:
+            self._begin(connection, alone=alone)
+            found = read_store(connection)
+            if found is None or found.id != self.store_id:
                 connection.rollback()
                 self._make_ready(connection)
                 self._begin(connection)
+            else:
+                self.allows_several_writers = self._is_server and found.allows_several_writers
             yield connection
             run(connection, "COMMIT")
 
@@ -209,7 +206,7 @@ class Database:
             self._counted_for_forks(),
             self._database_errors(),
             self._connect() as connection,
-            self._watchdog.watch(connection, seconds) if self.dialect == "postgresql" else nullcontext(),
+            self._watchdog.watch(connection, seconds) if self._is_server else nullcontext(),
         ):
             if not self._ready:
                 self._make_ready(connection)
@@ -289,7 +286,7 @@ class Database:
 
     # Setting up
 
-    def _begin(self, connection: Connection) -> None:
+    def _begin(self, connection: Connection, *, alone: bool = True) -> None:
         # Settings of a SQLite connection last as long as the connection.
         if self.dialect == "sqlite" and _SETTINGS not in connection.info:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={ceil(self.lock_timeout * 1000)}")
@@ -298,7 +295,7 @@ class Database:
         if not connection.in_transaction():
             # SQLAlchemy's own transaction, without which its `rollback` does nothing. In AUTOCOMMIT it sends no statement.
             connection.begin()
-        run(connection, self._begin_statement)
+        run(connection, self._begin_statements[alone])
 
     def _make_ready(self, connection: Connection) -> None:
         if not self._setup_lock.acquire(timeout=self.lock_timeout):
@@ -312,7 +309,11 @@ class Database:
                 set_write_ahead(connection, self.lock_timeout)
                 self._check_at_first_use()
             were_missing = make_tables(connection, self._begin)
-            self._note_store(read_store_id(connection), were_missing=were_missing)
+            found = read_store(connection)
+            self._note_store(found and found.id, were_missing=were_missing)
+            self.allows_several_writers = (
+                self._is_server and found is not None and found.allows_several_writers
+            )
             self._ready = True
         finally:
             self._setup_lock.release()

@@ -1,6 +1,8 @@
 """Group commit: rows that several threads insert at once share one transaction, and so one `fsync`.
 
-A job is a number of rows, or a plan: rows that are worked out inside the transaction from what the ledger holds there.
+A job is a number of rows, or a plan: rows that are worked out inside the transaction from what the ledger holds there. Where
+several processes may write at once, a batch of plans shares the ledger's lock with theirs. Everything else is stored by a
+transaction that has the lock alone.
 """
 
 import logging
@@ -19,6 +21,7 @@ from consentkit.ledger.driver import is_lost_connection
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.tables import AddCounts, InsertIgnore
 from consentkit.ledger.view import Document, Entries, LedgerView, Plan
+from consentkit.ledger.write_locks import MOST_NAMES, MustBeAloneError
 from consentkit.ledger.writing import Statements, insert_documents, rows_of
 
 __all__ = ["GroupCommitWriter"]
@@ -31,6 +34,8 @@ Rows = list[tuple[Statement, Sequence[dict[str, Any]]]]
 LARGEST_BATCH: Final = 500
 LONGEST_QUEUE: Final = 10_000
 MOST_DOCUMENTS: Final = 256
+# A deadlock, and no room for another lock.
+_CONFLICTS: Final = frozenset({"40P01", "53200"})
 
 
 class _State(Enum):
@@ -64,6 +69,47 @@ class _Job:
         """Whether the job is a plan that adds links."""
         return self.plan is not None and self.plan.adds_links
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the job builds on."""
+        return self.plan.names if self.plan is not None else frozenset()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process may write in the same moment."""
+        return self.plan is None or self.plan.adds_links or len(self.plan.names) > MOST_NAMES
+
+
+class _JobQueue:
+    """The jobs that wait. The writer may give the last one back."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._first: _Job | None = None
+
+    def put(self, job: _Job | None) -> None:
+        """Add a job; None stops the writer."""
+        self._queue.put(job)
+
+    def get(self, *, block: bool = True) -> _Job | None:
+        """Return the next job, and wait for it if needed.
+
+        Raises:
+            Empty: there is none, and `block` is false.
+        """
+        if self._first is None:
+            return self._queue.get(block=block)
+        job, self._first = self._first, None
+        return job
+
+    def give_back(self, job: _Job) -> None:
+        """Make a job the next one."""
+        self._first = job
+
+    def qsize(self) -> int:
+        """Return how many jobs wait."""
+        return self._queue.qsize()
+
 
 class _CallerGaveUpError(Exception):
     """A caller gave up before the commit, so the transaction starts again without its rows."""
@@ -89,7 +135,7 @@ class GroupCommitWriter:
     def restart(self) -> None:
         """Create an empty queue without a thread, as a forked child needs: the parent stores what its own callers wait for."""
         self._lock = threading.Lock()
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue = _JobQueue()
         self._thread: threading.Thread | None = None
         # By identity, each with the document, so that no other one gets the same identity.
         self._documents: dict[int, Document] = {}
@@ -174,7 +220,7 @@ class GroupCommitWriter:
                 "The ledger stopped answering during a commit, so the outcome is unknown. Storing again is safe."
             )
 
-    def _run(self, queue: SimpleQueue[_Job | None]) -> None:
+    def _run(self, queue: _JobQueue) -> None:
         while (first := queue.get()) is not None:
             batch = [first]
             try:
@@ -186,13 +232,17 @@ class GroupCommitWriter:
                 )
                 self._finish(batch, LedgerUnavailableError(f"The ledger's writer failed: {error!r}"))
 
-    def _store(self, batch: list[_Job], queue: SimpleQueue[_Job | None] | None = None) -> None:
+    def _store(self, batch: list[_Job], queue: _JobQueue | None = None) -> None:
         """Commit a batch; repeat without callers that gave up, or one by one if its jobs must not share an outcome."""
         reconnected = False
+        alone = not self._database.allows_several_writers or batch[0].is_alone
         while self._drop_abandoned(batch):
             try:
-                self._commit(batch, queue)
+                self._commit(batch, queue, alone=alone)
             except _CallerGaveUpError:
+                continue
+            except MustBeAloneError:
+                alone = True
                 continue
             except _RowsAlreadyStoredError:
                 return self._store_one_by_one(batch)
@@ -200,6 +250,9 @@ class GroupCommitWriter:
                 if is_lost_connection(error) and not reconnected:
                     # The commit may have arrived. Inserting again is safe, because rows with known keys are ignored.
                     reconnected = True
+                    continue
+                if not alone and _is_conflict(error):
+                    alone = True
                     continue
                 if len(batch) > 1 and not _is_outage(error):
                     return self._store_one_by_one(batch)
@@ -214,12 +267,12 @@ class GroupCommitWriter:
         batch[:] = [job for job in batch if job.state is not _State.ABANDONED]
         return bool(batch)
 
-    def _commit(self, batch: list[_Job], queue: SimpleQueue[_Job | None] | None) -> None:
-        with self._database.transaction() as connection:
+    def _commit(self, batch: list[_Job], queue: _JobQueue | None, *, alone: bool) -> None:
+        with self._database.transaction(alone=alone) as connection:
             if queue is not None:
                 # Inside the transaction, because most jobs arrive while it waits for the database's write lock.
-                _take_queued(batch, queue)
-            self._insert(connection, batch)
+                _take_queued(batch, queue, alone=alone)
+            self._insert(connection, batch, alone=alone)
             with self._lock:
                 if any(job.state is _State.ABANDONED for job in batch):
                     raise _CallerGaveUpError
@@ -227,15 +280,18 @@ class GroupCommitWriter:
                     job.state = _State.SEALED
         self._remember_documents(batch)
 
-    def _insert(self, connection: Connection, batch: list[_Job]) -> None:
+    def _insert(self, connection: Connection, batch: list[_Job], *, alone: bool) -> None:
         """Insert the rows of a batch with one statement for each table, in the order in which they came."""
-        self._work_out_plans(connection, batch)
+        self._work_out_plans(connection, batch, alone=alone)
         rows_by_statement: dict[Statement, list[dict[str, Any]]] = {}
         for job in batch:
             for statement, rows in job.rows:
                 rows_by_statement.setdefault(statement, []).extend(rows)
         for statement, rows in rows_by_statement.items():
             inserted = statement.run(connection, rows)
+            if not alone and inserted != len(rows):
+                # Another process has stored one of them meanwhile, which the plan has to know.
+                raise MustBeAloneError
             if len(batch) == 1:
                 batch[0].inserted = inserted
             elif inserted != len(rows):
@@ -244,11 +300,11 @@ class GroupCommitWriter:
             for job in batch:
                 job.inserted = sum(len(rows) for _, rows in job.rows)
 
-    def _work_out_plans(self, connection: Connection, batch: list[_Job]) -> None:
+    def _work_out_plans(self, connection: Connection, batch: list[_Job], *, alone: bool) -> None:
         plans = [job.plan for job in batch if job.plan is not None]
         if not plans:
             return
-        view = LedgerView(connection)
+        view = LedgerView(connection, alone)
         view.prefetch(plans)
         for job in batch:
             if job.plan is None:
@@ -257,7 +313,7 @@ class GroupCommitWriter:
             try:
                 job.entries = job.plan.work_out(view)
                 job.rows = [*rows_of(job.entries, self._statements)]
-            except LedgerUnavailableError:
+            except (LedgerUnavailableError, MustBeAloneError):
                 raise
             except Exception as error:
                 job.failure, job.entries, job.rows = error, Entries(), []
@@ -296,18 +352,30 @@ class GroupCommitWriter:
 _FORK_HOOKS: Final = ForkHooks(after_in_child=GroupCommitWriter.restart)
 
 
-def _take_queued(batch: list[_Job], queue: SimpleQueue[_Job | None]) -> None:
+def _take_queued(batch: list[_Job], queue: _JobQueue, *, alone: bool) -> None:
+    """Add the jobs to a batch that wait and may share its transaction."""
+    names = {name for job in batch for name in job.names} if not alone else set[str]()
     # A plan that adds links ends its batch, because the plans after it have to see the links.
     while len(batch) < LARGEST_BATCH and not batch[-1].adds_links:
         try:
-            job = queue.get_nowait()
+            job = queue.get(block=False)
         except Empty:
             return
         if job is None:
             # None stops the thread: it goes back, so that this batch is stored first.
             queue.put(None)
             return
+        if not alone:
+            names |= job.names
+            if job.is_alone or len(names) > MOST_NAMES:
+                queue.give_back(job)
+                return
         batch.append(job)
+
+
+def _is_conflict(error: LedgerUnavailableError) -> bool:
+    """Return whether writers that share the ledger's lock have got into each other's way, which none that is alone can."""
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) in _CONFLICTS
 
 
 def _is_outage(error: LedgerUnavailableError) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Engine, Table, select, text
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import queries, tables
 from consentkit.ledger.chain import KINDS, ChainedInsert, ChainWriter
+from consentkit.ledger.changes import read_changes
 from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.outbox import Outbox
@@ -117,25 +118,13 @@ class Ledger:
         """Return the records of subjects that were stored after a cursor, and the next cursor.
 
         With None, return no records, only the cursor for the end of the ledger. No record is missed, but some come
-        twice. One call reads at most 10 000 records: call again until the cursor stays the same.
+        twice. One call reads at most 10 000 records: call again until the cursor stays the same. It stays before records
+        that other processes are storing.
+
+        Raises:
+            LedgerUnavailableError: as `read_changes` does.
         """
-        if cursor is None:
-            return (), self._database.read(queries.LAST_SEQ)[0][0]
-        overlap, most = queries.OVERLAP, queries.LARGEST_ANSWER
-        rows = self._database.read(queries.CHANGES, {"after": cursor - overlap, "most": most})
-        last_seq: int = rows[0][-1]
-        if last_seq < cursor:
-            logger.warning(
-                "The ledger ends at record %d, but its end was %d before, so it was probably restored from a backup. "
-                "Reading continues from its new end. Records of the time between are lost.",
-                last_seq,
-                cursor,
-            )
-            self._database.begin_epoch()
-            rows = self._database.read(queries.CHANGES, {"after": last_seq - overlap, "most": most})
-        # An outer join: a ledger without newer records answers with one row of NULLs and its end.
-        records = queries.readable_records(row for row in rows if row[0] is not None)
-        return tuple(records), rows[-1][0] if len(rows) == most else last_seq
+        return read_changes(self._database, cursor)
 
     def add_counts(self, rows: Sequence[dict[str, str | int]]) -> None:
         """Add to the counts of decisions that are not recorded one by one.

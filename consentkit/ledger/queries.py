@@ -80,11 +80,16 @@ _next: Final = (
     .subquery("next")
 )
 # One statement, because records that commit between two of them would be before the cursor and yet not returned.
-CHANGES: Final = (
+_changes: Final = (
     select(*_next.c, _end.c.last_seq)
     .select_from(_end.outerjoin(_next, sqlalchemy.true()))
     .order_by(_next.c.seq)
 )
+# The last column says whether a standby has answered: each connection may lead to another server.
+CHANGES: Final = {
+    "sqlite": _changes.add_columns(sqlalchemy.false()),
+    "postgresql": _changes.add_columns(sqlalchemy.func.pg_is_in_recovery()),
+}
 PAGE_OF_RECORDS: Final = (
     select(tables.records)
     .where(tables.records.c.seq > bindparam("after", type_=BigInteger))

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy
 from sqlalchemy import Connection
@@ -13,12 +13,33 @@ from consentkit.ledger.chain import make_streams
 from consentkit.ledger.driver import run
 from consentkit.ledger.tables import COMPATIBLE_FROM, METADATA, SCHEMA_VERSION, InsertIgnore, schema, store
 
-__all__ = ["WRITE_LOCK", "check_version", "is_missing_table", "make_tables", "read_store_id"]
+__all__ = ["WRITE_LOCK", "Store", "check_version", "is_missing_table", "make_tables", "read_store"]
 
 WRITE_LOCK: Final = 0x636F6E73656E74
 """The bytes of "consent". Every process that writes to one database must take the same lock, whatever its number."""
 _UNDEFINED_TABLE: Final = "42P01"
-_SELECT_ID: Final = str(sqlalchemy.select(store.c.id))
+# The first version whose polls leave out nothing while several processes write at once.
+_SEVERAL_WRITERS_FROM: Final = 4
+_SELECT: Final = str(
+    sqlalchemy.select(store.c.id, sqlalchemy.select(sqlalchemy.func.min(schema.c.version)).scalar_subquery())
+)
+
+
+class Store(NamedTuple):
+    """What a database says about itself.
+
+    Attributes:
+        id: its random id.
+        oldest: the oldest version of the tables whose library may still be using it; None if somebody has deleted that.
+    """
+
+    id: str
+    oldest: int | None
+
+    @property
+    def allows_several_writers(self) -> bool:
+        """Return whether every library that uses the database expects that several processes write at once."""
+        return self.oldest is not None and self.oldest >= _SEVERAL_WRITERS_FROM
 
 
 def is_missing_table(error: BaseException | None) -> bool:
@@ -27,15 +48,15 @@ def is_missing_table(error: BaseException | None) -> bool:
     return getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE or str(cause).startswith("no such table")
 
 
-def read_store_id(connection: Connection) -> str | None:
-    """Return the id of the database, or None if it has no tables."""
+def read_store(connection: Connection) -> Store | None:
+    """Return what the database says about itself, or None if it has no tables."""
     try:
-        row = run(connection, _SELECT_ID).fetchone()
+        row = run(connection, _SELECT).fetchone()
     except SQLAlchemyError as error:
         if is_missing_table(error):
             return None
         raise
-    return row[0] if row is not None else None
+    return Store(*row) if row is not None else None
 
 
 def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> bool:
@@ -47,7 +68,7 @@ def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> 
     has_table = connection.dialect.has_table
     if has_table(connection, schema.name):
         check_version(connection)
-    if all(has_table(connection, name) for name in METADATA.tables) and read_store_id(connection) is not None:
+    if all(has_table(connection, name) for name in METADATA.tables) and read_store(connection) is not None:
         return False
     begin(connection)
     METADATA.create_all(connection)
@@ -56,7 +77,7 @@ def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> 
     )
     make_streams(connection)
     # Another process may have been faster. There is never more than one id.
-    if read_store_id(connection) is None:
+    if read_store(connection) is None:
         connection.execute(store.insert(), {"id": secrets.token_hex(16)})
     run(connection, "COMMIT")
     check_version(connection)

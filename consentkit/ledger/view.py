@@ -1,7 +1,7 @@
 """What the ledger holds inside the transaction that writes, and plans: records that are worked out from it there.
 
-Reading and writing are one step: nobody else writes between the two. So a record that builds on another one builds on the
-newest, and a withdrawal cannot get lost between them.
+Reading and writing are one step: between the two, nobody else writes anything about the same visitors. So a record that builds on
+another one builds on the newest, and a withdrawal cannot get lost between them.
 """
 
 import json
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, TextClause, select, text
 from consentkit.ledger import queries, tables
 from consentkit.ledger.outbox import Message
 from consentkit.ledger.record import Record
+from consentkit.ledger.write_locks import MustBeAloneError, lock_names
 
 __all__ = ["Document", "Entries", "LedgerView", "Plan", "View", "highest", "list_of"]
 
@@ -91,43 +92,67 @@ class Plan:
     document: Document | None = None
     adds_links: bool = False
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What the plan builds on, as far as the plan itself says."""
+        return frozenset((*self.subjects, *self.linked_to, *self.repeats))
+
 
 @dataclass(slots=True)
 class LedgerView:
-    """The ledger as one transaction sees it, with what the plans before have added to the transaction."""
+    """The ledger as one transaction sees it, with what the plans before have added to the transaction.
+
+    Attributes:
+        connection: of the transaction.
+        is_alone: whether nobody else writes. Otherwise the view locks what plans build on, and knows of nothing else.
+    """
 
     connection: Connection
+    is_alone: bool = True
+    _locked: set[str] = field(default_factory=set)
     _newest: dict[str, tuple[Record, ...]] = field(default_factory=dict)
     _linked: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _stored: dict[str, Record | None] = field(default_factory=dict)
 
     def prefetch(self, plans: Sequence[Plan]) -> None:
-        """Read what plans will ask for, with one query for each kind of question."""
-        self._read_stored({record_id for plan in plans for record_id in plan.repeats})
+        """Read what plans will ask for, with one query for each kind of question.
+
+        Raises:
+            MustBeAloneError: too much would have to be locked.
+        """
+        # Links come and go only while somebody is alone, so these stay as they are.
         self._read_linked({subject for plan in plans for subject in plan.linked_to})
         others = {other for linked in self._linked.values() for other in linked}
+        if not self.is_alone:
+            self._locked = {name for plan in plans for name in plan.names} | others
+            lock_names(self.connection, self._locked)
+        self._read_stored({record_id for plan in plans for record_id in plan.repeats})
         self._read_newest({subject for plan in plans for subject in plan.subjects} | others)
 
     def newest(self, subject: str) -> tuple[Record, ...]:
         """Return the records of a pseudonym that count."""
+        self._check_is_locked(subject)
         if subject not in self._newest:
             self._read_newest({subject})
         return self._newest[subject]
 
     def linked(self, subject: str) -> tuple[str, ...]:
         """Return the other pseudonyms that links join to this one."""
+        self._check_is_locked(subject)
         if subject not in self._linked:
             self._read_linked({subject})
         return self._linked[subject]
 
     def stored(self, record_id: str) -> Record | None:
         """Return the record with an id if it is stored already."""
+        # Without a check: a record that somebody else stores meanwhile is noticed when this one is inserted.
         if record_id not in self._stored:
             self._read_stored({record_id})
         return self._stored[record_id]
 
     def history(self, subject: str) -> list[Record]:
         """Return all records of a pseudonym, oldest first."""
+        self._check_is_locked(subject)
         found = self.connection.execute(
             select(tables.records).where(tables.records.c.subject == subject).order_by(tables.records.c.seq)
         )
@@ -145,8 +170,17 @@ class LedgerView:
             self._stored[record.id] = record
             # A pseudonym that no plan has asked for yet is new: nobody else knows it before the transaction ends.
             if record.subject in self._newest:
-                others = (known for known in self.newest(record.subject) if known.id != record.id)
+                others = (known for known in self._newest[record.subject] if known.id != record.id)
                 self._newest[record.subject] = highest((*others, record))
+
+    def _check_is_locked(self, subject: str) -> None:
+        """Check that nobody else can be writing about a pseudonym.
+
+        Raises:
+            MustBeAloneError: somebody can.
+        """
+        if not self.is_alone and subject not in self._locked:
+            raise MustBeAloneError
 
     def _read_newest(self, subjects: set[str]) -> None:
         wanted = subjects - self._newest.keys()

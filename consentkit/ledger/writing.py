@@ -35,9 +35,10 @@ def insert_documents(connection: Connection, documents: Sequence[Document], stat
         for document in documents
         if document.rendering is not None
     }
+    # In the order of their keys, so that two transactions that insert the same ones never wait for one another.
     for key, missing in ((tables.notices.c.digest, notices), (tables.renderings.c.id, renderings)):
         for (stored,) in connection.execute(select(key).where(key.in_(missing))) if missing else ():
             del missing[stored]
     for table, missing in ((tables.notices, notices), (tables.renderings, renderings)):
         if missing:
-            statements[table].run(connection, list(missing.values()))
+            statements[table].run(connection, [row for _, row in sorted(missing.items())])
