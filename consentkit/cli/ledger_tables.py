@@ -20,6 +20,13 @@ def upgrade(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")
     ] = False,
+    all_restarted: Annotated[
+        bool,
+        typer.Option(
+            "--all-restarted",
+            help="Every process that uses the ledger has this version by now: several may write to PostgreSQL at once.",
+        ),
+    ] = False,
 ) -> None:
     """Upgrade the tables to this version of the library, and take records that are not in the chain into it.
 
@@ -27,7 +34,9 @@ def upgrade(
     """
     try:
         with counting("Chaining records") as progress:
-            done = upgrade_ledger(url, dry_run=dry_run, on_step=_print_step, on_rows=progress)
+            done = upgrade_ledger(
+                url, dry_run=dry_run, all_restarted=all_restarted, on_step=_print_step, on_rows=progress
+            )
     except (LedgerError, ConfigurationError, SQLAlchemyError, OSError) as error:
         fail(error, 2)
     if dry_run:
@@ -42,6 +51,10 @@ def upgrade(
         out.print(f"[green]The tables have version {done.version}, and there is nothing to do.[/]")
     elif not dry_run:
         out.print("[bold green]The ledger is up to date.[/]")
+    if done.steps and not all_restarted:
+        out.print(
+            "Once every process has been restarted with this version, run it again with --all-restarted."
+        )
 
 
 def _print_step(step: Step) -> None:

@@ -59,6 +59,7 @@ def upgrade_ledger(
     target: str | URL | Engine,
     *,
     dry_run: bool = False,
+    all_restarted: bool = False,
     on_step: Callable[[Step], None] = lambda _step: None,
     on_rows: Callable[[int, int], None] = lambda _done, _total: None,
     clock: Callable[[], float] = time.time,
@@ -71,6 +72,8 @@ def upgrade_ledger(
     Args:
         target: the ledger's URL or engine.
         dry_run: change nothing.
+        all_restarted: whether no process uses a library of an older version any more. From then on several processes may write
+            to PostgreSQL at once, which the polls of older versions do not expect.
         on_step: called before each version.
         on_rows: called with the records and links that were chained, and with all that are to be.
         clock: returns seconds since the epoch.
@@ -89,6 +92,8 @@ def upgrade_ledger(
                 on_step(step)
                 _take_step(connection, step.version, upgrade)
             _chain_old_rows(connection, lambda done: on_rows(done, unchained), clock)
+            if all_restarted:
+                _forget_older_versions(connection)
         return Upgrade(version, steps, unchained)
 
 
@@ -144,6 +149,12 @@ def _take_step(connection: Connection, version: int, upgrade: Callable[[], None]
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")
         raise
+
+
+def _forget_older_versions(connection: Connection) -> None:
+    begin_writing(connection)
+    connection.execute(_VERSIONS.delete().where(_VERSIONS.c.version < SCHEMA_VERSION))
+    run(connection, "COMMIT")
 
 
 def _count_unchained(connection: Connection, version: int) -> int:

@@ -37,7 +37,9 @@ def test_an_upgrade_says_what_it_did(old: str) -> None:
     done = run("upgrade", "--ledger", old)
     assert done.exit_code == 0 and "Version 3: " in done.output
     assert "3 records and links were taken into the chain." in done.output and "up to date" in done.output
-    assert "there is nothing to do" in run("upgrade", "--ledger", old).output
+    assert "run it again with --all-restarted" in done.output
+    done = run("upgrade", "--ledger", old, "--all-restarted")
+    assert "there is nothing to do" in done.output and "run it again" not in done.output
     assert run("verify", "--ledger", old).exit_code == 0
 
 

@@ -172,6 +172,20 @@ def test_rows_that_an_older_library_stores_during_a_deployment_are_chained_by_th
     assert verification(url).is_unchanged
 
 
+def test_processes_write_at_once_after_those_of_an_older_version_have_ended(url: str, engine: Engine) -> None:
+    an_old_ledger(engine, 3)
+    upgrade_ledger(url)
+    ledger = Ledger(url, lock_timeout=30)
+    for _ in range(2):
+        ledger.append(a_record())
+        assert not ledger._database.allows_several_writers
+        upgrade_ledger(url, dry_run=True, all_restarted=True)
+    upgrade_ledger(url, all_restarted=True)
+    ledger.append(a_record())
+    assert ledger._database.allows_several_writers == url.startswith("postgresql")
+    ledger.close()
+
+
 def test_a_row_that_is_damaged_stays_outside_of_the_chain(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'consent.db'}"
     engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
