@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
-from tests.benchmarks import banner, decisions, handoff, imports, ledger, over_http, visits
+from tests.benchmarks import banner, decisions, handoff, imports, ledger, over_http, processes, visits
 from tests.benchmarks.counting import count_instructions, has_valgrind, time_differences
 from tests.benchmarks.table import Row, show
 
@@ -95,6 +95,11 @@ def measure_ledger(options: argparse.Namespace) -> bool:
     return ledger.main(["--rounds", str(min(options.rounds, 7))]) == 0
 
 
+def measure_processes(options: argparse.Namespace) -> bool:
+    """Several processes that write at once, next to several that take turns."""
+    return processes.main(["--rounds", str(min(options.rounds, 5))]) == 0
+
+
 def measure_decisions(options: argparse.Namespace) -> bool:
     """Decisions over HTTP, against an endpoint by hand."""
     return decisions.measure(rounds=min(options.rounds, 5), seconds=2)
@@ -115,6 +120,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "http": measure_http,
     "imports": measure_imports,
     "ledger": measure_ledger,
+    "processes": measure_processes,
     "decisions": measure_decisions,
     "handoff": measure_handoff,
     "banner": measure_banner,
