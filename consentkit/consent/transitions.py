@@ -111,7 +111,8 @@ def merge(evaluator: Evaluator, consent: Consent, choice: Choice, notice: Notice
         vendors | dict(choice.vendors),
         notice,
         kind="partial" if unanswered and was_open else "decided",
-        decided_at=base.decided_at,
+        # Where visitors opt out, each choice is remembered for the whole period (REQUIREMENTS SG-07).
+        decided_at=base.decided_at if evaluator.policy.regime.mode == "opt_in" else max(now, base.decided_at),
         changed_at=max(now, base.changed_at),
     )
     # A withdrawal stays one until something is granted again, so that the banner does not ask.

@@ -1,8 +1,8 @@
 """Google Consent Mode v2: the categories and vendors that its signals depend on.
 
 A category is about analytics or advertising by its purposes in the Data Privacy Vocabulary; if it declares none, by its
-id (REQUIREMENTS A4). Social media have no signal. Analytics that need no consent grant no signal, because those of Google
-are not known to qualify.
+id (REQUIREMENTS A4). Social media have no signal. Analytics that are exempt from consent grant no signal, because those of
+Google are not known to qualify. Where the law asks for no more than an opt-out, every category counts.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,9 @@ def google_sources(policy: Policy) -> str:
 
 def _sources(policy: Policy, has_purpose: Callable[[Category], bool]) -> list[str]:
     """Return the vendors that use the signals in the categories with a purpose, or these categories if no vendor does."""
-    category_ids = [category.id for category in policy.consent_needed if has_purpose(category)]
+    asks = policy.regime.mode == "opt_in"
+    counting = policy.consent_needed if asks else policy.optional
+    category_ids = [category.id for category in counting if has_purpose(category)]
     vendors = [
         f"{category_id}:{vendor.id}"
         for category_id in category_ids

@@ -111,3 +111,17 @@ def test_an_opt_out_is_kept_for_twelve_months_in_which_nobody_is_asked(ledger: L
         page = client.get("/", headers=here | {"accept": "text/html"})
         assert 'id="cookie-consent"' not in page.text
         assert not client.get("/consent/decision", headers=here).json()["categories"]["ads"]
+
+
+def test_a_late_opt_out_is_remembered_for_its_own_twelve_months(ledger: Ledger) -> None:  # SG-07
+    now = 1_790_000_000.0
+    block = next(row for row in regimes() if row["regime"] == "us-ca")
+    manager = made(block, ledger, clock=lambda: now)
+    client = TestClient(site(manager), base_url=ORIGIN, client=(PROXY, 50_000))
+    here = headers("US-CA", gpc=False)
+    client.patch("/consent/decision", json={"categories": {"social": False}}, headers=here)
+    now += 300 * 86_400
+    client.patch("/consent/decision", json={"categories": {"ads": False}}, headers=here)
+    now += 360 * 86_400
+    categories = client.get("/consent/decision", headers=here).json()["categories"]
+    assert (categories["ads"], categories["social"]) == (False, False)
