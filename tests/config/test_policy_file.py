@@ -13,7 +13,7 @@ from tests.support.policies import TEXT
 
 HERE = Path(__file__).parents[1]
 FAULTY = sorted((HERE / "faulty_policies").glob("*.toml"))
-TODAY = date(2026, 11, 22)
+TODAY = date(2026, 11, 30)
 EXAMPLE = (HERE / "consent.example.toml").read_text("utf-8")
 
 
