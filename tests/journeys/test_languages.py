@@ -1,0 +1,165 @@
+"""Every language in a browser: the pages of a first visit, at the widths of a small phone and of a desktop.
+
+axe-core runs once for each page, at 320 px. It leaves out colours, which do not depend on the language.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from consentkit import ConsentManager, Policy
+from consentkit.asgi import ConsentMiddleware, get_consent
+from consentkit.headers import preferred_language
+from consentkit.jinja import embed
+from consentkit.ui.i18n import direction
+from examples.running_magazine.magazine import HERE
+from tests.support.languages import LANGUAGES, in_every_language
+from tests.support.servers import free_port, serving
+from tests.support.told import EXAMPLE
+from tests.support.walking import WHOLE, check_layout, resize, violations
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Frame, Page
+
+PAGE = """<!doctype html><html lang="{language}" dir="{direction}"><head><meta charset="utf-8"><title>Stride</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><main><h1>Stride</h1>{video}</main></body></html>"""
+VIDEO = "https://www.youtube-nocookie.com/embed/M7lc1UVf-VE"
+PICTURES = Path(__file__).parents[2] / ".artifacts" / "languages"
+PICTURED = {("banner", 320), ("banner", 1280), ("settings-before", 320), ("policy", 320)}
+COLOURS = ("color-contrast", "link-in-text-block")
+SMALL, WIDE = (320, 640), (1280, 800)
+TALLEST = 0.6
+"""The share of a phone's screen, 390 x 844, that the banner takes at most."""
+
+# Show a page as a browser without JavaScript does.
+WRITE = """async html => {
+    document.open();
+    document.write(html.replace(/<script\\b[^>]*>[^]*?<[/]script>/g, ""));
+    document.close();
+    await Promise.all([...document.querySelectorAll("link[rel=stylesheet]")].map(
+        link => link.sheet || new Promise(loaded => { link.onload = loaded; })));
+    document.querySelectorAll("details").forEach(one => { one.open = true; });
+}"""
+NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate"}
+# Boxes whose text is wider than they are.
+CUT = """() => [...document.querySelectorAll("button, a.cookie-consent-button, th, td, legend, summary, label, span, dt, dd")]
+    .filter(one => one.checkVisibility() && getComputedStyle(one).display !== "inline" && one.scrollWidth > one.clientWidth + 1)
+    .map(one => one.outerHTML.slice(0, 200))"""
+# Pairs of buttons, accept and reject, with different boxes.
+UNEQUAL = """() => [...document.querySelectorAll(".cookie-consent-actions, form.consent-actions, .consent-segments")]
+    .map(row => [...row.querySelectorAll("button, label:not(:has([value='']))")].map(one => one.getBoundingClientRect()))
+    .filter(boxes => boxes.length === 2 && boxes[0].height > 0
+        && (Math.abs(boxes[0].width - boxes[1].width) > 1 || Math.abs(boxes[0].height - boxes[1].height) > 1))
+    .map(boxes => boxes.map(box => [box.width, box.height]))"""
+# Texts that run in another direction than the page.
+OTHER_WAY = """way => [...document.querySelectorAll("main p, h1, h2, legend, button, .cookie-consent p, .site-privacy-status p")]
+    .filter(one => one.checkVisibility() && getComputedStyle(one).direction !== way).map(one => one.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    """A site whose policy has all languages."""
+
+    async def page(request: Request) -> HTMLResponse:
+        language = preferred_language(request.scope["headers"], LANGUAGES)
+        video = embed(get_consent(request), "youtube", VIDEO, title="Leg swings", kind="video")
+        return HTMLResponse(PAGE.format(language=language, direction=direction(language), video=video))
+
+    port = free_port()
+    magazine = tomllib.loads((HERE / "consent.toml").read_text("utf-8"))
+    data = in_every_language(EXAMPLE | {"categories": magazine["categories"]}) | {"languages": LANGUAGES}
+    address = f"http://localhost:{port}"
+    manager = ConsentManager(
+        Policy.model_validate(data),
+        secret_key="a key that the tests of languages sign with",
+        ledger="sqlite://",
+        site="stride",
+        exclude=["/empty"],
+        origins={"stride": address, "trailhead": f"http://trailhead.localhost:{port}"},
+    )
+    app = Starlette(routes=[Route("/", page), Route("/empty", page)])
+    app.add_middleware(ConsentMiddleware, manager=manager)
+    with serving(app, port=port):
+        yield address
+    manager.close()
+
+
+@pytest.fixture(scope="module")
+def window(origin: str, chromium: "Browser") -> "Iterator[Page]":
+    """One window for all pages: axe-core stays in it, which takes longer to load than a page to check."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.route("https://**", lambda route: route.abort())
+    # The page without the library's script, which would stay in the window too.
+    page.goto(f"{origin}/empty")
+    yield page
+    context.close()
+
+
+def check_words(page: "Page | Frame", where: str, language: str) -> None:
+    """Fail if the page is not in the language, or if a text is cut, or if a choice has unequal buttons."""
+    way = direction(language)
+    for selector in ("html", "#cookie-consent", ".site-privacy", ".site-privacy-status dialog"):
+        told = page.evaluate(
+            "s => [...document.querySelectorAll(s)].map(one => [one.lang, one.dir])", selector
+        )
+        assert told in ([], [[language, way]]), f"{where}: {selector}"
+    assert page.evaluate(OTHER_WAY, way) == [], where
+    assert page.evaluate(CUT) == [], where
+    assert page.evaluate(UNEQUAL) == [], where
+
+
+def look_at(page: "Page", name: str, language: str) -> None:
+    """Check the words and the layout of the page at both widths, and take pictures of it."""
+    for width, height in (WIDE, SMALL):
+        where = f"{name}, {language}, {width} px"
+        resize(page, width, height)
+        check_layout(page, where)
+        check_words(page, where, language)
+        if WHOLE or (name, width) in PICTURED:
+            path = PICTURES / f"{name}-{language}-{width}.jpg"
+            page.screenshot(path=path, full_page=name not in ("banner", "status"), type="jpeg", quality=60)
+    assert violations(page, without=COLOURS) == [], f"{name}, {language}"
+
+
+def visit(page: "Page", address: str, language: str, **form: str) -> None:
+    """Show a page, or the one that a form leads to."""
+    origin = address[: address.index("/", 8)]
+    headers = {**NAVIGATION, "Accept-Language": language, "Origin": origin}
+    answer = page.request.fetch(
+        address, method="POST" if form else "GET", headers=headers, **({"form": form} if form else {})
+    )
+    page.evaluate(WRITE, answer.text())
+
+
+# IN-07, UI-02, AX-01, AX-05, AX-06
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_whole_in_every_language(origin: str, window: "Page", language: str) -> None:
+    page = window
+    page.context.clear_cookies()
+    page.set_extra_http_headers({"Accept-Language": language})
+    visit(page, f"{origin}/", language)
+    resize(page, 390, 844)
+    banner = page.locator("#cookie-consent").bounding_box()
+    assert banner and banner["height"] <= 844 * TALLEST
+    look_at(page, "banner", language)
+    frame = page.frames[-1]
+    frame.wait_for_selector("main")
+    check_words(frame, f"embed, {language}", language)
+    assert violations(frame, without=COLOURS) == []
+    visit(page, f"{origin}/consent", language)
+    look_at(page, "settings-before", language)
+    visit(page, f"{origin}/consent/decision", language, choice="accept_all", next="/")
+    assert page.locator(".site-privacy-status dialog").is_visible()
+    look_at(page, "status", language)
+    for name, path in (("settings", ""), ("policy", "/policy"), ("sites", "/sites"), ("error", "/nowhere")):
+        visit(page, f"{origin}/consent{path}", language)
+        look_at(page, name, language)
