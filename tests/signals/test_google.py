@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from consentkit.policy import RegimePolicies
 from consentkit.signals.google import google_sources
 from tests.support.told import policy_of, rows
 
@@ -62,3 +63,8 @@ def test_sources_are_the_vendors_that_use_the_signals_or_their_categories(
 def test_exempt_analytics_are_no_source() -> None:
     policy = policy_of(categories=rows("categories", analytical={"exempt": True}))
     assert google_sources(policy) == ",tracking"
+
+
+def test_where_visitors_opt_out_every_category_is_a_source() -> None:
+    policy = policy_of(regimes={"us": True})
+    assert google_sources(RegimePolicies(policy).by_id["us-ca"]) == google_sources(policy) != ","
