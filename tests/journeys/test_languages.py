@@ -59,6 +59,16 @@ UNEQUAL = """() => [...document.querySelectorAll(".cookie-consent-actions, form.
     .filter(boxes => boxes.length === 2 && boxes[0].height > 0
         && (Math.abs(boxes[0].width - boxes[1].width) > 1 || Math.abs(boxes[0].height - boxes[1].height) > 1))
     .map(boxes => boxes.map(box => [box.width, box.height]))"""
+# Words of a choice that are broken over two lines.
+BROKEN = """() => [...document.querySelectorAll("button, a.cookie-consent-button, .consent-segments span")].flatMap(one => {
+    const text = [...one.childNodes].find(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    return !text || !one.checkVisibility() ? [] : [...text.data.matchAll(/\\S+/g)].filter(word => {
+        const range = document.createRange();
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+    }).map(word => word[0]);
+})"""
 # Texts that run in another direction than the page.
 OTHER_WAY = """way => [...document.querySelectorAll("main p, h1, h2, legend, button, .cookie-consent p, .site-privacy-status p")]
     .filter(one => one.checkVisibility() && getComputedStyle(one).direction !== way).map(one => one.outerHTML.slice(0, 200))"""
@@ -115,6 +125,7 @@ def check_words(page: "Page | Frame", where: str, language: str) -> None:
     assert page.evaluate(OTHER_WAY, way) == [], where
     assert page.evaluate(CUT) == [], where
     assert page.evaluate(UNEQUAL) == [], where
+    assert page.evaluate(BROKEN) == [], where
 
 
 def look_at(page: "Page", name: str, language: str) -> None:
