@@ -19,7 +19,7 @@ const functions = "[classifyButtonTextRegex, checkHeuristicPatterns, isExcludedP
 const [classify, detect, isExcluded] = new Function("module", "require", `${source}; return ${functions}`)({}, require);
 console.log(JSON.stringify(all.map(([text, labels]) => [detect(text).patterns, isExcluded(text), labels.map(classify)])));
 """
-ITS_BANNERS = {"de", "en", "es", "fr", "nl", "pl", "pt"}
+ITS_BANNERS = {"ca", "de", "en", "es", "fr", "it", "nl", "pl", "pt"}
 """Languages in which one of its patterns finds our banner. It has none for most of the others."""
 ITS_BUTTONS = {"ca", "de", "en", "es", "fr", "it", "nl", "pl", "pt", "sv"}
 """Languages for which it has patterns of buttons that reject; for Czech it knows one label that accepts something."""
