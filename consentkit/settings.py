@@ -21,7 +21,7 @@ from consentkit.config import load_policy
 from consentkit.consent import validated_keys
 from consentkit.errors import ConfigurationError, SecretKeyError
 from consentkit.ledger import Ledger
-from consentkit.manager import ConsentManager
+from consentkit.manager import ConsentManager, Location, trusted_header
 from consentkit.policy import Policy
 
 __all__ = ["SETTINGS", "derived_keys", "manager_from_settings"]
@@ -52,8 +52,8 @@ def manager_from_settings(
     """Return the manager that settings describe, after checking all of them.
 
     Args:
-        settings: arguments of ConsentManager by name. `policy` is the path of a policy file, or a policy. Values may be text, as
-            environment variables have them.
+        settings: arguments of ConsentManager by name. `policy` is the path of a policy file, or a policy. `location` may be a
+            table with the arguments of `trusted_header`. Values may be text, as environment variables have them.
         root: folder that relative paths start from, those of `policy` and of a SQLite ledger too.
         framework_keys: the framework's secret keys, newest first, for settings without `secret_key`.
         spelled: returns a setting as the framework spells it, for messages: `CONSENTKIT_POLICY` in Flask.
@@ -131,6 +131,8 @@ def _validated(name: str, value: Any, spelled: Callable[[str], str]) -> Any:
     """
     if name == "secret_key":
         return value  # the manager checks it
+    if name == "location" and isinstance(value, Mapping):
+        return _trusted_header(value, spelled(name))
     if name in _OBJECTS:
         types, expected = _OBJECTS[name]
         if isinstance(value, types):
@@ -143,6 +145,21 @@ def _validated(name: str, value: Any, spelled: Callable[[str], str]) -> Any:
         reasons = dict.fromkeys(problem["msg"] for problem in error.errors(include_url=False))
         raise ConfigurationError(
             f"{spelled(name)} is {shown}, which cannot be used. {'; or '.join(reasons)}."
+        ) from None
+
+
+def _trusted_header(arguments: Mapping[str, Any], setting: str) -> Location:
+    """Return the location of a table with the arguments of `trusted_header`, for settings that can hold no function.
+
+    Raises:
+        ConfigurationError: other arguments, or values that `trusted_header` refuses.
+    """
+    try:
+        return trusted_header(**arguments)
+    except TypeError:
+        raise ConfigurationError(
+            f"{setting} is a table with {', '.join(map(repr, arguments)) or 'nothing'}: give `country`, `peers`, and `region` "
+            "if there is such a header, or a function of the request."
         ) from None
 
 

@@ -170,3 +170,17 @@ def test_webhooks_are_given_as_objects_or_as_rows_and_their_secrets_are_not_show
     with pytest.raises(ConfigurationError, match="CONSENTKIT_WEBHOOKS is of type list") as caught:
         make(webhooks=[row | {"vendors": 5}])
     assert SECRET not in str(caught.value)
+
+
+def test_the_location_may_be_a_table(make: Make, root: Path) -> None:
+    policy = root / "consent.toml"
+    policy.write_text(
+        policy.read_text("utf-8").replace("[controller]", "[regimes]\ngb = true\n\n[controller]", 1), "utf-8"
+    )
+    table = {"country": "CF-IPCountry", "peers": ["10.0.0.0/8"]}
+    places = make(location=table).places
+    assert places is not None and places.vary == ("CF-IPCountry",)
+    with pytest.raises(ConfigurationError, match="CONSENTKIT_LOCATION is a table with 'header'"):
+        make(location={"header": "CF-IPCountry"})
+    with pytest.raises(ConfigurationError, match="peers is empty"):
+        make(location=table | {"peers": []})

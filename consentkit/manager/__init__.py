@@ -23,6 +23,7 @@ __all__ = [
     "RequestOrigin",
     "ShownSurface",
     "Surface",
+    "TrustedHeader",
     "TrustedPeers",
     "Webhook",
     "notice_on_record",
