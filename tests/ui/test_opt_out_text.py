@@ -39,7 +39,9 @@ def test_one_form_opts_out_of_sale_and_of_nothing_else(regime: str) -> None:
     assert "Limit the use of my sensitive personal information" in buttons(html)
 
 
-@pytest.mark.parametrize("granted", [None, set(), {"analytical"}, ALL], ids=str)
+@pytest.mark.parametrize(
+    "granted", [None, set(), {"analytical"}, ALL], ids=["unanswered", "nothing", "analytical", "everything"]
+)
 @pytest.mark.parametrize("regime", ["us-ca", "us-opt-out", "ch"])
 def test_no_page_speaks_of_consent_where_none_is_asked_for(regime: str, granted: set[str] | None) -> None:
     for gpc in (False, True):
