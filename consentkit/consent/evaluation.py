@@ -142,6 +142,26 @@ class Evaluator:
             self._undecided[gpc] = consent
         return consent
 
+    def unproven(self, decision: Decision, *, gpc: bool = False, now: float = 0) -> Consent:
+        """Return the consent of a visitor whose answer does not count, because it cannot be read or its record is missing.
+
+        All questions are open. What was refused, or may have been, stays off: without an answer it would be on where no
+        consent is needed.
+        """
+        if not self.exempt:
+            return self.undecided(gpc=gpc, now=now)
+        return self._consent_for(
+            None,
+            ConsentStatus.UNKNOWN,
+            frozenset(),
+            {vendor: False for vendor, allowed in decision.vendors.items() if not allowed},
+            gpc=gpc,
+            asking=self._unanswered(gpc),
+            lapsed=self._validity.lapsed(now),
+            objected=self._objected(None, ConsentStatus.UNKNOWN, gpc)
+            | self._objected(decision, ConsentStatus.UNKNOWN, gpc),
+        )
+
     def unverifiable(self, decision: Decision, *, gpc: bool = False, now: float = 0) -> Consent:
         """Return the consent of a visitor whose grant cannot be checked against the ledger.
 
@@ -231,10 +251,15 @@ class Evaluator:
         if decision.kind == "withdrawn":
             return ConsentStatus.WITHDRAWN
         allowed = {self._vendor_category[vendor] for vendor, is_on in vendors.items() if is_on}
-        if (granted | allowed) & set(self.needing):
+        if (granted | allowed) & self._consented(decision):
             return ConsentStatus.GIVEN
         # If the policy has dropped everything that was granted, only the refusals of the answer are left.
         return ConsentStatus.INVALIDATED if lost and self.grants(decision) else ConsentStatus.REFUSED
+
+    def _consented(self, decision: Decision) -> frozenset[str]:
+        """Return the categories whose grant is a consent: those that need it now, and those that needed it when it was given."""
+        notice = self.notices[decision.notice]
+        return frozenset(notice.category_ids) - notice.exempt_ids | frozenset(self.needing)
 
     def _asking(
         self, decision: Decision, covers: Coverage, granted: frozenset[str], lost: frozenset[str]
@@ -260,9 +285,11 @@ class Evaluator:
         changes: tuple[Change, ...] = (),
         until: float = float("inf"),
         lapsed: Collection[str] = (),
+        objected: Collection[str] | None = None,
     ) -> Consent:
         """Return the consent with every category and vendor of the policy switched on or off."""
-        objected = self._objected(decision, status, gpc)
+        if objected is None:
+            objected = self._objected(decision, status, gpc)
         categories = {
             category.id: category.id in self._required
             or (
@@ -280,7 +307,7 @@ class Evaluator:
         }
         return Consent(
             status=status,
-            granted=granted & frozenset(self.needing),
+            granted=granted & self._consented(decision) if decision is not None else frozenset(),
             categories=categories,
             vendors=effective,
             vendor_category=self._vendor_category,

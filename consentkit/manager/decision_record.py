@@ -68,7 +68,8 @@ def record_of(
         revision=revision,
         expires_at=evaluator.end_of(after.notice, decided_at),
         gpc=context.gpc,
-        jurisdiction=policy.jurisdiction if policy.is_home else policy.regime.id,
+        # The rules that the visitor was told, also if the answer arrives under those of another place.
+        jurisdiction=notice.regime or policy.jurisdiction,
         version=__version__,
     )
 

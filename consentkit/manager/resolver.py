@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from consentkit.consent import (
@@ -100,13 +101,21 @@ class ConsentResolver:
         token.cache_permissions(entry, ends, token.changed_at - SKEW, until)
         return answer.shared_consent
 
-    def resolve(self, token: VerifiedToken | None, now: float, *, gpc: bool = False) -> tuple[Consent, bool]:
-        """Return the consent of a token by the newest known record, and whether the browser's cookie is out of date."""
+    def resolve(
+        self, token: VerifiedToken | None, now: float, *, gpc: bool = False, sent: Iterable[bytes] = ()
+    ) -> tuple[Consent, bool]:
+        """Return the consent of a token by the newest known record, and whether the browser's cookie is out of date.
+
+        Without a token, `sent` are the values of the cookie: a genuine one may hold an objection that cannot be read here.
+        """
         if token is not None and token.subject:
             return self._resolve_recorded(token, now, gpc=gpc)
         if token is not None and token.answer.grants and self.ledger is not None:
             # A grant that leads to no record could be neither proved nor ever withdrawn.
-            return self.evaluator.undecided(gpc=gpc, now=now), False
+            return self.evaluator.unproven(token.decision, gpc=gpc, now=now), False
+        unread = self.cookie.signed(sent) if token is None else None
+        if unread is not None:
+            return self.evaluator.unproven(unread, gpc=gpc, now=now), False
         return self.cookie.evaluate(token, now, gpc=gpc), False
 
     def _resolve_recorded(self, token: VerifiedToken, now: float, *, gpc: bool) -> tuple[Consent, bool]:
@@ -117,7 +126,7 @@ class ConsentResolver:
             if not self.revocations.seen(token.subject):
                 return self.cookie.evaluate(token, now, gpc=gpc), False
             self._warn_of_unproven_grant(now)
-            return self.evaluator.undecided(gpc=gpc, now=now), False
+            return self.evaluator.unproven(token.decision, gpc=gpc, now=now), False
         if _proves(record, token):
             return self.cookie.evaluate(token, now, gpc=gpc), False
         return self.reconcile(token.decision, record, now, gpc=gpc)
@@ -134,7 +143,7 @@ class ConsentResolver:
         """
         recorded = self.decision_of(record)
         if recorded is None:
-            return self.evaluator.undecided(gpc=gpc, now=now), False
+            return self.evaluator.unproven(signed, gpc=gpc, now=now), False
         is_later = recorded.moment > signed.moment
         if record.ends_subject or (
             is_later and not self.revocations.is_unaware(signed.subject, signed.moment)

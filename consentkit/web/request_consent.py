@@ -259,8 +259,9 @@ class RequestConsent:
         """Return the visitor's own consent, without setting `_accessed`."""
         consent = self._own_consent
         if consent is None:
-            gpc = sends_gpc(self._head.headers)
-            resolved, outdated = self._manager.resolver.resolve(self._token, self._manager.clock(), gpc=gpc)
+            manager, gpc = self._manager, sends_gpc(self._head.headers)
+            sent = self._sent_cookies() if self._token is None and manager.evaluator.exempt else ()
+            resolved, outdated = manager.resolver.resolve(self._token, manager.clock(), gpc=gpc, sent=sent)
             self._outdated = self._outdated or outdated
             self._own_consent = self._shared_permissions = consent = resolved
         return consent
@@ -298,9 +299,8 @@ class RequestConsent:
 
     def _end_of(self, permissions: Consent) -> int | None:
         """Return when this visitor's permissions end, in whole seconds since the epoch; None without a decision."""
-        token = self._token
-        is_shared = token is not None and permissions is not self._own_consent
-        return token.ends if token is not None and is_shared else permissions.expires
+        token = self._token if permissions is not self._own_consent else None
+        return permissions.expires if token is None else token.ends
 
     @property
     def _has_nonce(self) -> bool:

@@ -303,7 +303,8 @@ def test_refusal_counts_as_objection_once_the_category_is_exempt() -> None:  # L
     for granted in (set(), {"analytical"}):
         consent = evaluator_of(EXEMPT, earlier=(asked,)).evaluate(decision(asked, granted), MOMENT)
         assert consent.allows("analytical") is bool(granted)
-        assert consent.status == "refused"
+        # What was a consent stays one, so that it can be withdrawn.
+        assert (consent.status, consent.granted) == ("given" if granted else "refused", granted)
     # A category that was exempt was never granted, so it is off once it needs consent.
     consent = evaluator_of(earlier=(exempt,)).evaluate(decision(exempt, {"analytical"}), MOMENT)
     assert (consent.allows("analytical"), consent.asking) == (False, ("analytical",))

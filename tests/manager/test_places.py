@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from starlette.testclient import TestClient
 
 from consentkit import ConsentManager, Ledger, Place, Policy
 from consentkit.consent import Choice
@@ -14,7 +15,7 @@ from consentkit.manager import ChoiceContext, ManagersByPlace
 from tests.conftest import Clock
 from tests.support.policies import add, put
 from tests.support.regimes import policy_with_regimes
-from tests.support.sites import KEY, managing
+from tests.support.sites import KEY, managing, site
 
 ADS = (
     put("vendors", 0, role="processor"),
@@ -208,6 +209,46 @@ def test_a_consent_given_in_the_eea_counts_in_the_us_and_back(manager: ConsentMa
     ] * 5
     # The signal of the browser wins in California over what was given elsewhere.
     assert allowed(at(manager, "US-CA", gpc=True), given) == {"analytical"}
+
+
+def test_a_consent_given_in_the_eea_is_withdrawn_in_the_us(manager: ConsentManager) -> None:
+    given = decide(at(manager, "NL"), ALL)
+    there = at(manager, "US-CA")
+    before = there.cookie.read(given)
+    assert (before.status, before.granted) == ("given", {"analytical", "ads"})
+    outcome = there.withdraw(before, None, ChoiceContext())
+    assert outcome.record is not None and outcome.record.subject == outcome.reference != ""
+    assert outcome.record.event == outcome.record.status == "withdrawn"
+    assert not at(manager, "NL").evaluator.evaluate(outcome.consent.decision, manager.clock()).granted
+
+
+def test_an_answer_is_recorded_under_the_rules_that_the_visitor_was_told(manager: ConsentManager) -> None:
+    here, there = at(manager, "NL"), at(manager, "US-CA")
+    for shown, answered, regime, status in (
+        (here, there, "NL", "given"),
+        (there, here, "us-ca", "refused"),
+    ):
+        context = ChoiceContext(notice=shown.notice.digest)
+        record = answered.decide(answered.evaluator.undecided(), ALL, context).record
+        assert record is not None and (record.jurisdiction, record.status) == (regime, status)
+        assert (record.subject is None) is (status == "refused")
+
+
+# Where everything is on without an answer, an answer that does not count must not turn on what it turned off.
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_refusal_stays_one_if_its_record_is_missing_or_its_notice_unknown(
+    manager: ConsentManager, clock: Clock, is_known: bool
+) -> None:
+    changed = () if is_known else (put("categories", 1, title={"en": "Other", "nl": "Anders"}),)
+    some = Choice(categories={"analytical": True, "ads": False}, vendors={})
+    elsewhere = policy_with_regimes(*ADS, *changed, eea=True, gb=True, us="opt_out")
+    with managing(elsewhere, ledger="sqlite://", clock=clock, location=located) as other:
+        given = decide(at(other, "NL"), some)
+    for place, expected in (("US-CA", {"analytical"} if is_known else set()), ("NL", set())):
+        client = TestClient(site(manager), base_url="https://stride.example", client=(place, 1))
+        found = client.get("/consent/decision", headers=[(b"cookie", given[0][1])]).json()
+        assert {name for name in ("analytical", "ads") if found["categories"][name]} == expected
+        assert (found["status"], found["needs_asking"]) == ("unknown", place == "NL")
 
 
 def test_what_is_on_without_an_answer_in_the_us_needs_one_in_the_eea(manager: ConsentManager) -> None:
