@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from consentkit.policy import Policy
+from consentkit.policy import Policy, RegimePolicies
 
 __all__ = ["gpc_json"]
 
@@ -10,11 +10,14 @@ __all__ = ["gpc_json"]
 def gpc_json(policy: Policy, last_update: date) -> dict[str, bool | str]:
     """Return the body of `/.well-known/gpc.json`.
 
-    The site honours GPC if every optional category with a vendor that builds profiles does. `last_update` is the day of
-    the policy's last change.
+    The site honours GPC if every optional category with a vendor that builds profiles does, under the rules of every place.
+    `last_update` is the day of the policy's last change.
     """
     profiling = {vendor.category for vendor in policy.vendors if vendor.profiling}
     honoured = all(
-        policy.honours_gpc(category.id) for category in policy.optional if category.id in profiling
+        applied.honours_gpc(category.id)
+        for applied in RegimePolicies(policy).by_id.values()
+        for category in policy.optional
+        if category.id in profiling
     )
     return {"gpc": honoured, "lastUpdate": last_update.isoformat()}
