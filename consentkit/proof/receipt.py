@@ -87,7 +87,7 @@ def _record(grant: Grant, address: str, at: datetime) -> Node:
             "dct:identifier": record.notice,
             "dct:language": record.language,
         },
-        "dpv:hasJurisdiction": dpv.country(record.jurisdiction),
+        "dpv:hasJurisdiction": _jurisdiction(grant),
         "dpv:hasDataController": [_controller(site, row, notice) for site, row in grant.controllers],
         "dpv:hasAuthority": [
             _authority(site, row["authority"], notice)
@@ -98,6 +98,12 @@ def _record(grant: Grant, address: str, at: datetime) -> Node:
         "dpv:hasRight": _rights(grant, address),
         "dpv:hasProcess": [_process(part, grant, notice, at) for part in grant.parts],
     }
+
+
+def _jurisdiction(grant: Grant) -> str:
+    """Return the country whose rules applied: that of a regime's id, else the policy's own, as for the strictest rules."""
+    place = grant.record.jurisdiction.partition("-")[0]
+    return dpv.country(place.upper() if len(place) == len("NL") else grant.notice["jurisdiction"])
 
 
 # Parties

@@ -110,6 +110,15 @@ def test_withdrawal_jurisdiction_storage_and_retention_are_in_the_receipt(notice
     assert analytical["dpv:hasProcessing"] == ["dpv:Profiling", "dpv:Combine", "dpv:CrossBorderTransfer"]
 
 
+@pytest.mark.parametrize(
+    ("rules", "country"), [("gb", "GB"), ("us-ca", "US"), ("eea", "NL"), ("strictest", "NL")]
+)
+def test_a_regime_is_a_country_in_the_receipt(notice: Notice, rules: str, country: str) -> None:
+    receipt = a_receipt(notice, jurisdiction=rules)
+    assert receipt["dpv:hasRecordOfActivity"]["dpv:hasJurisdiction"] == f"loc:{country}"
+    SCHEMA.validate(receipt)
+
+
 def test_a_transfer_rests_on_the_safeguard_of_the_notice(policy: Policy) -> None:
     for name, safeguard in SAFEGUARDS.items():
         row = {"safeguard": name, "safeguard_copy": "https://adhub.example/copy"}
