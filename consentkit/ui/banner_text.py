@@ -274,12 +274,13 @@ def visitor_status(consent: Consent, rendering: Rendering) -> list[Markup]:
         not_chosen = [translator.gettext_html("You haven’t chosen yet.")]
         sentences = objection_sentences(consent, rendering) or not_chosen
         return [*sentences, translator.gettext_html(_NOTHING_STORED), *signal]
+    status = ConsentStatus.INVALIDATED if _left_on(consent) else consent.status
     if not consent.decided_at:
         sentences = [translator.gettext_html("You haven’t chosen yet.")]
     else:
         decided = translator.format_date(consent.decided_at)
-        sentences = [translator.gettext_html(_STATUSES[consent.status], date=decided)]
-    if consent.status.decided:
+        sentences = [translator.gettext_html(_STATUSES[status], date=decided)]
+    if status.decided:
         sentences += answer_sentences(consent, rendering)
         if consent.expires_at:
             ends = translator.format_date(consent.expires_at)
@@ -299,10 +300,17 @@ def _is_objection(consent: Consent) -> bool:
     )
 
 
+def _left_on(consent: Consent) -> bool:
+    """Return whether the visitor left on, where no consent was needed, what the banner asks about here: no rejection."""
+    decision, is_refused = consent.decision, consent.status is ConsentStatus.REFUSED
+    return decision is not None and is_refused and not decision.granted.isdisjoint(consent.asking)
+
+
 def arrival_sentences(consent: Consent, site: str, rendering: Rendering) -> list[Markup]:
     """Return sentences about a choice that came from another site, whose name is given."""
     answers = answer_sentences(consent, rendering)
-    sentence = _ARRIVED if rendering.rules.opts_out else _ARRIVALS.get(consent.status, _ARRIVED)
+    is_mixed = rendering.rules.opts_out or _left_on(consent)
+    sentence = _ARRIVED if is_mixed else _ARRIVALS.get(consent.status, _ARRIVED)
     if consent.status is ConsentStatus.GIVEN and _has_accepted_all(consent, rendering):
         sentence, answers = _ACCEPTED_ALL, []
     return [rendering.translator.gettext_html(sentence, site=site), *answers]

@@ -223,3 +223,14 @@ def test_a_location_of_the_owners_own_reads_the_whole_head(clock: Clock) -> None
             assert "ads" in on(host(manager, STRANGER), {"x-anything": "1"})
     assert {request.peer for request in seen} == {STRANGER}
     assert all((b"x-anything", b"1") in list(request.headers) for request in seen)
+
+
+def test_what_was_left_on_in_the_us_is_not_called_rejected_in_the_eea(manager: ConsentManager) -> None:
+    client = client_of(manager)
+    english = {"accept-language": "en"}
+    for choice, sentence in (
+        ("accept_all", "What we ask for has changed since your choice of"),
+        ("reject_all", "You rejected everything that needs your consent on"),
+    ):
+        client.post("/consent/decision", json={"choice": choice}, headers=CALIFORNIA)
+        assert sentence in client.get("/consent", headers=english).text
