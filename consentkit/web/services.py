@@ -52,6 +52,7 @@ class SiteServices:
         brief_attributes: attributes of the transaction cookie, without Max-Age.
         vary: value of Vary for a response that depends on the consent.
         vary_page: value of Vary for a page, which may depend on the language too.
+        vary_public: value of Vary for what is the same for all visitors of a place who prefer a language.
         places: the services for the rules of other places; None for a policy without `[regimes]`.
     """
 
@@ -93,6 +94,7 @@ class SiteServices:
             (b"Cookie", *([b"Sec-GPC"] if honours_gpc else []), *(name.encode() for name in located))
         )
         self.vary_page = self.vary + (b", Accept-Language" if len(policy.languages) > 1 else b"")
+        self.vary_public = ", ".join(("Accept-Language", *located))
         self._cookie_name = manager.cookie.name.encode()
         self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate)
         self._spans = self._cookie_headers.spans

@@ -234,3 +234,11 @@ def test_what_was_left_on_in_the_us_is_not_called_rejected_in_the_eea(manager: C
     ):
         client.post("/consent/decision", json={"choice": choice}, headers=CALIFORNIA)
         assert sentence in client.get("/consent", headers=english).text
+
+
+def test_documents_for_all_visitors_of_a_place_vary_with_its_headers(manager: ConsentManager) -> None:
+    client = client_of(manager)
+    for path in ("loader.js", "policy.json", "sites.json"):
+        here, there = (client.get(f"/consent/{path}", headers=headers) for headers in ({}, CALIFORNIA))
+        assert here.headers["vary"] == there.headers["vary"] == "Accept-Language, X-Country, X-Region"
+        assert here.text != there.text or path == "sites.json"

@@ -250,7 +250,7 @@ class Endpoints:
 
     def _overview(self, exchange: Exchange, rows: Callable[[str], dict[str, Any]]) -> Response:
         language = exchange.consent._language()
-        headers = {"cache-control": "no-cache", "vary": "Accept-Language", "content-language": language}
+        headers = {"cache-control": "no-cache", "vary": self._site.vary_public, "content-language": language}
         return json_document(rows(language), headers=headers)
 
     # Files
@@ -291,7 +291,7 @@ class Endpoints:
         """Return the loader. Browsers ask for it each time, because it names the script and the notice of today."""
         script = self._site.loader.script(exchange.consent._language(), exchange.head.root_path).encode()
         etag = f'"{blake2s(script, digest_size=9).hexdigest()}"'
-        headers = {"cache-control": "public, no-cache", "vary": "Accept-Language", "etag": etag}
+        headers = {"cache-control": "public, no-cache", "vary": self._site.vary_public, "etag": etag}
         if etag.encode() in b",".join(header_values(exchange.head.headers, b"if-none-match")):
             return not_modified(headers)
         return content(script, "text/javascript; charset=utf-8", headers)
