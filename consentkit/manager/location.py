@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -14,6 +15,7 @@ __all__ = ["Location", "RequestOrigin", "TrustedHeader", "TrustedPeers", "is_in_
 log = logging.getLogger("consentkit")
 
 _UNIX = "unix"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class RequestOrigin(Protocol):
@@ -130,8 +132,13 @@ def trusted_header(*, country: str, region: str | None = None, peers: Iterable[s
             "10.0.0.0/8"; "unix" for a Unix socket. Requests from elsewhere get the strictest rules.
 
     Raises:
-        ConfigurationError: no proxy, or a value that is no network.
+        ConfigurationError: no proxy, a value that is no network, or a name that no header can have.
     """
+    for name, value in (("country", country), ("region", region)):
+        if value is not None and not _NAME.fullmatch(value):
+            raise ConfigurationError(
+                f'{name} = {value!r} is no name of a header: write it like "CF-IPCountry".'
+            )
     listed = [peers] if isinstance(peers, str) else list(peers)
     if not listed:
         raise ConfigurationError(

@@ -69,7 +69,8 @@ class ManagersByPlace:
                 self._has_failed = True
                 log.exception("The location failed, so visitors get the strictest rules of the policy.")
             return None
-        return place if isinstance(place, Place) else None
+        # A function of the owner's may return a code in small letters.
+        return Place.parse(place.code) if isinstance(place, Place) else None
 
     def _day(self) -> date:
         number = int(self.home.clock()) // _DAY

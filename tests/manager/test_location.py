@@ -166,3 +166,11 @@ def test_whatever_is_sent_is_a_place_or_none(headers: Fields, peer: str) -> None
         place = location(Request(headers, peer))
         assert place is None or Place.parse(place.code) == place
         assert location(Request(headers)) is None or COUNTRY in dict(headers)
+
+
+@pytest.mark.parametrize("name", ["", "X Country", "X-Country, Cookie", "X-Länd"])
+def test_a_name_that_no_header_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no name of a header"):
+        trusted_header(country=name, peers=["10.0.0.1"])
+    with pytest.raises(ConfigurationError, match="is no name of a header"):
+        trusted_header(country="X-Country", region=name, peers=["10.0.0.1"])

@@ -85,6 +85,12 @@ def test_a_place_has_its_regime(manager: ConsentManager, place: str, expected: s
     assert regime(at(manager, place)) == expected
 
 
+def test_the_case_of_a_code_does_not_matter(clock: Clock) -> None:
+    place = Place("us", "ca")
+    with managing(a_policy(), ledger="sqlite://", clock=clock, location=lambda request: place) as manager:
+        assert regime(at(manager, "")) == "us-ca"
+
+
 def test_a_law_counts_from_its_first_day_on(manager: ConsentManager, clock: Clock) -> None:
     assert regime(at(manager, "GB")) == "gb"
     clock.advance(days=-365)
