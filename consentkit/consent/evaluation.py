@@ -288,13 +288,12 @@ class Evaluator:
         objected: Collection[str] | None = None,
     ) -> Consent:
         """Return the consent with every category and vendor of the policy switched on or off."""
-        if objected is None:
-            objected = self._objected(decision, status, gpc)
+        off = self._objected(decision, status, gpc) if objected is None else objected
         categories = {
             category.id: category.id in self._required
             or (
                 category.id not in self.denied
-                and (category.id not in objected if category.exempt else category.id in granted)
+                and (category.id not in off if category.exempt else category.id in granted)
             )
             for category in self.policy.categories
         }
