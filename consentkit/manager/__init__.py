@@ -23,7 +23,6 @@ __all__ = [
     "RequestOrigin",
     "ShownSurface",
     "Surface",
-    "TrustedHeader",
     "TrustedPeers",
     "Webhook",
     "notice_on_record",

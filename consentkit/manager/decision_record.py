@@ -39,7 +39,7 @@ def record_of(
 ) -> Record:
     """Return the record of a decision. Without an `event`, the event follows from the decisions before and after.
 
-    `subject` is the pseudonym that the record is about, empty if there is none.
+    `subject` is the pseudonym that the record is about, empty if there is none. The rules are those that the visitor was told.
     """
     at, decided_at, revision = _times(after) if subject else _hours(after)
     policy = evaluator.policy
@@ -68,7 +68,6 @@ def record_of(
         revision=revision,
         expires_at=evaluator.end_of(after.notice, decided_at),
         gpc=context.gpc,
-        # The rules that the visitor was told, also if the answer arrives under those of another place.
         jurisdiction=notice.regime or policy.jurisdiction,
         version=__version__,
     )

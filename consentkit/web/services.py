@@ -52,7 +52,6 @@ class SiteServices:
         brief_attributes: attributes of the transaction cookie, without Max-Age.
         vary: value of Vary for a response that depends on the consent.
         vary_page: value of Vary for a page, which may depend on the language too.
-        vary_public: value of Vary for what is the same for all visitors of a place who prefer a language.
         places: the services for the rules of other places; None for a policy without `[regimes]`.
     """
 
@@ -94,7 +93,6 @@ class SiteServices:
             (b"Cookie", *([b"Sec-GPC"] if honours_gpc else []), *(name.encode() for name in located))
         )
         self.vary_page = self.vary + (b", Accept-Language" if len(policy.languages) > 1 else b"")
-        self.vary_public = ", ".join(("Accept-Language", *located))
         self._cookie_name = manager.cookie.name.encode()
         self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate)
         self._spans = self._cookie_headers.spans
@@ -104,6 +102,12 @@ class SiteServices:
         self._own_beginnings = (manager.prefix, GPC_PATH, CONSENT_PATH)
 
     # Places
+
+    @cached_property
+    def vary_public(self) -> str:
+        """Value of Vary for what is the same for all visitors of a place who prefer a language."""
+        located = self.manager.places.vary if self.manager.places is not None else ()
+        return ", ".join(("Accept-Language", *located))
 
     def belongs_to(self, manager: ConsentManager) -> bool:
         """Return whether these are services of a manager, or of a manager for another regime of its site."""
