@@ -104,8 +104,10 @@ def _is_exempt(category: Category, exempts: Iterable[Exemption]) -> bool:
 
 
 def _validity(validity: Duration, regime: Regime) -> Duration:
-    at_least, at_most = regime.validity_at_least, regime.validity_at_most
-    if at_least is not None and regime.mode != "opt_in" and at_least.longer_than(validity):
+    # Where consent is asked first, nobody who refused may be asked again too early either.
+    at_least = regime.ask_again_after if regime.mode == "opt_in" else regime.validity_at_least
+    at_most = regime.validity_at_most
+    if at_least is not None and at_least.longer_than(validity):
         return at_least
     return at_most if at_most is not None and validity.longer_than(at_most) else validity
 

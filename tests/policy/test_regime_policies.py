@@ -110,6 +110,11 @@ def test_an_opt_out_is_remembered_for_twelve_months_and_a_choice_elsewhere_as_lo
     assert lengths["us-ca"] in ("P12M", "P1Y") and lengths["gb"] == lengths["nl"] == "P6M"
 
 
+def test_nobody_in_the_us_is_asked_again_within_twelve_months_where_consent_is_asked_first() -> None:  # SG-07
+    policies = declared(us="opt_in", gb=True)
+    assert [str(policies.by_id[regime].validity) for regime in ("us-ca", "gb")] == ["P1Y", "P6M"]
+
+
 def test_of_two_rules_the_stricter_counts_category_by_category() -> None:
     block = next(row for row in regimes() if row["regime"] == "gb")
     policies = RegimePolicies(policy_of(block))
