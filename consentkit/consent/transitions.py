@@ -22,6 +22,7 @@ __all__ = [
     "merge",
     "moment_after",
     "narrower",
+    "objection",
     "replace",
     "with_subject",
     "withdraw",
@@ -167,6 +168,18 @@ def can_withdraw(consent: Consent, category: str | None) -> bool:
             for vendor, allowed in decision.vendors.items()
         )
     )
+
+
+def objection(evaluator: Evaluator, consent: Consent, category: str | None) -> Choice | None:
+    """Return the choice of a visitor who withdraws, in another place than the site's own, what is on without consent there.
+
+    None if there is something to withdraw, or nothing to object to.
+    """
+    refused = [each for each in evaluator.exempt if category in (None, each)]
+    if evaluator.policy.is_home or not refused or can_withdraw(consent, category):
+        return None
+    vendors = [vendor.id for each in refused for vendor in evaluator.policy.vendors_of(each)]
+    return Choice(categories=dict.fromkeys(refused, False), vendors=dict.fromkeys(vendors, False))
 
 
 def withdraw(evaluator: Evaluator, consent: Consent, category: str | None, now: int) -> Decision:

@@ -99,7 +99,7 @@ def _event(
     A choice that ends something that needs consent, and begins nothing, is a withdrawal. A grant that did not count before, and
     about which the banner still asks, has not ended by the visitor's wish.
     """
-    needing = set(evaluator.needing)
+    needing = set(evaluator.needing) | before.granted
     turned_off = _categories_of(ended & allowed_in(before), consent) & needing
     turned_off |= _categories_of(ended, consent) & needing.difference(consent.asking)
     if not evaluator.grants(after):

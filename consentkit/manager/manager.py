@@ -4,13 +4,14 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import URL, Engine
 
-from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys
+from consentkit.consent import Choice, Consent, ConsentCookie, Evaluator, SecretKeys, transitions
 from consentkit.headers import own_path
 from consentkit.ledger import Ledger, Record
 from consentkit.manager.appearance import Appearance, Layout, Position
@@ -247,7 +248,13 @@ class ConsentManager:
         return self.recorder.decide(before, choice, context, merge=merge)
 
     def withdraw(self, before: Consent, category: str | None, context: ChoiceContext) -> Outcome:
-        """Withdraw everything, or one category. Blocks. Raises as `DecisionRecorder.withdraw` does."""
+        """Withdraw everything, or one category. Blocks. Raises as `DecisionRecorder.withdraw` does.
+
+        Where a place has purposes on without consent, and nothing was granted, this is an objection to them.
+        """
+        objection = transitions.objection(self.evaluator, before, category)
+        if objection is not None:
+            return self.decide(before, objection, replace(context, notice=None), merge=True)
         return self.recorder.withdraw(before, category, context)
 
     def withdraw_subject(self, subject: str) -> Record | None:

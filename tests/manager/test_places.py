@@ -228,6 +228,29 @@ def test_a_consent_given_in_the_eea_is_withdrawn_in_the_us(manager: ConsentManag
     assert not at(manager, "NL").evaluator.evaluate(outcome.consent.decision, manager.clock()).granted
 
 
+def test_an_opt_out_of_what_was_granted_in_the_eea_is_recorded_as_its_withdrawal(
+    manager: ConsentManager,
+) -> None:
+    given = decide(at(manager, "NL"), ALL)
+    there = at(manager, "US-CA")
+    out = Choice(categories={"ads": False}, vendors={})
+    record = there.decide(there.cookie.read(given), out, ChoiceContext(), merge=True).record
+    assert record is not None and (record.event, record.ends_subject) == ("withdrawn", True)
+
+
+@pytest.mark.parametrize("category", [None, "ads"])
+def test_withdrawing_where_all_is_on_is_an_opt_out(manager: ConsentManager, category: str | None) -> None:
+    there, left = at(manager, "US-CA"), {"analytical"} if category else set()
+    outcome = there.withdraw(there.evaluator.undecided(), category, ChoiceContext(choice="withdraw"))
+    assert outcome.record is not None and (outcome.record.event, outcome.record.subject) == ("refused", None)
+    assert {name for name in ("analytical", "ads") if outcome.consent.allows(name)} == left
+    assert outcome.reference is None and not outcome.consent.allows("ads", "ad")
+    again = there.withdraw(outcome.consent, category, ChoiceContext(choice="withdraw"))
+    assert again.record is None
+    # At home nothing is on that could be withdrawn.
+    assert manager.withdraw(manager.evaluator.undecided(), category, ChoiceContext()).record is None
+
+
 def test_an_answer_is_recorded_under_the_rules_that_the_visitor_was_told(manager: ConsentManager) -> None:
     here, there = at(manager, "NL"), at(manager, "US-CA")
     for shown, answered, regime, status in (
