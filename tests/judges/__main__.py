@@ -4,7 +4,7 @@
     python -m tests.judges INSTALLATION --only vnu    one of them
 
 The pages are kept in .artifacts/judge as they were served. axe-core is not among the judges, because the walk
-(`tests/journeys/test_walk_*.py`) runs it on the same pages, states and languages at several widths.
+(`tests/journeys/test_walk_*.py`) runs it on the same pages and states at several widths, the articles in English.
 """
 
 import argparse
