@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from math import ceil
 from typing import Any, Final, Literal, TypedDict
 
@@ -19,7 +20,7 @@ from consentkit.ledger.driver import is_lost_connection, run
 from consentkit.ledger.engines import default_spool, in_memory, make_engine, supported, time_limited
 from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.sqlite_file import FileCheck, file_id, is_damage, is_writable_file, set_write_ahead
-from consentkit.ledger.store import is_missing_table, make_tables, read_store
+from consentkit.ledger.store import begin_and_read, is_missing_table, make_tables, read_store
 from consentkit.ledger.tables import store
 from consentkit.ledger.watchdog import Watchdog
 from consentkit.ledger.write_locks import begin_statements
@@ -131,8 +132,7 @@ class Database:
         """
         # Twice: waiting for the lock and writing have `lock_timeout` each.
         with self._connection(2 * self.lock_timeout + _MARGIN) as connection:
-            self._begin(connection, alone=alone)
-            found = read_store(connection)
+            found = begin_and_read(connection, partial(self._begin, connection, alone=alone))
             if found is None or found.id != self.store_id:
                 connection.rollback()
                 self._make_ready(connection)

@@ -13,7 +13,15 @@ from consentkit.ledger.chain import make_streams
 from consentkit.ledger.driver import run
 from consentkit.ledger.tables import COMPATIBLE_FROM, METADATA, SCHEMA_VERSION, InsertIgnore, schema, store
 
-__all__ = ["WRITE_LOCK", "Store", "check_version", "is_missing_table", "make_tables", "read_store"]
+__all__ = [
+    "WRITE_LOCK",
+    "Store",
+    "begin_and_read",
+    "check_version",
+    "is_missing_table",
+    "make_tables",
+    "read_store",
+]
 
 WRITE_LOCK: Final = 0x636F6E73656E74
 """The bytes of "consent". Every process that writes to one database must take the same lock, whatever its number."""
@@ -57,6 +65,18 @@ def read_store(connection: Connection) -> Store | None:
             return None
         raise
     return Store(*row) if row is not None else None
+
+
+def begin_and_read(connection: Connection, begin: Callable[[], None]) -> Store | None:
+    """Begin a transaction, and return what the database says about itself, or None if it has no tables."""
+    try:
+        begin()
+    except SQLAlchemyError as error:
+        # A transaction that shares the ledger's lock asks for the end of the records at once.
+        if is_missing_table(error):
+            return None
+        raise
+    return read_store(connection)
 
 
 def make_tables(connection: Connection, begin: Callable[[Connection], None]) -> bool:
