@@ -12,14 +12,15 @@ from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 
-from babel.messages.catalog import Catalog, Message
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import read_po
+
+from consentkit.cli.own_catalogues import is_translated, write_below
 
 ROOT = Path(__file__).parents[1]
 LOCALES = ROOT / "consentkit/ui/locales"
-WIDTH = 110
 # What the functions of `consentkit.ui.i18n` take, in Babel's notation: (position, "c") is the context.
 KEYWORDS = {
     "_": None,
@@ -48,12 +49,6 @@ def extract() -> Catalog:
     return found
 
 
-def is_translated(message: Message) -> bool:
-    """Return whether a message has its translation in every plural form."""
-    forms = message.string if isinstance(message.string, tuple | list) else (message.string,)
-    return bool(forms) and all(forms) and not message.fuzzy
-
-
 def take(catalogue: Catalog, other: Catalog) -> None:
     """Take the translations that a catalogue lacks from another one."""
     for message in catalogue:
@@ -66,19 +61,9 @@ def take(catalogue: Catalog, other: Catalog) -> None:
 
 
 def write(catalogue: Catalog, path: Path) -> None:
-    """Write a catalogue below the heading that its file has: Babel would put dates and addresses there."""
+    """Write a catalogue below the heading that its file has."""
     heading, _, _ = path.read_text("utf-8").partition("\n\n")
-    body = BytesIO()
-    write_po(
-        body,
-        catalogue,
-        width=WIDTH,
-        no_location=True,
-        sort_output=True,
-        omit_header=True,
-        ignore_obsolete=True,
-    )
-    path.write_text(f"{heading}\n\n{body.getvalue().decode().strip()}\n", "utf-8")
+    write_below(heading, catalogue, path)
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from consentkit._catalogue_files import LOCALES, catalogue_files
 from consentkit.errors import ConfigurationError
 from consentkit.ui import Translator
 
-__all__ = ["untranslated", "write_catalogue"]
+__all__ = ["is_translated", "untranslated", "write_below", "write_catalogue"]
 
 _TEMPLATE = LOCALES / "consentkit.pot"
 _WIDTH = 110
@@ -50,6 +50,12 @@ def write_catalogue(language: str, folder: Path) -> tuple[Path, int]:
         heading = _HEADING.format(name=name, tag=language, plural_forms=catalogue.plural_forms).rstrip()
         path.parent.mkdir(parents=True, exist_ok=True)
     catalogue.update(template, no_fuzzy_matching=True)
+    write_below(heading, catalogue, path)
+    return path, sum(1 for message in _messages(catalogue) if not is_translated(message))
+
+
+def write_below(heading: str, catalogue: Catalog, path: Path) -> None:
+    """Write a catalogue sorted by its messages, below a heading: Babel would put dates and addresses there."""
     body = BytesIO()
     write_po(
         body,
@@ -61,7 +67,12 @@ def write_catalogue(language: str, folder: Path) -> tuple[Path, int]:
         ignore_obsolete=True,
     )
     path.write_text(f"{heading}\n\n{body.getvalue().decode().strip()}\n", "utf-8")
-    return path, sum(1 for message in _messages(catalogue) if not _is_translated(message))
+
+
+def is_translated(message: Message) -> bool:
+    """Return whether a message has its translation in every plural form."""
+    forms = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+    return bool(forms) and all(forms) and not message.fuzzy
 
 
 def untranslated(language: str, folder: Path) -> list[str]:
@@ -76,7 +87,7 @@ def untranslated(language: str, folder: Path) -> list[str]:
         _key(message)
         for path in catalogue_files(language, (folder, LOCALES))
         for message in _messages(_read(path, _locale(language)))
-        if _is_translated(message)
+        if is_translated(message)
     }
     return [
         _key(message)[1] for message in _messages(_read(_TEMPLATE, None)) if _key(message) not in translated
@@ -107,8 +118,3 @@ def _messages(catalogue: Catalog) -> Iterator[Message]:
 
 def _key(message: Message) -> tuple[str, str]:
     return message.context or "", message.id if isinstance(message.id, str) else message.id[0]
-
-
-def _is_translated(message: Message) -> bool:
-    forms = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
-    return bool(forms) and all(forms) and not message.fuzzy

@@ -250,9 +250,7 @@ class Policy(Table):
         """The regime of the policy's jurisdiction: that of the country in the EEA, else of the EEA as such."""
         data = self.regime_data
         found = data.of(Place(self.jurisdiction), data.as_of)
-        eea = data.regime("eea")
-        assert eea is not None  # noqa: S101 - for the type checker: the data was checked
-        return found if found is not None and found.family == "eea" else eea
+        return found if found is not None and found.family == "eea" else data.eea
 
     @property
     def regime(self) -> Regime:

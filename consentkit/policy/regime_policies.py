@@ -113,7 +113,7 @@ def _validity(validity: Duration, regime: Regime) -> Duration:
 
 
 def _strictest(policies: list[Policy]) -> Policy:
-    """Return what is allowed in all of some policies; the first of them if that is just what it says."""
+    """Return a policy that allows what all of some policies allow, and no more; the first of them if it is that policy."""
     first = policies[0]
     categories = tuple(
         category.model_copy(

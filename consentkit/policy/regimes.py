@@ -174,9 +174,10 @@ class RegimeData(_Row):
                 raise invalid(f"`modes` of {regime.id} lack its `mode`.", "Add the mode.")
         return self
 
-    def regime(self, regime_id: str) -> Regime | None:
-        """Return a regime by its id."""
-        return self._by_id.get(regime_id)
+    @property
+    def eea(self) -> Regime:
+        """The rules of the European Economic Area, which apply where a policy says nothing else."""
+        return self._by_id["eea"]
 
     def of(self, place: Place, on: date) -> Regime | None:
         """Return the regime of a place on a day, by the region first and then by the country; None if no law is known."""
