@@ -15,7 +15,7 @@ from consentkit.html import Inserter
 from tests.fuzz.security_policies import CSP, OWN
 from tests.fuzz.site import GRANTED, POLICY, UNDECIDED, new_gate
 
-SIZES = tuple(1 << power for power in range(15, 20))
+SIZES = tuple(1 << power for power in range(15, 21))
 ENOUGH = 300_000
 """Calls after which an input is large enough to show how they grow; to count more would only take time."""
 
@@ -110,7 +110,7 @@ SKIPPED: Mapping[str, tuple[Read, bytes, bytes]] = {
     "ages of Set-Cookie": (lifetime, b"a=1; Max-Age=", b"9"),
     "dots of a path": (lambda path: local_path(path.decode(), "/consent"), b"/", b"../"),
 }
-INSTRUCTED = (1 << 14, 1 << 15)
+INSTRUCTED = (1 << 15, 1 << 16)
 
 
 def main() -> None:
