@@ -24,6 +24,8 @@ class ChoiceContext:
         gpc: whether the request carried Global Privacy Control.
         submission: text that is the same only if a choice is sent again, so that it adds nothing: what is random in the
             rendering that it was sent from, and the cookie that came along. Empty if there is none.
+        replaces: moment of the answer in the browser's cookie, also where that answer does not count here; zeros without one.
+            The choice is dated after it.
     """
 
     surface: Surface = "api"
@@ -33,6 +35,7 @@ class ChoiceContext:
     rendering: str = ""
     gpc: bool = False
     submission: str = ""
+    replaces: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

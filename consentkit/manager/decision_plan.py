@@ -118,6 +118,12 @@ class DecisionPlan:
         return tuple(subject for subject in (self.subject, handle) if subject)
 
     @property
+    def _replaced(self) -> tuple[tuple[int, int], ...]:
+        """The moments of the visitor's answers so far: the one that counts here, and the one in the cookie."""
+        before = self.before.decision
+        return (*([before.moment] if before is not None else []), self.context.replaces)
+
+    @property
     def _evaluator(self) -> Evaluator:
         return self.resolver.evaluator
 
@@ -252,9 +258,9 @@ class DecisionPlan:
         evaluator = self._evaluator
         after, ended = self._with_subject(current, after, newest)
         # A choice that a hand-off brought is later than the local one, or of the same moment and narrower.
-        before = self.before.decision
-        moments = [before.moment] if before is not None else []
-        after = transitions.following(after, *moments, *([newest.moment] if newest is not None else []))
+        after = transitions.following(
+            after, *self._replaced, *([newest.moment] if newest is not None else [])
+        )
         consent = evaluator.evaluate(after, self.now, gpc=self.context.gpc)
         # The last record of a pseudonym is about the decision that ends it.
         record = record_of(
@@ -346,9 +352,8 @@ class DecisionPlan:
         The record has the hour only. A cookie with that time could lose to an older grant that a hand-off brings.
         """
         at = min(int(self.now), decision.changed_at + HOUR - 1)
-        before = self.before.decision
         timed = replace(decision, decided_at=at, changed_at=at)
-        return transitions.following(timed, *([before.moment] if before is not None else []))
+        return transitions.following(timed, *self._replaced)
 
 
 def _answer_of(record: Record) -> tuple[object, ...]:

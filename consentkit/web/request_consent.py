@@ -3,9 +3,7 @@
 Names with an underscore are for `consentkit.web` alone. The exchange reads from them what the response must carry.
 """
 
-import asyncio
 import secrets
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -15,7 +13,7 @@ from consentkit.headers import cookie_values, preferred_language, sends_gpc
 from consentkit.ledger import Record
 from consentkit.manager import ChoiceContext, ConsentManager, Outcome, Surface
 from consentkit.web.request_head import RequestHead
-from consentkit.web.threads import in_ledger_thread
+from consentkit.web.threads import in_ledger_thread, runs_an_event_loop
 
 __all__ = ["Choose", "RequestConsent", "head_of", "manager_of"]
 
@@ -245,7 +243,7 @@ class RequestConsent:
         return outcome
 
     def _apply_blocking(self, choose: Choose, *, instead: str) -> Outcome:
-        if _runs_an_event_loop():
+        if runs_an_event_loop():
             raise BlockingCallError(
                 f"This call waits for the ledger and would block the event loop: use {instead}."
             )
@@ -322,6 +320,8 @@ class RequestConsent:
         submission: str | None = None,
     ) -> ChoiceContext:
         """Return the circumstances of a choice in this request, for its record."""
+        sent = self._sent_cookies()
+        signed = self._manager.cookie.signed(sent)
         return ChoiceContext(
             surface=surface,
             choice=choice,
@@ -329,7 +329,8 @@ class RequestConsent:
             notice=notice,
             rendering=rendering or "",
             gpc=self._current().gpc,
-            submission=f"{submission} {self._sent_cookies()!r}" if submission else "",
+            submission=f"{submission} {sent!r}" if submission else "",
+            replaces=signed.moment if signed is not None else (0, 0),
         )
 
     def _apply(self, choose: Choose) -> Outcome:
@@ -389,12 +390,3 @@ def manager_of(consent: RequestConsent) -> ConsentManager:
 def head_of(consent: RequestConsent) -> RequestHead:
     """Return the head of the request that a consent belongs to."""
     return consent._head
-
-
-def _runs_an_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        trio = sys.modules.get("trio")
-        return bool(trio and trio.lowlevel.in_trio_run())
-    return True

@@ -3,6 +3,8 @@
 Look-ups, which pages wait for, and decisions have threads of their own, so that no page waits behind visitors who decide.
 """
 
+import asyncio
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,7 +15,7 @@ from anyio.lowlevel import RunVar
 from consentkit.errors import LedgerBusyError
 from consentkit.manager import revocations
 
-__all__ = ["in_ledger_thread", "look_up_in_time"]
+__all__ = ["in_ledger_thread", "look_up_in_time", "runs_an_event_loop"]
 
 T = TypeVar("T")
 
@@ -53,6 +55,16 @@ async def look_up_in_time(look_up: Callable[[float], bool]) -> None:
         await to_thread.run_sync(
             lambda: look_up(max(0.0, begun + longest - time.monotonic())), limiter=_limiter(_look_ups)
         )
+
+
+def runs_an_event_loop() -> bool:
+    """Return whether an event loop of asyncio or Trio runs in this thread, which must not be blocked."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        return bool(trio and trio.lowlevel.in_trio_run())
+    return True
 
 
 def _limiter(variable: RunVar[CapacityLimiter]) -> CapacityLimiter:

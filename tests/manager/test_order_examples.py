@@ -385,6 +385,20 @@ def test_answer_to_a_pseudonym_whose_end_a_restored_ledger_lacks_ends_it_there_a
         assert not each.grants(accepted.raw)
 
 
+def test_refusal_is_dated_after_the_cookie_that_the_browser_sent_although_its_pseudonym_had_ended(
+    world: World,
+) -> None:
+    here, ahead = worker(world), worker(world, skew=90)
+    accepted = accepts(here)
+    answers(here, accepted, "withdraw", away=True)
+    # The other worker does not know of the withdrawal yet, and its clock is ahead.
+    widened = answers(ahead, accepted, "save", tracking=True)
+    world.ask()
+    assert widened is not None and not here.grants(widened.raw)
+    refused = answers(here, widened, "reject", away=True)
+    assert refused is not None and refused.moment > widened.moment
+
+
 def test_full_answer_counts_that_is_later_than_two_changes_and_arrives_after_them(world: World) -> None:
     first, second, third = worker(world), worker(world), worker(world)
     accepted = accepts(first)
