@@ -53,8 +53,8 @@ class Tally(NamedTuple):
         kind: grant, refused, withdrawn or loaded_once.
         surface: where it was done.
         gpc: whether the browsers sent Global Privacy Control.
-        notice: digest of the notice of a grant; otherwise empty.
-        categories, vendors: the answers of a grant as JSON; otherwise empty.
+        notice: digest of the notice of a grant or refusal; otherwise empty.
+        categories, vendors: the answers of a grant or refusal as JSON; otherwise empty.
         within: number of the class of `WITHDRAWN_WITHIN` of a withdrawal; None otherwise, and where no grant is on record.
         number: how many visitors.
     """
@@ -86,7 +86,7 @@ def read_tallies(connection: Connection, period: Period) -> Iterator[Tally]:
         .group_by(_row.site, _month(_row.at, period), kind, func.coalesce(_row.subject, _row.id))
         .subquery("first")
     )
-    is_grant = _row.event.in_(_GRANTS)
+    is_answer = _row.event.in_((*_GRANTS, "refused"))
     fields = (
         _row.site.label("site"),
         (_row.at - _row.at % DAY).label("day"),
@@ -94,7 +94,7 @@ def read_tallies(connection: Connection, period: Period) -> Iterator[Tally]:
         _row.surface.label("surface"),
         _row.gpc.label("gpc"),
         *(
-            case((is_grant, column), else_="").label(column.name)
+            case((is_answer, column), else_="").label(column.name)
             for column in (_row.notice, _row.categories, _row.vendors)
         ),
         _time_class().label("within"),

@@ -248,9 +248,7 @@ class Policy(Table):
     @property
     def home_regime(self) -> Regime:
         """The regime of the policy's jurisdiction: that of the country in the EEA, else of the EEA as such."""
-        data = self.regime_data
-        found = data.of(Place(self.jurisdiction), data.as_of)
-        return found if found is not None and found.family == "eea" else data.eea
+        return self.regime_data.home_of(self.jurisdiction)
 
     @property
     def regime(self) -> Regime:

@@ -156,6 +156,7 @@ class RegimeData(_Row):
     as_of: date
     regimes: Annotated[tuple[Regime, ...], Field(strict=False, min_length=1)]
     _by_id: dict[str, Regime] = PrivateAttr(default_factory=dict)
+    _homes: dict[str, Regime] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: object) -> None:
         """Index the regimes by their ids."""
@@ -178,6 +179,14 @@ class RegimeData(_Row):
     def eea(self) -> Regime:
         """The rules of the European Economic Area, which apply where a policy says nothing else."""
         return self._by_id["eea"]
+
+    def home_of(self, jurisdiction: str) -> Regime:
+        """Return the regime of a policy's jurisdiction: that of the country in the EEA, else of the EEA as such."""
+        # Every answer asks for it. Looking through the laws each time costs 25 us.
+        if jurisdiction not in self._homes:
+            found = self.of(Place(jurisdiction), self.as_of)
+            self._homes[jurisdiction] = found if found is not None and found.family == "eea" else self.eea
+        return self._homes[jurisdiction]
 
     def of(self, place: Place, on: date) -> Regime | None:
         """Return the regime of a place on a day, by the region first and then by the country; None if no law is known."""

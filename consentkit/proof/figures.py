@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -175,23 +175,28 @@ class _Numbers:
 
 
 def _add_tallies(numbers: _Numbers, connection: Connection, period: Period) -> None:
-    vendors_of = dict(_vendors(read_notices(connection)))
+    notices = list(read_notices(connection))
+    vendors_of, without_consent = dict(_vendors(notices)), set(_without_consent(notices))
 
     @lru_cache(maxsize=1000)
-    def cells_of_grant(notice: str, categories: str, vendors: str) -> tuple[Cell, ...]:
+    def cells_of(kind: str, notice: str, categories: str, vendors: str) -> tuple[Cell, ...]:
         try:
-            return tuple(
-                _cells_of_grant(json.loads(categories), json.loads(vendors), vendors_of.get(notice, {}))
-            )
+            answers = _answers(json.loads(categories), json.loads(vendors), vendors_of.get(notice, {}))
+            if kind == "grant":
+                return tuple(_cells_of_grant(answers))
+            if notice in without_consent:
+                return (("left_on" if answers.accepts_all else "opted_out", ""),)
+            return (("rejected", ""),)
         except (ValueError, TypeError, AttributeError):
             # Another program wrote the row, or it is damaged. `consentkit ledger verify` names it.
             return ()
 
     for tally in read_tallies(connection, period):
-        if tally.kind == "grant":
-            cells = [*cells_of_grant(tally.notice, tally.categories, tally.vendors), *_of_answer(tally)]
-        elif tally.kind == "refused":
-            cells = [("rejected", ""), *_of_answer(tally)]
+        if tally.kind in ("grant", "refused"):
+            cells = [
+                *cells_of(tally.kind, tally.notice, tally.categories, tally.vendors),
+                *_of_answer(tally),
+            ]
         elif tally.kind == "withdrawn" and tally.within is not None:
             cells = [("withdrawn", ""), ("within", str(tally.within))]
         else:
@@ -208,19 +213,30 @@ def _of_answer(tally: Tally) -> Iterator[Cell]:
         yield "on_banner", ""
 
 
-def _cells_of_grant(
+class _Answers(NamedTuple):
+    """What one answer allows: each category, and each vendor of these."""
+
+    categories: Mapping[str, bool]
+    vendors: Mapping[str, bool]
+
+    @property
+    def accepts_all(self) -> bool:
+        return all(self.categories.values()) and all(self.vendors.values())
+
+
+def _answers(
     categories: Mapping[str, bool], vendors: Mapping[str, bool], vendors_of: Mapping[str, str]
-) -> Iterator[Cell]:
+) -> _Answers:
+    """Return what an answer allows. A vendor that it does not mention follows its category."""
+    of_category = {vendor: categories[own] for vendor, own in vendors_of.items() if own in categories}
+    return _Answers(categories, {**of_category, **vendors})
+
+
+def _cells_of_grant(answers: _Answers) -> Iterator[Cell]:
     """Yield what a grant counts as: accepted or partly, its categories, and its vendors."""
-    answers = {
-        vendor: vendors.get(vendor, categories[own])
-        for vendor, own in vendors_of.items()
-        if own in categories
-    }
-    answers |= vendors
-    yield ("accepted" if all(categories.values()) and all(answers.values()) else "partly"), ""
-    yield from (("category", name) for name, allowed in categories.items() if allowed)
-    yield from (("vendor", name) for name, allowed in answers.items() if allowed)
+    yield ("accepted" if answers.accepts_all else "partly"), ""
+    yield from (("category", name) for name, allowed in answers.categories.items() if allowed)
+    yield from (("vendor", name) for name, allowed in answers.vendors.items() if allowed)
 
 
 def _vendors(notices: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -229,6 +245,15 @@ def _vendors(notices: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict[str
         with suppress(LookupError, TypeError, ValueError, AttributeError):
             content: dict[str, Any] = json.loads(text)
             yield digest, {row["id"]: row["category"] for row in content.get("vendors", ())}
+
+
+def _without_consent(notices: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the digest of each notice under which nothing needs consent: all is on until the visitor opts out."""
+    for digest, text in notices:
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            optional = [row for row in json.loads(text)["categories"] if not row["required"]]
+            if optional and all(row["exempt"] for row in optional):
+                yield digest
 
 
 def _rules(notices: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,8 @@ SCHEMA: Final = 1
 SURFACES: Final = ("banner", "asked_again", "preferences", "policy", "embed")
 ANSWERS: Final = ("accepted", "partly", "rejected")
 _DIGEST: Final = 43
+OPT_OUTS: Final = ("opted_out", "left_on")
+"""Answers of visitors from whom no consent was needed."""
 DAILY: Final = ("shown", *ANSWERS, "withdrawn")
 """What there is for each day, and for each site. Shown are banners."""
 COLUMNS: Final = ("figure", "id", "name", "day", "number", "per_cent")
@@ -45,6 +47,7 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
             kind: {"number": figures.total(kind), "per_cent": share(figures.total(kind), answered)}
             for kind in ANSWERS
         },
+        "opt_outs": {kind: figures.total(kind) for kind in OPT_OUTS},
         "answered_on_banner": figures.total("on_banner"),
         "left_alone": figures.left_alone(),
         "gpc": {"number": figures.total("gpc"), "per_cent": share(figures.total("gpc"), answered)},
@@ -97,6 +100,8 @@ def _rows(data: Row) -> Iterator[Row]:
         yield {"figure": "gpc_pages", "id": rules, "number": number}
     for kind, row in (*data["answers"].items(), ("gpc", data["gpc"])):
         yield {"figure": kind, **row}
+    for kind, number in data["opt_outs"].items():
+        yield {"figure": kind, "number": number}
     for kind in ("answered", "answered_on_banner", "left_alone", "withdrawn", "loaded_once"):
         yield {"figure": kind, "number": data[kind]}
     for figure, plural in (("category", "categories"), ("vendor", "vendors")):

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from consentkit.errors import ConfigurationError
 from consentkit.proof.document import opening
-from consentkit.proof.figures_export import ANSWERS, DAILY, SURFACES, Row
+from consentkit.proof.figures_export import ANSWERS, DAILY, OPT_OUTS, SURFACES, Row
 
 __all__ = ["figures_page"]
 
@@ -30,6 +30,8 @@ _WORDS: Final = {
     "partly": "Accepted a part",
     "rejected": "Rejected all",
     "withdrawn": "Withdrew",
+    "opted_out": "Opted out",
+    "left_on": "Left everything on",
 }
 _SPANS: Final = {
     3600: "1 hour",
@@ -117,6 +119,11 @@ def _numbers(data: Row) -> Markup:
         *(
             (_WORDS[kind], _number(data["answers"][kind]["number"]), _of_answers(data["answers"][kind]))
             for kind in ANSWERS
+        ),
+        *(
+            (_WORDS[kind], _number(data["opt_outs"][kind]), "where no consent is needed")
+            for kind in OPT_OUTS
+            if any(data["opt_outs"].values())
         ),
         ("Withdrew", _number(data["withdrawn"]), ""),
         ("Browsers with GPC", _number(data["gpc"]["number"]), _of_answers(data["gpc"])),

@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from starlette.testclient import TestClient
 
+from consentkit import trusted_header
 from consentkit.ledger import DAY, WITHDRAWN_WITHIN, Ledger, Record, snapshot
+from consentkit.proof import figures_as_csv, figures_as_data, figures_page
 from consentkit.proof.figures import BATCH, VisitorFigures, batches, figures_of, share
+from tests.conftest import Clock
 from tests.support.figures import FIRST, LAST, NOTICE, SITES, VENDORS, Drawn, answered, fill, second, visit
 from tests.support.postgres import Server
+from tests.support.regimes import policy_with_regimes
+from tests.support.sites import managing, site
 
 MONTH = st.lists(st.integers(0, 12), min_size=1, max_size=31)
 
@@ -277,3 +283,31 @@ def test_the_notice_of_a_grant_tells_which_vendors_a_category_has(url: str) -> N
     found = figures(url, date(2026, 10, 1), date(2026, 10, 31))
     # Nobody knows the vendors of the other notice.
     assert found.total("accepted") == 10 and found.which("vendor") == dict.fromkeys(sorted(VENDORS), 5)
+
+
+def test_answers_where_nothing_needs_consent_are_no_rejections(
+    clock: Clock, ledger: Ledger, ledger_url: str
+) -> None:
+    policy = policy_with_regimes(us="opt_out")
+    location = trusted_header(country="X-Country", region="X-Region", peers=["10.0.0.1"])
+    everywhere = {"accept_all": "accepted", "reject_all": "rejected"}
+    in_california = {"accept_all": "left_on", "reject_all": "opted_out"}
+    with managing(policy, ledger=ledger, clock=clock, location=location) as manager:
+        for headers, expected in (({}, everywhere), ({"x-country": "US", "x-region": "CA"}, in_california)):
+            for choice in expected:
+                for _ in range(BATCH):
+                    client = TestClient(
+                        site(manager), base_url="https://stride.example", client=("10.0.0.1", 1)
+                    )
+                    answer = client.post("/consent/decision", json={"choice": choice}, headers=headers)
+                    assert answer.status_code == 200
+        first = datetime.fromtimestamp(clock(), UTC).date()
+        with snapshot(ledger_url) as connection:
+            figures = figures_of(connection, [manager.site], first, first)
+    kinds = ("accepted", "partly", "rejected", "left_on", "opted_out")
+    assert [figures.total(kind) for kind in kinds] == [BATCH, 0, BATCH, BATCH, BATCH]
+    assert figures.answered() == 2 * BATCH
+    data = figures_as_data(figures, policy)
+    assert data["opt_outs"] == {"opted_out": BATCH, "left_on": BATCH}
+    assert f"left_on,,,,{BATCH}," in figures_as_csv(data).splitlines()
+    assert "Left everything on" in figures_page(data)

@@ -84,6 +84,8 @@ def with_report(policy: Policy) -> FiguresOf:
             ("Accepted all", answers["accepted"]["number"]),
             ("Accepted a part", answers["partly"]["number"]),
             ("Rejected all", answers["rejected"]["number"]),
+            ("Opted out, where no consent is needed", data["opt_outs"]["opted_out"]),
+            ("Left everything on, where no consent is needed", data["opt_outs"]["left_on"]),
             ("Withdrew", data["withdrawn"]),
             ("Answers of browsers that sent Global Privacy Control", data["gpc"]["number"]),
         ]
