@@ -27,7 +27,7 @@ from consentkit.policy.models import (
     Tracker,
     Vendor,
 )
-from consentkit.policy.regimes import Place, Regime, RegimeData, shipped_regime_data
+from consentkit.policy.regimes import Regime, RegimeData, shipped_regime_data
 from consentkit.policy.transfers import Country, TransferData, shipped_transfer_data
 
 __all__ = ["Policy", "PolicyData"]

@@ -45,6 +45,7 @@ def shipped_assets() -> Mapping[str, Asset]:
     return MappingProxyType(
         {
             "consent.css": _asset("consent.css", style_sheet),
+            "embed.css": _asset("embed.css", _rules("embed.css")),
             "policy.js": _asset("policy.js", _without_comments(policy_script)),
             **{name: _asset(name, scripts[name]) for name in (*_ALONE, "consent.js", "remote.js")},
         }

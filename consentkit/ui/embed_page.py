@@ -19,6 +19,7 @@ _STAND_INS: Final[dict[str, Any]] = {
     "again": "{again}",
     "title": "{title}",
     "poster": "",
+    "stylesheet": Markup(),
     "script": Markup(),
     "shown": False,
 }
@@ -52,6 +53,7 @@ def embed_page(
     again: Callable[[str], str],
     shown: bool,
     framed: bool,
+    stylesheet: Markup,
     script: Markup,
 ) -> str:
     """Return the page for a vendor's content.
@@ -64,6 +66,7 @@ def embed_page(
         again: returns the address of "load once" for the id of the placeholder's rendering.
         shown: whether the vendor's frame is shown.
         framed: whether the page is in a frame of this site.
+        stylesheet: tag of the style sheet of such pages.
         script: tag of the library's script.
     """
     row = next(row for row in rendering.policy["vendors"] if row["id"] == content.vendor)
@@ -78,6 +81,7 @@ def embed_page(
         "again": again(words_id),
         "title": content.title or row["name"],
         "poster": content.poster,
+        "stylesheet": stylesheet,
         "script": script,
         "shown": shown,
     }

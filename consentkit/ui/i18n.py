@@ -164,8 +164,15 @@ class Translator:
         return self.format_list(self.pgettext_html("quoted name", "“%(name)s”", name=name) for name in names)
 
     def format_list(self, items: Iterable[str]) -> Markup:
-        """Write a list ("a, b and c"); items that are not `Markup` are escaped."""
-        return Markup(format_list([str(escape(item)) for item in items], locale=self._locale))  # noqa: S704 - escaped
+        """Write a list ("a, b and c"); items that are not `Markup` are escaped.
+
+        From right to left, each item is isolated. Otherwise Latin names next to each other would be read in the wrong order
+        (Unicode Standard Annex 9, section 3.1.2).
+        """
+        escaped = [str(escape(item)) for item in items]
+        if self.direction == "rtl":
+            escaped = [f"<bdi>{item}</bdi>" for item in escaped]
+        return Markup(format_list(escaped, locale=self._locale))  # noqa: S704 - escaped
 
     def country_name(self, code: str) -> str:
         """Return the name of a country, or the code itself if CLDR has no name."""

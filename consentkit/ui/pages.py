@@ -281,6 +281,7 @@ class Pages:
             again=again,
             shown=shown,
             framed=framed,
+            stylesheet=stylesheet_link(self.asset_url("embed.css", view.root_path)),
             script=script,
         )
 

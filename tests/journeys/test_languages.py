@@ -4,7 +4,7 @@ axe-core runs once for each page, at 320 px. It leaves out colours, which do not
 """
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from consentkit import ConsentManager, Policy
+from consentkit import ConsentManager, Policy, trusted_header
 from consentkit.asgi import ConsentMiddleware, get_consent
 from consentkit.headers import preferred_language
 from consentkit.jinja import embed
 from consentkit.ui.i18n import direction
 from examples.running_magazine.magazine import HERE
 from tests.support.languages import LANGUAGES, in_every_language
+from tests.support.placed_site import placed_data
 from tests.support.servers import free_port, serving
-from tests.support.told import EXAMPLE
 from tests.support.walking import WHOLE, check_layout, resize, violations
 
 if TYPE_CHECKING:
@@ -33,8 +33,17 @@ PAGE = """<!doctype html><html lang="{language}" dir="{direction}"><head><meta c
 <body><main><h1>Stride</h1>{video}</main></body></html>"""
 VIDEO = "https://www.youtube-nocookie.com/embed/M7lc1UVf-VE"
 PICTURES = Path(__file__).parents[2] / ".artifacts" / "languages"
-PICTURED = {("banner", 320), ("banner", 1280), ("settings-before", 320), ("policy", 320)}
+PICTURED = {
+    ("banner-gb", 320),
+    ("choices-us", 320),
+    ("banner", 320),
+    ("banner", 1280),
+    ("settings-before", 320),
+    ("policy", 320),
+}
 COLOURS = ("color-contrast", "link-in-text-block")
+GREAT_BRITAIN = {"CF-IPCountry": "GB"}
+CALIFORNIA = {"CF-IPCountry": "US", "CF-Region-Code": "CA", "Sec-GPC": "1"}
 SMALL, WIDE = (320, 640), (1280, 800)
 TALLEST = 0.68
 """The share of a phone's screen, 390 x 844, that the banner takes at most, with texts of an owner that are longer than most."""
@@ -85,7 +94,8 @@ def origin() -> Iterator[str]:
 
     port = free_port()
     magazine = tomllib.loads((HERE / "consent.toml").read_text("utf-8"))
-    data = in_every_language(EXAMPLE | {"categories": magazine["categories"]}) | {"languages": LANGUAGES}
+    placed = placed_data(categories=magazine["categories"])
+    data = in_every_language(placed) | {"languages": LANGUAGES}
     address = f"http://localhost:{port}"
     manager = ConsentManager(
         Policy.model_validate(data),
@@ -93,6 +103,7 @@ def origin() -> Iterator[str]:
         ledger="sqlite://",
         site="stride",
         exclude=["/empty"],
+        location=trusted_header(country="CF-IPCountry", region="CF-Region-Code", peers=["127.0.0.1"]),
         origins={"stride": address, "trailhead": f"http://trailhead.localhost:{port}"},
     )
     app = Starlette(routes=[Route("/", page), Route("/empty", page)])
@@ -146,10 +157,12 @@ def look_at(page: "Page", name: str, language: str, *, is_short: bool = False) -
         assert violations(page, without=COLOURS) == [], f"{name}, {language}"
 
 
-def visit(page: "Page", address: str, language: str, **form: str) -> None:
-    """Show a page, or the one that a form leads to."""
+def visit(
+    page: "Page", address: str, language: str, *, place: Mapping[str, str] | None = None, **form: str
+) -> None:
+    """Show a page, or the one that a form leads to, to a visitor at a place."""
     origin = address[: address.index("/", 8)]
-    headers = {**NAVIGATION, "Accept-Language": language, "Origin": origin}
+    headers = {**NAVIGATION, "Accept-Language": language, "Origin": origin, **(place or {})}
     answer = page.request.fetch(
         address, method="POST" if form else "GET", headers=headers, **({"form": form} if form else {})
     )
@@ -171,6 +184,9 @@ def test_every_page_is_whole_in_every_language(origin: str, window: "Page", lang
     frame.wait_for_selector("main")
     check_words(frame, f"embed, {language}", language)
     assert violations(frame, without=COLOURS) == []
+    for name, path, place in (("banner-gb", "/", GREAT_BRITAIN), ("choices-us", "/consent", CALIFORNIA)):
+        visit(page, f"{origin}{path}", language, place=place)
+        look_at(page, name, language, is_short=True)
     visit(page, f"{origin}/consent", language)
     look_at(page, "settings-before", language)
     visit(page, f"{origin}/consent/decision", language, choice="accept_all", next="/")

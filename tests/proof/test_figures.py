@@ -20,7 +20,8 @@ from tests.conftest import Clock
 from tests.support.figures import FIRST, LAST, NOTICE, SITES, VENDORS, Drawn, answered, fill, second, visit
 from tests.support.postgres import Server
 from tests.support.regimes import policy_with_regimes
-from tests.support.sites import managing, site
+from tests.support.sites import managing
+from tests.support.sites import site as serving_site
 
 MONTH = st.lists(st.integers(0, 12), min_size=1, max_size=31)
 
@@ -297,7 +298,7 @@ def test_answers_where_nothing_needs_consent_are_no_rejections(
             for choice in expected:
                 for _ in range(BATCH):
                     client = TestClient(
-                        site(manager), base_url="https://stride.example", client=("10.0.0.1", 1)
+                        serving_site(manager), base_url="https://stride.example", client=("10.0.0.1", 1)
                     )
                     answer = client.post("/consent/decision", json={"choice": choice}, headers=headers)
                     assert answer.status_code == 200

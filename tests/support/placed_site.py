@@ -32,7 +32,7 @@ _CATEGORIES: dict[str, dict[str, Any]] = {
 }
 
 
-def placed_policy(**changes: Any) -> Policy:
+def placed_data(**changes: Any) -> dict[str, Any]:
     """Return the example's policy with regimes: statistics that sell nothing, advertising that does, sensitive media."""
     data = deepcopy(EXAMPLE) | changes
     data.setdefault("regimes", {"eea": True, "gb": True, "us": True, "ch": "opt_out", "ca": True, "br": True})
@@ -41,7 +41,12 @@ def placed_policy(**changes: Any) -> Policy:
         category.update(_CATEGORIES.get(category["id"], {}))
     for vendor in data["vendors"]:
         vendor["profiling"] = vendor["id"] == "adhub"
-    return Policy.model_validate(data)
+    return data
+
+
+def placed_policy(**changes: Any) -> Policy:
+    """Return the policy of that data."""
+    return Policy.model_validate(placed_data(**changes))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ UI = Path(consentkit.__file__).parent / "ui"
 
 
 def css() -> str:
-    return shipped_assets()["consent.css"].content.decode()
+    """Return both style sheets, one after the other."""
+    return "".join(shipped_assets()[name].content.decode() for name in ("consent.css", "embed.css"))
 
 
 def test_asset_name_holds_the_digest_of_its_content() -> None:
@@ -47,7 +48,8 @@ def test_inline_rules_are_the_first_of_the_style_sheet_and_small() -> None:
 
 
 def test_style_sheet_has_the_rules_of_its_source_without_comments() -> None:
-    source = "".join((UI / "static" / name).read_text("utf-8") for name in ("banner.css", "consent.css"))
+    names = ("banner.css", "consent.css", "embed.css")
+    source = "".join((UI / "static" / name).read_text("utf-8") for name in names)
     served, written = (
         [
             node.serialize()

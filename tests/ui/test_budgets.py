@@ -9,13 +9,16 @@ from consentkit.ui import inline_style
 from tests.support.front import Front
 
 
-# `remote.js` takes the place of `consent.js` in pages of another origin. Of the last five, two are scripts of one page each,
+# `remote.js` takes the place of `consent.js` in pages of another origin. Of the last six, three are for one kind of page each,
 # which loads no other, one is for developers, one for groups, and one for front ends.
 @pytest.mark.parametrize(
     ("name", "budget"),
     [
-        *(("consent.js", 5120), ("remote.js", 5120), ("consent.css", 2662)),
-        *((name, 512) for name in ("carry.js", "policy.js", "debug.js", "frames.js", "handoff.js")),
+        *(("consent.js", 5120), ("remote.js", 5120), ("consent.css", 2560)),
+        *(
+            (name, 512)
+            for name in ("carry.js", "embed.css", "policy.js", "debug.js", "frames.js", "handoff.js")
+        ),
     ],
 )
 def test_served_files_stay_within_their_budget(front: Front, name: str, budget: int) -> None:
@@ -25,7 +28,7 @@ def test_served_files_stay_within_their_budget(front: Front, name: str, budget: 
 
 
 def test_every_served_file_has_a_budget(front: Front) -> None:
-    assert len(front.shared.pages.assets) == 8
+    assert len(front.shared.pages.assets) == 9
 
 
 def test_loader_stays_within_its_budget(front: Front) -> None:

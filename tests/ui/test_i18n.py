@@ -84,6 +84,12 @@ def test_arabic_is_written_from_right_to_left(tmp_path: Path) -> None:
     assert (Translator("ar", (folder,)).direction, direction("ar"), direction("nl")) == ("rtl", "rtl", "ltr")
 
 
+def test_items_of_a_list_from_right_to_left_are_isolated() -> None:
+    assert Translator("ar").format_list(["AdHub", Markup("<a>"), "<b>"]) == (
+        "<bdi>AdHub</bdi> و<bdi><a></bdi> و<bdi>&lt;b&gt;</bdi>"
+    )
+
+
 def test_languages_are_the_same_if_their_primary_tags_are() -> None:
     assert Translator("nl").is_same_language("nl-BE")
     assert not Translator("nl").is_same_language("en")
