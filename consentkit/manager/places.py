@@ -63,14 +63,16 @@ class ManagersByPlace:
             return None
         try:
             place = self._location(request)
+            # A function of the owner's may return a code in small letters.
+            return None if place is None else Place.parse(place.code)
         except Exception:
             # Once, because every request would log it. The visitor gets the strictest rules.
             if not self._has_failed:
                 self._has_failed = True
-                log.exception("The location failed, so visitors get the strictest rules of the policy.")
+                log.exception(
+                    "The location failed, or returned no consentkit.Place, so visitors get the strictest rules of the policy."
+                )
             return None
-        # A function of the owner's may return a code in small letters.
-        return Place.parse(place.code) if isinstance(place, Place) else None
 
     def _day(self) -> date:
         number = int(self.home.clock()) // _DAY

@@ -150,29 +150,25 @@ def test_asking_for_the_rules_of_another_place_makes_them_stricter_alone(
     assert regime(found) == expected
 
 
-def test_a_location_that_raises_is_logged_once_and_gets_the_strictest_rules(
-    clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(request: Any) -> Place | None:
-        raise KeyError("no database")
+def broken(request: Any) -> Place | None:
+    raise KeyError("no database")
 
+
+@pytest.mark.parametrize(
+    ("location", "why"), [(broken, "no database"), (lambda request: "US-CA", "has no attribute 'code'")]
+)
+def test_a_location_that_fails_is_logged_once_and_gets_the_strictest_rules(
+    clock: Clock, caplog: pytest.LogCaptureFixture, location: Any, why: str
+) -> None:
     with (
-        managing(a_policy(), ledger="sqlite://", clock=clock, location=broken) as manager,
+        managing(a_policy(), ledger="sqlite://", clock=clock, location=location) as manager,
         caplog.at_level(logging.ERROR),
     ):
         assert regime(at(manager, "NL")) == regime(at(manager, "US-CA")) == "strictest"
     assert [record.message for record in caplog.records].count(
-        "The location failed, so visitors get the strictest rules of the policy."
+        "The location failed, or returned no consentkit.Place, so visitors get the strictest rules of the policy."
     ) == 1
-    assert "no database" in caplog.text
-
-
-def test_a_location_that_returns_something_else_is_none(clock: Clock) -> None:
-    def text(request: Any) -> Any:
-        return "US-CA"
-
-    with managing(a_policy(), ledger="sqlite://", clock=clock, location=text) as manager:
-        assert regime(at(manager, "NL")) == "strictest"
+    assert why in caplog.text
 
 
 def test_without_a_location_every_visitor_has_the_strictest_rules(clock: Clock) -> None:
