@@ -107,14 +107,18 @@ class Family:
 
 @dataclass
 class Browser:
-    """A visitor's browser: cookies by site, no scripts, and no step that the test does not tell."""
+    """A visitor's browser: cookies by site, no scripts, and no step that the test does not tell.
+
+    `headers` go with every request, such as those that a proxy adds.
+    """
 
     family: Family
+    headers: dict[str, str] = field(default_factory=dict)
     jars: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in IDS})
 
     def send(self, site: str, method: str, path: str, **options: Any) -> httpx2.Response:
         """Make one request, and keep the cookies of the answer."""
-        headers = dict(options.pop("headers", {}))
+        headers = self.headers | dict(options.pop("headers", {}))
         jar = self.jars[site]
         if jar:
             headers["cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
