@@ -181,9 +181,10 @@ class _Responder:
             raise RuntimeError("The application returned a body without calling start_response.")
         self._begun = True
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
-        length = dict(raw).get(b"content-length", b"")
-        self._left = int(length) if length.isdigit() else None
         headers = self._exchange.start(int(self._status[:3]), raw)
+        if not self._exchange.passes:
+            length = dict(raw).get(b"content-length", b"")
+            self._left = int(length) if length.isdigit() else None
         if headers is not None:
             self._send_start(self._headers if headers is raw else _text(headers))
 

@@ -4,7 +4,7 @@ import itertools
 import json
 import logging
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, Table, select, text
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import queries, tables
 from consentkit.ledger.chain import KINDS, ChainedInsert, ChainWriter
-from consentkit.ledger.changes import read_changes
+from consentkit.ledger.changes import lacking, read_changes
 from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.outbox import Outbox
@@ -260,9 +260,23 @@ class Ledger:
 
     def erasures(self) -> int:
         """Return how many transactions have erased records of visitors, so that processes notice when one does."""
-        times = tables.removals.c.times
-        rows = self._database.read(select(times).where(tables.removals.c.reason == "erasure"))
-        return rows[0][0] if rows else 0
+        return self.removals().get("erasure", 0)
+
+    def removals(self) -> dict[str, int]:
+        """Return how many transactions have removed records, by reason: `erasure`, or `retention`."""
+        columns = tables.removals.c
+        return {row[0]: row[1] for row in self._database.read(select(columns.reason, columns.times))}
+
+    def note_losses(self, record_ids: Collection[str]) -> None:
+        """Begin a new epoch if the ledger lacks records that it had, as after a restore from a backup."""
+        lost = lacking(self._database, record_ids)
+        if lost:
+            logger.warning(
+                "The ledger lacks %d records that it had before, so it was probably restored from a backup. Visitors are "
+                "looked up again. Records of the time between are lost.",
+                lost,
+            )
+            self._database.begin_epoch()
 
     @property
     def outbox(self) -> Outbox:

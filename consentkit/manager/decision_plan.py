@@ -119,9 +119,11 @@ class DecisionPlan:
 
     @property
     def _replaced(self) -> tuple[tuple[int, int], ...]:
-        """The moments of the visitor's answers so far: the one that counts here, and the one in the cookie."""
+        """The moments of the visitor's answers so far: the one that counts here, the cookie, those that wait here."""
         before = self.before.decision
-        return (*([before.moment] if before is not None else []), self.context.replaces)
+        waiting = self.resolver.revocations.lacking(self.subject) if self.subject else ()
+        moments = [record.moment for record in waiting] + ([before.moment] if before is not None else [])
+        return (*moments, self.context.replaces)
 
     @property
     def _evaluator(self) -> Evaluator:
@@ -283,16 +285,20 @@ class DecisionPlan:
         return record
 
     def _is_doubtful(self, current: Consent, newest: Record | None) -> bool:
-        """Return whether the visitor's consent is only what a cookie and an older record both allow.
+        """Return whether the visitor's consent is less than the ledger's record of it allows.
 
-        The cookie's own record waits in another process, and allows more than what is certain now. A choice that seems to change
-        nothing must be recorded nevertheless, or that record would bring back what the visitor has just taken back.
+        It is what that record allows together with a cookie whose own record waits in another process, or with a record that a
+        restored ledger has lost. A choice that seems to change nothing must be recorded nevertheless, or what only others know
+        would bring back what the visitor has just taken back. The same holds if nothing is left, and no record has ended the
+        pseudonym.
         """
         decision = current.decision
-        if decision is None or not decision.subject or newest is None:
+        known = self.recorded if self.is_online else newest
+        if decision is None or not decision.subject or known is None:
             return False
-        recorded = self.resolver.decision_of(newest)
-        return recorded is None or not recorded.answers_as(replace(decision, kind=recorded.kind))
+        recorded = self.resolver.decision_of(known)
+        is_over = not self._evaluator.grants(decision)
+        return is_over or recorded is None or not recorded.answers_as(replace(decision, kind=recorded.kind))
 
     def _confirmed(self, current: Consent) -> Decision | None:
         """Return the decision of a consent as one that the visitor makes now; None without one."""

@@ -1,11 +1,13 @@
 """How far one process has read what changes in the ledger: new records, erasures, and another ledger in its place."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from consentkit.ledger import Ledger, Record
+from consentkit.ledger import OVERLAP, Ledger, Record
 
 __all__ = ["LedgerChanges"]
+
+_MOST_EXPECTED = 10_000
 
 
 class LedgerChanges:
@@ -21,6 +23,9 @@ class LedgerChanges:
         self._lock = threading.Lock()
         self._cursor: int | None = None
         self._cursor_epoch = self._erasures = 0
+        self._removals: dict[str, int] = {}
+        # By id, the number of each record that the next reading has to find; None for one that was stored here since.
+        self._expected: dict[str, int | None] = {}
 
     @property
     def has_begun(self) -> bool:
@@ -41,30 +46,66 @@ class LedgerChanges:
         if self._cursor is not None:
             return
         epoch = self._epoch()
-        # First the erasures: one that comes between the two queries is noticed by the next poll.
-        erasures = self._ledger.erasures()
+        # First the removals: one that comes between the two queries is noticed by the next poll.
+        removals = self._ledger.removals()
         _, end = self._ledger.changes(None)
         with self._lock:
             if self._cursor is None:
-                self._cursor, self._cursor_epoch, self._erasures = end, epoch, erasures
+                self._cursor, self._cursor_epoch = end, epoch
+                self._removals, self._erasures = removals, removals.get("erasure", 0)
 
     def end(self) -> None:
         """Forget the place, because another ledger answers."""
-        self._cursor = None
+        with self._lock:
+            self._cursor, self._expected = None, {}
+
+    def expect(self, records: Iterable[Record]) -> None:
+        """Note that the ledger has records, as it was just seen. If a reading does not find them, it has lost them."""
+        with self._lock:
+            for record in records:
+                if record.subject and len(self._expected) < _MOST_EXPECTED:
+                    self._expected.setdefault(record.id, record.seq)
 
     def read(self) -> Iterator[Record]:
         """Yield the records that were added after the place, which moves behind them. Nothing before `begin`.
+
+        A ledger that lacks records which were expected counts as another one from then on, of which no record is yielded. That is
+        noticed before the first one, unless more were added than one answer has.
 
         Raises:
             LedgerUnavailableError: there was no answer. The place is behind the records that were yielded.
         """
         cursor = self._cursor
-        while cursor is not None:
+        if cursor is None:
+            return
+        missing = self._take_expected(cursor - OVERLAP)
+        waiting: tuple[Record, ...] = ()
+        while True:
             changed, after = self._ledger.changes(cursor)
-            yield from changed
-            self._cursor = after
+            missing.difference_update(record.id for record in changed)
+            self.expect(record for record in changed if (record.seq or 0) > after - OVERLAP)
+            if after == cursor:
+                self._note_losses(missing)
+            if self.is_other_ledger:
+                return
+            yield from waiting
+            waiting, self._cursor = changed, after
             # An answer has a limited length.
-            cursor = after if after != cursor else None
+            if after == cursor:
+                yield from waiting
+                return
+            cursor = after
+
+    def _take_expected(self, after: int) -> set[str]:
+        """Return the ids of the expected records that a reading after a number has to find, and expect nothing more."""
+        with self._lock:
+            expected, self._expected = self._expected, {}
+        return {each for each, number in expected.items() if number is None or number > after}
+
+    def _note_losses(self, missing: Collection[str]) -> None:
+        """Note which records are missing, unless some were erased or pruned since the last reading."""
+        if missing and self._cursor_epoch == self._epoch() and self._ledger.removals() == self._removals:
+            self._ledger.note_losses(missing)
 
     def new_erasures(self) -> int | None:
         """Return a number for `note_erasures` if records of a visitor were erased. What is left does not say whose.
@@ -72,7 +113,8 @@ class LedgerChanges:
         Raises:
             LedgerUnavailableError: there was no answer.
         """
-        erasures = self._ledger.erasures()
+        self._removals = self._ledger.removals()
+        erasures = self._removals.get("erasure", 0)
         return None if erasures == self._erasures else erasures
 
     def note_erasures(self, erasures: int) -> None:

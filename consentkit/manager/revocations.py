@@ -85,16 +85,14 @@ class RevocationCache:
         self._ledger = ledger
         # A record that was read longer ago than `max_stale` is not relied on, so it has to be read at least as often.
         self._poll_interval = min(recheck, max_stale)
-        self._max_stale = max_stale
-        self._fold, self._clock = RecordFold(fold), clock
+        self._max_stale, self._fold, self._clock = max_stale, RecordFold(fold), clock
         self._before_poll, self._waiting_elsewhere = before_poll, waiting_elsewhere
         self._is_writable, self._after_poll = is_writable, after_poll
         self._changes = LedgerChanges(ledger, epoch or (lambda: 0))
         self.known: BoundedCache[str, Entry] = BoundedCache(_SUBJECTS_KEPT)
         self.held: BoundedCache[str, Record] = BoundedCache(_SUBJECTS_KEPT)
         self.polled = self.due_at = _NEVER
-        self._can_write, self._asked_at, self._generation = True, _NEVER, 0
-        self.looked_up = 0
+        self._can_write, self._asked_at, self._generation, self.looked_up = True, _NEVER, 0, 0
         self._undelivered = UndeliveredRecords(fold, _SUBJECTS_KEPT)
         # What polls last read about subjects that were not known.
         self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
@@ -151,6 +149,7 @@ class RevocationCache:
             self._changes.begin()
             read_at = self._time_of_check(self._clock())
             found = self._ledger.newest_of(subjects)
+            self._changes.expect(record for records in found.values() for record in records)
             self._note_losses(subjects)
             with self._entry_lock:
                 if generation != self._generation:
@@ -306,6 +305,7 @@ class RevocationCache:
         self._meanwhile.add(record)
         self._undelivered.discard(subject, [record.id])
         if made_here:
+            self._changes.expect((record,))
             self._undelivered.forget_lost(subject)
         else:
             self._undelivered.find_lost(subject, ())

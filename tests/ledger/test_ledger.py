@@ -119,8 +119,8 @@ def test_the_ledger_has_no_method_that_changes_records_and_a_single_one_that_rem
     assert public == {
         "add_counts", "add_shown", "append", "carry_out", "changes", "check", "close", "counts", "default_spool", "epoch",
         "erasures", "health", "history", "is_in_memory", "is_writable", "link", "linked", "links", "links_of", "lock_timeout",
-        "newest", "newest_of", "notice", "notices", "outbox", "record_ids", "records", "remove", "remove_links", "rendering",
-        "renderings", "store_notice", "store_renderings", "use_once",
+        "newest", "newest_of", "note_losses", "notice", "notices", "outbox", "record_ids", "records", "removals", "remove",
+        "remove_links", "rendering", "renderings", "store_notice", "store_renderings", "use_once",
     }  # fmt: skip
 
 

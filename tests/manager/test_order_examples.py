@@ -503,3 +503,52 @@ def test_answer_that_waits_elsewhere_limits_a_change_on_a_later_record_once_it_i
     world.settle()
     for each in (first, second):
         assert each.grants(changed.raw) == {"analytical"}
+
+
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_refusal_ends_a_pseudonym_of_which_two_answers_left_nothing(world: World, is_restored: bool) -> None:
+    here, other = worker(world), worker(world)
+    accepted = accepts(here)
+    for each in (here, other):
+        each.request(accepted.raw)
+    # Of one moment, neither with knowledge of the other one.
+    if is_restored:
+        answers(here, accepted, "change", away=True, analytical=False)
+        saved = answers(other, accepted, "save", analytical=True)
+        world.restore_copy()
+        world.ask()
+        answers(other, saved, "reject")
+    else:
+        answers(here, accepted, "save", away=True, analytical=True)
+        changed = answers(other, accepted, "change", analytical=False)
+        answers(here, changed, "reject")
+    assert any(record.ends_subject for record in world.records if record.subject == accepted.subject)
+
+
+def test_answer_is_dated_after_one_that_waits_here_although_the_ledger_has_no_record_of_either(
+    world: World,
+) -> None:
+    first, here = worker(world), worker(world)
+    accepted = accepts(first)
+    world.restore_copy()
+    saved = answers(here, accepted, "save", away=True, tracking=True)
+    here.request(accepted.raw)
+    assert saved is not None and not here.grants(saved.raw)
+    withdrawn = answers(here, accepted, "withdraw_category", away=True, social=False)
+    assert withdrawn is not None and withdrawn.moment > saved.moment
+
+
+def test_process_notices_a_restored_ledger_that_others_have_written_to_since(world: World) -> None:
+    ahead, here = worker(world, skew=1), worker(world)
+    accepted = accepts(ahead)
+    here.request(accepted.raw)
+    world.now += 70
+    changed = answers(ahead, accepted, "change", away=True, analytical=False)
+    saved = answers(here, accepted, "save", analytical=True)
+    world.restore_copy()
+    # The restored ledger has as many records again before the process reads it.
+    ahead.deliver()
+    world.now += 61
+    here.request(accepted.raw)
+    for cookie in (accepted, changed, saved):
+        assert cookie is not None and not here.grants(cookie.raw)

@@ -43,7 +43,8 @@ SKEWS = (0, 0, 0, -90, -61, -2, -1, 1, 2, 59, 61, 90)
 ARRIVALS = ("now", "now", "now", "late", "lost")
 KINDS = ("accept", "save", "change", "change", "withdraw", "withdraw", "withdraw_category", "reject")
 
-number = st.integers(0, 7)
+# Not integers, for which Hypothesis draws constants of the modules that happen to be imported: other examples in each run.
+number = st.sampled_from(range(8))
 visitors = st.sampled_from([0, 0, 0, 1])
 # More often than not the browser's own cookie, and one of the first two workers.
 places = st.sampled_from([0, 0, 1, 1, 1, 2, 2, 3, 4])
