@@ -29,8 +29,9 @@ def static(pages: dict[str, tuple[str, dict[str, str]]]) -> Any:
         if scope["type"] != "http":
             return
         html, headers = pages.get(scope["path"], ("<!doctype html><title>-</title>", {}))
-        fields = [(b"content-type", b"text/html"), *((n.encode(), v.encode()) for n, v in headers.items())]
-        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        fields = {"content-type": "text/html"} | headers
+        raw = [(name.encode(), value.encode()) for name, value in fields.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": raw})
         await send({"type": "http.response.body", "body": html.encode()})
 
     return app
