@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from opentelemetry import metrics as opentelemetry
@@ -16,7 +17,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from consentkit import ConsentManager, Ledger, Policy
 from consentkit.consent import Choice
 from consentkit.errors import LedgerUnavailableError
-from consentkit.manager import ChoiceContext, Webhook
+from consentkit.manager import ChoiceContext, Webhook, metrics
 from consentkit.web import Exchange, RequestHead, SiteServices
 from consentkit.web.endpoints import Endpoints
 from tests.conftest import HERE, Clock
@@ -71,8 +72,9 @@ def reader() -> InMemoryMetricReader:
 
 
 @pytest.fixture
-def figures(reader: InMemoryMetricReader) -> Figures:
-    gc.collect()
+def figures(reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch) -> Figures:
+    """Figures of the sites that a test makes alone, not of those that others have left behind in this process."""
+    monkeypatch.setattr(metrics, "_sites", WeakSet())
     return Figures(reader)
 
 
