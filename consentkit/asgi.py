@@ -54,6 +54,7 @@ class ConsentMiddleware:
         self.manager = manager
         self._site = SiteServices(manager)
         self._endpoints = Endpoints(self._site)
+        self._head = _head if self._site.places is None else _head_with_peer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -69,7 +70,7 @@ class ConsentMiddleware:
         given = scope.get("headers")
         # ASGI allows any iterable, and none. The headers are read more than once.
         headers = given if given.__class__ is list else list(given or ())
-        exchange = Exchange(self._site, _head(scope, headers))
+        exchange = Exchange(self._site, self._head(scope, headers))
         if exchange.needs_ledger:
             await look_up_in_time(exchange.ask_ledger)
         state = scope.get("state")
@@ -121,7 +122,6 @@ class ConsentMiddleware:
 
 
 def _head(scope: Scope, headers: RawHeaders) -> RequestHead:
-    client = scope.get("client")
     return RequestHead(
         scope.get("method", ""),
         scope["path"],
@@ -129,8 +129,14 @@ def _head(scope: Scope, headers: RawHeaders) -> RequestHead:
         scope.get("root_path", ""),
         scope.get("query_string", b""),
         scope.get("raw_path"),
-        client[0] if client else "",
     )
+
+
+def _head_with_peer(scope: Scope, headers: RawHeaders) -> RequestHead:
+    """Return the head with the address that a location may ask for."""
+    head, client = _head(scope, headers), scope.get("client")
+    head.peer = client[0] if client else ""
+    return head
 
 
 async def _fill(buffer: BodyBuffer, receive: Receive) -> bool:
