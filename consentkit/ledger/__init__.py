@@ -8,7 +8,6 @@ from consentkit.ledger.fork_hooks import ForkHooks
 from consentkit.ledger.ledger import Ledger, document
 from consentkit.ledger.outage_log import OutageLog
 from consentkit.ledger.outbox import DEAD, GONE, WAITING, Message, Outbox, OutboxRow
-from consentkit.ledger.queries import OVERLAP
 from consentkit.ledger.record import HOUR, Record
 from consentkit.ledger.removal import Ending, Removed
 from consentkit.ledger.snapshot import has_ledger, snapshot
@@ -37,7 +36,6 @@ __all__ = [
     "GONE",
     "HOUR",
     "LOG",
-    "OVERLAP",
     "ROW_KINDS",
     "STREAMS",
     "WAITING",

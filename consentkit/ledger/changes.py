@@ -1,24 +1,20 @@
 """What was stored after a place in the ledger, without a gap, whoever else writes at the same time."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select
-
 from consentkit.errors import LedgerUnavailableError
-from consentkit.ledger import queries, tables
+from consentkit.ledger import queries
 from consentkit.ledger.connections import Database
 from consentkit.ledger.record import Record
 from consentkit.ledger.write_locks import PLACES, settled_place
 
-__all__ = ["lacking", "read_changes"]
+__all__ = ["read_changes"]
 
 logger = logging.getLogger("consentkit.ledger")
 
 _EVERYTHING: Final = 2**63 - 1
-_IDS_AT_ONCE: Final = 500
-_STORED: Final = select(tables.records.c.id).where(tables.records.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def read_changes(database: Database, cursor: int | None) -> tuple[tuple[Record, ...], int]:
@@ -56,17 +52,6 @@ def read_changes(database: Database, cursor: int | None) -> tuple[tuple[Record, 
     # An outer join: a ledger without newer records answers with one row of NULLs and its end.
     records = queries.readable_records(row for row in rows if row[0] is not None)
     return tuple(records), after
-
-
-def lacking(database: Database, record_ids: Collection[str]) -> int:
-    """Return how many of the ids no record has.
-
-    Raises:
-        LedgerUnavailableError: the database did not answer.
-    """
-    ids = list(record_ids)
-    parts = (ids[start : start + _IDS_AT_ONCE] for start in range(0, len(ids), _IDS_AT_ONCE))
-    return len(ids) - sum(len(database.read(_STORED, {"ids": part})) for part in parts)
 
 
 def _settled(database: Database) -> int | None:

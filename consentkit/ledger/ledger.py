@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, Table, select, text
 from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.ledger import queries, tables
 from consentkit.ledger.chain import KINDS, ChainedInsert, ChainWriter
-from consentkit.ledger.changes import lacking, read_changes
+from consentkit.ledger.changes import read_changes
 from consentkit.ledger.connections import Database, DatabaseHealth
 from consentkit.ledger.group_commit import GroupCommitWriter
 from consentkit.ledger.outbox import Outbox
@@ -263,20 +263,27 @@ class Ledger:
         return self.removals().get("erasure", 0)
 
     def removals(self) -> dict[str, int]:
-        """Return how many transactions have removed records, by reason: `erasure`, or `retention`."""
+        """Return how many transactions have removed records, by reason: `erasure`, or `pruning`."""
         columns = tables.removals.c
         return {row[0]: row[1] for row in self._database.read(select(columns.reason, columns.times))}
 
-    def note_losses(self, record_ids: Collection[str]) -> None:
-        """Begin a new epoch if the ledger lacks records that it had, as after a restore from a backup."""
-        lost = lacking(self._database, record_ids)
-        if lost:
-            logger.warning(
-                "The ledger lacks %d records that it had before, so it was probably restored from a backup. Visitors are "
-                "looked up again. Records of the time between are lost.",
-                lost,
-            )
-            self._database.begin_epoch()
+    def lacking(self, record_ids: Collection[str]) -> set[str]:
+        """Return those of a few ids that no record has."""
+        if not record_ids:
+            return set()
+        ids = tables.records.c.id
+        return set(record_ids) - {
+            row[0] for row in self._database.read(select(ids).where(ids.in_(record_ids)))
+        }
+
+    def begin_again(self, lost: int) -> None:
+        """Begin a new epoch, because the ledger lacks records that it had, as after a restore from a backup."""
+        logger.warning(
+            "The ledger lacks records that it had before, %d or more, so it was probably restored from a backup. Visitors are "
+            "looked up again. Records of the time between are lost.",
+            lost,
+        )
+        self._database.begin_epoch()
 
     @property
     def outbox(self) -> Outbox:

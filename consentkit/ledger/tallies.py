@@ -104,16 +104,28 @@ def read_tallies(connection: Connection, period: Period) -> Iterator[Tally]:
     return (Tally(*row) for row in _read(connection, query))
 
 
-def read_counts(connection: Connection, period: Period) -> Iterator[tuple[str, int, str, str, int]]:
-    """Yield site, day, event, surface and number of the decisions that were not recorded one by one."""
+class Count(NamedTuple):
+    """How many decisions of one kind on one day were not recorded one by one; fields as in `Tally`."""
+
+    site: str
+    day: int
+    event: str
+    surface: str
+    notice: str
+    choice: str
+    number: int
+
+
+def read_counts(connection: Connection, period: Period) -> Iterator[Count]:
+    """Yield the decisions that were not recorded one by one."""
     day = (counts.c.hour - counts.c.hour % DAY).label("day")
-    fields = (counts.c.site, day, counts.c.event, counts.c.surface)
+    fields = (counts.c.site, day, counts.c.event, counts.c.surface, counts.c.notice, counts.c.choice)
     query = (
         select(*fields, func.sum(counts.c.count))
         .where(*_within(counts.c.hour, counts.c.site, period))
         .group_by(*fields)
     )
-    return ((*row[:4], int(row[4])) for row in _read(connection, query))
+    return (Count._make((*row[:6], int(row[6]))) for row in _read(connection, query))
 
 
 def read_shown(connection: Connection, period: Period) -> Iterator[tuple[str, int, str, int]]:

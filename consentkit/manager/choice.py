@@ -24,8 +24,8 @@ class ChoiceContext:
         gpc: whether the request carried Global Privacy Control.
         submission: text that is the same only if a choice is sent again, so that it adds nothing: what is random in the
             rendering that it was sent from, and the cookie that came along. Empty if there is none.
-        replaces: moment of the answer in the browser's cookie, also where that answer does not count here; zeros without one.
-            The choice is dated after it.
+        replaces: moment of the answer in the browser's cookie, also where that answer no longer counts; zeros without one, or if
+            it is ahead of this host's clock. The choice is dated after it.
     """
 
     surface: Surface = "api"

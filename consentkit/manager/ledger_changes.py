@@ -1,13 +1,14 @@
 """How far one process has read what changes in the ledger: new records, erasures, and another ledger in its place."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
-from consentkit.ledger import OVERLAP, Ledger, Record
+from consentkit.ledger import Ledger, Record
 
 __all__ = ["LedgerChanges"]
 
-_MOST_EXPECTED = 10_000
+_EXPECTED = 64
 
 
 class LedgerChanges:
@@ -24,8 +25,8 @@ class LedgerChanges:
         self._cursor: int | None = None
         self._cursor_epoch = self._erasures = 0
         self._removals: dict[str, int] = {}
-        # By id, the number of each record that the next reading has to find; None for one that was stored here since.
-        self._expected: dict[str, int | None] = {}
+        # Ids of the newest records that were seen in the ledger.
+        self._newest: deque[str] = deque(maxlen=_EXPECTED)
 
     @property
     def has_begun(self) -> bool:
@@ -57,55 +58,56 @@ class LedgerChanges:
     def end(self) -> None:
         """Forget the place, because another ledger answers."""
         with self._lock:
-            self._cursor, self._expected = None, {}
+            self._cursor = None
+            self._newest.clear()
 
     def expect(self, records: Iterable[Record]) -> None:
-        """Note that the ledger has records, as it was just seen. If a reading does not find them, it has lost them."""
+        """Note that the ledger has records, which were just stored or read. One that is gone later shows that it was restored.
+
+        A restored copy lacks the newest records, so a few of those are enough.
+        """
         with self._lock:
             for record in records:
-                if record.subject and len(self._expected) < _MOST_EXPECTED:
-                    self._expected.setdefault(record.id, record.seq)
+                if not record.subject or record.id in self._newest:
+                    continue
+                if record.seq is None or record.seq > (self._cursor or 0):
+                    self._newest.append(record.id)
+                elif len(self._newest) < _EXPECTED:
+                    self._newest.appendleft(record.id)
 
     def read(self) -> Iterator[Record]:
         """Yield the records that were added after the place, which moves behind them. Nothing before `begin`.
 
-        A ledger that lacks records which were expected counts as another one from then on, of which no record is yielded. That is
-        noticed before the first one, unless more were added than one answer has.
+        If the ledger lacks records that it had, it counts as another one, and none is yielded.
 
         Raises:
-            LedgerUnavailableError: there was no answer. The place is behind the records that were yielded.
+            LedgerUnavailableError: there was no answer. The place is behind the records that were yielded, so that the next
+                reading yields the others.
         """
+        if self._cursor is not None:
+            self._note_losses()
         cursor = self._cursor
-        if cursor is None:
-            return
-        missing = self._take_expected(cursor - OVERLAP)
-        waiting: tuple[Record, ...] = ()
-        while True:
+        while cursor is not None and not self.is_other_ledger:
             changed, after = self._ledger.changes(cursor)
-            missing.difference_update(record.id for record in changed)
-            self.expect(record for record in changed if (record.seq or 0) > after - OVERLAP)
-            if after == cursor:
-                self._note_losses(missing)
-            if self.is_other_ledger:
-                return
-            yield from waiting
-            waiting, self._cursor = changed, after
+            self.expect(changed)
+            yield from changed
+            self._cursor = after
             # An answer has a limited length.
-            if after == cursor:
-                yield from waiting
-                return
-            cursor = after
+            cursor = after if after != cursor else None
 
-    def _take_expected(self, after: int) -> set[str]:
-        """Return the ids of the expected records that a reading after a number has to find, and expect nothing more."""
+    def _note_losses(self) -> None:
+        """Find out whether the ledger lacks records that it had, and nobody has removed since the last time."""
         with self._lock:
-            expected, self._expected = self._expected, {}
-        return {each for each, number in expected.items() if number is None or number > after}
-
-    def _note_losses(self, missing: Collection[str]) -> None:
-        """Note which records are missing, unless some were erased or pruned since the last reading."""
-        if missing and self._cursor_epoch == self._epoch() and self._ledger.removals() == self._removals:
-            self._ledger.note_losses(missing)
+            expected = tuple(self._newest)
+        # In this order: a removal between the two queries is among those that are counted.
+        missing, removals = self._ledger.lacking(expected), self._ledger.removals()
+        known, self._removals = self._removals, removals
+        went_back = any(removals.get(reason, 0) < times for reason, times in known.items())
+        if (went_back or (missing and removals == known)) and self._ledger.is_writable():
+            self._ledger.begin_again(len(missing))
+        elif removals != known:
+            with self._lock:
+                self._newest = deque((each for each in self._newest if each not in missing), _EXPECTED)
 
     def new_erasures(self) -> int | None:
         """Return a number for `note_erasures` if records of a visitor were erased. What is left does not say whose.
@@ -113,8 +115,7 @@ class LedgerChanges:
         Raises:
             LedgerUnavailableError: there was no answer.
         """
-        self._removals = self._ledger.removals()
-        erasures = self._removals.get("erasure", 0)
+        erasures = self._ledger.erasures()
         return None if erasures == self._erasures else erasures
 
     def note_erasures(self, erasures: int) -> None:

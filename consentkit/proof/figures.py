@@ -132,10 +132,15 @@ def figures_of(connection: Connection, sites: Sequence[str], first: date, last: 
     period = Period([_second(day) for day in months], _second(last + timedelta(days=1)), sites)
     numbers = _Numbers(months, last)
     _add_tallies(numbers, connection, period)
-    for site, day, event, surface, count in read_counts(connection, period):
-        kinds = [("rejected", "")] + [("on_banner", "")] * (surface == "banner")
-        for cell in kinds if event == "refused" else [("loaded_once", "")]:
-            numbers.add(site, cell, day, count)
+    without_consent = set(_without_consent(read_notices(connection)))
+    for each in read_counts(connection, period):
+        kind = "rejected"
+        if each.notice in without_consent:
+            # Of other answers the counts do not say what was left on.
+            kind = {"accept_all": "left_on", "reject_all": "opted_out"}.get(each.choice, "")
+        cells = [(kind, "")] * bool(kind) + [("on_banner", "")] * (each.surface == "banner")
+        for cell in cells if each.event == "refused" else [("loaded_once", "")]:
+            numbers.add(each.site, cell, each.day, each.number)
     for site, day, surface, count in read_shown(connection, period):
         numbers.add(site, ("shown", surface), day, count)
     # The ledger has a notice from the first answer on. Until then its digest stands for its rules.
@@ -180,13 +185,13 @@ def _add_tallies(numbers: _Numbers, connection: Connection, period: Period) -> N
 
     @lru_cache(maxsize=1000)
     def cells_of(kind: str, notice: str, categories: str, vendors: str) -> tuple[Cell, ...]:
+        if kind == "refused" and notice not in without_consent:
+            return (("rejected", ""),)
         try:
             answers = _answers(json.loads(categories), json.loads(vendors), vendors_of.get(notice, {}))
             if kind == "grant":
                 return tuple(_cells_of_grant(answers))
-            if notice in without_consent:
-                return (("left_on" if answers.accepts_all else "opted_out", ""),)
-            return (("rejected", ""),)
+            return (("left_on" if answers.accepts_all else "opted_out", ""),)
         except (ValueError, TypeError, AttributeError):
             # Another program wrote the row, or it is damaged. `consentkit ledger verify` names it.
             return ()

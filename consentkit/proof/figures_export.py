@@ -50,7 +50,10 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
         "opt_outs": {kind: figures.total(kind) for kind in OPT_OUTS},
         "answered_on_banner": figures.total("on_banner"),
         "left_alone": figures.left_alone(),
-        "gpc": {"number": figures.total("gpc"), "per_cent": share(figures.total("gpc"), answered)},
+        "gpc": {
+            "number": figures.total("gpc"),
+            "per_cent": share(figures.total("gpc"), answered + sum(map(figures.total, OPT_OUTS))),
+        },
         "gpc_pages": _signals(figures, policy),
         "withdrawn": figures.total("withdrawn"),
         "loaded_once": figures.total("loaded_once"),

@@ -167,11 +167,11 @@ class Translator:
         """Write a list ("a, b and c"); items that are not `Markup` are escaped.
 
         From right to left, each item is isolated. Otherwise Latin names next to each other would be read in the wrong order
-        (Unicode Standard Annex 9, section 3.1.2).
+        (Unicode Standard Annex 9, section 2.7). It is done by characters, because scripts show some lists as text.
         """
         escaped = [str(escape(item)) for item in items]
         if self.direction == "rtl":
-            escaped = [f"<bdi>{item}</bdi>" for item in escaped]
+            escaped = [f"\N{FIRST STRONG ISOLATE}{item}\N{POP DIRECTIONAL ISOLATE}" for item in escaped]
         return Markup(format_list(escaped, locale=self._locale))  # noqa: S704 - escaped
 
     def country_name(self, code: str) -> str:

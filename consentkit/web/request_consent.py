@@ -320,8 +320,7 @@ class RequestConsent:
         submission: str | None = None,
     ) -> ChoiceContext:
         """Return the circumstances of a choice in this request, for its record."""
-        sent = self._sent_cookies()
-        signed = self._manager.cookie.signed(sent)
+        sent, token = self._sent_cookies() if submission else (), self._token
         return ChoiceContext(
             surface=surface,
             choice=choice,
@@ -330,7 +329,7 @@ class RequestConsent:
             rendering=rendering or "",
             gpc=self._current().gpc,
             submission=f"{submission} {sent!r}" if submission else "",
-            replaces=signed.moment if signed is not None else (0, 0),
+            replaces=(token.changed_at, token.revision) if token is not None else (0, 0),
         )
 
     def _apply(self, choose: Choose) -> Outcome:

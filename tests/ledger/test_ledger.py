@@ -117,10 +117,11 @@ def test_a_withdrawal_leaves_the_row_of_the_grant_unchanged(url: str, ledger: Le
 def test_the_ledger_has_no_method_that_changes_records_and_a_single_one_that_removes_them() -> None:  # RC-04
     public = {name for name in dir(Ledger) if not name.startswith("_")}
     assert public == {
-        "add_counts", "add_shown", "append", "carry_out", "changes", "check", "close", "counts", "default_spool", "epoch",
-        "erasures", "health", "history", "is_in_memory", "is_writable", "link", "linked", "links", "links_of", "lock_timeout",
-        "newest", "newest_of", "note_losses", "notice", "notices", "outbox", "record_ids", "records", "removals", "remove",
-        "remove_links", "rendering", "renderings", "store_notice", "store_renderings", "use_once",
+        "add_counts", "add_shown", "append", "begin_again", "carry_out", "changes", "check", "close", "counts",
+        "default_spool", "epoch", "erasures", "health", "history", "is_in_memory", "is_writable", "lacking",
+        "link", "linked", "links", "links_of", "lock_timeout", "newest", "newest_of", "notice", "notices",
+        "outbox", "record_ids", "records", "removals", "remove", "remove_links", "rendering", "renderings",
+        "store_notice", "store_renderings", "use_once",
     }  # fmt: skip
 
 

@@ -303,12 +303,21 @@ def test_answers_where_nothing_needs_consent_are_no_rejections(
                     answer = client.post("/consent/decision", json={"choice": choice}, headers=headers)
                     assert answer.status_code == 200
         first = datetime.fromtimestamp(clock(), UTC).date()
+        # Past the limits, answers are counted and not recorded.
+        notice = next(record.notice for record in ledger.records() if record.jurisdiction == "us-ca")
+        hour = int(clock()) // 3600 * 3600
+        row = {"hour": hour, "event": "refused", "site": manager.site, "notice": notice, "language": "en"}
+        counted = (("accept_all", BATCH), ("reject_all", 2 * BATCH), ("save", BATCH))
+        ledger.add_counts(
+            [row | {"surface": "banner", "choice": choice, "count": count} for choice, count in counted]
+        )
         with snapshot(ledger_url) as connection:
             figures = figures_of(connection, [manager.site], first, first)
-    kinds = ("accepted", "partly", "rejected", "left_on", "opted_out")
-    assert [figures.total(kind) for kind in kinds] == [BATCH, 0, BATCH, BATCH, BATCH]
+    kinds = ("accepted", "partly", "rejected", "left_on", "opted_out", "on_banner")
+    numbers = [BATCH, 0, BATCH, 2 * BATCH, 3 * BATCH, 4 * BATCH]
+    assert [figures.total(kind) for kind in kinds] == numbers
     assert figures.answered() == 2 * BATCH
     data = figures_as_data(figures, policy)
-    assert data["opt_outs"] == {"opted_out": BATCH, "left_on": BATCH}
-    assert f"left_on,,,,{BATCH}," in figures_as_csv(data).splitlines()
+    assert data["opt_outs"] == {"opted_out": 3 * BATCH, "left_on": 2 * BATCH}
+    assert f"left_on,,,,{2 * BATCH}," in figures_as_csv(data).splitlines()
     assert "Left everything on" in figures_page(data)

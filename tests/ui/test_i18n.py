@@ -86,7 +86,7 @@ def test_arabic_is_written_from_right_to_left(tmp_path: Path) -> None:
 
 def test_items_of_a_list_from_right_to_left_are_isolated() -> None:
     assert Translator("ar").format_list(["AdHub", Markup("<a>"), "<b>"]) == (
-        "<bdi>AdHub</bdi> و<bdi><a></bdi> و<bdi>&lt;b&gt;</bdi>"
+        "\u2068AdHub\u2069 و\u2068<a>\u2069 و\u2068&lt;b&gt;\u2069"
     )
 
 
