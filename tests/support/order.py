@@ -97,6 +97,17 @@ class Answer:
         """Whether nothing is left on."""
         return not self.allowed
 
+    def is_in(self, record: Record) -> bool:
+        """Return whether a record holds this answer.
+
+        Two processes may have answered one submission: alike, or differently, under one id or the later one with its own.
+        """
+        if self.record_id is None or record.id not in (self.record_id, late_id(self.record_id)):
+            return False
+        granted = (category for category, is_on in record.categories.items() if is_on)
+        is_alike = self.ends or allowed_by(granted, record.vendors) == self.allowed
+        return record.ends_subject == self.ends and is_alike
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cookie:
@@ -311,9 +322,9 @@ class Worker:
         self.manager.on_change(lambda record: self.world.announced.update([record.id]))
         self.handoff = Handoff(self.manager)
         # A refusal that is no longer about the pseudonym tells the process nothing.
-        waiting = {record.id for record in self.waiting() if record.subject}
+        waiting = [record for record in self.waiting() if record.subject]
         answers = self.world.truth.answers.values()
-        self.known = {answer for about in answers for answer in about if answer.record_id in waiting}
+        self.known = {answer for about in answers for answer in about if any(map(answer.is_in, waiting))}
         self.elsewhere, self.seen = {}, set()
 
     def connect(self, cut: str = "") -> None:
@@ -459,14 +470,11 @@ class World:
             return
         self.is_read = True
         self.records = list(self._inspector.records())
-        stored = {(record.id, record.ends_subject) for record in self.records}
         for about in self.truth.answers.values():
             for answer in about:
                 if answer.record_id is None:
                     continue
-                # One submission may have been answered twice, with different answers, which are two records.
-                ids = (answer.record_id, late_id(answer.record_id))
-                is_stored = any((each, answer.ends) in stored for each in ids)
+                is_stored = any(map(answer.is_in, self.records))
                 if (answer.stored_at is not None) == is_stored:
                     continue
                 answer.is_lost = answer.stored_at is not None
@@ -616,6 +624,8 @@ class World:
             repeated = choice.answer
             # Another process may answer the same submission otherwise, because it knows more or less about the visitor.
             is_same = repeated is not None and allowed == repeated.allowed
+            if is_same and repeated is not None and record is not None and record.subject is not None:
+                is_same = record.moment == repeated.moment
             if record is None or (is_same and repeated is not None and record.id == repeated.record_id):
                 if is_same and repeated is not None:
                     worker.known.add(repeated)
