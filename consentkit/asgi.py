@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from consentkit.errors import ConsentRequiredError, LedgerBusyError, MissingMiddlewareError, UsageError
-from consentkit.headers import RawHeaders
 from consentkit.manager import ConsentManager
 from consentkit.web import (
     PATHSEND,
@@ -54,23 +53,24 @@ class ConsentMiddleware:
         self.manager = manager
         self._site = SiteServices(manager)
         self._endpoints = Endpoints(self._site)
-        self._head = _head if self._site.places is None else _head_with_peer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        kind = scope["type"]
-        if kind != "http" and kind != "websocket":
-            await self.app(scope, receive, send)
-            return
-        outer = scope.get("consentkit")
-        if outer is not None and not outer.is_over and outer.site.belongs_to(self.manager):
-            # A middleware of the same manager runs around this middleware, and does the work.
+        kind, outer = scope["type"], scope.get("consentkit")
+        is_inside = outer is not None and not outer.is_over and outer.site.belongs_to(self.manager)
+        if is_inside or (kind != "http" and kind != "websocket"):
+            # A middleware of the same manager that runs around this middleware does the work.
             await self.app(scope, receive, send)
             return
         given = scope.get("headers")
         # ASGI allows any iterable, and none. The headers are read more than once.
         headers = given if given.__class__ is list else list(given or ())
-        exchange = Exchange(self._site, self._head(scope, headers))
+        method, root_path = scope.get("method", ""), scope.get("root_path", "")
+        query, raw_path = scope.get("query_string", b""), scope.get("raw_path")
+        head = RequestHead(method, scope["path"], headers, root_path, query, raw_path)
+        if self._site.places is not None:
+            head.peer = _peer(scope)
+        exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
             await look_up_in_time(exchange.ask_ledger)
         state = scope.get("state")
@@ -121,22 +121,10 @@ class ConsentMiddleware:
         await responder.send_response(answer)
 
 
-def _head(scope: Scope, headers: RawHeaders) -> RequestHead:
-    return RequestHead(
-        scope.get("method", ""),
-        scope["path"],
-        headers,
-        scope.get("root_path", ""),
-        scope.get("query_string", b""),
-        scope.get("raw_path"),
-    )
-
-
-def _head_with_peer(scope: Scope, headers: RawHeaders) -> RequestHead:
-    """Return the head with the address that a location may ask for."""
-    head, client = _head(scope, headers), scope.get("client")
-    head.peer = client[0] if client else ""
-    return head
+def _peer(scope: Scope) -> str:
+    """Return the address that a location may ask for."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 async def _fill(buffer: BodyBuffer, receive: Receive) -> bool:

@@ -32,6 +32,7 @@ __all__ = ["CONSENT_PATH", "GPC_PATH", "SiteServices"]
 
 GPC_PATH = "/.well-known/gpc.json"
 CONSENT_PATH = "/.well-known/consent.json"
+_WELL_KNOWN = "/.well-known/"
 
 CONFIRMATION_SECONDS = CONFIRMATION_LIFETIME.seconds
 """Seconds in which the next page may confirm what the visitor did."""
@@ -99,7 +100,7 @@ class SiteServices:
         self._verified = manager.cookie.verified
         self._resolver = manager.resolver
         self._all_vendors = frozenset(vendor.id for vendor in policy.vendors)
-        self._own_beginnings = (manager.prefix, GPC_PATH, CONSENT_PATH)
+        self._own_beginnings = (manager.prefix, _WELL_KNOWN)
 
     # Places
 
@@ -125,7 +126,8 @@ class SiteServices:
         path = head.local_path
         if not path.startswith(self._own_beginnings):
             return False
-        return path in self._own_beginnings or path.startswith(f"{self.manager.prefix}/")
+        prefix = self.manager.prefix
+        return path in (prefix, GPC_PATH, CONSENT_PATH) or path.startswith(f"{prefix}/")
 
     def read_consent(self, head: RequestHead) -> RequestConsent:
         """Return the visitor's consent from a request's Cookie fields, without the ledger; never raises."""
