@@ -31,7 +31,12 @@ from consentkit.proof import (
     write_dossier,
 )
 from consentkit.proof.dossier.build import _installed
-from consentkit.proof.dossier.ledger_pages import unworded, verification_page, verification_words
+from consentkit.proof.dossier.ledger_pages import (
+    unworded,
+    verification_box,
+    verification_page,
+    verification_words,
+)
 from consentkit.proof.dossier.page import day, moment, page, slug, table, texts
 from consentkit.proof.dossier.period import Tally, Use, digest_of, versions_in_force
 from consentkit.proof.dossier.rows import basis, data_kept, duration, safeguard
@@ -422,14 +427,29 @@ class Commands(HTMLParser):
 def test_the_page_about_the_verification_says_what_it_could_not_compare() -> None:
     noted = Checkpoint("example.org/consent", NOON, {"0": (5, "a" * 64)})
     result = Verification(adopted=3, unchained={"record": 2}, against=noted)
-    shown = verification_page(result, has_note=True, has_records=True)
+    shown = verification_page(result, AUGUST, has_note=True, has_records=True)
     assert "3, proved from a later upgrade on" in shown and "2, stored before there was one" in shown
-    assert "compared with the checkpoint." in shown
+    assert "compared with the checkpoint of <time" in shown and "with 5 entries" in shown
     for number in range(200):
         result.add(Finding("changed", "0", number, None, None, f"entry {number}"))
-    assert "100 or more findings" in verification_words(result) and "entry 99" in verification_page(
-        result, has_note=False, has_records=False
+    assert "100 or more findings" in verification_words(result, AUGUST) and "entry 99" in verification_page(
+        result, AUGUST, has_note=False, has_records=False
     )
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        (AUGUST.start, "made before the period began, so it covers no record of the period"),
+        (NOON, "made within the period, and proves nothing about changes before that time"),
+        (AUGUST.end, "made after the end of the period, and proves nothing about changes before that time"),
+    ],
+)
+def test_the_box_has_time_and_size_of_the_checkpoint_and_what_it_leaves_open(at: int, told: str) -> None:
+    noted = Checkpoint("example.org/consent", at, {"0": (5, "a" * 64), "log": (1200, "b" * 64)})
+    box = verification_box(Verification(against=noted), AUGUST)
+    assert str(moment(at)) in box and "has 1,205 entries" in box and told in box
+    assert 'class="note"' in box and ("What was stored after it" in box) is (at == NOON)
 
 
 def test_a_notice_of_other_rules_is_described_by_the_policy_of_today(
@@ -543,7 +563,7 @@ def test_the_chain_is_checked_from_the_archive_alone(ledger_url: str, small: Pol
     note = (sign_note(checkpoint.to_text(), key), checkpoint)
     made = make(ledger_url, small, key=key, note=note)
     assert made.result.problems == []
-    assert 'class="good">No record was' in made.text("index.html")
+    assert 'class="note">No record was' in made.text("index.html")
     folder = tmp_path / "unpacked"
     for name, content in made.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -189,7 +189,9 @@ class _Writing:
         self._result.problems += [finding.message for finding in result.findings]
         self._archive.add(
             "verification/index.html",
-            verification_page(result, has_note=request.note is not None, has_records=request.has_records),
+            verification_page(
+                result, request.period, has_note=request.note is not None, has_records=request.has_records
+            ),
         )
         add_chain(self._archive, ChainRows(self._connection))
         self._archive.add("verification/result.json", json.dumps(result_of(result), indent=1) + "\n")

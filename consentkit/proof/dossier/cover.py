@@ -76,7 +76,7 @@ def cover_page(cover: Cover) -> str:
                 ("Signed", _signed(cover.key)),
             ]
         ),
-        verification_box(cover.verification),
+        verification_box(cover.verification, period),
         *(para(sentence, "note") for sentence in cover.lacks),
         Markup("<h2>Who is responsible</h2>"),
         *_controllers(cover.policy, period),

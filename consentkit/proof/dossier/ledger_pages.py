@@ -10,7 +10,7 @@ from consentkit.ledger import Record
 from consentkit.proof.dossier.chain import recipe
 from consentkit.proof.dossier.figures import Figures
 from consentkit.proof.dossier.page import code, facts, items, link, moment, page, para, table
-from consentkit.proof.dossier.period import Tally
+from consentkit.proof.dossier.period import Period, Tally
 from consentkit.proof.export_page import EVENTS
 from consentkit.proof.verify import Verification
 
@@ -46,7 +46,8 @@ _PROVES: Final = (
     "Each record and link has an entry in a chain of hashes, written in the transaction that stored it. A change of "
     "a record that leaves the chain alone is found.",
     "Without a checkpoint, somebody who can write to the database could have worked out the whole chain again. A "
-    "checkpoint that somebody else kept rules that out for all records that were there when it was made.",
+    "checkpoint that somebody else kept rules that out from the time at which it was made, for all records that were there "
+    "then. It says nothing about what was done to them before.",
     "It does not prove when something was stored, apart from before the checkpoint, and not that every decision was "
     "stored. The times in records are those of the controller’s clock.",
     "This result is the controller’s own. The files of the archive let you check the chain yourself, see below.",
@@ -203,8 +204,8 @@ def result_of(result: Verification) -> dict[str, Any]:
     return {"unchanged": result.is_unchanged} | asdict(result) | {"against": checkpoint}
 
 
-def verification_words(result: Verification) -> str:
-    """Return the result in a sentence."""
+def verification_words(result: Verification, period: Period) -> Markup | str:
+    """Return the result in sentences, with what the checkpoint leaves open about the period."""
     if not result.is_unchanged:
         more = "or more " if len(result.findings) >= 100 else ""
         return f"The ledger is not as it was stored: {len(result.findings)} {more}findings."
@@ -213,20 +214,36 @@ def verification_words(result: Verification) -> str:
             "The chain of hashes shows no change. There was no checkpoint to compare it with, so this does not rule out that "
             "somebody who can write to the database worked out the whole chain again."
         )
-    return "No record was changed, removed, inserted, reordered or cut off, compared with the checkpoint."
+    return Markup(
+        "No record was changed, removed, inserted, reordered or cut off, compared with the checkpoint of {}, which has {:,} "
+        "entries. {}"
+    ).format(moment(result.against.at), result.against.size, _left_open(result.against.at, period))
 
 
-def verification_box(result: Verification) -> Markup:
+def _left_open(at: int, period: Period) -> str:
+    """Return what a checkpoint of some time does not prove about a period."""
+    if at <= period.start:
+        return (
+            "It was made before the period began, so it covers no record of the period: the chain alone stands for these, and "
+            "somebody who can write to the database could have worked it out again."
+        )
+    when = "after the end of the period" if at >= period.end else "within the period"
+    later = "" if at >= period.end else " What was stored after it is proved by the chain alone."
+    return (
+        f"It was made {when}, and proves nothing about changes before that time: what was stored earlier could have been "
+        f"rewritten until then.{later}"
+    )
+
+
+def verification_box(result: Verification, period: Period) -> Markup:
     """Return the result in a box that does not look better than what is proved."""
-    if not result.is_unchanged:
-        return para(verification_words(result), "bad")
-    return para(verification_words(result), "note" if result.against is None else "good")
+    return para(verification_words(result, period), "note" if result.is_unchanged else "bad")
 
 
-def verification_page(result: Verification, *, has_note: bool, has_records: bool) -> str:
+def verification_page(result: Verification, period: Period, *, has_note: bool, has_records: bool) -> str:
     """Return the page about the verification of the whole ledger."""
     parts = [
-        verification_box(result),
+        verification_box(result, period),
         para("The whole ledger was checked when the dossier was made, not only the period and the site."),
         _counted(result),
     ]
@@ -261,6 +278,11 @@ def _counted(result: Verification) -> Markup:
         rows.append(("Not in the chain", f"{unchained:,}, stored before there was one; nothing proves them"))
     if result.against is not None:
         rows.append(
-            ("Checkpoint", Markup("{} of {}").format(result.against.origin, moment(result.against.at)))
+            (
+                "Checkpoint",
+                Markup("{} of {}, with {:,} entries").format(
+                    result.against.origin, moment(result.against.at), result.against.size
+                ),
+            )
         )
     return facts(rows)

@@ -62,9 +62,8 @@ caption { text-align: start; font-weight: 600; padding: .25rem .6rem; }
 th, td { border: 1px solid #b5b5b5; padding: .35rem .6rem; text-align: start; vertical-align: top; }
 th { background: #f3f3f3; }
 .number { text-align: end; font-variant-numeric: tabular-nums; }
-.good, .bad, .note { border-inline-start: .35rem solid #1a6b2f; background: #eef7f0; padding: .6rem .9rem; }
+.bad, .note { border-inline-start: .35rem solid #6b5a1a; background: #fbf7e8; padding: .6rem .9rem; }
 .bad { border-color: #a61b1b; background: #fbeeee; }
-.note { border-color: #6b5a1a; background: #fbf7e8; }
 iframe { width: 100%; height: 24rem; border: 1px solid #8a8a8a; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 figure { margin: 0; max-width: 100%; }
@@ -109,7 +108,7 @@ def page(title: str, body: Iterable[str], *, depth: int = 0, is_cover: bool = Fa
 
 
 def para(text: object, kind: str = "") -> Markup:
-    """Return a paragraph; `kind` is good, bad or note for a box."""
+    """Return a paragraph; `kind` is bad or note for a box."""
     return Markup('<p class="{}">{}</p>').format(kind, text) if kind else Markup("<p>{}</p>").format(text)
 
 
