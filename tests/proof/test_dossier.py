@@ -518,7 +518,7 @@ def test_words_have_their_own_heading_and_what_was_not_sent_is_named(ledger_url:
     assert (
         ">Your receipt</a>" in page and ">Banner</a>" in page and "No words are stored for: Settings" in page
     )
-    assert "nothing here proves its wording" in page
+    assert "nothing here proves what it said" in page
     one = made.text("notices/01/words/003-stride-policy-en.html")
     assert "<title>Your receipt in “en” on stride</title>" in one and "own answer, in a sentence" in one
     assert heading_of(words(notice, "<title>Settings</title><h1>{title}</h1>")) == "Settings"
@@ -672,6 +672,27 @@ def test_the_cover_counts_notices_without_content(ledger_url: str, small: Policy
     execute(ledger_url, "DELETE FROM consentkit_notices")
     execute(ledger_url, "DELETE FROM consentkit_records")
     assert "<td>from the policy file</td>" in make(ledger_url, small, notices=(own,)).text("index.html")
+
+
+def test_the_cover_claims_no_more_than_the_archive_shows(ledger_url: str, small: Policy) -> None:
+    fill(ledger_url, small)
+    made = make(ledger_url, small)
+    cover = made.text("index.html")
+    for told in (
+        "<dt>Stream</dt>",
+        "all entries before it in the same stream",
+        "somebody else should keep",
+        "records could have been invented",
+        "Decisions that were never recorded",
+        "the server itself recorded what it says it sent",
+        "When something happened, or when the dossier was made, by anything other",
+        "What a visitor’s browser actually showed",
+    ):
+        assert told in cover
+    for claim in ("nothing in it is changed", "depends on all before it", "as easily", "are unchanged"):
+        assert claim not in cover
+    assert "from the time of the checkpoint on" in made.text("notices/01/index.html")
+    assert "nobody can exchange" not in made.text("notices/01/index.html")
 
 
 def test_days_that_are_not_over_and_sites_without_records_are_on_the_cover(

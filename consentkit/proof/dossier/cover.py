@@ -62,7 +62,8 @@ def cover_page(cover: Cover) -> str:
     parts = [
         para(
             "This dossier shows how visitors of a web site were asked for consent to cookies and similar techniques, what they "
-            "were told, what they decided, and whether the records of that are unchanged. It opens without a network."
+            "were told, what they decided, and what is known about whether the records of that were changed since. It opens "
+            "without a network."
         ),
         facts(
             [
@@ -102,10 +103,24 @@ _WORDS = (
     ("Record", "one event of a consent, such as given, changed or withdrawn"),
     (
         "Ledger",
-        "the database of all records and notices; nothing in it is changed, and what is removed leaves a note",
+        "the database of all records and notices; consentkit adds to it and changes no record, and a removal leaves a note. "
+        "Whether anything else changed a record is what chain and checkpoint tell",
     ),
-    ("Chain", "a hash for each record that depends on all before it, so that a change is noticed"),
-    ("Checkpoint", "a signed note of where the chain ended, which somebody else keeps"),
+    (
+        "Stream",
+        "one of the sequences that the chain consists of. Several programs write to the ledger at the same time, each to "
+        "another one of 16 streams; one more, the log, says what was removed",
+    ),
+    (
+        "Chain",
+        "a hash for each record, which depends on all entries before it in the same stream. A change is noticed by everybody "
+        "who has a later hash of that stream",
+    ),
+    (
+        "Checkpoint",
+        "a signed note of where each stream ended, which somebody else should keep. Whoever has it notices a change of what "
+        "was stored before, if the change was made after the note",
+    ),
     ("Lock file", "the list of all published notices, with the day of each"),
     ("Durations", "P6M is six months, P30D thirty days, PT10M ten minutes (ISO 8601)"),
 )
@@ -225,13 +240,16 @@ def _mechanism(policy: Policy) -> list[Markup]:
     ]
     columns = ("Purpose", "Consent", "Third parties", "Items on the device")
     return [
-        para("The sites use the library consentkit, which runs on the server and is made to work like this:"),
+        para(
+            "The sites use the library consentkit, which runs on the server and is made to work like this. The words that were "
+            "sent show it in part; nothing here shows that every page did:"
+        ),
         items(
             [
                 "Before a visitor has agreed, the server sends no cookie that needs consent, and no content of a third party "
                 "that does.",
                 "The banner has “Accept all” and “Reject all” side by side, in the same form. Nothing is chosen beforehand.",
-                "Every page has a link to the settings, where consent is withdrawn as easily as it was given.",
+                "Every page has a link to the settings, where each purpose is turned off, and consent is withdrawn.",
                 f"A decision is valid for {duration(policy.validity)}, whether it was given or refused. Then the visitor is "
                 "asked again.",
                 f"Records are to be kept for {duration(policy.records_kept)} after the end of the validity.",
@@ -327,10 +345,14 @@ def _check_of_notice(versions: Sequence[Version], number: int) -> list[Markup]:
 
 def _limits(cover: Cover) -> list[str]:
     limits = [
-        "What a visitor’s browser showed in fact. The words are those that the server sent; pictures are made from them when the "
-        "dossier is made.",
+        "What a visitor’s browser actually showed. The words are those that the server sent; pictures are made from them when "
+        "the dossier is made.",
         "Who a visitor is. The ledger has no names and no addresses.",
-        "When the dossier was made, by anything other than the controller’s clock.",
+        "That every record is of a real decision. Before a checkpoint was made, records could have been invented, changed or "
+        "left out.",
+        "Decisions that were never recorded.",
+        "What was sent, by anything other than the controller’s word: the server itself recorded what it says it sent.",
+        "When something happened, or when the dossier was made, by anything other than the controller’s clock.",
         "Whether the site sets or loads anything that its policy does not declare.",
     ]
     if cover.period.site is not None:

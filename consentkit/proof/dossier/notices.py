@@ -100,8 +100,8 @@ def _remark(version: Version) -> Markup:
     if version.stored is not None:
         return para(
             "The digest is the SHA-256 of notice.canonical.json, written in base64url: the same content as notice.json, with "
-            "sorted keys and without white space. Each record has the digest of its notice, so that nobody can exchange the "
-            "notice afterwards."
+            "sorted keys and without white space. Each record has the digest of its notice, so an exchange of the notice shows "
+            "as long as the records are as they were: those that a checkpoint covers, from the time of the checkpoint on."
         )
     if version.content is not None:
         return para("No visitor decided under this notice yet. Its text is that of the policy file.", "note")
@@ -161,7 +161,7 @@ def _unsent(words: Sequence[Words]) -> Markup:
     none = f"No words are stored for: {', '.join(missing)}. " if missing else ""
     return para(
         f"{none}The ledger stores words when they are first sent. Of a page that the table does not name, no sending is "
-        "recorded, and nothing here proves its wording. The page with the cookie policy holds the facts of “What it discloses”."
+        "recorded, and nothing here proves what it said. The page with the cookie policy holds the facts of “What it discloses”."
     )
 
 
