@@ -35,6 +35,7 @@ BATCH: Final = 5
 """Visitors are counted in batches of so many."""
 LONGEST: Final = 1830
 """Days that figures may cover, so that reading them has a bound."""
+_BATCHES_OF_WHOLE: Final = 20
 
 _ANSWERS: Final = ("accepted", "partly", "rejected")
 _BANNERS: Final = ("banner", "asked_again")
@@ -55,9 +56,9 @@ def batches(numbers: Iterable[int]) -> Iterator[int]:
         published = full
 
 
-def share(part: int, whole: int) -> int | None:
-    """Return how many per cent a part is of a whole, at most 100; None if there is no whole."""
-    return min(100, round(100 * part / whole)) if whole else None
+def share(part: int, whole: int, least: int = 1) -> int | None:
+    """Return how many per cent a part is of a whole, at most 100; None if the whole is below the least."""
+    return min(100, round(100 * part / whole)) if whole >= least else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,12 @@ class VisitorFigures:
     def days(self) -> list[date]:
         """The days of the period."""
         return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
+    @property
+    def least_whole(self) -> int:
+        """The least number of which per cents are told: twenty batches for each site and month, so that rounding is small."""
+        months = len(_months(self.first, self.last)) - 1
+        return _BATCHES_OF_WHOLE * BATCH * len(self.sites) * months
 
     def total(self, kind: str, which: str = "", *, site: str | None = None) -> int:
         """Return a figure for the period: of one site, or of all."""

@@ -24,14 +24,24 @@ OPT_OUTS: Final = ("opted_out", "left_on")
 """Answers of visitors from whom no consent was needed."""
 DAILY: Final = ("shown", *ANSWERS, "withdrawn")
 """What there is for each day, and for each site. Shown are banners."""
-COLUMNS: Final = ("figure", "id", "name", "day", "number", "per_cent")
+COLUMNS: Final = ("figure", "id", "name", "day", "number", "per_cent", "per_cent_of")
 
 Row = dict[str, Any]
 
 
 def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
-    """Return figures as plain data, with the titles and names of the policy. `per_cent` is None where there is no whole."""
+    """Return figures as plain data, with the titles and names of the policy.
+
+    `per_cent_of` says what `per_cent` is a part of. It is None where that whole is so small that batches would make it wrong.
+    """
     answered, grants = figures.answered(), figures.total("accepted") + figures.total("partly")
+    opt_outs = {kind: figures.total(kind) for kind in OPT_OUTS}
+
+    def of_answers(kind: str, *, has_opt_outs: bool = False) -> Row:
+        whole = answered + sum(opt_outs.values()) if has_opt_outs else answered
+        name = "answered_and_opt_outs" if has_opt_outs else "answered"
+        return _part(figures.total(kind), whole, name, figures.least_whole)
+
     language = policy.languages[0]
     titles = {category.id: category.title[language] for category in policy.optional}
     return {
@@ -41,27 +51,24 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
         "to": figures.last.isoformat(),
         "sites": list(figures.sites),
         "multiple_of": BATCH,
+        "least_whole": figures.least_whole,
         "shown": {surface: figures.total("shown", surface) for surface in SURFACES},
         "answered": answered,
-        "answers": {
-            kind: {"number": figures.total(kind), "per_cent": share(figures.total(kind), answered)}
-            for kind in ANSWERS
-        },
-        "opt_outs": {kind: figures.total(kind) for kind in OPT_OUTS},
+        "answers": {kind: of_answers(kind) for kind in ANSWERS},
+        "opt_outs": opt_outs,
         "answered_on_banner": figures.total("on_banner"),
         "left_alone": figures.left_alone(),
-        "gpc": {
-            "number": figures.total("gpc"),
-            "per_cent": share(figures.total("gpc"), answered + sum(map(figures.total, OPT_OUTS))),
-        },
+        "gpc": of_answers("gpc", has_opt_outs=True),
         "gpc_pages": _signals(figures, policy),
         "withdrawn": figures.total("withdrawn"),
         "loaded_once": figures.total("loaded_once"),
-        "categories": _granted(figures.which("category"), titles, grants),
+        "grants": grants,
+        "categories": _granted(figures.which("category"), titles, grants, figures.least_whole),
         "vendors": _granted(
             figures.which("vendor"),
             {vendor.id: vendor.name for vendor in policy.vendors if vendor.category in titles},
             grants,
+            figures.least_whole,
         ),
         "withdrawn_within": _time_classes(figures),
         "quartiles": _quartiles(figures),
@@ -105,7 +112,7 @@ def _rows(data: Row) -> Iterator[Row]:
         yield {"figure": kind, **row}
     for kind, number in data["opt_outs"].items():
         yield {"figure": kind, "number": number}
-    for kind in ("answered", "answered_on_banner", "left_alone", "withdrawn", "loaded_once"):
+    for kind in ("answered", "grants", "answered_on_banner", "left_alone", "withdrawn", "loaded_once"):
         yield {"figure": kind, "number": data[kind]}
     for figure, plural in (("category", "categories"), ("vendor", "vendors")):
         for row in data[plural]:
@@ -126,15 +133,15 @@ def _span(row: Row) -> str:
     return f"{row['from_seconds']}-{row['to_seconds'] or ''}"
 
 
-def _granted(totals: Mapping[str, int], names: Mapping[str, str], grants: int) -> list[Row]:
+def _part(number: int, whole: int, name: str, least: int) -> Row:
+    """Return a number with the part of a whole that it is."""
+    return {"number": number, "per_cent": share(number, whole, least), "per_cent_of": name}
+
+
+def _granted(totals: Mapping[str, int], names: Mapping[str, str], grants: int, least: int) -> list[Row]:
     """Return rows of what grants include. What no longer is in the policy has its id for a name."""
     return [
-        {
-            "id": each,
-            "name": names.get(each, each),
-            "number": totals.get(each, 0),
-            "per_cent": share(totals.get(each, 0), grants),
-        }
+        {"id": each, "name": names.get(each, each)} | _part(totals.get(each, 0), grants, "grants", least)
         for each in dict.fromkeys((*names, *totals))
     ]
 

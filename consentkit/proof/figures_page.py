@@ -88,7 +88,11 @@ fewer than five.</p>
 <p>“Shown” counts banners and pages that the server sent. A visitor who does not answer sees a banner on every page, so these are
 not visitors. “Left alone” are banners that no answer on a banner followed. Robots are counted too.</p>
 <p>Who accepts counts once a month on each site, with the first answer of the month. Who rejects gets no identifier, so that
-each rejection counts. Percentages are of the rounded figures.</p>
+each rejection counts.</p>
+<p>Percentages are worked out from these figures. “% of answers” is of all that accepted everything, a part or nothing, with GPC
+also of those that needed no consent. “Of all grants” is of those that accepted everything or a part. There is no percentage where
+its whole is below {least}: twenty batches for each site and each month that the period touches. Below, rounding would make it
+wrong.</p>
 </main>
 </body>
 </html>
@@ -106,7 +110,8 @@ def figures_page(data: Row) -> str:
     head = opening(f"Consent in figures, {data['from']} to {data['to']}", _STYLE)
     head += _HEAD.format(first=data["from"], last=data["to"], sites=f"Sites: {names}.")
     parts = Markup("").join(_figures(data, charts))
-    return str(head + _numbers(data) + Markup('<div class="charts">\n{}</div>\n').format(parts) + _FOOT)
+    foot = _FOOT.format(least=_number(data["least_whole"]))
+    return str(head + _numbers(data) + Markup('<div class="charts">\n{}</div>\n').format(parts) + foot)
 
 
 def _numbers(data: Row) -> Markup:
@@ -179,12 +184,18 @@ def _figures_of_all(data: Row, charts: "_Charts") -> Iterator[Markup]:
         ("Vendors in grants", "vendors", "Vendor"),
     ):
         rows = sorted(data[key], key=lambda row: -row["number"])
+        has_shares = any(row["per_cent"] is not None for row in rows)
         yield charts.figure(
             title,
-            charts.bars([(row["name"], row["per_cent"] or 0) for row in rows], per_cent=True),
+            charts.bars(
+                [(row["name"], row["per_cent" if has_shares else "number"]) for row in rows],
+                per_cent=has_shares,
+            ),
             [one, "Grants", "Of all grants"],
             [[row["name"], row["number"], _per_cent(row)] for row in rows],
-            "How many per cent of those who accepted something accepted it.",
+            "How many per cent of those who accepted something accepted it."
+            if has_shares
+            else "How many accepted it. There were too few grants for percentages.",
         )
     if len(data["by_site"]) > 1:
         yield charts.figure(
@@ -357,7 +368,7 @@ def _of_answers(row: Row) -> str:
 
 
 def _per_cent(row: Row) -> str:
-    return "none" if row["per_cent"] is None else f"{row['per_cent']} %"
+    return "not given" if row["per_cent"] is None else f"{row['per_cent']} %"
 
 
 def _number(number: int) -> str:

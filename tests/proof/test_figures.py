@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -87,6 +88,13 @@ def test_a_part_fits_at_least_three_true_numbers_next_to_its_whole(parts: int) -
 
 def test_shares_are_whole_per_cents() -> None:
     assert (share(5, 15), share(0, 5), share(10, 5), share(5, 0)) == (33, 0, 100, None)
+
+
+def test_there_are_no_shares_of_a_whole_that_rounding_matters_for() -> None:
+    one = VisitorFigures(date(2026, 9, 30), date(2026, 11, 1), ("stride",), {})
+    assert (one.least_whole, replace(one, sites=SITES).least_whole) == (300, 600)
+    assert replace(one, first=one.last).least_whole == 100
+    assert (share(190, 165, 300), share(5, 295, 300), share(5, 300, 300)) == (None, None, 2)
 
 
 # Ledgers
@@ -319,5 +327,5 @@ def test_answers_where_nothing_needs_consent_are_no_rejections(
     assert figures.answered() == 2 * BATCH
     data = figures_as_data(figures, policy)
     assert data["opt_outs"] == {"opted_out": 3 * BATCH, "left_on": 2 * BATCH}
-    assert f"left_on,,,,{2 * BATCH}," in figures_as_csv(data).splitlines()
+    assert f"left_on,,,,{2 * BATCH},," in figures_as_csv(data).splitlines()
     assert "Left everything on" in figures_page(data)

@@ -20,7 +20,9 @@ def numbers(value: Any) -> list[int]:
     """Return all numbers of people, wherever they are."""
     if isinstance(value, dict):
         plain = {
-            key: each for key, each in value.items() if not key.endswith(("_seconds", "per_cent", "schema"))
+            key: each
+            for key, each in value.items()
+            if not key.endswith(("_seconds", "per_cent", "schema", "_whole"))
         }
         return [number for each in plain.values() for number in numbers(each)]
     if isinstance(value, list):
@@ -44,7 +46,8 @@ def test_everything_of_the_policy_is_there_and_what_no_longer_is(data: dict[str,
     categories = {row["id"]: row for row in data["categories"]}
     assert categories["analytical"]["name"] == "Analytical" and categories["gone"]["name"] == "gone"
     assert {"youtube", "google-analytics"} <= {row["id"] for row in data["vendors"]}
-    assert categories["analytical"]["per_cent"] == 67 and categories["social"]["number"] == 0
+    assert categories["analytical"]["per_cent"] == 67 and categories["analytical"]["per_cent_of"] == "grants"
+    assert categories["social"]["number"] == 0
 
 
 def test_json_and_csv_hold_the_same_numbers(data: dict[str, Any]) -> None:
@@ -56,10 +59,26 @@ def test_json_and_csv_hold_the_same_numbers(data: dict[str, Any]) -> None:
     assert [row["id"] for row in rows if row["figure"] == "median"] == ["86400-604800"]
 
 
+def test_percentages_have_their_base_and_there_is_none_of_few(policy: Policy) -> None:
+    few = some_figures(4)
+    data = figures_as_data(few, policy)
+    assert 0 < data["grants"] < data["least_whole"] == 200
+    parts = [*data["answers"].values(), data["gpc"], *data["categories"], *data["vendors"]]
+    assert data["categories"][0]["number"] > 0 and {row["per_cent"] for row in parts} == {None}
+    assert {row["per_cent_of"] for row in parts} == {"answered", "answered_and_opt_outs", "grants"}
+    assert f"category,analytical,Analytical,,{data['categories'][0]['number']},,grants" in figures_as_csv(
+        data
+    )
+    cells = {"accepted": 100, "rejected": 100, "opted_out": 200, "gpc": 200}
+    days = {"stride": {(kind, ""): [number] for kind, number in cells.items()}}
+    data = figures_as_data(VisitorFigures(few.first, few.first, ("stride",), days), policy)
+    assert (data["answers"]["accepted"]["per_cent"], data["gpc"]["per_cent"]) == (50, 50)
+
+
 def test_without_records_there_are_figures_all_the_same(policy: Policy) -> None:
     whole = some_figures()
     data = figures_as_data(VisitorFigures(whole.first, whole.last, whole.sites, {}), policy)
     assert data["quartiles"] is None and data["left_alone"] is None
     assert set(numbers({key: each for key, each in data.items() if key != "multiple_of"})) == {0}
     assert {row["per_cent"] for row in data["answers"].values()} == {None}
-    assert "left_alone,,,,,\r\n" in figures_as_csv(data)
+    assert "left_alone,,,,,,\r\n" in figures_as_csv(data)

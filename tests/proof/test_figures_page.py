@@ -73,7 +73,14 @@ def test_one_site_needs_no_table_of_sites_and_nothing_is_figured_out_from_nothin
     whole = some_figures()
     page = figures_page(figures_as_data(VisitorFigures(whole.first, whole.last, SITES[:1], {}), policy))
     assert page.count("<figure>") == 6 and "Too few withdrew to tell." in page
-    assert "not known" in page and "<td>none</td>" in page
+    assert "not known" in page and "<td>not given</td>" in page
+
+
+def test_the_page_says_what_percentages_are_of_and_has_none_of_few(policy: Policy) -> None:
+    many, few = figures_page(data_of(policy)), figures_page(data_of(policy, days=4))
+    assert "% of answers" in many and "per cent of those who accepted something" in many
+    assert "below 400:" in many and "below 200:" in few
+    assert "% of answers</small>" not in few and "too few grants for percentages" in few
 
 
 def test_texts_of_the_owner_are_escaped_in_tables_and_charts(policy: Policy) -> None:
