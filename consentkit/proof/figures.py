@@ -108,8 +108,11 @@ class VisitorFigures:
         """Return how many answered: everything, a part, or nothing was accepted."""
         return sum(self.total(kind, site=site) for kind in _ANSWERS)
 
-    def left_alone(self, *, site: str | None = None) -> int | None:
-        """Return how many banners were sent that no answer on a banner followed; None if it cannot be known."""
+    def not_answered_on_banner(self, *, site: str | None = None) -> int | None:
+        """Return how many banners were not answered on the banner itself; None if fewer were sent than answered.
+
+        Their visitors may have answered on the settings page.
+        """
         sent = sum(self.total("shown", surface, site=site) for surface in _BANNERS)
         answered = self.total("on_banner", site=site)
         return sent - answered if sent and sent >= answered else None

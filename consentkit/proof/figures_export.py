@@ -32,7 +32,8 @@ Row = dict[str, Any]
 def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
     """Return figures as plain data, with the titles and names of the policy.
 
-    `per_cent_of` says what `per_cent` is a part of. It is None where that whole is so small that batches would make it wrong.
+    `per_cent_of` says what `per_cent` is a part of. `per_cent` is None where that whole is so small that batches would make it
+    wrong.
     """
     answered, grants = figures.answered(), figures.total("accepted") + figures.total("partly")
     opt_outs = {kind: figures.total(kind) for kind in OPT_OUTS}
@@ -57,7 +58,7 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
         "answers": {kind: of_answers(kind) for kind in ANSWERS},
         "opt_outs": opt_outs,
         "answered_on_banner": figures.total("on_banner"),
-        "left_alone": figures.left_alone(),
+        "not_answered_on_banner": figures.not_answered_on_banner(),
         "gpc": of_answers("gpc", has_opt_outs=True),
         "gpc_pages": _signals(figures, policy),
         "withdrawn": figures.total("withdrawn"),
@@ -112,7 +113,14 @@ def _rows(data: Row) -> Iterator[Row]:
         yield {"figure": kind, **row}
     for kind, number in data["opt_outs"].items():
         yield {"figure": kind, "number": number}
-    for kind in ("answered", "grants", "answered_on_banner", "left_alone", "withdrawn", "loaded_once"):
+    for kind in (
+        "answered",
+        "grants",
+        "answered_on_banner",
+        "not_answered_on_banner",
+        "withdrawn",
+        "loaded_once",
+    ):
         yield {"figure": kind, "number": data[kind]}
     for figure, plural in (("category", "categories"), ("vendor", "vendors")):
         for row in data[plural]:

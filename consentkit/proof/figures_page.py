@@ -86,9 +86,13 @@ _FOOT: Final = Markup("""<h2>How to read these figures</h2>
 empty one. So every figure is a multiple of five, and 0 means that no batch became full. Nothing on this page is a figure about
 fewer than five.</p>
 <p>“Shown” counts banners and pages that the server sent. A visitor who does not answer sees a banner on every page, so these are
-not visitors. “Left alone” are banners that no answer on a banner followed. Robots are counted too.</p>
-<p>Who accepts counts once a month on each site, with the first answer of the month. Who rejects gets no identifier, so that
-each rejection counts.</p>
+not visitors. “Not answered” are the banners shown, less the answers on a banner. A visitor who answered on the settings page
+counts there, as if the banner had been passed over. Robots are counted too.</p>
+<p>A count of whole months is too low by less than five for each site and month; one of other days is less than five away. A
+difference or a sum of several counts, such as “Not answered” and “Banners shown”, may be off by as much for each of them, and too
+high as well as too low.</p>
+<p>Anyone who accepts counts once a month on each site, with the first answer of the month. Anyone who rejects gets no
+identifier, so that each rejection counts.</p>
 <p>Percentages are worked out from these figures. “% of answers” is of all that accepted everything, a part or nothing, with GPC
 also of those that needed no consent. “Of all grants” is of those that accepted everything or a part. There is no percentage where
 its whole is below {least}: twenty batches for each site and each month that the period touches. Below, rounding would make it
@@ -116,10 +120,10 @@ def figures_page(data: Row) -> str:
 
 def _numbers(data: Row) -> Markup:
     """Return the figures that come first, in words."""
-    left = data["left_alone"]
+    left = data["not_answered_on_banner"]
     rows: list[tuple[str, str, str]] = [
         ("Banners shown", _number(data["shown"]["banner"] + data["shown"]["asked_again"]), ""),
-        ("Left alone", "not known" if left is None else _number(left), "of the banners shown"),
+        ("Not answered", "not known" if left is None else _number(left), "on the banner itself"),
         ("Answered", _number(data["answered"]), ""),
         *(
             (_WORDS[kind], _number(data["answers"][kind]["number"]), _of_answers(data["answers"][kind]))

@@ -189,6 +189,8 @@ def test_figures_tell_how_often_the_banner_was_shown(ledger_url: str, small: Pol
     assert "shown,banner,,,20," in made.text("ledger/report.csv")
     page = made.text("ledger/index.html")
     assert re.search(r"Banners shown</td>\s*<td[^>]*>25<", page) and "batches of 5" in page
+    assert report["not_answered_on_banner"] == 20 and "not answered on the banner itself</td>" in page
+    assert "too high as well as too low" in page and "left alone" not in page and "Who grants" not in page
 
 
 def test_a_notice_and_words_are_as_stored_and_show_their_digests(ledger_url: str, small: Policy) -> None:

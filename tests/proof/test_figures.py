@@ -224,7 +224,7 @@ def test_figures_of_fewer_than_five_are_empty(url: str) -> None:
     assert found.quartiles() is None and sum(found.withdrawn_within()) == 0
 
 
-def test_left_alone_is_known_only_where_as_many_banners_were_counted(url: str) -> None:
+def test_banners_without_an_answer_are_known_only_where_as_many_banners_were_counted(url: str) -> None:
     drawn = Drawn(1)
     at = second(date(2026, 10, 2))
     grants = [[answered(drawn, at, f"s{number}", site="stride", surface="banner")] for number in range(10)]
@@ -232,8 +232,8 @@ def test_left_alone_is_known_only_where_as_many_banners_were_counted(url: str) -
     found = figures(url, date(2026, 10, 1), date(2026, 10, 31))
     assert found.total("shown", "banner", site="stride") > 10
     sent = sum(found.total("shown", each) for each in ("banner", "asked_again"))
-    assert found.left_alone() == sent - 10
-    assert figures(url, date(2026, 10, 1), date(2026, 10, 31), ("nobody",)).left_alone() is None
+    assert found.not_answered_on_banner() == sent - 10
+    assert figures(url, date(2026, 10, 1), date(2026, 10, 31), ("nobody",)).not_answered_on_banner() is None
 
 
 def test_quartiles_are_classes_of_times(url: str) -> None:

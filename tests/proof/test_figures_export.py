@@ -39,7 +39,7 @@ def test_all_numbers_are_multiples_of_five_and_add_up(data: dict[str, Any]) -> N
     assert data["answered"] == sum(row["number"] for row in data["answers"].values())
     banners = data["shown"]["banner"] + data["shown"]["asked_again"]
     assert sum(row["shown"] for row in data["by_day"]) == banners
-    assert data["left_alone"] == banners - data["answered_on_banner"]
+    assert data["not_answered_on_banner"] == banners - data["answered_on_banner"]
 
 
 def test_everything_of_the_policy_is_there_and_what_no_longer_is(data: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ def test_percentages_have_their_base_and_there_is_none_of_few(policy: Policy) ->
 def test_without_records_there_are_figures_all_the_same(policy: Policy) -> None:
     whole = some_figures()
     data = figures_as_data(VisitorFigures(whole.first, whole.last, whole.sites, {}), policy)
-    assert data["quartiles"] is None and data["left_alone"] is None
+    assert data["quartiles"] is None and data["not_answered_on_banner"] is None
     assert set(numbers({key: each for key, each in data.items() if key != "multiple_of"})) == {0}
     assert {row["per_cent"] for row in data["answers"].values()} == {None}
-    assert "left_alone,,,,,,\r\n" in figures_as_csv(data)
+    assert "not_answered_on_banner,,,,,,\r\n" in figures_as_csv(data)

@@ -79,6 +79,7 @@ def test_one_site_needs_no_table_of_sites_and_nothing_is_figured_out_from_nothin
 def test_the_page_says_what_percentages_are_of_and_has_none_of_few(policy: Policy) -> None:
     many, few = figures_page(data_of(policy)), figures_page(data_of(policy, days=4))
     assert "% of answers" in many and "per cent of those who accepted something" in many
+    assert "Not answered</dt>" in many and "on the settings page" in many and "Left alone" not in many
     assert "below 400:" in many and "below 200:" in few
     assert "% of answers</small>" not in few and "too few grants for percentages" in few
 

@@ -63,9 +63,14 @@ def events_of(_connection: Connection, _period: Period, tally: Tally) -> Figures
 
 
 _ROUNDED: Final = (
-    f"Visitors and banners are counted in batches of {BATCH}, so that no figure is about fewer. Each figure is too low by less "
-    f"than {BATCH} for each site and month. Who grants something counts once a month on each site. Banners are shown on each "
-    "page until there is an answer, and robots count too. report.csv and report.json have more, by day, purpose and third party."
+    f"Visitors and banners are counted in batches of {BATCH}, so that no figure is about fewer. A count of whole months is "
+    f"too low by less than {BATCH} for each site and month; where the period begins within a month, it is less than {BATCH} "
+    "away. Sums and differences of counts, such as the banners shown and those that were not answered, may be off by as "
+    "much for each of their counts, too high as well as too low. Banners that were not answered on the banner itself are "
+    "those shown, less the answers on a banner; some of their visitors may have answered elsewhere. Anyone who grants "
+    "something counts once a month on each site. Banners are shown on each page until there is an answer, and robots count "
+    "too. report.csv and report.json have more, by day, purpose and third party. Percentages in them name their base, and "
+    "there is none where rounding would make it wrong."
 )
 
 
@@ -76,11 +81,14 @@ def with_report(policy: Policy) -> FiguresOf:
         events = events_of(connection, period, tally)
         sites = [site.id for site in policy.sites if period.site in (None, site.id)]
         data = figures_as_data(figures_of(connection, sites, period.first, period.last), policy)
-        answers = data["answers"]
+        answers, unanswered = data["answers"], data["not_answered_on_banner"]
         rows = [
             ("Banners shown", data["shown"]["banner"] + data["shown"]["asked_again"]),
             ("Of these, to somebody who had answered before", data["shown"]["asked_again"]),
-            ("Banners left alone", "not known" if data["left_alone"] is None else data["left_alone"]),
+            (
+                "Banners that were not answered on the banner itself",
+                "not known" if unanswered is None else unanswered,
+            ),
             ("Accepted all", answers["accepted"]["number"]),
             ("Accepted a part", answers["partly"]["number"]),
             ("Rejected all", answers["rejected"]["number"]),
