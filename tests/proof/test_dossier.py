@@ -533,12 +533,20 @@ def test_records_without_words_are_counted_and_the_others_lead_to_theirs(
     notice = fill(ledger_url, small)
     ledger = Ledger(ledger_url, lock_timeout=30)
     ledger.append(
-        a_record(notice=notice.digest, at=NOON, surface="api", rendering="", subject=None),
+        *(
+            a_record(notice=notice.digest, at=NOON, surface="api", subject=None, event=event)
+            for event in ("withdrawn", "withdrawn", "refused")
+        ),
+        a_record(notice=notice.digest, at=NOON),
         a_record(notice=notice.digest, at=NOON, rendering="not stored"),
     )
     ledger.close()
     made = make(ledger_url, small)
-    told = "2 of 4 records have no stored words (surface: 1 on api; api is a program), and 7 decisions are only counted"
+    told = (
+        "5 of 7 records have no stored words: 1 grant on banner, 1 refusal by a program (api), 2 withdrawals by a program "
+        "(api), 1 with an identifier of words that are not here; and 7 decisions are only counted, without their words. What "
+        "these persons saw is not proved."
+    )
     shown = made.text("ledger/index.html")
     assert told in made.text("index.html") and told in shown and "none stored" in shown
     assert (

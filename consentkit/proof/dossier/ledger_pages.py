@@ -42,6 +42,15 @@ _FIELDS: Final[Mapping[str, str]] = {
     "gpc": "whether the browser sent Global Privacy Control",
     "jurisdiction, version": "whose rules were applied, and the version of consentkit",
 }
+_NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "given": ("grant", "grants"),
+    "changed": ("change", "changes"),
+    "withdrawn": ("withdrawal", "withdrawals"),
+    "refused": ("refusal", "refusals"),
+    "renewed": ("renewal", "renewals"),
+    "imported": ("answer from another site", "answers from another site"),
+    "loaded_once": ("content loaded once", "contents loaded once"),
+}
 _PROVES: Final = (
     "Each record and link has an entry in a chain of hashes, written in the transaction that stored it. A change of "
     "a record that leaves the chain alone is found.",
@@ -184,12 +193,20 @@ def unworded(tally: Tally, pages: Mapping[str, str]) -> list[str]:
     without = sum(number for rendering, number in tally.renderings.items() if rendering not in pages)
     found = []
     if without:
-        surfaces = ", ".join(f"{number:,} on {surface}" for surface, number in sorted(tally.wordless.items()))
-        which = f" (surface: {surfaces}; api is a program)" if surfaces else ""
-        found.append(f"{without:,} of {tally.records:,} records have no stored words{which}")
+        which = [_wordless(*key, number) for key, number in sorted(tally.wordless.items())]
+        if lost := without - sum(tally.wordless.values()):
+            which.append(f"{lost:,} with an identifier of words that are not here")
+        found.append(f"{without:,} of {tally.records:,} records have no stored words: {', '.join(which)}")
     if tally.only_counted:
         found.append(f"{tally.only_counted:,} decisions are only counted, without their words")
-    return [f"{', and '.join(found)}. They prove no wording."] if found else []
+    return [f"{'; and '.join(found)}. What these persons saw is not proved."] if found else []
+
+
+def _wordless(event: str, surface: str, number: int) -> str:
+    """Return in words how many events of a kind have no words."""
+    one, many = _NOUNS.get(event, (event, event))
+    where = "by a program (api)" if surface == "api" else f"on {surface}"
+    return f"{number:,} {one if number == 1 else many} {where}"
 
 
 def _answers(record: Record, *, allowed: bool) -> str:

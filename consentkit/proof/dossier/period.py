@@ -74,7 +74,7 @@ class Tally:
         only_counted: how many decisions are counted and not recorded one by one.
         versions: versions of the library that wrote the records.
         renderings: by id of the words that were sent.
-        wordless: records without words, by surface.
+        wordless: records without words, by event and surface.
         uses: by digest of the notice.
         refs: numbers of the rows.
         first: the first records, to show what one looks like.
@@ -88,7 +88,7 @@ class Tally:
     events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     renderings: Counter[str] = field(default_factory=Counter)
-    wordless: Counter[str] = field(default_factory=Counter)
+    wordless: Counter[tuple[str, str]] = field(default_factory=Counter)
     uses: dict[str, Use] = field(default_factory=dict)
     refs: MutableSequence[int] = field(default_factory=lambda: array("q"))
     first: list[Record] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Tally:
         self.renderings[record.rendering] += 1
         self.refs.append(record.seq or 0)
         if not record.rendering:
-            self.wordless[record.surface] += 1
+            self.wordless[record.event, record.surface] += 1
         self._use(record.notice, 1, record.at)
         if len(self.first) < _SHOWN:
             self.first.append(record)
