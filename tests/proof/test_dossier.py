@@ -724,6 +724,20 @@ def test_days_that_are_not_over_and_sites_without_records_are_on_the_cover(
     assert "there is none" in make(ledger_url, small, period=empty).text("index.html")
 
 
+def test_decisions_under_a_notice_that_was_not_published_yet_are_on_the_cover(
+    ledger_url: str, small: Policy
+) -> None:
+    fill(ledger_url, small)
+
+    def cover(*days: str) -> str:
+        notices = [published(small, day) for day in days]
+        return make(ledger_url, small, notices=notices).text("index.html")
+
+    assert "9 of 9 decisions refer to a notice before the day on which" in cover("2026-09-01")
+    assert "refer to a notice before" not in cover("2026-08-31")
+    assert "refer to a notice before" not in cover("2026-08-01", "2026-09-01")
+
+
 def test_wide_tables_tell_that_they_scroll() -> None:
     assert '<div class="wide many"' in table("x", ["a"] * 4, []) and "it has 4 columns" in table(
         "x", ["a"] * 4, []

@@ -25,7 +25,7 @@ from consentkit.proof.dossier.figures import FiguresOf, events_of
 from consentkit.proof.dossier.ledger_pages import ledger_page, result_of, unworded, verification_page
 from consentkit.proof.dossier.notices import Describe, changes_page, folder_of, notice_page
 from consentkit.proof.dossier.page import day
-from consentkit.proof.dossier.period import Period, Tally, Version, versions_in_force
+from consentkit.proof.dossier.period import Period, Tally, Version, publication_of, versions_in_force
 from consentkit.proof.dossier.words import Camera, Words, add_words
 from consentkit.proof.verify import Verification, verify
 
@@ -145,7 +145,8 @@ class _Writing:
 
     def _add_ledger(self) -> Tally:
         """Add the records, and return what was counted on the way."""
-        request, period, tally = self._request, self._request.period, Tally()
+        request, period = self._request, self._request.period
+        tally = Tally(published=publication_of(request.notices))
         last, span = self._rows.last(), (period.start, period.end, period.site)
         records = self._rows.records(*span)
         with ExitStack() as stack:
@@ -278,12 +279,20 @@ class _Writing:
 
 
 def gaps(request: DossierRequest, tally: Tally) -> list[str]:
-    """Return a sentence if the period is not over, and one for each site without decisions."""
+    """Return a sentence if the period is not over, one about notices that came later, and one for each site without decisions."""
     period, active = request.period, {site for site, _, _ in tally.events}
     return [
         *(
             [f"The period was not over when the dossier was made: {day(period.last)} ends later."]
             if request.at < period.end
+            else []
+        ),
+        *(
+            [
+                f"{tally.early:,} of {tally.records + tally.only_counted:,} decisions refer to a notice before the day on which, "
+                "as consent.lock says, it was published. Either it was used before it was in the lock file, or a time is wrong."
+            ]
+            if tally.early
             else []
         ),
         *(

@@ -13,7 +13,16 @@ from typing import Any, Final
 from consentkit.ledger import Record
 from consentkit.notices import Notice
 
-__all__ = ["Period", "Tally", "Use", "Version", "canonical_json", "digest_of", "versions_in_force"]
+__all__ = [
+    "Period",
+    "Tally",
+    "Use",
+    "Version",
+    "canonical_json",
+    "digest_of",
+    "publication_of",
+    "versions_in_force",
+]
 
 
 _SHOWN: Final = 20
@@ -66,7 +75,9 @@ class Tally:
     """What is counted while the records of the period are read.
 
     Attributes:
+        published: the first second of the day on which a notice was locked, by its digest.
         records: how many there are.
+        early: how many decisions refer to a notice that was not locked yet, those that are only counted included.
         unreadable: rows that hold no record.
         references: how many of the records have a pseudonym.
         gpc: how many requests carried Global Privacy Control.
@@ -80,7 +91,9 @@ class Tally:
         first: the first records, to show what one looks like.
     """
 
+    published: Mapping[str, int] = field(default_factory=dict)
     records: int = 0
+    early: int = 0
     unreadable: int = 0
     references: int = 0
     gpc: int = 0
@@ -104,6 +117,7 @@ class Tally:
         self.refs.append(record.seq or 0)
         if not record.rendering:
             self.wordless[record.event, record.surface] += 1
+        self.early += record.at < self.published.get(record.notice, record.at)
         self._use(record.notice, 1, record.at)
         if len(self.first) < _SHOWN:
             self.first.append(record)
@@ -113,6 +127,8 @@ class Tally:
         site, notice, event = str(row["site"]), str(row["notice"]), str(row["event"])
         self.events[site, notice, event] += int(row["count"])
         self.only_counted += int(row["count"])
+        if int(row["hour"]) < self.published.get(notice, int(row["hour"])):
+            self.early += int(row["count"])
         self._use(notice, 0, int(row["hour"]))
 
     def _use(self, notice: str, records: int, at: int) -> None:
@@ -166,6 +182,15 @@ def canonical_json(value: Any) -> bytes:
 def digest_of(content: bytes) -> str:
     """Return the SHA-256 of bytes as a notice's digest is written: base64url without padding."""
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def publication_of(notices: Sequence[Notice]) -> dict[str, int]:
+    """Return the first second of the day on which each notice was first locked, by its digest."""
+    found: dict[str, int] = {}
+    for notice in notices:
+        if notice.published is not None:
+            found.setdefault(notice.digest, _midnight(date.fromisoformat(notice.published)))
+    return found
 
 
 def versions_in_force(
