@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Select, func, literal, select
+from sqlalchemy import BigInteger, Connection, Select, and_, case, func, literal, select
 
 from consentkit.errors import InvalidDecisionError
 from consentkit.ledger import tables
@@ -14,6 +14,7 @@ from consentkit.ledger.words import SentWords
 __all__ = ["ExtractRows"]
 
 PAGE_SIZE: Final = 500
+_PLACES: Final = ("before", "in_period", "after", "elsewhere", "removed")
 _WORDS: Final = [column for column in tables.renderings.columns if column.name != "seq"]
 
 
@@ -63,6 +64,22 @@ class ExtractRows:
                 else:
                     yield record
             last = rows[-1][0]
+
+    def entries(self, start: int, end: int, site: str | None = None) -> dict[str, int]:
+        """Return how many entries of records the chain has by where their rows are: before, in or after a period, or gone."""
+        entry, record = tables.chain.c, tables.records.c
+        places = [
+            (record.seq.is_(None), "removed"),
+            (record.at < start, "before"),
+            (record.at >= end, "after"),
+        ]
+        if site is not None:
+            places.append((record.site != site, "elsewhere"))
+        rows = tables.chain.outerjoin(tables.records, and_(entry.ref == record.seq, entry.kind == "record"))
+        place = case(*places, else_="in_period").label("place")
+        placed = select(place).select_from(rows).where(entry.kind == "record").subquery()
+        found = self._all(select(placed.c.place, func.count()).group_by(placed.c.place))
+        return {name: 0 for name in _PLACES} | {name: number for name, number in found}
 
     def counts(self, start: int, end: int, site: str | None = None) -> list[dict[str, Any]]:
         """Return the counts of decisions of a period that were not recorded one by one, by hour."""

@@ -61,3 +61,19 @@ def test_what_belongs_to_a_site_and_a_period_is_read(url: str) -> None:
         assert rows.counts(1, NOON + 1, "a") == [counted[1]] and len(rows.counts(0, NOON + 1)) == 4
         assert list(rows.renderings("n" * 43, "b")) == sent[1:] and list(rows.renderings("n" * 43)) == sent
         assert rows.notices() == {"n" * 43: '{"a": 1}'}
+
+
+def test_entries_of_the_chain_are_counted_by_where_their_rows_are(url: str) -> None:
+    ledger = Ledger(url, lock_timeout=30)
+    ledger.append(*(a_record(at=NOON + second, site=f"site{second % 2}") for second in range(10)))
+    ledger.link("one", "two", NOON)
+    ledger.close()
+    engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("DELETE FROM consentkit_records WHERE seq = 1"))
+    engine.dispose()
+    with snapshot(url) as connection:
+        rows = ExtractRows(connection)
+        around = {"before": 1, "after": 3, "removed": 1}
+        assert rows.entries(NOON + 2, NOON + 7) == around | {"in_period": 5, "elsewhere": 0}
+        assert rows.entries(NOON + 2, NOON + 7, "site1") == around | {"in_period": 2, "elsewhere": 3}

@@ -738,6 +738,19 @@ def test_decisions_under_a_notice_that_was_not_published_yet_are_on_the_cover(
     assert "refer to a notice before" not in cover("2026-08-01", "2026-09-01")
 
 
+def test_the_chain_has_entries_of_records_before_and_after_the_period(ledger_url: str, small: Policy) -> None:
+    fill(ledger_url, small)
+    whole = make(ledger_url, small)
+    shown = whole.text("ledger/index.html")
+    for place in ("Before the period</dt><dd>1", "In the period</dt><dd>2", "After the period</dt><dd>1"):
+        assert place in shown
+    assert "changed or withdrawn after it. Such a later record is not in" in shown
+    execute(ledger_url, "DELETE FROM consentkit_records WHERE seq = 4")
+    alone = make(ledger_url, small, period=Period(AUGUST.first, AUGUST.last, "stride"), has_records=False)
+    found = json.loads(alone.files["verification/result.json"])["entries_of_records"]
+    assert found == {"before": 1, "in_period": 1, "after": 0, "elsewhere": 1, "removed": 1}
+
+
 def test_wide_tables_tell_that_they_scroll() -> None:
     assert '<div class="wide many"' in table("x", ["a"] * 4, []) and "it has 4 columns" in table(
         "x", ["a"] * 4, []

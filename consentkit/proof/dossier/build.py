@@ -125,7 +125,7 @@ class _Writing:
     def write(self) -> DossierResult:
         request, result, archive = self._request, self._result, self._archive
         tally = self._add_ledger()
-        self._add_verification()
+        self._add_verification(tally)
         versions = self._versions(tally)
         for each in versions:
             if each.number:
@@ -164,6 +164,7 @@ class _Writing:
         if request.has_records:
             add_stored(self._archive, ChainRows(self._connection), tally.refs)
         tally.unreadable = self._rows.unreadable
+        tally.entries = self._rows.entries(*span)
         for row in self._rows.counts(*span):
             tally.add_count(row)
         if tally.unreadable:
@@ -179,7 +180,7 @@ class _Writing:
         shown = ledger_page(tally, figures, numbers, self._pages, has_records=request.has_records)
         self._archive.add("ledger/index.html", shown)
 
-    def _add_verification(self) -> None:
+    def _add_verification(self, tally: Tally) -> None:
         request = self._request
         result = verify(
             ChainRows(self._connection),
@@ -195,7 +196,8 @@ class _Writing:
             ),
         )
         add_chain(self._archive, ChainRows(self._connection))
-        self._archive.add("verification/result.json", json.dumps(result_of(result), indent=1) + "\n")
+        as_json = json.dumps(result_of(result, tally.entries), indent=1)
+        self._archive.add("verification/result.json", f"{as_json}\n")
         if request.note is not None:
             self._archive.add("verification/checkpoint.txt", request.note[0])
 

@@ -51,6 +51,13 @@ _NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "imported": ("answer from another site", "answers from another site"),
     "loaded_once": ("content loaded once", "contents loaded once"),
 }
+_PLACES: Final[Mapping[str, str]] = {
+    "before": "Before the period",
+    "in_period": "In the period",
+    "after": "After the period",
+    "elsewhere": "In the period, of other sites",
+    "removed": "No longer stored, at any time",
+}
 _PROVES: Final = (
     "Each record and link has an entry in a chain of hashes, written in the transaction that stored it. A change of "
     "a record that leaves the chain alone is found.",
@@ -102,6 +109,7 @@ def ledger_page(
             )
         )
     parts += [
+        *_around(tally.entries),
         table("Events", ("Event", "Meaning"), ((code(name), words) for name, words in EVENTS.items())),
         para(
             "Not in the extract: records whose period of keeping had passed, and those that were erased at the request of a "
@@ -120,6 +128,21 @@ def _numbers(tally: Tally) -> Markup:
             ("Global Privacy Control", f"{tally.gpc:,} of the records"),
         ]
     )
+
+
+def _around(entries: Mapping[str, int]) -> list[Markup]:
+    rows = [(words, f"{entries[place]:,}") for place, words in _PLACES.items() if entries.get(place)]
+    return [
+        Markup("<h2>What comes before and after</h2>"),
+        para(
+            "The chain has an entry for each record of the ledger, whatever the period. So many are of records"
+        ),
+        facts(rows),
+        para(
+            "A consent that was given in the period may have been changed or withdrawn after it. Such a later record is not in "
+            "this dossier. Nor is an earlier one, to which a change or a withdrawal in the period may refer."
+        ),
+    ]
 
 
 def _records(tally: Tally, numbers: Mapping[str, int], pages: Mapping[str, str]) -> list[Markup]:
@@ -214,11 +237,12 @@ def _answers(record: Record, *, allowed: bool) -> str:
     return ", ".join(name for name, answer in answers.items() if answer is allowed)
 
 
-def result_of(result: Verification) -> dict[str, Any]:
-    """Return a verification as plain data."""
+def result_of(result: Verification, entries: Mapping[str, int]) -> dict[str, Any]:
+    """Return a verification as plain data, with the number of the chain's entries of records by where their rows are."""
     noted = result.against
     checkpoint = None if noted is None else {"origin": noted.origin, "at": noted.at, "size": noted.size}
-    return {"unchanged": result.is_unchanged} | asdict(result) | {"against": checkpoint}
+    values = asdict(result) | {"against": checkpoint, "entries_of_records": dict(entries)}
+    return {"unchanged": result.is_unchanged} | values
 
 
 def verification_words(result: Verification, period: Period) -> Markup | str:

@@ -88,6 +88,8 @@ class Tally:
         wordless: records without words, by event and surface.
         uses: by digest of the notice.
         refs: numbers of the rows.
+        entries: how many entries of records the chain has, by where their rows are: before, in or after the period, on other
+            sites, or removed.
         first: the first records, to show what one looks like.
     """
 
@@ -104,6 +106,7 @@ class Tally:
     wordless: Counter[tuple[str, str]] = field(default_factory=Counter)
     uses: dict[str, Use] = field(default_factory=dict)
     refs: MutableSequence[int] = field(default_factory=lambda: array("q"))
+    entries: dict[str, int] = field(default_factory=dict)
     first: list[Record] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
