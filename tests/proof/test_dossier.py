@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import zipfile
+from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -430,6 +431,8 @@ def test_the_page_about_the_verification_says_what_it_could_not_compare() -> Non
     noted = Checkpoint("example.org/consent", NOON, {"0": (5, "a" * 64)})
     result = Verification(adopted=3, unchained={"record": 2}, against=noted)
     shown = verification_page(result, AUGUST, has_note=True, has_records=True)
+    assert "were taken into it by a later upgrade" in shown and "nothing proves them" in shown
+    assert "in the documentation of consentkit" not in shown and "in the third line the SHA-256" in shown
     assert "3, proved from a later upgrade on" in shown and "2, stored before there was one" in shown
     assert "compared with the checkpoint of <time" in shown and "with 5 entries" in shown
     for number in range(200):
@@ -558,6 +561,39 @@ def test_records_without_words_are_counted_and_the_others_lead_to_theirs(
     assert unworded(Tally(), {}) == []
 
 
+def find_manipulations(folder: Path, run: Callable[[str], str], **commands: str) -> None:
+    """Check that the commands of the page find what was done to the files, and put the files back."""
+
+    def with_files(change: Callable[[str], str], *names: str) -> dict[str, str]:
+        before = {name: (folder / name).read_bytes() for name in names}
+        for name, content in before.items():
+            (folder / name).write_bytes(change(content.decode()).encode())
+        found = {name: run(command) for name, command in commands.items()}
+        for name, content in before.items():
+            (folder / name).write_bytes(content)
+        return found
+
+    empty = with_files(lambda _: "", "verification/checkpoint.txt")
+    assert empty["own"] == "" and "Verified" not in empty["signed"] and "has no stream" in empty["noted"]
+    other = with_files(lambda text: text.replace("\nat 1", "\nat 2"), "verification/checkpoint.txt")
+    assert "Verified Successfully" not in other["signed"] and "third line does not fit" in other["noted"]
+    lines = with_files(lambda text: text.partition("\n")[2], "ledger/stored.txt", "ledger/records.jsonl")
+    assert (
+        lines["values"] == ""
+        and lines["counts"] == "stored.txt has 3 rows, the chain 4 entries of the period\n"
+    )
+    value = with_files(lambda text: text.replace("accept_all", "reject_all", 1), "ledger/records.jsonl")
+    assert value["values"].endswith(" choice reject_all accept_all\n") and value["values"].count("\n") == 1
+    gone = with_files(lambda text: text.partition("\n")[2], "ledger/records.jsonl")
+    assert gone["values"].endswith(" is not in records.jsonl\n")
+    more = with_files(
+        lambda text: text + text.rpartition("\n")[0].rpartition("\n")[2] + "\n", "ledger/records.jsonl"
+    )
+    assert "is not in stored.txt, or twice" in more["values"]
+    cut = with_files(lambda text: text.partition("\n")[2], "verification/chain.txt")
+    assert cut["counts"].startswith("chain.txt has 4 entries of records, result.json tells 5")
+
+
 def test_the_chain_is_checked_from_the_archive_alone(ledger_url: str, small: Policy, tmp_path: Path) -> None:
     key, ledger = SigningKey.new("example.org/consent"), Ledger(ledger_url, lock_timeout=30)
     old = NOON - 1000 * 86_400
@@ -580,10 +616,16 @@ def test_the_chain_is_checked_from_the_archive_alone(ledger_url: str, small: Pol
         (folder / name).write_bytes(content)
     shown = Commands()
     shown.feed(made.text("verification/index.html"))
-    heads, noted, one, rows = shown.commands
+    heads, own, signed, noted, one, rows, counts, values = shown.commands
 
     def run(command: str) -> str:
         return subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True).stdout
+
+    (folder / "note.txt").write_text(note[0], "utf-8")
+    signed = signed.replace("NAME+ID+KEY", key.public.text)
+    assert run(own) == "same\n" and "Verified Successfully" in run(signed)
+    assert (run(counts), run(values)) == ("", "")
+    find_manipulations(folder, run, own=own, signed=signed, noted=noted, counts=counts, values=values)
 
     digest, entry = run(one).splitlines()
     assert entry.split()[4] == digest.split()[0]

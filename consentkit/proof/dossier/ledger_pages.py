@@ -291,7 +291,7 @@ def verification_page(result: Verification, period: Period, *, has_note: bool, h
     if result.findings:
         found = ((finding.what, finding.message) for finding in result.findings)
         parts.append(table("Findings", ("What", "Where"), found))
-    files = [link("result.json", "result.json"), link("chain.txt", "chain.txt")]
+    files = [_about_result(), link("chain.txt", "chain.txt") + ", all entries of the chain"]
     if has_note:
         files.append(link("checkpoint.txt", "checkpoint.txt") + ", the note as it was handed in")
     parts += [
@@ -301,6 +301,14 @@ def verification_page(result: Verification, period: Period, *, has_note: bool, h
         *recipe(has_records=has_records, has_note=has_note),
     ]
     return page("Are the records as they were stored?", parts, depth=1)
+
+
+def _about_result() -> Markup:
+    return Markup(
+        "{}, the result as data. {} is how many records and links were stored before there was a chain, and were taken into it "
+        "by a later upgrade: the chain proves them from that upgrade on. {} is how many were stored before there was one, and "
+        "are not in it: nothing proves them. {} is how many entries of records the chain has, by where their rows are."
+    ).format(link("result.json", "result.json"), *map(code, ("adopted", "unchained", "entries_of_records")))
 
 
 def _counted(result: Verification) -> Markup:
