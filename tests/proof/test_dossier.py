@@ -1,3 +1,4 @@
+import csv
 import hashlib
 import io
 import json
@@ -506,7 +507,13 @@ def test_a_ledger_in_postgresql_has_the_same_dossier(
     assert one.result.problems == [] and "postgresql" in json.loads(one.files["software.json"])
     # Records have random ids, and the chain has streams that depend on the process.
     same = set(one.files) - {
-        *("ledger/records.jsonl", "ledger/index.html", "ledger/stored.txt", "verification/chain.txt"),
+        *(
+            "ledger/records.jsonl",
+            "ledger/records.csv",
+            "ledger/index.html",
+            "ledger/stored.txt",
+            "verification/chain.txt",
+        ),
         *("software.json", "SHA256SUMS"),
     }
     assert {name: one.files[name] for name in same} == {name: other.files[name] for name in same}
@@ -791,6 +798,49 @@ def test_the_chain_has_entries_of_records_before_and_after_the_period(ledger_url
     alone = make(ledger_url, small, period=Period(AUGUST.first, AUGUST.last, "stride"), has_records=False)
     found = json.loads(alone.files["verification/result.json"])["entries_of_records"]
     assert found == {"before": 1, "in_period": 1, "after": 0, "elsewhere": 1, "removed": 1}
+
+
+def test_the_records_are_in_a_table_without_formulas(ledger_url: str, small: Policy) -> None:
+    notice = fill(ledger_url, small)
+    ledger = Ledger(ledger_url, lock_timeout=30)
+    hostile = a_record(
+        site="=1+1",
+        language="@x",
+        surface="+1",
+        choice="\tx",
+        rendering="-1",
+        expires_at=None,
+        notice=notice.digest,
+    )
+    ledger.append(hostile, a_record(at=NOON, expires_at=2**60, notice=notice.digest, subject=None))
+    ledger.close()
+    made = make(ledger_url, small)
+    first, _, third, fourth = csv.DictReader(io.StringIO(made.files["ledger/records.csv"].decode()))
+    assert first == {
+        "happened (UTC)": "2026-08-31 12:00:00",
+        "decided (UTC)": "2026-08-31 12:00:00",
+        "valid until (UTC)": "2027-03-03 12:00:00",
+        "site": "stride",
+        "event": "given",
+        "allowed": "analytical, tracking, social",
+        "not allowed": "youtube",
+        "choice": "accept_all",
+        "language": "nl",
+        "surface": "banner",
+        "notice": "1",
+        "digest of the notice": first["digest of the notice"],
+        "words": first["words"],
+        "pseudonym": "A" * 22,
+        "record": first["record"],
+    }
+    assert notice.digest in first["digest of the notice"] and words(notice).id in first["words"]
+    guarded = [
+        third[name] for name in ("site", "language", "surface", "choice", "words", "valid until (UTC)")
+    ]
+    assert guarded == ["'=1+1", "'@x", "'+1", "'\tx", "'-1", ""]
+    assert (fourth["valid until (UTC)"], fourth["pseudonym"]) == (str(2**60), "")
+    assert 'href="records.csv"' in made.text("ledger/index.html")
+    assert "ledger/records.csv" not in make(ledger_url, small, has_records=False).files
 
 
 def test_wide_tables_tell_that_they_scroll() -> None:

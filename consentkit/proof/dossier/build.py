@@ -26,6 +26,7 @@ from consentkit.proof.dossier.ledger_pages import ledger_page, result_of, unword
 from consentkit.proof.dossier.notices import Describe, changes_page, folder_of, notice_page
 from consentkit.proof.dossier.page import day
 from consentkit.proof.dossier.period import Period, Tally, Version, publication_of, versions_in_force
+from consentkit.proof.dossier.spreadsheet import SPREADSHEET, as_spreadsheet
 from consentkit.proof.dossier.words import Camera, Words, add_words
 from consentkit.proof.verify import Verification, verify
 
@@ -177,6 +178,12 @@ class _Writing:
         for name, content in figures.files.items():
             self._archive.add(f"ledger/{name}", content)
         numbers = {each.digest: each.number for each in versions}
+        if request.has_records:
+            period = request.period
+            records = ExtractRows(self._connection).records(period.start, period.end, period.site)
+            with self._archive.open(SPREADSHEET) as write:
+                for line in as_spreadsheet(records, numbers):
+                    write(line)
         shown = ledger_page(tally, figures, numbers, self._pages, has_records=request.has_records)
         self._archive.add("ledger/index.html", shown)
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from consentkit.ledger import Record
 from consentkit.proof.dossier.chain import recipe
 from consentkit.proof.dossier.figures import Figures
 from consentkit.proof.dossier.page import code, facts, items, link, moment, page, para, table
 from consentkit.proof.dossier.period import Period, Tally
+from consentkit.proof.dossier.spreadsheet import answers_of
 from consentkit.proof.export_page import EVENTS
 from consentkit.proof.verify import Verification
 
@@ -155,6 +155,14 @@ def _records(tally: Tally, numbers: Mapping[str, int], pages: Mapping[str, str])
             "with that person’s cookie, or where the controller stored them with an account."
         ),
         para(
+            Markup(
+                "{} has the same records in a table for spreadsheets, without some of their fields: when something happened, was "
+                "decided, and ceases to be valid, in UTC; site, event, what was allowed and what was not, choice, language, "
+                "surface, notice, words, pseudonym and record. A cell that a spreadsheet would take for a formula has an "
+                "apostrophe in front: those that begin with =, +, -, @ or a tab. Only records.jsonl is compared with the chain."
+            ).format(link("records.csv", "records.csv"))
+        ),
+        para(
             "The time of a record without a pseudonym is cut to the full hour, so that nobody finds the visitor in an access "
             "log by it. The order is that in which records were stored, so times may go back."
         ),
@@ -173,8 +181,8 @@ def _first(tally: Tally, numbers: Mapping[str, int], pages: Mapping[str, str]) -
             moment(record.at),
             record.site,
             EVENTS.get(record.event, record.event),
-            _answers(record, allowed=True),
-            _answers(record, allowed=False),
+            answers_of(record, allowed=True),
+            answers_of(record, allowed=False),
             record.language,
             f"notice {numbers[record.notice]}",
             code(record.surface),
@@ -230,11 +238,6 @@ def _wordless(event: str, surface: str, number: int) -> str:
     one, many = _NOUNS.get(event, (event, event))
     where = "by a program (api)" if surface == "api" else f"on {surface}"
     return f"{number:,} {one if number == 1 else many} {where}"
-
-
-def _answers(record: Record, *, allowed: bool) -> str:
-    answers = {**record.categories, **record.vendors}
-    return ", ".join(name for name, answer in answers.items() if answer is allowed)
 
 
 def result_of(result: Verification, entries: Mapping[str, int]) -> dict[str, Any]:
