@@ -35,16 +35,6 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
     `per_cent_of` says what `per_cent` is a part of. `per_cent` is None where that whole is so small that batches would make it
     wrong.
     """
-    answered, grants = figures.answered(), figures.total("accepted") + figures.total("partly")
-    opt_outs = {kind: figures.total(kind) for kind in OPT_OUTS}
-
-    def of_answers(kind: str, *, has_opt_outs: bool = False) -> Row:
-        whole = answered + sum(opt_outs.values()) if has_opt_outs else answered
-        name = "answered_and_opt_outs" if has_opt_outs else "answered"
-        return _part(figures.total(kind), whole, name, figures.least_whole)
-
-    language = policy.languages[0]
-    titles = {category.id: category.title[language] for category in policy.optional}
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -54,23 +44,11 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
         "multiple_of": BATCH,
         "least_whole": figures.least_whole,
         "shown": {surface: figures.total("shown", surface) for surface in SURFACES},
-        "answered": answered,
-        "answers": {kind: of_answers(kind) for kind in ANSWERS},
-        "opt_outs": opt_outs,
-        "answered_on_banner": figures.total("on_banner"),
-        "not_answered_on_banner": figures.not_answered_on_banner(),
-        "gpc": of_answers("gpc", has_opt_outs=True),
+        **_answered(figures),
         "gpc_pages": _signals(figures, policy),
         "withdrawn": figures.total("withdrawn"),
         "loaded_once": figures.total("loaded_once"),
-        "grants": grants,
-        "categories": _granted(figures.which("category"), titles, grants, figures.least_whole),
-        "vendors": _granted(
-            figures.which("vendor"),
-            {vendor.id: vendor.name for vendor in policy.vendors if vendor.category in titles},
-            grants,
-            figures.least_whole,
-        ),
+        **_grants(figures, policy),
         "withdrawn_within": _time_classes(figures),
         "quartiles": _quartiles(figures),
         "by_site": [
@@ -78,6 +56,34 @@ def figures_as_data(figures: VisitorFigures, policy: Policy) -> Row:
             for site in figures.sites
         ],
         "by_day": list(_by_day(figures)),
+    }
+
+
+def _answered(figures: VisitorFigures) -> Row:
+    """Return what visitors answered. Opt-outs may have Global Privacy Control too, so its whole includes them."""
+    answered, least = figures.answered(), figures.least_whole
+    opt_outs = {kind: figures.total(kind) for kind in OPT_OUTS}
+    everybody = answered + sum(opt_outs.values())
+    return {
+        "answered": answered,
+        "answers": {kind: _part(figures.total(kind), answered, "answered", least) for kind in ANSWERS},
+        "opt_outs": opt_outs,
+        "answered_on_banner": figures.total("on_banner"),
+        "not_answered_on_banner": figures.not_answered_on_banner(),
+        "gpc": _part(figures.total("gpc"), everybody, "answered_and_opt_outs", least),
+    }
+
+
+def _grants(figures: VisitorFigures, policy: Policy) -> Row:
+    """Return what grants include."""
+    grants, least = figures.total("accepted") + figures.total("partly"), figures.least_whole
+    language = policy.languages[0]
+    titles = {category.id: category.title[language] for category in policy.optional}
+    names = {vendor.id: vendor.name for vendor in policy.vendors if vendor.category in titles}
+    return {
+        "grants": grants,
+        "categories": _granted(figures.which("category"), titles, grants, least),
+        "vendors": _granted(figures.which("vendor"), names, grants, least),
     }
 
 

@@ -64,7 +64,7 @@ _PROVES: Final = (
     "Without a checkpoint, somebody who can write to the database could have worked out the whole chain again. A "
     "checkpoint that somebody else kept rules that out from the time at which it was made, for all records that were there "
     "then. It says nothing about what was done to them before.",
-    "It does not prove when something was stored, apart from before the checkpoint, and not that every decision was "
+    "It does not prove when something was stored, except that it was before the checkpoint, and not that every decision was "
     "stored. The times in records are those of the controller’s clock.",
     "This result is the controller’s own. The files of the archive let you check the chain yourself, see below.",
 )
