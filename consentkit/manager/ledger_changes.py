@@ -64,13 +64,16 @@ class LedgerChanges:
     def expect(self, records: Iterable[Record]) -> None:
         """Note that the ledger has records, which were just stored or read. One that is gone later shows that it was restored.
 
-        A restored copy lacks the newest records, so a few of those are enough.
+        A restored copy lacks the newest records, so a few of those are enough. Nothing is noted before `begin`, because nobody
+        counts what is removed until then.
         """
         with self._lock:
+            if self._cursor is None:
+                return
             for record in records:
                 if not record.subject or record.id in self._newest:
                     continue
-                if record.seq is None or record.seq > (self._cursor or 0):
+                if record.seq is None or record.seq > self._cursor:
                     self._newest.append(record.id)
                 elif len(self._newest) < _EXPECTED:
                     self._newest.appendleft(record.id)

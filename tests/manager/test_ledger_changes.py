@@ -185,6 +185,17 @@ def test_records_that_were_removed_are_not_lost(restorable: Restorable) -> None:
     assert not restorable.changes.is_other_ledger
 
 
+def test_a_record_that_was_erased_before_reading_began_is_not_lost(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/consent.db")
+    changes = LedgerChanges(ledger, lambda: max(1, ledger.epoch))
+    record = a_record(subject="a" * 32)
+    ledger.append(record)
+    changes.expect([record])
+    erase(ledger, "a" * 32, now=2_000_000_000)
+    changes.begin()
+    assert list(changes.read()) == [] and not changes.is_other_ledger
+
+
 def test_a_copy_that_cannot_be_written_is_behind_and_not_restored(
     restorable: Restorable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
