@@ -428,12 +428,14 @@ class Worker:
             newer = [answer for answer in about if answer not in self.known and answer.moment > latest]
             ended = any(answer.ends for answer in known)
             assert not ended, f"an ended pseudonym grants {sorted(granted)}"
-            # A later record replaces a cookie. What else the cookie's own record takes back comes out once it is known.
-            later = any(answer.moment > cookie.moment for answer in known) and granted <= (
-                left_by(known) or NOTHING
-            )
             # Polls in the background may have read more than this process has to know.
             stored = [answer for answer in about if answer in self.known or answer.stored_at is not None]
+            # A later record replaces a cookie. What else the cookie's own record takes back comes out once it is known.
+            later = any(
+                any(answer.moment > cookie.moment for answer in each)
+                and granted <= (left_by(each) or NOTHING)
+                for each in (known, stored)
+            )
             assert (
                 later
                 or granted <= (left_by(stored, cookie) or NOTHING)
