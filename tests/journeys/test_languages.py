@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from consentkit import ConsentManager, Policy, trusted_header
-from consentkit.asgi import ConsentMiddleware, get_consent
+from consentkit.asgi import ConsentMiddleware, get_consent, requires_consent
 from consentkit.headers import preferred_language
 from consentkit.jinja import embed
 from consentkit.ui.i18n import direction
@@ -92,6 +92,10 @@ def origin() -> Iterator[str]:
         video = embed(get_consent(request), "youtube", VIDEO, title="Leg swings", kind="video")
         return HTMLResponse(PAGE.format(language=language, direction=direction(language), video=video))
 
+    @requires_consent("analytical")
+    async def needs(request: Request) -> HTMLResponse:
+        return await page(request)
+
     port = free_port()
     magazine = tomllib.loads((HERE / "consent.toml").read_text("utf-8"))
     placed = placed_data(categories=magazine["categories"])
@@ -106,7 +110,7 @@ def origin() -> Iterator[str]:
         location=trusted_header(country="CF-IPCountry", region="CF-Region-Code", peers=["127.0.0.1"]),
         origins={"stride": address, "trailhead": f"http://trailhead.localhost:{port}"},
     )
-    app = Starlette(routes=[Route("/", page), Route("/empty", page)])
+    app = Starlette(routes=[Route("/", page), Route("/empty", page), Route("/needs", needs)])
     app.add_middleware(ConsentMiddleware, manager=manager)
     with serving(app, port=port):
         yield address
@@ -195,3 +199,24 @@ def test_every_page_is_whole_in_every_language(origin: str, window: "Page", lang
     for name, path in (("settings", ""), ("policy", "/policy"), ("sites", "/sites"), ("error", "/nowhere")):
         visit(page, f"{origin}/consent{path}", language)
         look_at(page, name, language, is_short=name != "policy")
+    if WHOLE:
+        look_at_other_states(page, origin, language)
+
+
+def look_at_other_states(page: "Page", origin: str, language: str) -> None:
+    """Look at what a visitor sees later, who has accepted everything."""
+    visit(page, f"{origin}/consent/receipt.html", language)
+    look_at(page, "receipt", language)
+    visit(page, f"{origin}/consent/withdraw", language, next="/consent")
+    look_at(page, "withdrawn", language)
+    visit(page, f"{origin}/needs", language)
+    look_at(page, "needs-consent", language)
+    visit(page, f"{origin}/consent/decision", language, choice="reject_all", next="/")
+    look_at(page, "status-rejected", language)
+    visit(page, f"{origin}/consent", language)
+    look_at(page, "settings-rejected", language)
+    for name, place in (("settings-gb", GREAT_BRITAIN), ("choices-us-refused", CALIFORNIA)):
+        visit(page, f"{origin}/consent", language, place=place)
+        look_at(page, name, language)
+    visit(page, f"{origin}/consent/decision", language, place=CALIFORNIA, choice="save", next="/consent")
+    look_at(page, "choices-us-saved", language)

@@ -14,6 +14,7 @@ from consentkit.web.places import ServicesByPlace
 from consentkit.wsgi import ConsentMiddleware as WsgiMiddleware
 from tests.conftest import Clock
 from tests.support.django_site import DjangoSite, page
+from tests.support.placed_site import placed_policy
 from tests.support.policies import add, put
 from tests.support.regimes import policy_with_regimes
 from tests.support.sites import PAGE, managing, site
@@ -242,3 +243,21 @@ def test_documents_for_all_visitors_of_a_place_vary_with_its_headers(manager: Co
         here, there = (client.get(f"/consent/{path}", headers=headers) for headers in ({}, CALIFORNIA))
         assert here.headers["vary"] == there.headers["vary"] == "Accept-Language, X-Country, X-Region"
         assert here.text != there.text or path == "sites.json"
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ({"x-country": "GB"}, "This needs no consent, so it is on."),
+        (CALIFORNIA, "On until you opt out"),
+    ],
+)
+def test_what_was_turned_off_is_not_called_on(clock: Clock, place: dict[str, str], sentence: str) -> None:
+    with managing(placed_policy(), ledger="sqlite://", clock=clock, location=LOCATION) as manager:
+        client = client_of(manager)
+        client.headers.update({"accept-language": "en", **place})
+        assert sentence in client.get("/consent").text
+        client.post("/consent/decision", json={"choice": "accept_all"})
+        assert sentence in client.get("/consent").text
+        client.post("/consent/decision", json={"choice": "reject_all"})
+        assert sentence not in client.get("/consent").text
