@@ -551,6 +551,7 @@ class World:
         base = left_by(known | stored, sent) or NOTHING
         if worker.ledger.cut:
             base |= left_by(known, sent) or NOTHING
+            base |= self._left_by_a_part(known, stored, sent)
         else:
             known |= stored
         # A later record replaces the cookie. What its own record takes back comes out once that has been delivered.
@@ -588,6 +589,17 @@ class World:
         ):
             assert self._is_over(subject), "a second pseudonym while the first is in force"
         return cookie
+
+    @staticmethod
+    def _left_by_a_part(known: set[Answer], stored: set[Answer], sent: Cookie | None) -> Allowed:
+        """Return what is left where a process has read the ledger in the background, at any time so far."""
+        left = NOTHING
+        for step in {answer.stored_at or 0 for answer in stored}:
+            part = known | {answer for answer in stored if (answer.stored_at or 0) <= step}
+            left |= left_by(part, sent) or NOTHING
+            if sent is not None and any(answer.moment > sent.moment for answer in part):
+                left |= left_by(part) or NOTHING
+        return left
 
     def _is_over(self, subject: str) -> bool:
         """Return whether a pseudonym has ended: by an answer about it, or by a record that the library made from others.
@@ -672,7 +684,8 @@ class World:
 
     def _check_order(self, answer: Answer, known: Iterable[Answer]) -> None:
         """Check that an answer comes after those that it rests on, whatever the clock says."""
-        if answer.record_id is None:
+        # What a restored ledger lacks is not compared with an end, which counts whatever its time.
+        if answer.record_id is None or (self.was_restored and answer.ends):
             return
         for earlier in known:
             if not earlier.ends and earlier.subject == answer.subject:
