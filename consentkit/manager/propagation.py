@@ -150,9 +150,11 @@ def _limit_of_then(newest: Record, record: Record, view: View, evaluator: Evalua
     """
     history = view.history(newest.subject or "")
     later = [known for known in history if known.moment > record.moment]
-    then = newest_of((known for known in history if known.moment <= record.moment), evaluator)
-    if then is None or any(is_full_answer(known) for known in later):
+    if any(is_full_answer(known) for known in later):
         return None
+    # A restored ledger may lack what was changed.
+    then = newest_of((known for known in history if known.moment <= record.moment), evaluator)
+    then = then or _before(newest)
     notice = evaluator.known(newest.notice)
     vendors = notice.vendor_category if notice is not None else {}
     return replace(
@@ -165,6 +167,19 @@ def _limit_of_then(newest: Record, record: Record, view: View, evaluator: Evalua
             vendor: _allows(record, vendor, category) or not _allows(then, vendor, category)
             for vendor, category in vendors.items()
         },
+    )
+
+
+def _before(change: Record) -> Record:
+    """Return what a change rests on at least: all that it allows and did not turn on itself."""
+    began = change.began
+    return replace(
+        change,
+        categories={
+            category: allowed and category not in began["categories"]
+            for category, allowed in change.categories.items()
+        },
+        vendors={**change.vendors, **dict.fromkeys(began["vendors"], False)},
     )
 
 

@@ -552,3 +552,17 @@ def test_process_notices_a_restored_ledger_that_others_have_written_to_since(wor
     here.request(accepted.raw)
     for cookie in (accepted, changed, saved):
         assert cookie is not None and not here.grants(cookie.raw)
+
+
+def test_two_answers_that_wait_count_together_although_a_restored_ledger_lacks_what_they_changed(
+    world: World,
+) -> None:
+    ahead, here = worker(world, skew=1), worker(world)
+    accepted = accepts(ahead)
+    world.now += 70
+    changed = answers(ahead, accepted, "change", away=True, analytical=False)
+    saved = answers(here, accepted, "save", away=True, analytical=True)
+    world.restore_copy()
+    world.settle()
+    for cookie in (accepted, changed, saved):
+        assert cookie is not None and not any(each.grants(cookie.raw) for each in (ahead, here))
