@@ -16,6 +16,7 @@ from consentkit.ledger.sqlite_file import path_of
 from consentkit.ledger.tallies import (
     DAY,
     WITHDRAWN_WITHIN,
+    Count,
     Period,
     Tally,
     read_counts,
@@ -43,6 +44,7 @@ __all__ = [
     "ChainEntry",
     "ChainRows",
     "Copied",
+    "Count",
     "Document",
     "Ending",
     "Entries",

@@ -276,12 +276,11 @@ class Ledger:
             row[0] for row in self._database.read(select(ids).where(ids.in_(record_ids)))
         }
 
-    def begin_again(self, lost: int) -> None:
+    def begin_again(self) -> None:
         """Begin a new epoch, because the ledger lacks records that it had, as after a restore from a backup."""
         logger.warning(
-            "The ledger lacks records that it had before, %d or more, so it was probably restored from a backup. Visitors are "
-            "looked up again. Records of the time between are lost.",
-            lost,
+            "The ledger lacks what it had before, so it was probably restored from a backup. Visitors are looked up again. "
+            "Records of the time between are lost."
         )
         self._database.begin_epoch()
 

@@ -13,6 +13,7 @@ from consentkit.ledger.tables import counts, notices, records, shown
 __all__ = [
     "DAY",
     "WITHDRAWN_WITHIN",
+    "Count",
     "Period",
     "Tally",
     "read_counts",

@@ -107,7 +107,7 @@ class LedgerChanges:
         known, self._removals = self._removals, removals
         went_back = any(removals.get(reason, 0) < times for reason, times in known.items())
         if (went_back or (missing and removals == known)) and self._ledger.is_writable():
-            self._ledger.begin_again(len(missing))
+            self._ledger.begin_again()
         elif removals != known:
             with self._lock:
                 self._newest = deque((each for each in self._newest if each not in missing), _EXPECTED)

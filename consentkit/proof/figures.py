@@ -7,7 +7,7 @@ up whatever the period, and the number of successive days of a month fits at lea
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from consentkit.ledger import (
     DAY,
     WITHDRAWN_WITHIN,
+    Count,
     Period,
     Tally,
     read_counts,
@@ -141,22 +142,17 @@ def figures_of(connection: Connection, sites: Sequence[str], first: date, last: 
     months = _months(first, last)
     period = Period([_second(day) for day in months], _second(last + timedelta(days=1)), sites)
     numbers = _Numbers(months, last)
-    _add_tallies(numbers, connection, period)
-    without_consent = set(_without_consent(read_notices(connection)))
+    notices = list(read_notices(connection))
+    without_consent = set(_without_consent(notices))
+    _add_tallies(numbers, read_tallies(connection, period), dict(_vendors(notices)), without_consent)
     for each in read_counts(connection, period):
-        kind = "rejected"
-        if each.notice in without_consent:
-            # Of other answers the counts do not say what was left on.
-            kind = {"accept_all": "left_on", "reject_all": "opted_out"}.get(each.choice, "")
-        cells = [(kind, "")] * bool(kind) + [("on_banner", "")] * (each.surface == "banner")
-        for cell in cells if each.event == "refused" else [("loaded_once", "")]:
+        for cell in _cells_of_count(each, needs_consent=each.notice not in without_consent):
             numbers.add(each.site, cell, each.day, each.number)
     for site, day, surface, count in read_shown(connection, period):
         numbers.add(site, ("shown", surface), day, count)
     # The ledger has a notice from the first answer on. Until then its digest stands for its rules.
-    signals = list(read_signals(connection, period))
-    rules_of = dict(_rules(read_notices(connection))) if signals else {}
-    for site, day, notice, count in signals:
+    rules_of = dict(_rules(notices))
+    for site, day, notice, count in read_signals(connection, period):
         numbers.add(site, ("signal", rules_of.get(notice, notice)), day, count)
     return VisitorFigures(first, last, tuple(sites), numbers.published(first))
 
@@ -189,9 +185,13 @@ class _Numbers:
         return [number for start, end in months for number in batches(numbers[start:end])]
 
 
-def _add_tallies(numbers: _Numbers, connection: Connection, period: Period) -> None:
-    notices = list(read_notices(connection))
-    vendors_of, without_consent = dict(_vendors(notices)), set(_without_consent(notices))
+def _add_tallies(
+    numbers: _Numbers,
+    tallies: Iterable[Tally],
+    vendors_of: Mapping[str, Mapping[str, str]],
+    without_consent: Collection[str],
+) -> None:
+    """Add records; `vendors_of` and `without_consent` are by digest of the notice."""
 
     @lru_cache(maxsize=1000)
     def cells_of(kind: str, notice: str, categories: str, vendors: str) -> tuple[Cell, ...]:
@@ -206,7 +206,7 @@ def _add_tallies(numbers: _Numbers, connection: Connection, period: Period) -> N
             # Another program wrote the row, or it is damaged. `consentkit ledger verify` names it.
             return ()
 
-    for tally in read_tallies(connection, period):
+    for tally in tallies:
         if tally.kind in ("grant", "refused"):
             cells = [
                 *cells_of(tally.kind, tally.notice, tally.categories, tally.vendors),
@@ -218,6 +218,20 @@ def _add_tallies(numbers: _Numbers, connection: Connection, period: Period) -> N
             cells = [(tally.kind, "")]
         for cell in cells:
             numbers.add(tally.site, cell, tally.day, tally.number)
+
+
+def _cells_of_count(count: Count, *, needs_consent: bool) -> Iterator[Cell]:
+    """Yield what decisions count as that were not recorded one by one."""
+    if count.event != "refused":
+        yield "loaded_once", ""
+        return
+    if needs_consent:
+        yield "rejected", ""
+    # Of other answers the counts do not say what was left on.
+    elif count.choice in ("accept_all", "reject_all"):
+        yield ("left_on" if count.choice == "accept_all" else "opted_out"), ""
+    if count.surface == "banner":
+        yield "on_banner", ""
 
 
 def _of_answer(tally: Tally) -> Iterator[Cell]:
