@@ -13,7 +13,7 @@ from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_record import Event, record_of
 from consentkit.manager.difference import allowed_in
 from consentkit.manager.newest import newest_of
-from consentkit.manager.propagation import echoes, unless_stored
+from consentkit.manager.propagation import echoes, stored_as
 from consentkit.manager.resolver import ConsentResolver
 
 __all__ = [
@@ -173,7 +173,7 @@ class DecisionPlan:
         if any(record.ends_subject for record in view.newest(subject)):
             return
         known = (each for each in self.resolver.revocations.lacking(subject) if each.id not in self.delivered)
-        missing = tuple(record for record in known if unless_stored(record, view) is not None)
+        missing = tuple(record for record in known if stored_as(record, view) is None)
         if missing:
             raise RecordsWaitError(missing)
 

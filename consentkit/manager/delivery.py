@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from consentkit.consent import Evaluator
@@ -80,18 +81,20 @@ class Delivery:
         Raises:
             LedgerUnavailableError: nothing was stored.
         """
-        erased: list[Record] = []
-        stored = self._linked_ledger.append(*records, erased=erased)
-        if stored:
+        delivered = self._linked_ledger.append(*records)
+        if delivered.stored:
             self._webhooks.wake()
-        counting = [record for record in (*records, *stored) if record not in erased]
+        # What the ledger had already may have another moment there, by which all other processes order it.
+        kept = {waiting.id: replace(copy, id=waiting.id) for waiting, copy in delivered.had}
+        waited = [kept.get(record.id, record) for record in records if record not in delivered.erased]
+        counting = [*waited, *delivered.stored]
         self._hold(counting)
         if self._revocations is not None:
             for record in counting:
                 self._revocations.hold(record, self._clock(), stored=True)
-            for record in erased:
+            for record in delivered.erased:
                 self._revocations.drop(record)
-        return stored
+        return delivered.stored
 
     def deliver_now(self, records: Sequence[Record]) -> set[str]:
         """Store records of a visitor who answers again, call the listeners, and return the records' ids.

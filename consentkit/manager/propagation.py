@@ -10,8 +10,8 @@ granted later on another site.
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from consentkit.consent import ConsentStatus, Decision, Evaluator
 from consentkit.ledger import Entries, Ledger, Plan, Record, View
@@ -19,10 +19,25 @@ from consentkit.manager.difference import as_lists, ended_by
 from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, newest_of
 from consentkit.manager.webhooks import WebhookMessages
 
-__all__ = ["LinkedLedger", "echoes", "unless_stored"]
+__all__ = ["Delivered", "LinkedLedger", "echoes", "stored_as"]
 
 CLOCKS_DIFFER = 300
 """Seconds by which the clock of another host may be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of records that waited.
+
+    Attributes:
+        stored: the records that are new in the ledger, echoes included.
+        had: for each record that the ledger had already, what it has.
+        erased: the records that were not stored, because the visitor's records were erased since.
+    """
+
+    stored: tuple[Record, ...]
+    had: tuple[tuple[Record, Record], ...]
+    erased: tuple[Record, ...]
 
 
 class LinkedLedger:
@@ -33,35 +48,31 @@ class LinkedLedger:
         self._evaluator = evaluator
         self._messages_of = messages.of_all if messages is not None else lambda records: ()
 
-    def append(self, *records: Record, erased: list[Record] | None = None) -> Sequence[Record]:
-        """Store records durably, all or none, and return those that are new in the ledger, echoes included.
-
-        Records of a visitor whose records were erased since are not stored, and added to `erased`.
+    def append(self, *records: Record) -> Delivered:
+        """Store records durably, all or none.
 
         A record that is stored already may have come by another way, such as a second click, with its own call of the
-        listeners. So it is not returned. If a process ends between storing a record and calling the listeners, they miss it.
+        listeners. So it is not new. If a process ends between storing a record and calling the listeners, they miss it.
 
         Raises:
             LedgerUnavailableError: nothing was stored.
         """
-        dropped: list[Record] = []
+        had: list[tuple[Record, Record]] = []
+        erased: list[Record] = []
 
         def work_out(view: View) -> Entries:
             stored: list[Record] = []
-            dropped.clear()
+            had.clear()
+            erased.clear()
             for waiting in records:
                 if _is_erased(waiting, view):
-                    dropped.append(waiting)
-                    continue
-                record = unless_stored(waiting, view)
-                if record is None:
-                    continue
-                linked = view.linked(record.subject) if record.subject else ()
-                copies = echoes(record, view, self._evaluator, linked)
-                joint = _joint(record, view, self._evaluator)
-                added = (record, *copies, *([joint] if joint is not None else []))
-                view.add(Entries(added))
-                stored.extend(added)
+                    erased.append(waiting)
+                elif (copy := stored_as(waiting, view)) is not None:
+                    had.append((waiting, copy))
+                else:
+                    added = self._to_store(waiting, view)
+                    view.add(Entries(added))
+                    stored.extend(added)
             return Entries(tuple(stored), messages=self._messages_of(stored))
 
         subjects = tuple(record.subject for record in records if record.subject)
@@ -71,10 +82,20 @@ class LinkedLedger:
             linked_to=subjects,
             repeats=tuple(record_id for record in records for record_id in (record.id, late_id(record.id))),
         )
-        stored_now = self._ledger.carry_out(plan).records
-        if erased is not None:
-            erased.extend(dropped)
-        return stored_now
+        stored = self._ledger.carry_out(plan).records
+        return Delivered(tuple(stored), tuple(had), tuple(erased))
+
+    def _to_store(self, waiting: Record, view: View) -> tuple[Record, ...]:
+        """Return a record that the ledger lacks, and the records that follow from it."""
+        is_taken = view.stored(waiting.id) is not None
+        record = replace(waiting, id=late_id(waiting.id)) if is_taken else waiting
+        linked = view.linked(record.subject) if record.subject else ()
+        joint = _joint(record, view, self._evaluator)
+        return (
+            record,
+            *echoes(record, view, self._evaluator, linked),
+            *([joint] if joint is not None else []),
+        )
 
 
 def _is_erased(record: Record, view: View) -> bool:
@@ -87,19 +108,18 @@ def _is_erased(record: Record, view: View) -> bool:
     return not any(known.at <= record.at for known in view.history(record.subject))
 
 
-def unless_stored(record: Record, view: View) -> Record | None:
-    """Return a record that waited, or None if the ledger has it already.
+def stored_as(record: Record, view: View) -> Record | None:
+    """Return what the ledger has of a record that waited; None if it lacks the record.
 
     The same submission may have been recorded by another process meanwhile, with another answer, because that process knew
     more or less about the visitor. Both answers were given, so both are stored: the one that waited with an id of its own.
+    If both processes gave the same answer, the ledger has it once, with the moment of the one that came first.
     """
     stored = view.stored(record.id)
-    if stored is None:
-        return record
     same = ("subject", "status", "categories", "vendors")
-    if all(getattr(stored, name) == getattr(record, name) for name in same):
-        return None
-    return replace(record, id=late_id(record.id)) if view.stored(late_id(record.id)) is None else None
+    if stored is None or all(getattr(stored, name) == getattr(record, name) for name in same):
+        return stored
+    return view.stored(late_id(record.id))
 
 
 def late_id(record_id: str) -> str:

@@ -235,7 +235,7 @@ def test_joint_record_of_a_late_delivery_lists_what_it_ends(
     )
     clock.advance(2)
     visitor.do("-tracking")
-    joint = LinkedLedger(ledger, manager.evaluator).append(late)[-1]
+    joint = LinkedLedger(ledger, manager.evaluator).append(late).stored[-1]
     assert (joint.event, listed(joint.began), listed(joint.ended)) == (
         "withdrawn",
         set(),

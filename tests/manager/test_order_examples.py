@@ -566,3 +566,23 @@ def test_two_answers_that_wait_count_together_although_a_restored_ledger_lacks_w
     world.settle()
     for cookie in (accepted, changed, saved):
         assert cookie is not None and not any(each.grants(cookie.raw) for each in (ahead, here))
+
+
+def test_repeated_submission_counts_where_it_was_repeated_with_the_moment_that_the_ledger_has(
+    world: World,
+) -> None:
+    first, second, third = worker(world), worker(world), worker(world)
+    accepted = accepts(first)
+    world.ask()
+    third.connect("all")
+    # In one second, so that what both leave counts, which is nothing.
+    answers(first, accepted, "save", away=True, analytical=True)
+    change = Submission("change", {"analytical": False}, "page")
+    world.answer(second, accepted, change)
+    world.look_into_ledger()
+    world.ask()
+    world.answer(third, accepted, change)
+    assert [record.changed_at for record in third.waiting()] == [int(world.now)]
+    third.connect()
+    world.ask()
+    assert [each.grants(accepted.raw) for each in (first, second, third)] == [frozenset()] * 3
