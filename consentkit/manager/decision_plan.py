@@ -317,6 +317,9 @@ class DecisionPlan:
         after, ended = transitions.with_subject(self._evaluator, current, after, self.fresh)
         if self.subject and newest is None and after.subject == self.subject and self.is_online:
             after = replace(after, subject=self.fresh)
+        # Whether the ledger still has the end of the pseudonym is not known before it answers.
+        if not (ended or after.subject or self.is_online):
+            ended = self.subject
         return after, ended
 
     def _unchanged(self, current: Consent) -> Outcome:

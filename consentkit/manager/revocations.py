@@ -360,7 +360,7 @@ class RevocationCache:
 
     def lacking(self, subject: str) -> tuple[Record, ...]:
         """Return the records about a subject that the ledger may lack, because they wait or a restored copy has lost them."""
-        entry = self.known.get(subject) if self._generation else None
+        entry = self.known.get(subject)
         ends = (self.held.get(subject), entry and entry[0])
         return (*self._undelivered.waiting(subject), *(end for end in ends if end and end.ends_subject))
 

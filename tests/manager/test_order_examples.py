@@ -586,3 +586,21 @@ def test_repeated_submission_counts_where_it_was_repeated_with_the_moment_that_t
     third.connect()
     world.ask()
     assert [each.grants(accepted.raw) for each in (first, second, third)] == [frozenset()] * 3
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_refusal_stores_the_end_again_that_a_restored_ledger_lacks(world: World, away: bool) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    world.keep_copy()
+    answers(second, accepted, "withdraw")
+    world.restore_copy()
+    # This process does not know of the withdrawal, and the other one not that the ledger was restored.
+    answers(first, accepted, "save", away=True, analytical=True)
+    answers(second, accepted, "save", away=away, analytical=False)
+    # Whoever knew of the withdrawal is gone.
+    second.stop()
+    second.start()
+    second.connect()
+    world.ask()
+    assert not any(each.grants(accepted.raw) for each in (first, second))
