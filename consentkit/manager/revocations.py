@@ -138,8 +138,7 @@ class RevocationCache:
         Raises:
             LedgerUnavailableError: there was no answer, or it came from a ledger that was replaced meanwhile.
         """
-        # Others may have been answered just before they were queued.
-        subjects = [subject for subject in subjects if subject not in self.known]
+        subjects = [subject for subject in subjects if subject not in self.known]  # others were just answered
         if not subjects:
             return
         generation = self._generation
@@ -166,7 +165,7 @@ class RevocationCache:
                 self._meanwhile.end(meanwhile)
 
     def _note_losses(self, subjects: Sequence[str]) -> None:
-        """Remember the records of subjects that the ledger had before it was replaced, and lacks now."""
+        """Remember what the ledger had about subjects before it was replaced, and lacks now."""
         for subject in self._undelivered.replaced.keys() & subjects:
             stored = self._ledger.history(subject)
             with self._entry_lock:
@@ -261,12 +260,14 @@ class RevocationCache:
         subject = record.subject or ""
         with self._entry_lock:
             self._meanwhile.add(record)
+            entry, is_settled = self.known.get(subject), self.is_settled(subject)
             self._undelivered.discard(subject, [record.id])
-            entry = self.known.get(subject)
-            if entry is None:
-                self._passed[subject] = self._fold.both(record, self._passed.get(subject))
-            else:
+            if entry is not None:
                 self._store(subject, self._fold.both(record, entry[0]), read_at)
+                return
+            self._passed[subject] = self._fold.both(record, self._passed.get(subject))
+            if not is_settled:  # what waited counted here, so what replaces it counts before its look-up too
+                self.held[subject] = self._fold.both(record, self.held.get(subject))
 
     def hold(self, record: Record, now: float, *, stored: bool, made_here: bool = False) -> None:
         """Apply a decision of this process, or of the spool, at once. Call it again when the ledger has stored the record.
@@ -360,9 +361,8 @@ class RevocationCache:
 
     def lacking(self, subject: str) -> tuple[Record, ...]:
         """Return the records about a subject that the ledger may lack, because they wait or a restored copy has lost them."""
-        entry = self.known.get(subject)
-        ends = (self.held.get(subject), entry and entry[0])
-        return (*self._undelivered.waiting(subject), *(end for end in ends if end and end.ends_subject))
+        counting = (self.held.get(subject), self.known.get(subject, (None, 0.0))[0])
+        return (*self._undelivered.waiting(subject), *(end for end in counting if end and end.ends_subject))
 
     def is_unaware(self, subject: str, moment: tuple[int, int]) -> bool:
         """Return whether a change waits that is later than a cookie, and may have been made without its answer."""

@@ -11,6 +11,7 @@ import pytest
 
 from consentkit import Ledger, Policy
 from consentkit.consent import Evaluator
+from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Record, queries
 from consentkit.manager.newest import newest_of
 from consentkit.manager.no_revocations import NoRevocations
@@ -523,6 +524,25 @@ def test_subject_of_a_delivered_decision_is_looked_up_before_the_decision_is_rel
     cache.refresh(OTHER, clock())
     all_is_asked()
     assert cache.is_settled(SUBJECT) and allowed(cache, clock)["tracking"]
+
+
+@pytest.mark.parametrize("is_newer", [False, True])
+def test_what_waited_counts_when_a_poll_has_read_it_and_look_ups_are_not_answered(
+    ledger: Ledger, cache: RevocationCache, clock: Clock, monkeypatch: pytest.MonkeyPatch, is_newer: bool
+) -> None:
+    cache.refresh(OTHER, clock())
+
+    def newest_of(subjects: object) -> object:
+        raise LedgerUnavailableError("no answer")
+
+    monkeypatch.setattr(ledger, "newest_of", newest_of)
+    narrowed = given(1, tracking=False)
+    cache.hold(narrowed, clock(), stored=False)
+    ledger.append(narrowed, *([withdrawn(2)] if is_newer else []))
+    clock.advance(60)
+    cache.refresh(OTHER, clock())
+    record, _ = cache.newest(SUBJECT, NOON, clock())
+    assert record is not None and record.ends_subject == is_newer and not record.categories["tracking"]
 
 
 # What the manager adds to a poll
