@@ -213,6 +213,22 @@ def test_a_notice_and_words_are_as_stored_and_show_their_digests(ledger_url: str
     assert json.loads(made.files["software.json"])["browser"] == "Camera 1"
 
 
+def test_parts_that_visitors_could_unfold_are_in_a_picture_of_their_own(
+    ledger_url: str, small: Policy
+) -> None:
+    notice = fill(ledger_url, small)
+    html = '<p>It</p><details class="x">what</details><details open>that</details>'
+    ledger = Ledger(ledger_url)
+    ledger.store_renderings([words(notice, html, surface="policy")])
+    ledger.close()
+    made = make(ledger_url, small, camera=Camera())
+    name = next(name for name in made.files if name.endswith("-unfolded.png"))
+    assert b'<details open class="x">what</details><details open>that' in made.files[name]
+    assert b'<details class="x">' in made.files[name.replace("unfolded", "1280")]
+    assert "every part unfolded" in made.text("notices/01/index.html")
+    assert sum(each.endswith("-unfolded.png") for each in made.files) == 1
+
+
 def test_what_is_not_as_it_was_stored_is_a_problem(ledger_url: str, small: Policy) -> None:
     fill(ledger_url, small)
     execute(ledger_url, "UPDATE consentkit_notices SET content = replace(content, 'Counter', 'Nobody')")

@@ -123,9 +123,7 @@ def _words(words: Sequence[Words]) -> list[Markup]:
             each.sent.language,
             each.sent.site,
             code(each.sent.id),
-            Markup(", ").join(
-                link(f"words/{name}", f"{width}\N{NO-BREAK SPACE}px") for width, name in each.pictures.items()
-            ),
+            Markup(", ").join(link(f"words/{name}", caption) for caption, name in each.pictures.items()),
             each.decisions,
         )
         for each in ordered

@@ -47,6 +47,7 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = {
     "rendering": "the identifier of these words, which the form sends back with the decision",
     "submission": "a mark against double submission",
 }
+_FOLDED: Final = re.compile(r"<details\b(?![^>]*\sopen\b)", re.IGNORECASE)
 _HEAD: Final = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
 
 
@@ -74,7 +75,7 @@ class Words:
         sent: the rendering, without its HTML.
         heading: its own heading or title, or what its surface is called.
         name: of its files, without their ending.
-        pictures: names of its pictures by width.
+        pictures: names of its pictures, by their captions.
         decisions: how many records of the period refer to it.
         is_intact: whether the words have the id under which they are stored.
     """
@@ -82,7 +83,7 @@ class Words:
     sent: SentWords
     heading: str
     name: str
-    pictures: Mapping[int, str]
+    pictures: Mapping[str, str]
     decisions: int
     is_intact: bool
 
@@ -97,7 +98,7 @@ def add_words(
     stylesheet: str,
     camera: Camera | None,
 ) -> Words:
-    """Add a rendering: its text as stored, a page, and a picture for each width."""
+    """Add a rendering: its text as stored, a page, a picture for each width, and one of what visitors could unfold."""
     name = f"{number:03d}-{'-'.join(map(slug, (words.site, words.surface, words.language)))}"
     values = asdict(words)
     del values["id"]
@@ -105,12 +106,16 @@ def add_words(
     is_intact = digest_of(canonical)[: len(words.id)] == words.id != ""
     archive.add(f"{folder}/{name}.json", canonical)
     shown = dressed(words.html, stylesheet)
+    views = [(f"{width}", f"{width} px wide", shown, width) for width in WIDTHS]
+    unfolded = _FOLDED.sub("<details open", shown)
+    if unfolded != shown:
+        views.append(("unfolded", "every part unfolded", unfolded, WIDTHS[-1]))
     pictures = {}
-    for width in WIDTHS if camera is not None else ():
-        picture = None if camera is None else camera.picture(shown, width)
+    for label, caption, html, width in views if camera is not None else ():
+        picture = None if camera is None else camera.picture(html, width)
         if picture is not None:
-            pictures[width] = f"{name}-{width}.png"
-            archive.add(f"{folder}/{pictures[width]}", picture)
+            pictures[caption] = f"{name}-{label}.png"
+            archive.add(f"{folder}/{pictures[caption]}", picture)
     made = Words(_without_html(words), heading_of(words), name, pictures, decisions, is_intact)
     archive.add(f"{folder}/{name}.html", _page(made, words.html, shown))
     return made
@@ -222,13 +227,13 @@ def _about(made: Words) -> Markup:
     )
 
 
-def pictures_of(pictures: Mapping[int, str], folder: str) -> Markup:
+def pictures_of(pictures: Mapping[str, str], folder: str) -> Markup:
     """Return the pictures of a rendering."""
     figures = Markup("").join(
         Markup(
-            '<figure><a href="{0}{1}"><img src="{0}{1}" alt="Picture at a width of {2} pixels; its text is on the page of the '
-            'words" loading="lazy"></a><figcaption>{2} pixels wide</figcaption></figure>\n'
-        ).format(folder, name, width)
-        for width, name in pictures.items()
+            '<figure><a href="{0}{1}"><img src="{0}{1}" alt="Picture, {2}; its text is on the page of the words" '
+            'loading="lazy"></a><figcaption>{2}</figcaption></figure>\n'
+        ).format(folder, name, caption)
+        for caption, name in pictures.items()
     )
     return Markup('<div class="pictures">\n{}</div>').format(figures)
