@@ -22,7 +22,7 @@ ANSWERS: Final = ("accepted", "partly", "rejected")
 _DIGEST: Final = 43
 OPT_OUTS: Final = ("opted_out", "left_on")
 """Answers of visitors from whom no consent was needed."""
-DAILY: Final = ("shown", *ANSWERS, "withdrawn")
+DAILY: Final = ("shown", *ANSWERS, *OPT_OUTS, "withdrawn")
 """What there is for each day, and for each site. Shown are banners."""
 COLUMNS: Final = ("figure", "id", "name", "day", "number", "per_cent", "per_cent_of")
 

@@ -164,6 +164,13 @@ def _figures_by_day(data: Row, charts: "_Charts") -> Iterator[Markup]:
         [unit.capitalize(), *(_WORDS[kind] for kind in columns)],
         [[row["day"], *(row[kind] for kind in columns)] for row in days],
     )
+    if any(row[kind] for row in days for kind in OPT_OUTS):
+        yield charts.figure(
+            f"Answers where no consent is needed, by {unit}",
+            charts.columns(labels, [(_WORDS[kind], [row[kind] for row in days]) for kind in OPT_OUTS]),
+            [unit.capitalize(), *(_WORDS[kind] for kind in OPT_OUTS)],
+            [[row["day"], *(row[kind] for kind in OPT_OUTS)] for row in days],
+        )
     yield charts.figure(
         f"Banners shown by {unit}",
         charts.columns(labels, [(_WORDS["shown"], [row["shown"] for row in days])]),

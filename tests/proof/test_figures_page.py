@@ -84,6 +84,18 @@ def test_the_page_says_what_percentages_are_of_and_has_none_of_few(policy: Polic
     assert "% of answers</small>" not in few and "too few grants for percentages" in few
 
 
+def test_opt_outs_have_a_chart_if_there_were_any(policy: Policy) -> None:
+    whole = some_figures(4)
+    days = {"stride": {("opted_out", ""): [5, 0, 10, 0], ("left_on", ""): [0, 5, 0, 0]}}
+    data = figures_as_data(VisitorFigures(whole.first, whole.last, ("stride",), days), policy)
+    assert [row["opted_out"] for row in data["by_day"]] == [5, 0, 10, 0] and data["by_site"][0][
+        "left_on"
+    ] == 5
+    page, title = figures_page(data), "Answers where no consent is needed, by day"
+    assert title in page and title not in figures_page(data_of(policy))
+    assert f'<th scope="row">{data["by_day"][2]["day"]}</th><td>10</td><td>0</td>' in page.replace("\n", "")
+
+
 def test_texts_of_the_owner_are_escaped_in_tables_and_charts(policy: Policy) -> None:
     data = data_of(policy)
     for row in (*data["vendors"], *data["categories"], *data["by_site"]):
