@@ -87,10 +87,10 @@ class Delivery:
         # What the ledger had already may have another moment there, by which all other processes order it.
         kept = {waiting.id: replace(copy, id=waiting.id) for waiting, copy in delivered.had}
         waited = [kept.get(record.id, record) for record in records if record not in delivered.erased]
-        counting = [*waited, *delivered.stored]
-        self._hold(counting)
+        added = [*waited, *delivered.stored]
+        self._hold(added)
         if self._revocations is not None:
-            for record in counting:
+            for record in (*delivered.newest, *added):
                 self._revocations.hold(record, self._clock(), stored=True)
             for record in delivered.erased:
                 self._revocations.drop(record)

@@ -32,11 +32,13 @@ class Delivered:
     Attributes:
         stored: the records that are new in the ledger, echoes included.
         had: for each record that the ledger had already, what it has.
+        newest: what counted in the ledger for the same visitors, perhaps a record of another process.
         erased: the records that were not stored, because the visitor's records were erased since.
     """
 
     stored: tuple[Record, ...]
     had: tuple[tuple[Record, Record], ...]
+    newest: tuple[Record, ...]
     erased: tuple[Record, ...]
 
 
@@ -57,13 +59,18 @@ class LinkedLedger:
         Raises:
             LedgerUnavailableError: nothing was stored.
         """
+        subjects = tuple(record.subject for record in records if record.subject)
         had: list[tuple[Record, Record]] = []
+        newest: list[Record] = []
         erased: list[Record] = []
 
         def work_out(view: View) -> Entries:
             stored: list[Record] = []
-            had.clear()
-            erased.clear()
+            for found in (had, newest, erased):
+                found.clear()
+            for subject in subjects:
+                counting = newest_of(view.newest(subject), self._evaluator)
+                newest.extend([counting] if counting is not None else [])
             for waiting in records:
                 if _is_erased(waiting, view):
                     erased.append(waiting)
@@ -75,7 +82,6 @@ class LinkedLedger:
                     stored.extend(added)
             return Entries(tuple(stored), messages=self._messages_of(stored))
 
-        subjects = tuple(record.subject for record in records if record.subject)
         plan = Plan(
             work_out=work_out,
             subjects=subjects,
@@ -83,7 +89,7 @@ class LinkedLedger:
             repeats=tuple(record_id for record in records for record_id in (record.id, late_id(record.id))),
         )
         stored = self._ledger.carry_out(plan).records
-        return Delivered(tuple(stored), tuple(had), tuple(erased))
+        return Delivered(tuple(stored), tuple(had), tuple(newest), tuple(erased))
 
     def _to_store(self, waiting: Record, view: View) -> tuple[Record, ...]:
         """Return a record that the ledger lacks, and the records that follow from it."""

@@ -604,3 +604,17 @@ def test_refusal_stores_the_end_again_that_a_restored_ledger_lacks(world: World,
     second.connect()
     world.ask()
     assert not any(each.grants(accepted.raw) for each in (first, second))
+
+
+def test_delivery_tells_what_others_recorded_meanwhile(world: World) -> None:
+    first, second = worker(world), worker(world, skew=61)
+    accepted = accepts(first)
+    answers(first, accepted, "save", away=True, analytical=True)
+    changed = answers(second, accepted, "change", analytical=False)
+    assert changed is not None
+    first.request(changed.raw)
+    assert first.grants(changed.raw) == frozenset()
+    answers(second, changed, "withdraw")
+    # What was delivered limits nothing any more. That the pseudonym has ended does.
+    first.deliver()
+    assert first.grants(changed.raw) == first.grants(accepted.raw) == frozenset()

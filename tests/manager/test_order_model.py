@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ from tests.support.postgres import Server
 EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
 """Examples on SQLite. On PostgreSQL a twentieth of them is played."""
 PARTS = 8
+PROGRESS = Path(".artifacts") / "order-model"
+"""Files that say how far a long run is."""
 STEPS = 12
 
 A, B = "stride", "trailhead"
@@ -72,6 +75,8 @@ class Order(RuleBasedStateMachine):
         self.under_way: list[tuple[int, UnderWay]] = []
 
     base: Path
+    part: str
+    played: int
     numbers: Iterator[int]
 
     @initialize(
@@ -329,11 +334,20 @@ class Order(RuleBasedStateMachine):
                 worker.check(cookie)
 
     def teardown(self) -> None:
+        self.note_progress()
         try:
             self.world.settle()
         finally:
             self.world.close()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    @classmethod
+    def note_progress(cls) -> None:
+        """Write how many examples were played, when there are so many that somebody waits for hours."""
+        cls.played += 1
+        if EXAMPLES > 2000 and cls.played % 100 == 0:
+            PROGRESS.mkdir(parents=True, exist_ok=True)
+            (PROGRESS / cls.part).write_text(f"{cls.played} examples, {time.process_time():.0f} s of CPU\n")
 
 
 @pytest.fixture(autouse=True)
@@ -360,7 +374,9 @@ def run(engine: Engine, folder: Path, *, examples: int, part: int = 0) -> None:
     ledger = Ledger(engine)
     list(ledger.records())
     ledger.close()
-    machine = type("Order", (Order,), {"engine": engine, "base": folder})
+    machine = type(
+        "Order", (Order,), {"engine": engine, "base": folder, "part": f"{engine.name} {part}", "played": 0}
+    )
     chosen = settings(
         max_examples=examples,
         stateful_step_count=STEPS,

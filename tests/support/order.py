@@ -383,7 +383,9 @@ class Worker:
             already = len(self.ledger.read)
             manager.revocations.refresh(token.subject, now)
             for subject in self.ledger.read[already:]:
-                self.learn([subject] if subject else list(self.seen))
+                # A poll tells nothing about visitors whom this process has not looked up. Their requests do that.
+                polled = self.seen & set(manager.revocations.known)
+                self.learn([subject] if subject else polled)
             permissions = None
         return RequestConsent(manager, head, token, True, permissions)
 
