@@ -141,6 +141,67 @@ def test_no_focused_link_is_covered_by_the_banner(show: Show, width: int, height
     assert settings and banner and settings["y"] + settings["height"] <= banner["y"]
 
 
+LARGE = "document.documentElement.style.fontSize = '200%'"
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize(
+    ("state", "selector"),
+    [("banner", ".cookie-consent-actions"), ("preferences undecided", "form.consent-actions")],
+)
+@pytest.mark.parametrize("language", ["en", "nl", "bg"])
+def test_large_text_on_a_phone_breaks_no_word_of_the_buttons(
+    show: Show, language: str, state: str, selector: str, width: int
+) -> None:  # UI-02, AX-05
+    page = show(STATES[state](language), width=width, height=700)
+    page.evaluate(LARGE)
+    buttons = page.locator(f"{selector} >> nth=0").locator("button")
+    lines = """one => one.textContent.trim().split(/\\s+/).map(word => {
+        const range = document.createRange(), text = one.firstChild, at = text.data.indexOf(word);
+        range.setStart(text, at);
+        range.setEnd(text, at + word.length);
+        return range.getClientRects().length;
+    })"""
+    assert [set(buttons.nth(place).evaluate(lines)) for place in (0, 1)] == [{1}, {1}]
+    accept, reject = (buttons.nth(place).bounding_box() for place in (0, 1))
+    assert accept and reject
+    assert (accept["width"], accept["height"]) == pytest.approx((reject["width"], reject["height"]), abs=1)
+
+
+@pytest.mark.parametrize(("width", "height", "size"), [(320, 568, "200%"), (320, 256, "100%")])
+def test_all_of_a_confirmation_can_be_read_in_a_small_window(
+    show: Show, width: int, height: int, size: str
+) -> None:  # AX-05, AX-06
+    vendors = tuple(vendor["id"] for vendor in rows("vendors"))
+    done = PAGES.confirmation(view(GIVEN), Confirmation(event="withdrawn", ended=True, parties=vendors))
+    page = show(article(GIVEN).replace("<body>", f"<body>{done}"), width=width, height=height)
+    page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
+    line = page.locator(".site-privacy-status dialog")
+    assert line.evaluate("one => one.scrollHeight > one.clientHeight")
+    assert line.evaluate("one => one.getBoundingClientRect().top") >= 0
+    page.get_by_role("button", name="Close").click()
+    assert not line.is_visible()
+
+
+def test_a_confirmation_hides_nothing_at_the_end_of_the_page(show: Show) -> None:  # AX-03
+    vendors = tuple(vendor["id"] for vendor in rows("vendors"))[:5]
+    done = PAGES.confirmation(view(GIVEN), Confirmation(event="withdrawn", ended=True, parties=vendors))
+    for width in (320, 390, 768, 1280):
+        page = show(article(GIVEN).replace("<body>", f"<body>{done}"), width=width, height=800)
+        page.evaluate("scrollTo(0, 1e6)")
+        settings = page.locator("nav .site-privacy-settings").bounding_box()
+        line = page.locator(".site-privacy-status dialog").bounding_box()
+        assert settings and line and settings["y"] + settings["height"] <= line["y"], width
+
+
+def test_the_search_of_the_policy_has_room_for_a_name_in_large_text(show: Show) -> None:  # AX-05
+    page = show(STATES["policy"]("en"), width=320, height=700)
+    page.evaluate(LARGE)
+    page.evaluate("document.querySelector('search').hidden = false")
+    box = page.locator("#consent-search").bounding_box()
+    assert box and box["width"] >= 200
+
+
 def test_on_a_very_low_screen_the_banner_is_in_the_flow(
     show: Show,
 ) -> None:  # AX-06: 1280 x 1024 at 400 %
