@@ -3,7 +3,7 @@ import pytest
 from consentkit.consent.model import Consent
 from consentkit.ui.carry_text import CarriedChoice
 from consentkit.ui.site_links import SiteLinks, without_state
-from tests.support.told import POLICY, decided, pages, policy_of, rows, undecided, view
+from tests.support.told import POLICY, decided, pages, policy_of, rows, undecided, view, words
 
 KEYED = policy_of(sites=rows("sites", stride={"public_key": "A" * 43}))
 
@@ -49,6 +49,20 @@ def test_the_button_is_for_visitors_with_a_choice_where_a_choice_can_be_carried(
     assert links(carries=False).button(rendering, view(decided(policy=KEYED))) is None
     button = links().button(rendering, view(decided(policy=KEYED)))
     assert button is not None and button["next"] is None and "Trailhead" in button["visits"]
+
+
+@pytest.mark.parametrize("partners", [["trailhead"], []], ids=["links", "no links"])
+def test_settings_and_site_list_say_how_a_choice_reaches_the_other_sites(
+    partners: list[str],
+) -> None:  # XS-03
+    made, seen = pages(KEYED, handoff=partners), view(undecided(KEYED))
+    along = "Your choice goes with you when you follow links between our sites."
+    for text in (words(made.preferences(seen)), words(made.sites(seen))):
+        assert (along in text) == bool(partners)
+        assert ("You choose on each of our sites separately." in text) == (not partners)
+    said = "That holds whether you accepted, rejected or withdrew."
+    assert (said in words(made.sites(seen))) == bool(partners)
+    assert ("Links between our sites pass on your choice." in words(made.banner(seen))) == bool(partners)
 
 
 def test_what_became_of_a_click_is_no_part_of_the_stored_words() -> None:  # IN-06
