@@ -1,5 +1,6 @@
 """Run what the README shows, and check its links, commands and length."""
 
+import inspect
 import re
 import textwrap
 from pathlib import Path
@@ -10,6 +11,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
+
+from consentkit import ConsentManager
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -50,6 +53,12 @@ def test_first_code_block_is_the_quickstart() -> None:
 def test_links_exist() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_readme_says_how_long_a_replayed_cookie_may_count() -> None:
+    (said,) = (line for line in README.splitlines() if "replayed" in line)
+    seconds = inspect.signature(ConsentManager).parameters["recheck"].default
+    assert said.endswith(f"other processes may honour it for up to `recheck` seconds ({seconds}).")
 
 
 def test_make_targets_exist() -> None:

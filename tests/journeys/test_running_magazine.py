@@ -181,7 +181,7 @@ def test_videos_are_placeholders_until_social_is_granted(site: Site) -> None:
 def test_a_placeholder_names_the_vendor_and_can_grant_it_alone(site: Site) -> None:
     page = site.client.get(HAMSTRINGS).text
     assert "<strong>Disqus</strong> (United States)" in page
-    assert "build a profile" in page
+    assert "build a profile of you. It loads only if you want it to.</p>" in page
     answer = site.post(
         "/consent/decision",
         **{"choice": "change", "vendor.youtube": "on", "surface": "embed", "next": HAMSTRINGS},
