@@ -1,6 +1,7 @@
 """What this library itself stores on a visitor's device: its cookies, which every notice discloses (REQUIREMENTS LB-09).
 
-The script stores nothing. It reads the companion cookie and deletes declared items that are no longer allowed.
+The script sets one of them: the code of a choice, until the next page confirms it. Otherwise it only reads the companion
+cookie, and deletes declared items that are no longer allowed.
 """
 
 from dataclasses import dataclass

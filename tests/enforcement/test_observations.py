@@ -43,7 +43,7 @@ REFUSED = Verdict(Action.DROP, Reason.REFUSED, "_ga", GA)
 )
 def test_a_verdict_is_logged_once_for_each_cookie_name(
     verdict: Verdict, words: str, caplog: pytest.LogCaptureFixture
-) -> None:
+) -> None:  # IN-08
     observed = ObservedCookies()
     for _ in range(3):
         observed.report(verdict)

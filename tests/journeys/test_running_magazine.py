@@ -316,7 +316,7 @@ def test_a_handler_can_withdraw_and_delete_cookies(site: Site) -> None:
     assert _films(site) == [False, False]
 
 
-# VA-01, VA-02
+# UI-08, VA-01, VA-02
 def test_consent_expires_after_six_months_and_the_banner_returns(site: Site, clock: Clock) -> None:
     site.answer(**EVERYTHING)
     clock.advance(days=184)

@@ -70,6 +70,7 @@ def flood(manager: ConsentManager, number: int) -> None:
         assert outcome.consent.status == "refused" and outcome.cookies
 
 
+# RC-01
 def test_refusals_past_the_bound_take_effect_and_are_counted(manager: ConsentManager, clock: Clock) -> None:
     manager.recorder._anonymous = TokenBucket(rate=0, burst=5)
     flood(manager, 30)

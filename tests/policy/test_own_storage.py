@@ -128,7 +128,7 @@ def test_a_change_of_what_the_library_stores_asks_nobody_again(other: Notice) ->
         assert not any(change.asks for change in changes)
 
 
-def test_every_cookie_that_a_site_sets_itself_is_in_its_policy(front: Front) -> None:  # IN-08
+def test_every_cookie_that_a_site_sets_itself_is_in_its_policy(front: Front) -> None:  # LB-09, IN-08
     client = front.client()
     set_names = {
         line.split("=")[0]

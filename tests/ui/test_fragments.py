@@ -104,7 +104,7 @@ def test_the_banner_posts_choice_notice_language_surface_and_return_path() -> No
 )
 def test_the_first_layer_names_controller_purposes_and_withdrawal(
     language: str, said: tuple[str, ...]
-) -> None:  # UI-05, IN-07
+) -> None:  # UI-04, UI-05, IN-07
     html = PAGES.banner(view(undecided(), language))
     text = words(html)
     assert text.startswith(said[0])
@@ -144,12 +144,16 @@ def test_a_single_site_has_no_link_to_a_site_list() -> None:
     assert "/consent/sites" not in pages(policy).banner(seen) + pages(policy).preferences(seen)
 
 
-@pytest.mark.parametrize("seen", [decided(), decided(set())], ids=["granted", "refused"])
+@pytest.mark.parametrize(
+    "seen",
+    [decided(), decided(set()), decided(set(), kind="withdrawn")],
+    ids=["granted", "refused", "withdrawn"],
+)
 def test_a_visitor_who_has_answered_gets_no_banner(seen: Consent) -> None:  # UI-08
     assert PAGES.banner(view(seen)) == ""
 
 
-def test_asking_again_covers_only_the_changed_purposes_and_names_the_changes() -> None:  # VA-05
+def test_asking_again_covers_only_the_changed_purposes_and_names_the_changes() -> None:  # UI-08, VA-05
     old = policy_of(vendors=rows("vendors", adhub={"profiling": False}))
     seen = consent(POLICY, decision(old), earlier=(old,))
     html = PAGES.banner(view(seen))

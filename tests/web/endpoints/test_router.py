@@ -502,7 +502,7 @@ def test_without_a_ledger_the_present_notice_alone_can_be_read(make_front: MakeF
 # What is said again
 
 
-# VA-04, UI-08
+# VA-04, UI-08, RC-01
 @pytest.mark.parametrize("choice", ["accept_all", "reject_all"])
 def test_same_choice_within_an_hour_is_not_recorded_again(
     front: Front, client: TestClient, choice: str
