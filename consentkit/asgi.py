@@ -70,6 +70,8 @@ class ConsentMiddleware:
         head = RequestHead(method, scope["path"], headers, root_path, query, raw_path)
         if self._site.places is not None:
             head.peer = _peer(scope)
+        if outer is None and "session" in scope:
+            self._warn_of_outer_session()
         exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
             await look_up_in_time(exchange.ask_ledger)
@@ -97,6 +99,13 @@ class ConsentMiddleware:
                 await responder.send_response(self._endpoints.busy(exchange))
         finally:
             exchange.is_over = True  # an outer middleware may run the request again
+
+    def _warn_of_outer_session(self) -> None:
+        self._site.observed_cookies.warn_once(
+            "outer session",
+            "SessionMiddleware runs around ConsentMiddleware, so its cookie is sent and read whatever the visitor allows. Add it "
+            "before ConsentMiddleware: what is added last runs outermost.",
+        )
 
     async def _respond(
         self, exchange: Exchange, scope: Scope, receive: Receive, responder: "_Responder"

@@ -1129,6 +1129,16 @@ def test_sessions_and_the_consent_get_along(front: Front) -> None:
     assert "consent" not in client.get("/counts").text
 
 
+def test_a_session_around_the_middleware_is_told_once(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    app = front.around()
+    around = SessionMiddleware(app, secret_key="a key for sessions")
+    for _ in range(2):
+        front.client(app=app).get("/")
+        front.client(app=around).get("/")
+    (line,) = caplog.messages
+    assert line.startswith("SessionMiddleware runs around ConsentMiddleware") and "Add it before" in line
+
+
 def test_a_server_may_add_the_root_path_that_a_proxy_took_off(
     front: Front, serve: Callable[..., str]
 ) -> None:
