@@ -244,6 +244,19 @@ def test_the_settings_link_comes_with_a_withdrawal_form_while_anything_is_grante
             assert fields(form).keys() == {"next", "notice", "language", "surface", "rendering", "submission"}
 
 
+# Lists of content blockers hide much that has one of these words in its name, and so did `.cookie-consent-footer`.
+def test_the_way_to_withdraw_has_no_name_that_says_cookie_or_consent() -> None:  # WD-01, WD-02
+    for html in (
+        PAGES.settings(view(decided())),
+        PAGES.confirmation(view(decided()), Confirmation(event="saved")),
+    ):
+        named = [element for element in tree(html).iter() if element.get("class") or element.get("id")]
+        assert named
+        for element in named:
+            names = f"{element.get('class', '')} {element.get('id', '')}"
+            assert not re.search("cookie|consent|gdpr|ccpa|cmp|banner", names), names
+
+
 def test_the_head_has_the_rules_inline_or_links_them_with_the_nonce() -> None:  # HT-04
     (name,) = (name for name in PAGES.assets if name.startswith("consent.") and name.endswith(".css"))
     rules, _ = inline_style()
