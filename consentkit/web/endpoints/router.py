@@ -188,7 +188,7 @@ class Endpoints:
         self._site.observed_cookies.warn_once(
             "foreign origin",
             "A choice from %.100r was refused, because this site is at %s. If visitors reach the site there too, add that origin "
-            "to ConsentManager(origins=...).",
+            "to ConsentManager(origins=...). Over plain http only this machine can be added, as http://localhost:PORT.",
             sent,
             site,
         )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from consentkit import Ledger, load_policy
+from consentkit.errors import ConfigurationError
 from consentkit.notices.notice import Notice
 from consentkit.ui.assets import shipped_assets
 from consentkit.web.endpoints.choice import MOST_FIELDS
@@ -1194,8 +1195,32 @@ def test_refused_origin_is_logged_once_with_the_remedy(
     (line,) = [record.getMessage() for record in caplog.records if "was refused" in record.getMessage()]
     assert line == (
         "A choice from 'http://192.168.0.7:8000' was refused, because this site is at https://stride.example. If visitors "
-        "reach the site there too, add that origin to ConsentManager(origins=...)."
+        "reach the site there too, add that origin to ConsentManager(origins=...). Over plain http only this machine can be "
+        "added, as http://localhost:PORT."
     )
+
+
+# What the log advises is what the manager accepts.
+@pytest.mark.parametrize(
+    ("refused", "added"),
+    [
+        ("https://192.168.0.7", "https://192.168.0.7"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://127.0.0.1:8000", "http://localhost:8000"),
+        ("http://192.168.0.7:8000", ""),
+    ],
+)
+def test_refused_origin_is_accepted_once_it_was_added(
+    make_front: Callable[..., Front], refused: str, added: str
+) -> None:
+    sent = {"origin": refused}
+    assert make_front().client().post(DECISION, json=ACCEPT, headers=sent).status_code == 403
+    if added != refused:
+        with pytest.raises(ConfigurationError, match="not https"):
+            make_front(origins={"stride": refused})
+    if added:
+        front = make_front(origins={"stride": ["https://stride.example", added]})
+        assert front.client().post(DECISION, json=ACCEPT, headers=sent).status_code == 200
 
 
 def test_our_pages_name_an_icon_that_their_policy_allows(client: TestClient) -> None:
