@@ -59,6 +59,17 @@ def test_change_of_banner_policy_or_style_changes_the_appearance(
     assert len(looks) == 4
 
 
+# Pages that browsers and caches kept are asked for anew after an upgrade.
+def test_another_version_of_the_library_changes_the_appearance(
+    equipped: Callable[..., SiteServices], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = equipped()
+    appearance, shared_state = before.appearance, before.shared_state
+    monkeypatch.setattr("consentkit.web.services.__version__", "99.0.0")
+    after = equipped()
+    assert after.appearance != appearance and after.shared_state != shared_state
+
+
 # HT-02
 def test_answers_vary_by_what_the_policy_makes_them_depend_on(
     equipped: Callable[..., SiteServices], policy: Policy
