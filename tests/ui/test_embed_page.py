@@ -44,6 +44,13 @@ def test_the_vendors_frame_has_the_title_of_its_content() -> None:
     assert (frame.get("src"), frame.get("title")) == (VIDEO, "Leg swings")
 
 
+# A browser would else ask for /favicon.ico, outside of the place where the application is mounted.
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_page_names_an_icon_that_needs_no_request(shown: bool) -> None:
+    html = page(EmbeddedContent(vendor="youtube", address=VIDEO), shown=shown)
+    assert [link.get("href") for link in tree(html).iter("link") if link.get("rel") == "icon"] == ["data:,"]
+
+
 def test_no_button_allows_always_what_a_signal_turns_off() -> None:  # SG-07
     def shown(seen: Seen) -> str:
         content = EmbeddedContent(vendor="adhub", address="https://frames.adhub.example/1")
