@@ -243,6 +243,7 @@ def test_flask_needs_no_starlette(root: Path) -> None:
 
 def test_the_403_is_the_one_of_the_middleware(make: Make) -> None:
     app = make()
+    app.testing = False  # so that an error which nothing handles is a 500, as in production
 
     def bare(environ: Any, start_response: Any) -> Any:
         assert not wsgi.get_consent(environ).allows("social", "youtube")
