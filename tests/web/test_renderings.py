@@ -182,6 +182,15 @@ def test_each_variant_of_the_banner_has_an_id_of_its_own(front: Front, clock: Cl
     assert "{date}" in words(front, partial).html
 
 
+def test_banner_that_tells_of_a_signal_has_words_of_its_own(clock: Clock, url: str) -> None:
+    policy = a_policy(categories=rows("categories", social={"honours_gpc": False}))
+    with fronting(clock, policy, ledger=Ledger(url)) as front, front.client() as client:
+        first = id_in(client.get("/").text)
+        signalled = id_in(client.get("/", headers={"Sec-GPC": "1"}).text)
+        assert "Global Privacy Control" not in words(front, first).html
+        assert "Global Privacy Control" in words(front, signalled).html
+
+
 def test_banner_that_asks_again_says_what_changed(clock: Clock, url: str) -> None:
     old = a_policy()
     changed = {"social": {"description": {"en": "Play all films.", "nl": "Alle films tonen."}}}
