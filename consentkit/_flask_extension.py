@@ -5,10 +5,10 @@ Quart is built on Flask's own classes, so that settings, templates, error handle
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import click
 from flask.sansio.app import App
@@ -16,20 +16,17 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from consentkit.config import PolicyFile
-from consentkit.errors import ConsentRequiredError, UnknownIdError, UsageError
+from consentkit.errors import ConsentRequiredError, UsageError
 from consentkit.headers import own_path
 from consentkit.jinja import install
 from consentkit.manager import ConsentManager
 from consentkit.settings import manager_from_settings
-from consentkit.web import Exchange, RequestConsent, refusal
+from consentkit.web import Exchange, RequestConsent, check_required, refusal
 
-__all__ = ["FlaskExtension", "mark_required"]
+__all__ = ["FlaskExtension", "check_is_function"]
 
 NAME = "consentkit"
 _PREFIX = "CONSENTKIT_"
-_MARK = "_consentkit_required"
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 
 class FlaskExtension(ABC):
@@ -105,43 +102,27 @@ class FlaskExtension(ABC):
         return response_class(refused.body, refused.status, headers)
 
 
-def mark_required(view: View, category: str, vendor: str | None) -> View:
-    """Note on a view which consent it needs, so that the ids are checked when the application starts.
-
-    Raises:
-        UsageError: the view is a class.
-    """
-    if inspect.isclass(inspect.unwrap(view)):
-        raise UsageError(
-            f"@requires_consent decorates functions, not classes: add it to the list {view.__name__}.decorators."
-        )
-    setattr(view, _MARK, (*getattr(view, _MARK, ()), (category, vendor)))
-    return view
-
-
 def check_views(app: App, manager: ConsentManager) -> None:
     """Check the ids of every view that is decorated with `requires_consent`.
 
     Raises:
         UnknownIdError: the policy has no such category, or no such vendor in it. A note has the view.
     """
-    nobody = manager.evaluator.undecided()
     for endpoint, view in app.view_functions.items():
-        for category, vendor in _required_by(view):
-            try:
-                nobody.allows(category, vendor)
-            except UnknownIdError as error:
-                error.add_note(f"It stands in @requires_consent of the view {endpoint!r}.")
-                raise
+        for each in (view, getattr(view, "view_class", None)):
+            check_required(manager, each, f"the view {endpoint!r}")
 
 
-def _required_by(view: Any) -> Iterator[tuple[str, str | None]]:
-    """Yield each category and vendor that a view needs, and those of the methods of a class-based view."""
-    methods = [
-        member for each in getattr(view, "view_class", object).__mro__ for member in vars(each).values()
-    ]
-    for function in (view, *methods):
-        yield from getattr(function, _MARK, ())
+def check_is_function(view: Callable[..., Any]) -> None:
+    """Check that `requires_consent` decorates a function.
+
+    Raises:
+        UsageError: it decorates a class.
+    """
+    if inspect.isclass(view):
+        raise UsageError(
+            f"@requires_consent decorates functions, not classes: add it to the list {view.__name__}.decorators."
+        )
 
 
 def _manager_of(app: App) -> ConsentManager:

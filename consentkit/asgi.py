@@ -5,13 +5,15 @@ the ledger in threads of its own.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.responses import Response as StarletteResponse
+from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -27,8 +29,10 @@ from consentkit.web import (
     RequestHead,
     Response,
     SiteServices,
+    check_required,
     in_ledger_thread,
     look_up_in_time,
+    mark_required,
     read_pieces,
     refusal,
 )
@@ -49,6 +53,12 @@ class ConsentMiddleware:
     """
 
     def __init__(self, app: ASGIApp, manager: ConsentManager) -> None:
+        """Put the middleware around an application.
+
+        Raises:
+            UnknownIdError: a route of Starlette or FastAPI needs consent for an id that the policy does not declare.
+        """
+        _check_routes(app, manager)
         self.app = app
         self.manager = manager
         self._site = SiteServices(manager)
@@ -70,8 +80,6 @@ class ConsentMiddleware:
         head = RequestHead(method, scope["path"], headers, root_path, query, raw_path)
         if self._site.places is not None:
             head.peer = _peer(scope)
-        if outer is None and "session" in scope:
-            self._warn_of_outer_session()
         exchange = Exchange(self._site, head)
         if exchange.needs_ledger:
             await look_up_in_time(exchange.ask_ledger)
@@ -111,6 +119,8 @@ class ConsentMiddleware:
         self, exchange: Exchange, scope: Scope, receive: Receive, responder: "_Responder"
     ) -> None:
         """Send the response to a request for one of the library's own addresses; close a websocket."""
+        if "session" in scope:
+            self._warn_of_outer_session()
         if scope["type"] != "http":
             await responder.send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
@@ -252,6 +262,7 @@ def requires_consent(
 
     Otherwise the response is 403: a page for a browser, or a problem document with the category and the address of the preference
     page. A websocket is closed with 1008 (policy violation, RFC 6455). The handler takes the request or websocket as an argument.
+    The ids of Starlette's and FastAPI's routes are checked when the application starts.
     """
 
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
@@ -271,7 +282,7 @@ def requires_consent(
                     return None
                 return _refused(connection, category, vendor)
 
-            return cast(Callable[P, R], guarded)
+            return mark_required(cast(Callable[P, R], guarded), category, vendor)
 
         @wraps(handler)
         def guarded_sync(*args: P.args, **kwargs: P.kwargs) -> Any:
@@ -280,9 +291,32 @@ def requires_consent(
                 return handler(*args, **kwargs)
             return _refused(connection, category, vendor)
 
-        return cast(Callable[P, R], guarded_sync)
+        return mark_required(cast(Callable[P, R], guarded_sync), category, vendor)
 
     return decorate
+
+
+def _check_routes(app: object, manager: ConsentManager) -> None:
+    """Check the ids that the routes of Starlette and FastAPI need. Those of other applications are found at the first request."""
+    while not isinstance(app, (Starlette, Router, Mount)):
+        inner = getattr(app, "app", None)
+        if inner is None or inner is app:
+            return
+        app = inner
+    for route in app.routes:
+        name = f"the route {getattr(route, 'path', '')!r}"
+        check_required(manager, getattr(route, "endpoint", None), name)
+        for dependency in _dependencies(getattr(route, "dependant", None)):
+            check_required(manager, dependency, name)
+        if isinstance(route, Mount):
+            _check_routes(route, manager)
+
+
+def _dependencies(dependant: Any) -> Iterator[object]:
+    """Yield what a route of FastAPI depends on, in any depth."""
+    for each in getattr(dependant, "dependencies", ()):
+        yield each.call
+        yield from _dependencies(each)
 
 
 def _connection(handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:

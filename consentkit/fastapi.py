@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 
 from consentkit.asgi import ConsentMiddleware, get_consent
 from consentkit.errors import ConsentRequiredError
-from consentkit.web import RequestConsent
+from consentkit.web import RequestConsent, mark_required
 
 __all__ = ["ConsentDep", "ConsentMiddleware", "get_consent", "require_consent"]
 
@@ -58,4 +58,4 @@ def require_consent(category: str, *, vendor: str | None = None) -> Any:
     Otherwise the response is 403, and a websocket is closed with 1008. Write `dependencies=[require_consent("social")]` on a
     route or router. As the default of a parameter, the dependency passes the visitor's consent to the route.
     """
-    return Security(_Required(category, vendor))
+    return Security(mark_required(_Required(category, vendor), category, vendor))

@@ -13,10 +13,10 @@ from flask.sansio.app import App
 from quart import Quart, current_app, has_websocket_context, request, websocket
 
 from consentkit import asgi
-from consentkit._flask_extension import FlaskExtension, mark_required
+from consentkit._flask_extension import FlaskExtension, check_is_function
 from consentkit.errors import ConsentRequiredError, MissingMiddlewareError
 from consentkit.manager import ConsentManager
-from consentkit.web import Exchange, RequestConsent
+from consentkit.web import Exchange, RequestConsent, mark_required
 
 __all__ = ["Consent", "get_consent", "requires_consent"]
 
@@ -77,6 +77,8 @@ def requires_consent(
     """
 
     def decorate(view: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+        check_is_function(view)
+
         @wraps(view)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             if not get_consent().allows(category, vendor):

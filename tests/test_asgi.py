@@ -41,6 +41,7 @@ from consentkit.errors import (
     MissingMiddlewareError,
     ResponseStartedError,
     UnknownCategoryError,
+    UnknownIdError,
     UnknownVendorError,
     UsageError,
 )
@@ -213,6 +214,31 @@ def test_a_handler_that_misspells_an_id_is_told(front: Front) -> None:
         client.get("/category")
     with pytest.raises(UnknownVendorError):
         client.get("/vendor")
+
+
+def test_a_misspelt_id_of_a_decorator_stops_the_start(front: Front) -> None:
+    @requires_consent("soicial")
+    async def page(request: Request) -> None:
+        pass
+
+    class Feed(HTTPEndpoint):
+        @requires_consent("social", vendor="yuotube")
+        def get(self, request: Request) -> None:
+            pass
+
+    for routes, told in (
+        ([Route("/page", page)], "soicial"),
+        ([Mount("/far", routes=[Route("/feed", Feed)])], "yuotube"),
+        ([Mount("/far", Starlette(routes=[Route("/feed", Feed)]))], "yuotube"),
+    ):
+        app = Starlette(routes=routes)
+        app.add_middleware(ConsentMiddleware, manager=front.manager)
+        app.add_middleware(GZipMiddleware)
+        with pytest.raises(UnknownIdError, match=told) as error, TestClient(app):
+            pass
+        assert "in @requires_consent of the route '/" in error.value.__notes__[0]
+        with pytest.raises(UnknownIdError, match=told):
+            ConsentMiddleware(Starlette(routes=routes), front.manager)
 
 
 def test_a_missing_middleware_is_named_with_its_remedy() -> None:
@@ -1133,8 +1159,8 @@ def test_a_session_around_the_middleware_is_told_once(front: Front, caplog: pyte
     app = front.around()
     around = SessionMiddleware(app, secret_key="a key for sessions")
     for _ in range(2):
-        front.client(app=app).get("/")
-        front.client(app=around).get("/")
+        front.client(app=app).get("/consent")
+        front.client(app=around).get("/consent")
     (line,) = caplog.messages
     assert line.startswith("SessionMiddleware runs around ConsentMiddleware") and "Add it before" in line
 

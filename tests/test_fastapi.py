@@ -2,11 +2,12 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
-from fastapi import FastAPI, WebSocket
+from fastapi import Depends, FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from consentkit import ConsentManager, Policy
+from consentkit.errors import UnknownIdError
 from consentkit.fastapi import ConsentDep, ConsentMiddleware, get_consent, require_consent
 from consentkit.testing import grant
 from consentkit.web.request_consent import RequestConsent
@@ -55,6 +56,23 @@ def app(manager: ConsentManager) -> FastAPI:
 def client(app: FastAPI) -> Iterator[TestClient]:
     with TestClient(app, base_url="https://stride.example") as client:
         yield client
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_misspelt_id_of_a_dependency_stops_the_start(manager: ConsentManager, depth: int) -> None:
+    async def reader(consent: Annotated[RequestConsent, require_consent("soicial")]) -> str:
+        return consent.status
+
+    app, inner = FastAPI(), FastAPI()
+    if depth:
+        inner.get("/likes", dependencies=[Depends(reader)])(lambda: "none")
+        app.mount("/far", inner)
+    else:
+        app.get("/likes", dependencies=[require_consent("soicial")])(lambda: "none")
+    app.add_middleware(ConsentMiddleware, manager=manager)
+    with pytest.raises(UnknownIdError, match="soicial") as error, TestClient(app):
+        pass
+    assert "'/likes'" in error.value.__notes__[0]
 
 
 def test_a_route_asks_the_consent_by_a_dependency(client: TestClient, manager: ConsentManager) -> None:

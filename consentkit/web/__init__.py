@@ -9,6 +9,7 @@ from consentkit.web.environ import head_from_environ, read_body, visible_environ
 from consentkit.web.exchange import Exchange
 from consentkit.web.request_consent import RequestConsent, head_of, manager_of
 from consentkit.web.request_head import RequestHead
+from consentkit.web.required_consent import check_required, mark_required
 from consentkit.web.response import Response
 from consentkit.web.sent_files import PATHSEND, ZEROCOPYSEND, read_pieces
 from consentkit.web.services import SiteServices
@@ -27,11 +28,13 @@ __all__ = [
     "RequestHead",
     "Response",
     "SiteServices",
+    "check_required",
     "head_from_environ",
     "head_of",
     "in_ledger_thread",
     "look_up_in_time",
     "manager_of",
+    "mark_required",
     "read_body",
     "read_pieces",
     "refusal",
