@@ -180,7 +180,7 @@ class _Responder:
         if not self._status:
             raise RuntimeError("The application returned a body without calling start_response.")
         self._begun = True
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers]
         headers = self._exchange.start(int(self._status[:3]), raw)
         if not self._exchange.passes:
             length = dict(raw).get(b"content-length", b"")

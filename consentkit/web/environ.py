@@ -55,8 +55,11 @@ def head_from_environ(environ: Environ, *, every_field: bool = False) -> Request
     The environment has one value for each field name, and may have lost the order of the fields. A site's `location` may
     read any field.
     """
-    fields = _every_field(environ) if every_field else _FIELDS
-    headers = [(name, environ[key].encode("latin-1", "replace")) for key, name in fields if key in environ]
+    fields = tuple(_every_field(environ)) if every_field else _FIELDS
+    try:
+        headers = [(name, environ[key].encode("latin-1")) for key, name in fields if key in environ]
+    except UnicodeEncodeError:  # the server decoded the fields otherwise than PEP 3333 wants
+        headers = [(name, _raw(environ[key])) for key, name in fields if key in environ]
     for key, name in _FIELDS_WITHOUT_PREFIX:
         if environ.get(key):
             headers.append((name, _raw(environ[key])))

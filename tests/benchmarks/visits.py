@@ -280,12 +280,20 @@ def answering(headers: Pairs, body: bytes, *, ask: bool | None = None) -> ASGIAp
 
 @contextmanager
 def managing() -> Iterator[tuple[ConsentManager, list[str]]]:
-    """Yield a manager with a ledger in memory, which is asked once in a day; and the list of all that it is asked."""
+    """Yield a manager with a ledger in memory, which is asked once in a day; and the list of all that is read from it.
+
+    What is written in the background, such as how often a banner was shown, is not in the list.
+    """
     logging.getLogger("consentkit").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     engine = make_engine("sqlite://", 2.0)
     asked: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note_read(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            asked.append(statement)
+
     # Under valgrind, a busy machine takes its time.
     ledger = Ledger(engine, lock_timeout=60)
     manager = ConsentManager(
@@ -300,7 +308,7 @@ def managing() -> Iterator[tuple[ConsentManager, list[str]]]:
 
 @contextmanager
 def visits(fresh: int) -> Iterator[tuple[Cases, list[str]]]:
-    """Yield the cases, and the list of what the database is asked from then on."""
+    """Yield the cases, and the list of what is read from the database from then on."""
     with managing() as (manager, asked):
         cases = prepared(manager, fresh)
         asked.clear()
