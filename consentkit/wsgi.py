@@ -190,13 +190,13 @@ class _Responder:
 
     def pass_on(self, body: Iterable[bytes], file_wrapper: object) -> Iterable[bytes]:
         """Return the body to give to the server: the application's own if it passes unchanged, such as a file."""
-        is_file = isinstance(file_wrapper, type) and isinstance(body, file_wrapper)
-        if self._status and (is_file or isinstance(body, (list, tuple))):
+        is_whole = isinstance(body, (list, tuple))
+        if self._status and (is_whole or (isinstance(file_wrapper, type) and isinstance(body, file_wrapper))):
             self._begin()
             if self._exchange.passes:
                 self._exchange.is_over = True
                 return body
-            if isinstance(body, (list, tuple)):
+            if is_whole:
                 body = [b"".join(body)]
                 self._left = len(body[0])
         return _Body(self, body, self._exchange)

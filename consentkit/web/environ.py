@@ -123,7 +123,7 @@ def _content_length(environ: Environ) -> int:
 
 def _raw(value: str) -> bytes:
     """Return the bytes of a field; a server that decoded them otherwise than PEP 3333 wants loses characters only."""
-    return value.encode("latin-1", "replace")
+    return value.encode("latin-1", "replace") if value else b""
 
 
 def _decoded(path: str) -> str:
