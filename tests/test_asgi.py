@@ -1161,7 +1161,7 @@ def test_a_session_around_the_middleware_is_told_once(front: Front, caplog: pyte
     for _ in range(2):
         front.client(app=app).get("/consent")
         front.client(app=around).get("/consent")
-    (line,) = caplog.messages
+    (line,) = (record.message for record in caplog.records if record.name == "consentkit")
     assert line.startswith("SessionMiddleware runs around ConsentMiddleware") and "Add it before" in line
 
 
