@@ -32,7 +32,7 @@ judge: $(VENV)/.dev ## Judge the example's pages by programs of others: HTML, ac
 	@tools/judges $(VENV)/judges
 	@$(BIN)/python -m tests.judges $(VENV)/judges $(addprefix --only ,$(ONLY))
 
-soak: $(VENV)/.dev ## Play the model of the order (progress: .artifacts/order-model), races, outages, floods and kills for hours
+soak: $(VENV)/.dev ## Play the model of the order, races, outages, floods and kills for hours (EXAMPLES=1000000: longer)
 	@EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest -q -n auto tests/manager/test_order_model.py $(PYTEST)
 	@$(BIN)/python -m tests.soak
 

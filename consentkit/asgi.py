@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.responses import Response as StarletteResponse
-from starlette.routing import Mount, Router
+from starlette.routing import Host, Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -43,6 +43,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
+_MOST_MIDDLEWARE = 100
+"""Middleware that is looked through for the routes inside."""
 
 
 class ConsentMiddleware:
@@ -298,18 +300,22 @@ def requires_consent(
 
 def _check_routes(app: object, manager: ConsentManager) -> None:
     """Check the ids that the routes of Starlette and FastAPI need. Those of other applications are found at the first request."""
-    while not isinstance(app, (Starlette, Router, Mount)):
-        inner = getattr(app, "app", None)
-        if inner is None or inner is app:
-            return
-        app = inner
+    for _ in range(_MOST_MIDDLEWARE):
+        if isinstance(app, (Starlette, Router)):
+            break
+        app = getattr(app, "app", None)
+    else:
+        return
+    classes: list[object] = [each.cls for each in app.user_middleware] if isinstance(app, Starlette) else []
+    if ConsentMiddleware in classes:
+        return  # it has another manager perhaps, with which it checks its routes itself
     for route in app.routes:
         name = f"the route {getattr(route, 'path', '')!r}"
         check_required(manager, getattr(route, "endpoint", None), name)
         for dependency in _dependencies(getattr(route, "dependant", None)):
             check_required(manager, dependency, name)
-        if isinstance(route, Mount):
-            _check_routes(route, manager)
+        if isinstance(route, (Mount, Host)):
+            _check_routes(route.app, manager)
 
 
 def _dependencies(dependant: Any) -> Iterator[object]:

@@ -180,6 +180,7 @@ class _Responder:
         if not self._status:
             raise RuntimeError("The application returned a body without calling start_response.")
         self._begun = True
+        # Names are ASCII (RFC 9110, section 5.1).
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._headers]
         headers = self._exchange.start(int(self._status[:3]), raw)
         if not self._exchange.passes:

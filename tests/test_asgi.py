@@ -24,7 +24,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -239,6 +239,33 @@ def test_a_misspelt_id_of_a_decorator_stops_the_start(front: Front) -> None:
         assert "in @requires_consent of the route '/" in error.value.__notes__[0]
         with pytest.raises(UnknownIdError, match=told):
             ConsentMiddleware(Starlette(routes=routes), front.manager)
+
+
+def test_routes_inside_are_checked_by_their_own_manager_and_no_other_application_is_opened(
+    front: Front,
+) -> None:
+    @requires_consent("soicial")
+    async def page(request: Request) -> None:
+        pass
+
+    class Endless:
+        """An application that has every attribute."""
+
+        def __getattr__(self, name: str) -> "Endless":
+            return Endless()
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            pass
+
+    inner = Starlette(routes=[Route("/page", page)])
+    inner.add_middleware(ConsentMiddleware, manager=front.manager)
+    ConsentMiddleware(Starlette(routes=[Mount("/far", inner), Mount("/endless", Endless())]), front.manager)
+    ConsentMiddleware(Endless(), front.manager)
+    with pytest.raises(UnknownIdError, match="soicial"), TestClient(inner):
+        pass
+    hosted = Starlette(routes=[Host("far.example", Router([Route("/page", page)]))])
+    with pytest.raises(UnknownIdError, match="soicial"):
+        ConsentMiddleware(hosted, front.manager)
 
 
 def test_a_missing_middleware_is_named_with_its_remedy() -> None:

@@ -282,7 +282,7 @@ def answering(headers: Pairs, body: bytes, *, ask: bool | None = None) -> ASGIAp
 def managing() -> Iterator[tuple[ConsentManager, list[str]]]:
     """Yield a manager with a ledger in memory, which is asked once in a day; and the list of all that is read from it.
 
-    What is written in the background, such as how often a banner was shown, is not in the list.
+    How often a banner was shown is written in the background, and is not in the list.
     """
     logging.getLogger("consentkit").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
@@ -291,7 +291,7 @@ def managing() -> Iterator[tuple[ConsentManager, list[str]]]:
 
     @event.listens_for(engine, "before_cursor_execute")
     def note_read(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.lstrip().upper().startswith("SELECT"):
+        if not statement.startswith("INSERT INTO consentkit_shown "):
             asked.append(statement)
 
     # Under valgrind, a busy machine takes its time.
