@@ -121,6 +121,11 @@ class VerifiedToken:
         self._consents = _NO_CONSENTS
 
     @property
+    def moment(self) -> tuple[int, int]:
+        """When the decision was last changed, as in Decision."""
+        return self.changed_at, self.revision
+
+    @property
     def decision(self) -> Decision:
         """The decision that the token carries."""
         answer = self.answer

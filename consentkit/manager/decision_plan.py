@@ -238,7 +238,9 @@ class DecisionPlan:
                 raise UnknownRecordNoticeError(newest.notice)
             return self._unproven()
         if newest.moment == signed.moment and self.resolver.decision_of(newest) == signed:
-            return self.before
+            # What this process made of the cookie before it asked the ledger may be less.
+            proven = self._evaluator.evaluate(signed, self.now, gpc=self.before.gpc)
+            return self.before if allowed_in(self.before) == allowed_in(proven) else proven
         consent, _ = self.resolver.reconcile(signed, newest, self.now, gpc=self.before.gpc)
         return consent
 

@@ -17,11 +17,13 @@ class NoRevocations:
     polled, due_at = _NEVER, float("inf")
     looked_up = 0
 
-    def due(self, subject: str, now: float) -> bool:
+    def due(self, subject: str, now: float, *, moment: tuple[int, int] = (0, 0)) -> bool:
         """Return False, because there is nothing to ask."""
         return False
 
-    def refresh(self, subject: str, now: float, wait: float | None = None) -> bool:
+    def refresh(
+        self, subject: str, now: float, wait: float | None = None, *, moment: tuple[int, int] = (0, 0)
+    ) -> bool:
         """Return True, because there is nothing to wait for."""
         return True
 

@@ -58,7 +58,9 @@ class ConsentResolver:
 
     def needs_lookup(self, token: VerifiedToken | None, now: float) -> bool:
         """Return whether the ledger has to be asked before a verified token can be resolved."""
-        return token is not None and bool(token.subject) and self.revocations.due(token.subject, now)
+        if token is None or not token.subject:
+            return False
+        return self.revocations.due(token.subject, now, moment=token.moment)
 
     def permissions(self, token: VerifiedToken, now: float) -> Consent | None:
         """Return the cached Consent that all visitors with this answer share; None if this token must be resolved.

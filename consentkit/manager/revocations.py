@@ -1,16 +1,13 @@
 """Changes of a visitor's grant that were recorded elsewhere: in another process, on another host, at customer service.
 
-A grant that a process sees for the first time is looked up in the ledger. After that, one query every `recheck` seconds
-returns the records of all subjects that changed. No request waits longer than a quarter of a second for either. While the
-ledger is known not to answer, requests do not wait at all, and `LookUpQueue` goes on asking.
+A grant that a process sees for the first time is looked up in the ledger, and again when a cookie is later than what is known,
+because its visitor has answered in another process. Besides, one query every `recheck` seconds returns the records of all
+subjects that changed. No request waits longer than a quarter of a second. While the ledger is known not to answer, requests do
+not wait at all, and `LookUpQueue` goes on asking. Then a grant counts for `max_stale` seconds after it was last checked, or
+after its decision if this process has never checked it.
 
-While the ledger does not answer, a grant counts for `max_stale` seconds after it was last checked. One that this process has
-never checked counts for `max_stale` seconds after its decision, and is checked as soon as an answer arrives.
-
-What counts does not depend on the order in which records arrive. A look-up, a poll, a decision of this process or the spool of
-another one may bring a record. It is folded into what is known, and older records never replace newer ones. `known` claims to
-hold everything about a subject that was stored up to the last poll. `held` makes no such claim. What the ledger lacks, because
-it waits or was lost, is in `UndeliveredRecords`.
+Each record that arrives is folded into what is known, in whatever order they come. `known` claims to hold everything about a
+subject that was stored up to the last poll, and `held` does not. `UndeliveredRecords` has what waits or was lost.
 
 Threads. Requests read `known`, `held`, `polled` and `due_at` without a lock: each read is one dictionary or attribute access,
 and an entry of `known` is replaced as a whole. `_entry_lock` orders all writes to `known` and `held`. It is never held during a
@@ -26,6 +23,7 @@ from typing import Final
 from consentkit._bounded_cache import BoundedCache
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import ForkHooks, Ledger, Record
+from consentkit.manager.later_cookies import LaterCookies
 from consentkit.manager.ledger_changes import LedgerChanges
 from consentkit.manager.lookup_queue import Answer, LookUpQueue, RecordsMeanwhile, call_hook
 from consentkit.manager.newest import RecordFold
@@ -51,13 +49,10 @@ class RevocationCache:
         max_stale: seconds for which a grant counts after it was checked.
         fold: returns what counts among records of one subject, whatever their order; None if there are none.
         clock: returns seconds since the epoch.
-        before_poll: called before each poll.
-        waiting_elsewhere: returns records that wait for the ledger in other processes, or None if that is unknown; called
-            before each poll.
-        is_writable: returns whether the ledger can be written; called before each poll. If it cannot, a poll does not count
-            as a check, so that `max_stale` ends the grants.
+        before_poll, after_poll: called before and after each poll, the latter in a thread that no request waits for.
+        waiting_elsewhere: returns the records that wait in other processes, or None if that is unknown; called before each poll.
+        is_writable: returns whether the ledger can be written; called before each poll, which is a check of grants only then.
         epoch: returns a number that changes when another ledger takes the place of this one.
-        after_poll: called after each poll, in a thread that no request waits for.
 
     Attributes:
         known: by subject, the record that counts in the ledger and when it was read; None for a subject without any record.
@@ -96,14 +91,18 @@ class RevocationCache:
         self._undelivered = UndeliveredRecords(fold, _SUBJECTS_KEPT)
         # What polls last read about subjects that were not known.
         self._passed: BoundedCache[str, Record] = BoundedCache(_CHANGES_KEPT)
-        self._meanwhile = RecordsMeanwhile()
+        self._meanwhile, self._later = RecordsMeanwhile(), LaterCookies(_SUBJECTS_KEPT)
         self._entry_lock = threading.Lock()
         self._queue = LookUpQueue(self._look_up, longest_wait=lambda: LONGEST_WAIT)
         _FORK_HOOKS.add(self)
 
-    def due(self, subject: str, now: float) -> bool:
-        """Return whether `refresh` has anything to do for a subject."""
-        return subject not in self.known or self._is_poll_due(now)
+    def due(self, subject: str, now: float, *, moment: tuple[int, int] = (0, 0)) -> bool:
+        """Return whether `refresh` has anything to do for a subject, whose cookie is of a `moment`."""
+        return self._is_behind(subject, moment) or self._is_poll_due(now)
+
+    def _is_behind(self, subject: str, moment: tuple[int, int]) -> bool:
+        entry = self.known.get(subject)
+        return entry is None or self._later.is_due(subject, moment, entry[0])
 
     def _is_poll_due(self, now: float) -> bool:
         if self.polled <= now < self.due_at:
@@ -111,12 +110,16 @@ class RevocationCache:
         # A poll of a ledger that cannot be written changes nothing above. It is not repeated for each request.
         return not self._asked_at <= now < self._asked_at + self._poll_interval
 
-    def refresh(self, subject: str, now: float, wait: float | None = None) -> bool:
+    def refresh(
+        self, subject: str, now: float, wait: float | None = None, *, moment: tuple[int, int] = (0, 0)
+    ) -> bool:
         """Ask what is due, for at most `wait` (or 0.25) seconds; return whether waiting longer is useless. Never raises."""
         until = time.monotonic() + (LONGEST_WAIT if wait is None else wait)
         answers = [self._queue.run("poll", self._poll)] if self._is_poll_due(now) else []
         was_known = subject in self.known
-        answers += [] if was_known else [self._queue.ask(subject)]
+        if self._is_behind(subject, moment):
+            self._later.ask(subject, moment)
+            answers.append(self._queue.ask(subject))
         is_done = self._wait(answers, wait)
         if not is_done or not was_known or subject in self.known:
             return is_done
@@ -133,12 +136,13 @@ class RevocationCache:
     # Look-ups
 
     def _look_up(self, subjects: Sequence[str]) -> None:
-        """Read the records of subjects that are new in this process.
+        """Read the records of subjects that are new in this process, or whose visitors have answered since.
 
         Raises:
             LedgerUnavailableError: there was no answer, or it came from a ledger that was replaced meanwhile.
         """
-        subjects = [subject for subject in subjects if subject not in self.known]  # others were just answered
+        cookies = self._later.sent(subjects)  # others were just answered
+        subjects = [subject for subject in subjects if self._is_behind(subject, cookies[subject])]
         if not subjects:
             return
         generation = self._generation
@@ -160,6 +164,7 @@ class RevocationCache:
                     newest = self._fold.all(records)
                     old, _ = self.known.get(subject, (None, 0.0))
                     self._store(subject, old if newest is None else self._fold.both(newest, old), read_at)
+                self._later.note_look_up(cookies)
         finally:
             with self._entry_lock:
                 self._meanwhile.end(meanwhile)
@@ -176,8 +181,7 @@ class RevocationCache:
     def _poll(self) -> None:
         """Read the records that were added after the last poll. Raises LedgerUnavailableError if there is no answer."""
         now = self._clock()
-        # Another poll may have ended just before this one was queued.
-        if not self._is_poll_due(now):
+        if not self._is_poll_due(now):  # another poll has just ended
             return
         call_hook(self._before_poll, None)
         self._can_write = call_hook(self._is_writable, self._is_writable is None)
@@ -202,7 +206,9 @@ class RevocationCache:
 
     def _read_changes(self, read_at: float) -> None:
         if self._changes.is_other_ledger:
-            self._forget()
+            with self._entry_lock:
+                self._changes.end()
+                self._forget_grants()
         if not self._changes.has_begun:
             self._changes.begin()
             return
@@ -237,13 +243,8 @@ class RevocationCache:
         """Return when an answer was checked. Reading alone is no check, because withdrawals may be unable to arrive."""
         return now if self._can_write else self.polled
 
-    def _forget(self) -> None:
-        """Look all subjects up again, because another ledger answers. Those that have ended stay so."""
-        with self._entry_lock:
-            self._changes.end()
-            self._forget_grants()
-
     def _forget_grants(self) -> None:
+        """Look all subjects up again. Those that have ended stay so."""
         self._generation += 1
         for subject, (record, _) in list(self.known.items()):
             if record is not None and record.ends_subject:
@@ -270,7 +271,7 @@ class RevocationCache:
                 self.held[subject] = self._fold.both(record, self.held.get(subject))
 
     def hold(self, record: Record, now: float, *, stored: bool, made_here: bool = False) -> None:
-        """Apply a decision of this process, or of the spool, at once. Call it again when the ledger has stored the record.
+        """Apply a decision of this process, or of the spool, at once, and once more when the ledger has stored it.
 
         `made_here` states that the record was made with knowledge of all that counts here.
         """
@@ -351,9 +352,8 @@ class RevocationCache:
         record = self._undelivered.limited(subject, record, held, is_looked_up=entry is not None)
         held_at = held.changed_at if held is not None else 0
         changed_at = max(changed_at, held_at, self._undelivered.changed_at(subject))
-        if record is not None and record.ends_subject:
-            return record, True
-        return record, now - max(checked, changed_at) <= self._max_stale
+        is_over = record is not None and record.ends_subject
+        return record, is_over or now - max(checked, changed_at) <= self._max_stale
 
     def is_settled(self, subject: str) -> bool:
         """Return whether only the record in `known` counts for a subject."""
@@ -373,10 +373,10 @@ class RevocationCache:
         return subject in self.known or not self.is_settled(subject)
 
     def health(self, now: float) -> dict[str, object]:
-        """Return the state of the look-ups: `ok`, `no answer` or `not asked yet`, and figures for operators.
+        """Return the state of the look-ups, and figures for operators.
 
-        `last_poll` is in seconds since the epoch; None before the first poll, or if the clock was set back. `pending` is the
-        number of subjects to look up, `held` that of subjects with decisions that the ledger is not known to have.
+        `last_poll` is None before the first poll, and if the clock was set back. `pending` is the number of subjects to look
+        up, `held` that of subjects with decisions that the ledger is not known to have.
         """
         return {
             "state": self._queue.state,

@@ -187,7 +187,8 @@ class SiteServices:
             token = manager.cookie.newest(values, now)
         if token is None or not manager.resolver.needs_lookup(token, now):
             return token, True
-        return token, manager.revocations.refresh(token.subject, now, max(0.0, deadline - time.monotonic()))
+        left = max(0.0, deadline - time.monotonic())
+        return token, manager.revocations.refresh(token.subject, now, left, moment=token.moment)
 
     # Pages
 

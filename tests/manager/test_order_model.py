@@ -30,7 +30,7 @@ from sqlalchemy import Engine
 
 from consentkit import Ledger
 from consentkit.ledger.engines import make_engine
-from tests.support.order import CATEGORIES, Cookie, Submission, UnderWay, Worker, World, cut_back
+from tests.support.order import CATEGORIES, Cookie, Submission, UnderWay, Worker, World, empty
 from tests.support.postgres import Server
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
@@ -66,7 +66,7 @@ class Order(RuleBasedStateMachine):
         super().__init__()
         Order.numbers = itertools.count()
         self.folder = Path(tempfile.mkdtemp(dir=self.base))
-        cut_back(self.engine, {})
+        empty(self.engine)
         self.world = World(self.engine, self.folder)
         self.places: dict[int, Worker] = {}
         self.jars: dict[tuple[int, str], Cookie] = {}

@@ -148,6 +148,14 @@ def left_by(answers: Iterable[Answer], cookie: Cookie | None = None) -> Allowed 
     return left
 
 
+def as_stored(known: set[Answer], about: Iterable[Answer]) -> list[set[Answer]]:
+    """Return what a process may know that knows some answers and has read the ledger, by when it has read it."""
+    stored = {answer: answer.stored_at for answer in about if answer.stored_at is not None}
+    return [
+        known | {answer for answer, at in stored.items() if at <= step} for step in sorted({*stored.values()})
+    ]
+
+
 @dataclass(eq=False)
 class Link:
     """Two pseudonyms of one visitor that a hand-off joined, and the step after which the ledger knew."""
@@ -381,7 +389,7 @@ class Worker:
         permissions = manager.resolver.permissions(token, now) if token is not None else None
         if token is not None and permissions is None and manager.resolver.needs_lookup(token, now):
             already = len(self.ledger.read)
-            manager.revocations.refresh(token.subject, now)
+            manager.revocations.refresh(token.subject, now, moment=token.moment)
             for subject in self.ledger.read[already:]:
                 # A poll tells nothing about visitors whom this process has not looked up. Their requests do that.
                 polled = self.seen & set(manager.revocations.known)
@@ -430,17 +438,17 @@ class Worker:
             newer = [answer for answer in about if answer not in self.known and answer.moment > latest]
             ended = any(answer.ends for answer in known)
             assert not ended, f"an ended pseudonym grants {sorted(granted)}"
-            # Polls in the background may have read more than this process has to know.
-            stored = [answer for answer in about if answer in self.known or answer.stored_at is not None]
+            # Polls and deliveries in the background may have read more than this process has to know, at any time so far.
+            parts = [set(known), *as_stored(set(known), about)]
             # A later record replaces a cookie. What else the cookie's own record takes back comes out once it is known.
             later = any(
-                any(answer.moment > cookie.moment for answer in each)
-                and granted <= (left_by(each) or NOTHING)
-                for each in (known, stored)
+                any(answer.moment > cookie.moment for answer in part)
+                and granted <= (left_by(part) or NOTHING)
+                for part in parts
             )
             assert (
                 later
-                or granted <= (left_by(stored, cookie) or NOTHING)
+                or any(granted <= (left_by(part, cookie) or NOTHING) for part in parts)
                 or any(granted <= (left_by([*known, answer], cookie) or NOTHING) for answer in newer)
             ), f"{sorted(granted - left)} was turned off"
         taken = truth.taken_back(cookie.subject, self.elsewhere.get(cookie.subject, ()))
@@ -514,6 +522,9 @@ class World:
         """Open a page, and return the cookie that it sets."""
         consent = worker.request(*(cookie.raw for cookie in sent))
         current = consent._current()
+        if len(sent) == 1:
+            missing = self._must_count(worker, sent[0]) - allowed_in(current)
+            assert not missing, f"{sorted(missing)} does not count that was just answered"
         if not consent._outdated or current.decision is None:
             return None
         line = worker.manager.cookie.set_cookie(current.decision)[0]
@@ -524,6 +535,20 @@ class World:
         assert cookie.allowed <= broadest.allowed, "a page widens a cookie"
         assert cookie.subject in ("", broadest.subject), "a page changes the pseudonym"
         return cookie
+
+    def _must_count(self, worker: Worker, sent: Cookie) -> Allowed:
+        """Return what a visitor's latest answer has to count for, wherever it was given; nothing while something is under way."""
+        subject, about = sent.subject, self.truth.about(sent.subject)
+        is_under_way = (
+            any(answer.stored_at is None for answer in about)
+            or any(link.other(subject) is not None for link in self.truth.links)
+            or any(record.subject == subject for each in self.workers for record in each.waiting())
+        )
+        is_latest = sent.answer in about and all(answer.moment <= sent.moment for answer in about)
+        is_readable = sent.moment[0] <= worker.clock() + SKEW
+        if worker.ledger.cut or self.was_restored or is_under_way or not is_latest or not is_readable:
+            return NOTHING
+        return left_by(about) or NOTHING
 
     def _cookie(self, worker: Worker, line: str, answer: Answer | None) -> Cookie:
         raw = line.partition("=")[2].partition(";")[0].encode()
@@ -561,6 +586,7 @@ class World:
             base |= left_by(stored) or NOTHING
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
+        kept = self._must_count(worker, sent) if sent is not None and not choice.is_full else NOTHING
         try:
             outcome = consent._apply(choice.from_page(consent))
         except LedgerError:
@@ -572,6 +598,8 @@ class World:
             # The choice was worked out on what the ledger holds, so the process knows that as well.
             worker.known |= known
         self._check_response(choice, outcome, base)
+        lost = {item for item in kept - allowed_in(outcome.consent) if not choice.may_turn_off(item)}
+        assert not lost or choice.is_sent, f"a partial answer loses {sorted(lost)}"
         answer = self._take_in(worker, choice, sent, outcome)
         if choice.narrows_all and subject and outcome.stored and not worker.ledger.cut:
             self._check_ended_in_ledger(subject)
@@ -596,8 +624,7 @@ class World:
     def _left_by_a_part(known: set[Answer], stored: set[Answer], sent: Cookie | None) -> Allowed:
         """Return what is left where a process has read the ledger in the background, at any time so far."""
         left = NOTHING
-        for step in {answer.stored_at or 0 for answer in stored}:
-            part = known | {answer for answer in stored if (answer.stored_at or 0) <= step}
+        for part in as_stored(known, stored):
             left |= left_by(part, sent) or NOTHING
             if sent is not None and any(answer.moment > sent.moment for answer in part):
                 left |= left_by(part) or NOTHING
@@ -827,6 +854,11 @@ class World:
             if answer is None or not answer.is_full or self.truth.has_ended(cookie.subject, self.records):
                 continue
             linked = self._family(cookie.subject)
+            # A withdrawal elsewhere ended it before the answer was delivered, and what is withdrawn stays so.
+            if self._is_over(cookie.subject) and any(
+                self.truth.has_ended(other, self.records) for other in linked
+            ):
+                continue
             others = [
                 other for subject in linked for other in self.truth.about(subject) if other is not answer
             ]
@@ -916,6 +948,10 @@ class Submission:
             return NOTHING
         return frozenset(name for name, on in self.answers.items() if not on)
 
+    def may_turn_off(self, item: str) -> bool:
+        """Return whether a partial choice turns off a category, or a vendor itself or with its category."""
+        return item in self.off or VENDOR_CATEGORY.get(item.removeprefix("~")) in self.off
+
     @property
     def _vendors(self) -> dict[str, bool]:
         return {name[1:]: on for name, on in self.answers.items() if name.startswith("~")}
@@ -947,6 +983,13 @@ _BUTTONS = {
     "withdraw": "withdraw",
     "withdraw_category": "withdraw",
 }
+
+
+def empty(engine: Engine) -> None:
+    """Delete the records, links and used tokens of a ledger, so that the same ids can be used again."""
+    cut_back(engine, {})
+    with engine.begin() as connection:
+        connection.execute(delete(tables.tokens))
 
 
 def cut_back(engine: Engine, ends: dict[str, int]) -> None:
