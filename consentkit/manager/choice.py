@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from consentkit.consent import Consent
+from consentkit.consent import Consent, Decision
 from consentkit.ledger import Record
 
 __all__ = ["ChoiceContext", "Outcome", "Surface"]
@@ -24,8 +24,8 @@ class ChoiceContext:
         gpc: whether the request carried Global Privacy Control.
         submission: text that is the same only if a choice is sent again, so that it adds nothing: what is random in the
             rendering that it was sent from, and the cookie that came along. Empty if there is none.
-        replaces: moment of the answer in the browser's cookie, also where that answer no longer counts; zeros without one, or if
-            it is ahead of this host's clock. The choice is dated after it.
+        replaces: the decision in the browser's cookie, also where it no longer counts; None without one, or if it is ahead of
+            this host's clock. The choice is dated after it.
     """
 
     surface: Surface = "api"
@@ -35,7 +35,7 @@ class ChoiceContext:
     rendering: str = ""
     gpc: bool = False
     submission: str = ""
-    replaces: tuple[int, int] = (0, 0)
+    replaces: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

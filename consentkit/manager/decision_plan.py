@@ -120,10 +120,18 @@ class DecisionPlan:
     @property
     def _replaced(self) -> tuple[tuple[int, int], ...]:
         """The moments of the visitor's answers so far: the one that counts here, the cookie, those that wait here."""
-        before = self.before.decision
         waiting = self.resolver.revocations.lacking(self.subject) if self.subject else ()
-        moments = [record.moment for record in waiting] + ([before.moment] if before is not None else [])
-        return (*moments, self.context.replaces)
+        answers = (*waiting, self.before.decision, self.context.replaces)
+        return tuple(answer.moment for answer in answers if answer is not None)
+
+    @property
+    def _signed(self) -> Decision | None:
+        """The decision in the browser's cookie, or what counts here where that is about another pseudonym.
+
+        What this process makes of the cookie may be less than what its record proves, until the ledger has been asked.
+        """
+        sent = self.context.replaces
+        return sent if sent is not None and sent.subject == self.subject else self.before.decision
 
     @property
     def _evaluator(self) -> Evaluator:
@@ -230,7 +238,7 @@ class DecisionPlan:
         Raises:
             UnknownRecordNoticeError: the record's notice has to be loaded first.
         """
-        signed = self.before.decision
+        signed = self._signed
         if signed is None:
             return self.before
         if self._evaluator.known(newest.notice) is None:
@@ -238,7 +246,6 @@ class DecisionPlan:
                 raise UnknownRecordNoticeError(newest.notice)
             return self._unproven()
         if newest.moment == signed.moment and self.resolver.decision_of(newest) == signed:
-            # What this process made of the cookie before it asked the ledger may be less.
             proven = self._evaluator.evaluate(signed, self.now, gpc=self.before.gpc)
             return self.before if allowed_in(self.before) == allowed_in(proven) else proven
         consent, _ = self.resolver.reconcile(signed, newest, self.now, gpc=self.before.gpc)

@@ -329,7 +329,7 @@ class RequestConsent:
             rendering=rendering or "",
             gpc=self._current().gpc,
             submission=f"{submission} {sent!r}" if submission else "",
-            replaces=(token.changed_at, token.revision) if token is not None else (0, 0),
+            replaces=token.decision if token is not None else None,
         )
 
     def _apply(self, choose: Choose) -> Outcome:

@@ -618,3 +618,45 @@ def test_delivery_tells_what_others_recorded_meanwhile(world: World) -> None:
     # What was delivered limits nothing any more. That the pseudonym has ended does.
     first.deliver()
     assert first.grants(changed.raw) == first.grants(accepted.raw) == frozenset()
+
+
+def test_answer_counts_at_once_in_every_process_whose_ledger_answers(world: World) -> None:
+    first, second = worker(world), worker(world)
+    cookie = answers(first, None, "save", tracking=True)
+    assert cookie is not None
+    second.request(cookie.raw)
+    more = answers(first, cookie, "change", analytical=True)
+    assert more is not None
+    second.request(more.raw)
+    assert second.grants(more.raw) == more.allowed
+
+
+def test_change_in_another_process_keeps_what_was_just_answered(world: World) -> None:
+    first, second = worker(world), worker(world)
+    cookie = answers(first, None, "save", tracking=True)
+    assert cookie is not None
+    second.request(cookie.raw)
+    more = answers(first, cookie, "change", analytical=True)
+    # Not even the look-up before the decision has reached the ledger.
+    second.manager.revocations.due = lambda *arguments, **options: False  # type: ignore[method-assign]
+    after = answers(second, more, "change", social=True)
+    assert after is not None and after.allowed >= {"tracking", "analytical", "social"}
+
+
+def test_older_answer_that_a_link_brings_takes_nothing_from_one_that_the_process_has_not_read(
+    world: World,
+) -> None:
+    here, there, other = worker(world), worker(world, "trailhead"), worker(world, "trailhead")
+    accepted = accepts(here)
+    world.now += 2
+    first = answers(there, None, "save", tracking=True, analytical=True)
+    assert first is not None
+    other.request(first.raw)
+    latest = answers(there, first, "save", analytical=True, social=True)
+    assert latest is not None
+    other.manager.revocations.due = lambda *arguments, **options: False  # type: ignore[method-assign]
+    older = world.issue(here, accepted, other)
+    assert older is not None
+    world.arrive(other, older, latest)
+    world.ask()
+    assert there.grants(latest.raw) == latest.allowed

@@ -758,7 +758,7 @@ class World:
     def arrive(self, worker: Worker, under_way: "UnderWay", sent: Cookie | None) -> Cookie | None:
         """Arrive with a token, and return the cookie that the response sets."""
         consent = worker.request(*([sent.raw] if sent is not None else []))
-        context = ChoiceContext(choice="handoff")
+        context = consent._choice_context(choice="handoff")
         try:
             claims = worker.handoff.accept(under_way.token, under_way.transaction)
             outcome = consent._apply(lambda before: worker.handoff.take_over(before, claims, context))
