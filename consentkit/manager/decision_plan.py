@@ -13,7 +13,7 @@ from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_record import Event, record_of
 from consentkit.manager.difference import allowed_in
 from consentkit.manager.newest import newest_of
-from consentkit.manager.propagation import echoes, stored_as
+from consentkit.manager.propagation import derived_id, echoes, stored_as
 from consentkit.manager.resolver import ConsentResolver
 
 __all__ = [
@@ -166,11 +166,19 @@ class DecisionPlan:
         record = self._decide(current, newest)
         others = {other for known in self.linked_to for other in (known, *view.linked(known))}
         copies: tuple[Record, ...] = ()
-        if record is not None and record.subject:
-            copies = tuple(echoes(record, view, self._evaluator, others - {record.subject}))
+        if record is not None and others:
+            cause = record if record.subject else self._refusal_with_time(record)
+            copies = tuple(echoes(cause, view, self._evaluator, others - {record.subject}))
             self.outcome = replace(self.outcome, echoes=copies)
         links = self._links(self.imported, view) if self.imported is not None else ()
         return Entries((record, *copies) if record is not None else (), links)
+
+    def _refusal_with_time(self, record: Record) -> Record:
+        """Return the record of a refusal that leads to nobody, for its echoes: with its time, and no id that leads to it."""
+        decision = self.outcome.consent.decision
+        at, revision = decision.moment if decision is not None else (int(self.now), 0)
+        echo_id = derived_id(self.fresh)
+        return replace(record, id=echo_id, at=at, decided_at=at, changed_at=at, revision=revision)
 
     def _check_nothing_waits(self, subject: str, view: View) -> None:
         """Check that the ledger has all that this process knows about a pseudonym.

@@ -19,7 +19,7 @@ from consentkit.manager.difference import as_lists, ended_by
 from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, newest_of
 from consentkit.manager.webhooks import WebhookMessages
 
-__all__ = ["Delivered", "LinkedLedger", "echoes", "stored_as"]
+__all__ = ["Delivered", "LinkedLedger", "derived_id", "echoes", "stored_as"]
 
 CLOCKS_DIFFER = 300
 """Seconds by which the clock of another host may be wrong."""

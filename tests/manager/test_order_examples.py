@@ -660,3 +660,21 @@ def test_older_answer_that_a_link_brings_takes_nothing_from_one_that_the_process
     world.arrive(other, older, latest)
     world.ask()
     assert there.grants(latest.raw) == latest.allowed
+
+
+def test_refusal_with_a_cookie_of_an_ended_pseudonym_reaches_the_linked_sites(world: World) -> None:
+    here, there = worker(world), worker(world, "trailhead")
+    accepted = accepts(here)
+    under_way = world.issue(here, accepted, there)
+    assert under_way is not None
+    imported = world.arrive(there, under_way, None)
+    # The response is lost, so the browser keeps the cookie, and goes on to the other site before the record arrives.
+    answers(here, accepted, "withdraw", away=True)
+    world.now += 2
+    again = answers(there, imported, "save", tracking=True)
+    assert again is not None and again.allowed
+    here.deliver()
+    world.now += 2
+    answers(here, accepted, "reject")
+    world.ask()
+    assert not there.grants(again.raw)
