@@ -80,6 +80,7 @@ class DecisionPlan:
         foreseen: the record of a visitor about whom the ledger holds nothing, so that it is known before asking.
         is_online: whether the plan was last worked out on what the ledger holds.
         recorded: what counts in the ledger for the visitor's pseudonym, apart from the plan's own record; None without records.
+        echoed: the moment of the visitor's answer here, if it took something back on a linked site.
         outcome: the result of the last working out.
     """
 
@@ -99,6 +100,7 @@ class DecisionPlan:
     waiting: Record | None = None
     foreseen: Record | None = None
     recorded: Record | None = None
+    echoed: tuple[int, int] | None = None
     outcome: Outcome = field(init=False)
 
     def __post_init__(self) -> None:
@@ -163,6 +165,7 @@ class DecisionPlan:
             current = self._unproven() if newest is None else self._on(newest)
         if self.imported is not None:
             self._prepare_import(self.imported, view)
+        self.echoed = newest.moment if newest is not None and self._has_echo(newest, view) else None
         record = self._decide(current, newest)
         others = {other for known in self.linked_to for other in (known, *view.linked(known))}
         copies: tuple[Record, ...] = ()
@@ -217,6 +220,15 @@ class DecisionPlan:
             if record.site == site and record.status == ConsentStatus.GIVEN and record.subject:
                 self.fresh = record.subject
 
+    def _has_echo(self, newest: Record, view: View) -> bool:
+        """Return whether the answer here took something back elsewhere, which a hand-off must not bring back as a choice."""
+        linked = view.linked(self.subject) if self.event == "imported" else ()
+        return any(
+            record.moment == newest.moment and record.choice == "handoff" and record.site == newest.site
+            for other in linked
+            for record in view.newest(other)
+        )
+
     def _links(self, imported: ImportedGrant, view: View) -> tuple[tuple[str, str, int], ...]:
         """Return the link between the visitor's pseudonym on this site and the other site's, if it is new."""
         decision = self.outcome.consent.decision
@@ -269,6 +281,8 @@ class DecisionPlan:
     def _decide(self, current: Consent, newest: Record | None) -> Record | None:
         """Return the record of the decision that follows a consent, or None if nothing changes. Sets `outcome`."""
         after = self.transition(current)
+        if after is not None and after.moment == self.echoed:
+            after = None
         if after is None and self._is_doubtful(current, newest):
             after = self._confirmed(current)
         if after is None:

@@ -678,3 +678,24 @@ def test_refusal_with_a_cookie_of_an_ended_pseudonym_reaches_the_linked_sites(wo
     answers(here, accepted, "reject")
     world.ask()
     assert not there.grants(again.raw)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_link_brings_back_nothing_from_a_site_that_an_answer_here_has_narrowed(
+    world: World, leaves: bool
+) -> None:
+    here, there = worker(world), worker(world, "trailhead")
+    accepted = accepts(here)
+    under_way = world.issue(here, accepted, there)
+    assert under_way is not None
+    imported = world.arrive(there, under_way, None)
+    # What is turned off goes off on the other site too; what is turned on later does not go on there.
+    less = answers(there, imported, "save", tracking=True, analytical=leaves)
+    latest = answers(there, less, "save", social=True, analytical=leaves)
+    assert latest is not None
+    world.now += 70
+    back = world.issue(here, accepted, there)
+    assert back is not None
+    world.arrive(there, back, latest)
+    world.ask()
+    assert there.grants(latest.raw) == latest.allowed

@@ -79,6 +79,26 @@ def test_grant_under_a_notice_that_is_not_known_here_can_be_withdrawn(clock: Clo
         assert (record.subject, record.status) == (token.split(".")[6], "withdrawn")
 
 
+@pytest.mark.parametrize("gap", [0, 5])
+def test_answer_counts_at_once_in_another_process_and_a_change_there_keeps_it(
+    front: Front, clock: Clock, ledger_url: str, gap: int
+) -> None:
+    with fronting(clock, ledger=Ledger(ledger_url)) as other, front.client() as here, other.client() as there:
+        token = front.cookie(here, tracking=True)
+        assert there.get(DECISION, headers=sent(token)).json()["categories"]["tracking"] is True
+        clock.advance(gap)
+        changed = here.patch(DECISION, json={"categories": {"analytical": True}}, headers=sent(token))
+        (token,) = (line.partition("=")[2].partition(";")[0] for line in set_cookies(changed)[:1])
+        shown = there.get(DECISION, headers=sent(token)).json()["categories"]
+        assert shown["tracking"] and shown["analytical"]
+        answer = there.patch(DECISION, json={"categories": {"social": True}}, headers=sent(token))
+        assert {name for name, allowed in answer.json()["categories"].items() if allowed} >= {
+            "tracking",
+            "analytical",
+            "social",
+        }
+
+
 def test_second_click_on_a_form_adds_no_record_and_no_second_pseudonym(front: Front) -> None:
     with front.client() as client:
         page = client.get("/").text
