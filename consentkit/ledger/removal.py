@@ -29,6 +29,9 @@ Read = Callable[[Executable, dict[str, Any]], Sequence[Any]]
 NEVER: Final = 2**62
 """The end of a consent that has none."""
 LONGEST_TRANSACTION: Final = 0.02
+SHORTEST_REST: Final = 0.03
+"""Seconds between two transactions. Writers to SQLite that wait for the lock ask for it at least every 25 ms during their first
+tenth of a second (`sqliteDefaultBusyCallback` in SQLite's main.c), so each finds it free in one of these pauses."""
 SMALLEST_BATCH: Final = 20
 LARGEST_BATCH: Final = 400
 
@@ -138,21 +141,20 @@ class _Pace:
 
     def __init__(self) -> None:
         self.size = SMALLEST_BATCH
-        self._took = 0.0
+        self._resume_at = 0.0
         self._pause = threading.Event()
 
     def adapt(self, seconds: float) -> None:
-        """Adapt the size of batches to the time that a transaction took."""
-        self._took = seconds
+        """Adapt the size of batches to the time that a transaction took, which has just ended."""
+        self._resume_at = time.monotonic() + max(seconds, SHORTEST_REST)
         if seconds > LONGEST_TRANSACTION:
             self.size = max(self.size // 2, SMALLEST_BATCH)
         elif seconds < LONGEST_TRANSACTION / 2:
             self.size = min(self.size * 2, LARGEST_BATCH)
 
     def rest(self) -> None:
-        """Leave the database to other writers for as long as the last transaction took."""
-        # SQLite's writers ask for the lock again after pauses, so back to back transactions would starve them.
-        self._pause.wait(self._took)
+        """Leave the database to other writers for as long as the last transaction took, or a little longer."""
+        self._pause.wait(max(0.0, self._resume_at - time.monotonic()))
 
 
 class Remover:
@@ -183,8 +185,6 @@ class Remover:
             removed += self._in_transaction(
                 partial(self._remove, ids=batch, reason=reason, at=at, ending=ending)
             )
-            if first < len(record_ids):
-                self._pace.rest()
         return removed
 
     def remove_links(
@@ -200,6 +200,7 @@ class Remover:
         return self._in_transaction(work)
 
     def _in_transaction(self, work: Callable[[Connection], Removed]) -> Removed:
+        self._pace.rest()
         with self._database.transaction() as connection:
             began = time.monotonic()
             removed = work(connection)
