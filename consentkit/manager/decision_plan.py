@@ -12,7 +12,7 @@ from consentkit.ledger import HOUR, Entries, Record, View
 from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_record import Event, record_of
 from consentkit.manager.difference import allowed_in
-from consentkit.manager.newest import newest_of
+from consentkit.manager.newest import is_echo, newest_of
 from consentkit.manager.propagation import derived_id, echoes, stored_as
 from consentkit.manager.resolver import ConsentResolver
 
@@ -224,7 +224,7 @@ class DecisionPlan:
         """Return whether the answer here took something back elsewhere, which a hand-off must not bring back as a choice."""
         linked = view.linked(self.subject) if self.event == "imported" else ()
         return any(
-            record.moment == newest.moment and record.choice == "handoff" and record.site == newest.site
+            record.moment == newest.moment and is_echo(record) and record.site == newest.site
             for other in linked
             for record in view.newest(other)
         )

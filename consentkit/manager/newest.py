@@ -12,7 +12,7 @@ from functools import reduce
 from consentkit.consent import Decision, Evaluator, transitions
 from consentkit.ledger import Record, highest
 
-__all__ = ["RecordFold", "allowed_by_both", "answer", "answer_in", "is_full_answer", "newest_of"]
+__all__ = ["RecordFold", "allowed_by_both", "answer", "answer_in", "is_echo", "is_full_answer", "newest_of"]
 
 _FULL_ANSWERS = ("accept_all", "reject_all", "save", "api")
 
@@ -20,6 +20,11 @@ _FULL_ANSWERS = ("accept_all", "reject_all", "save", "api")
 def is_full_answer(record: Record) -> bool:
     """Return whether a visitor answered everything with a record, rather than change a part of an earlier answer."""
     return record.choice in _FULL_ANSWERS or record.event == "imported"
+
+
+def is_echo(record: Record) -> bool:
+    """Return whether a record takes back what the visitor took back on a linked site, rather than hold an answer."""
+    return record.choice == "handoff" and record.event == "withdrawn"
 
 
 def newest_of(records: Iterable[Record], evaluator: Evaluator) -> Record | None:

@@ -17,6 +17,7 @@ from consentkit.consent import (
 )
 from consentkit.errors import LedgerUnavailableError
 from consentkit.ledger import Ledger, Record
+from consentkit.manager.newest import is_echo
 from consentkit.manager.no_revocations import NoRevocations
 from consentkit.manager.revocations import RevocationCache
 from consentkit.notices import Notice
@@ -138,20 +139,20 @@ class ConsentResolver:
     ) -> tuple[Consent, bool]:
         """Return the consent of a signed decision whose pseudonym has a record, and whether the browser should get its cookie.
 
-        A later record replaces the decision, and a record that ends the pseudonym always does. If the decision is later,
+        A later answer replaces the decision, and a record that ends the pseudonym always does. If the decision is later,
         its own record still waits in another process, and only what both allow is certain. The same holds for two answers of
-        one moment, and for a change that waits here and may not know of the decision. The browser never gets a cookie that
-        allows more than the one that it sent.
+        one moment, for a change that waits here and may not know of the decision, and for what a linked site took back, which
+        was no answer to this one. The browser never gets a cookie that allows more than the one that it sent.
         """
         recorded = self.decision_of(record)
         if recorded is None:
             return self.evaluator.unproven(signed, gpc=gpc, now=now), False
-        is_later = recorded.moment > signed.moment
+        is_within = transitions.is_within(self.evaluator, recorded, signed)
+        is_later = recorded.moment > signed.moment and (is_within or not is_echo(record))
         if record.ends_subject or (
             is_later and not self.revocations.is_unaware(signed.subject, signed.moment)
         ):
-            outdated = transitions.is_within(self.evaluator, recorded, signed)
-            return self.evaluator.evaluate(recorded, now, gpc=gpc), outdated
+            return self.evaluator.evaluate(recorded, now, gpc=gpc), is_within
         both = transitions.narrower(self.evaluator, signed, recorded)
         is_tie = recorded.moment == signed.moment
         outdated = is_tie and not transitions.is_within(self.evaluator, signed, both)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.ledger import Record
-from consentkit.manager.newest import is_full_answer
+from consentkit.manager.newest import is_echo, is_full_answer
 
 __all__ = ["UndeliveredRecords"]
 
@@ -141,7 +141,9 @@ class UndeliveredRecords:
             return newest
         changed_at, revision = max(newest.moment, missing.moment)
         tied = (replace(each, changed_at=changed_at, revision=revision) for each in (newest, missing))
-        return self._fold(tied) or newest
+        joint = self._fold(tied) or newest
+        # No answer either, so that a cookie which is older than what a linked site took back still limits it.
+        return replace(joint, event=newest.event, choice=newest.choice) if is_echo(newest) else joint
 
 
 def _add(records: BoundedCache[str, tuple[Record, ...]], record: Record) -> None:

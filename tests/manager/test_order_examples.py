@@ -699,3 +699,19 @@ def test_link_brings_back_nothing_from_a_site_that_an_answer_here_has_narrowed(
     world.arrive(there, back, latest)
     world.ask()
     assert there.grants(latest.raw) == latest.allowed
+
+
+def test_what_a_linked_site_took_back_leaves_on_nothing_that_a_cookie_turned_off_before(world: World) -> None:
+    here, other, there = worker(world), worker(world), worker(world, "trailhead")
+    accepted = accepts(here)
+    under_way = world.issue(here, accepted, there)
+    assert under_way is not None
+    imported = world.arrive(there, under_way, None)
+    other.request(accepted.raw)
+    less = answers(here, accepted, "change", away=True, tracking=False)
+    assert less is not None
+    world.now += 2
+    answers(there, imported, "save", tracking=True)
+    world.now += 70
+    other.request(less.raw)
+    assert not other.grants(less.raw) & {"tracking", "~adhub"}

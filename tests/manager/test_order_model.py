@@ -207,8 +207,8 @@ class Order(RuleBasedStateMachine):
         first = choice.answer
         had = first is not None and first.stored_at is not None
         count = len(self.world.records)
-        # An answer brings along what waits about its pseudonym.
-        waits = any(
+        # An answer brings along what waits about its pseudonym, and the end of it that a restored ledger lacks.
+        waits = self.world.was_restored or any(
             choice.sent is not None and record.subject == choice.sent.subject
             for each in self.places.values()
             for record in each.waiting()

@@ -544,9 +544,16 @@ class World:
             or any(link.other(subject) is not None for link in self.truth.links)
             or any(record.subject == subject for each in self.workers for record in each.waiting())
         )
+        # What answers that did not know of each other leave together, the library may see more narrowly than the visitor.
+        is_joint = any(
+            record.subject == subject and not any(answer.is_in(record) for answer in about)
+            for record in self.records
+        )
         is_latest = sent.answer in about and all(answer.moment <= sent.moment for answer in about)
         is_readable = sent.moment[0] <= worker.clock() + SKEW
-        if worker.ledger.cut or self.was_restored or is_under_way or not is_latest or not is_readable:
+        if worker.ledger.cut or self.was_restored or is_under_way or is_joint:
+            return NOTHING
+        if not is_latest or not is_readable:
             return NOTHING
         return left_by(about) or NOTHING
 
