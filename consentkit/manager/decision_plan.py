@@ -171,7 +171,7 @@ class DecisionPlan:
         copies: tuple[Record, ...] = ()
         if record is not None and others:
             cause = record if record.subject else self._refusal_with_time(record)
-            copies = tuple(echoes(cause, view, self._evaluator, others - {record.subject}))
+            copies = tuple(echoes(cause, view, self._evaluator, others - {record.subject or self.subject}))
             self.outcome = replace(self.outcome, echoes=copies)
         links = self._links(self.imported, view) if self.imported is not None else ()
         return Entries((record, *copies) if record is not None else (), links)
