@@ -21,7 +21,7 @@ from consentkit.ledger.connections import Database
 from consentkit.ledger.tables import links, records, removals
 from consentkit.ledger.view import list_of
 
-__all__ = ["Ending", "LinkedRecords", "Reason", "Removed", "Remover", "linked_records"]
+__all__ = ["SHORTEST_REST", "Ending", "LinkedRecords", "Reason", "Removed", "Remover", "linked_records"]
 
 Reason = Literal["erasure", "pruning"]
 Read = Callable[[Executable, dict[str, Any]], Sequence[Any]]

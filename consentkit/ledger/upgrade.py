@@ -22,6 +22,7 @@ from consentkit.ledger.chain import (
 )
 from consentkit.ledger.chain_rows import ChainRows
 from consentkit.ledger.driver import run
+from consentkit.ledger.removal import SHORTEST_REST
 from consentkit.ledger.snapshot import begin_writing, opened
 from consentkit.ledger.store import check_version
 from consentkit.ledger.tables import COMPATIBLE_FROM, SCHEMA_VERSION, schema
@@ -182,7 +183,7 @@ def _chain_old_rows(
             connection.exec_driver_sql("ROLLBACK")
             raise
         # Back to back transactions would starve writers to SQLite, which ask for the lock again after pauses.
-        pause.wait(time.monotonic() - began)
+        pause.wait(max(time.monotonic() - began, SHORTEST_REST))
         done += count
         on_rows(done)
 
