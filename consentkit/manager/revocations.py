@@ -136,12 +136,12 @@ class RevocationCache:
     # Look-ups
 
     def _look_up(self, subjects: Sequence[str]) -> None:
-        """Read the records of subjects that are new in this process, or whose visitors have answered since.
+        """Read the records of those subjects that are still new in this process, or whose visitors have answered since.
 
         Raises:
             LedgerUnavailableError: there was no answer, or it came from a ledger that was replaced meanwhile.
         """
-        cookies = self._later.sent(subjects)  # others were just answered
+        cookies = self._later.sent(subjects)
         subjects = [subject for subject in subjects if self._is_behind(subject, cookies[subject])]
         if not subjects:
             return

@@ -45,13 +45,24 @@ def accepts(worker: Worker) -> Cookie:
     return cookie
 
 
+def links(here: Worker, there: Worker) -> tuple[Cookie, Cookie]:
+    """Accept everything on one site and follow a link to another, and return the cookies of both."""
+    accepted = accepts(here)
+    under_way = here.world.issue(here, accepted, there)
+    assert under_way is not None
+    imported = here.world.arrive(there, under_way, None)
+    assert imported is not None
+    return accepted, imported
+
+
+def asks_nothing_more(worker: Worker) -> None:
+    """Let a worker keep to what it knows, as if each look-up before a decision took too long."""
+    worker.manager.revocations.due = lambda *arguments, **options: False  # type: ignore[method-assign]  # for this one worker
+
+
 def test_customer_service_tells_listeners_of_linked_sites_too(world: World) -> None:
     here, there = worker(world), worker(world, "trailhead")
-    accepted = accepts(here)
-    under_way = world.issue(here, accepted, there)
-    assert under_way is not None
-    imported = world.arrive(there, under_way, None)
-    assert imported is not None
+    accepted, imported = links(here, there)
     world.serve_customer(here, accepted.subject)
     world.look_into_ledger()
     ended = {record.subject: world.announced[record.id] for record in world.records if record.ends_subject}
@@ -637,8 +648,7 @@ def test_change_in_another_process_keeps_what_was_just_answered(world: World) ->
     assert cookie is not None
     second.request(cookie.raw)
     more = answers(first, cookie, "change", analytical=True)
-    # Not even the look-up before the decision has reached the ledger.
-    second.manager.revocations.due = lambda *arguments, **options: False  # type: ignore[method-assign]
+    asks_nothing_more(second)
     after = answers(second, more, "change", social=True)
     assert after is not None and after.allowed >= {"tracking", "analytical", "social"}
 
@@ -654,7 +664,7 @@ def test_older_answer_that_a_link_brings_takes_nothing_from_one_that_the_process
     other.request(first.raw)
     latest = answers(there, first, "save", analytical=True, social=True)
     assert latest is not None
-    other.manager.revocations.due = lambda *arguments, **options: False  # type: ignore[method-assign]
+    asks_nothing_more(other)
     older = world.issue(here, accepted, other)
     assert older is not None
     world.arrive(other, older, latest)
@@ -664,10 +674,7 @@ def test_older_answer_that_a_link_brings_takes_nothing_from_one_that_the_process
 
 def test_refusal_with_a_cookie_of_an_ended_pseudonym_reaches_the_linked_sites(world: World) -> None:
     here, there = worker(world), worker(world, "trailhead")
-    accepted = accepts(here)
-    under_way = world.issue(here, accepted, there)
-    assert under_way is not None
-    imported = world.arrive(there, under_way, None)
+    accepted, imported = links(here, there)
     # The response is lost, so the browser keeps the cookie, and goes on to the other site before the record arrives.
     answers(here, accepted, "withdraw", away=True)
     world.now += 2
@@ -685,10 +692,7 @@ def test_link_brings_back_nothing_from_a_site_that_an_answer_here_has_narrowed(
     world: World, leaves: bool
 ) -> None:
     here, there = worker(world), worker(world, "trailhead")
-    accepted = accepts(here)
-    under_way = world.issue(here, accepted, there)
-    assert under_way is not None
-    imported = world.arrive(there, under_way, None)
+    accepted, imported = links(here, there)
     # What is turned off goes off on the other site too; what is turned on later does not go on there.
     less = answers(there, imported, "save", tracking=True, analytical=leaves)
     latest = answers(there, less, "save", social=True, analytical=leaves)
@@ -703,10 +707,7 @@ def test_link_brings_back_nothing_from_a_site_that_an_answer_here_has_narrowed(
 
 def test_what_a_linked_site_took_back_leaves_on_nothing_that_a_cookie_turned_off_before(world: World) -> None:
     here, other, there = worker(world), worker(world), worker(world, "trailhead")
-    accepted = accepts(here)
-    under_way = world.issue(here, accepted, there)
-    assert under_way is not None
-    imported = world.arrive(there, under_way, None)
+    accepted, imported = links(here, there)
     other.request(accepted.raw)
     less = answers(here, accepted, "change", away=True, tracking=False)
     assert less is not None
