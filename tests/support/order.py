@@ -720,8 +720,10 @@ class World:
 
     def _check_order(self, answer: Answer, known: Iterable[Answer]) -> None:
         """Check that an answer comes after those that it rests on, whatever the clock says."""
-        # What a restored ledger lacks is not compared with an end, which counts whatever its time.
-        if answer.record_id is None or (self.was_restored and answer.ends):
+        known = list(known)
+        # An end counts whatever its time: after another end, and where a restored ledger lacks what it rests on.
+        is_moot = answer.ends and (self.was_restored or any(earlier.ends for earlier in known))
+        if answer.record_id is None or is_moot:
             return
         for earlier in known:
             if not earlier.ends and earlier.subject == answer.subject:
