@@ -195,13 +195,21 @@ class Truth:
     def has_ended(self, subject: str, records: Iterable[Record]) -> bool:
         """Return whether an answer ended a pseudonym, or whether nothing is left by several that did not know of each other.
 
-        The process that delivers the last of these finds that out, and adds a record that ends the pseudonym.
+        Some of those may be about linked pseudonyms. The process that delivers the last one finds that out, and adds a record
+        that ends the pseudonym.
         """
         about = self.about(subject)
         ends = [record.moment for record in records if record.subject == subject and record.ends_subject]
+        left = (left_by(answer for answer in about if answer.moment <= end) for end in ends)
+        taken = self.taken_back(subject, self._elsewhere(subject))
         return any(answer.ends for answer in about) or any(
-            left_by(answer for answer in about if answer.moment <= end) == NOTHING for end in ends
+            part is not None and part <= taken for part in left
         )
+
+    def _elsewhere(self, subject: str) -> list[Answer]:
+        """Return the visitor's own answers about linked pseudonyms."""
+        others = (link.other(subject) for link in self.links)
+        return [answer for other in others if other for answer in self.about(other) if not answer.is_import]
 
     def on_linked(self, subject: str) -> list[Answer]:
         """Return the answers about linked pseudonyms that the ledger took in after the link."""
@@ -776,9 +784,10 @@ class World:
         consent._announce()
         record, allowed = outcome.record, allowed_in(outcome.consent)
         if record is None:
-            # The visitor's own answer is newer. The pseudonyms belong to one visitor all the same.
+            # The visitor's own answer is newer. The pseudonyms belong to one visitor all the same. A withdrawal brings none.
             own = outcome.consent.decision
-            if own is not None and own.subject not in ("", under_way.subject) and not worker.ledger.cut:
+            has_other = "sub" in claims and own is not None and own.subject not in ("", under_way.subject)
+            if own is not None and has_other and not worker.ledger.cut:
                 self.truth.links.append(Link(under_way.subject, own.subject, self.step))
             return self._cookie(worker, outcome.cookies[0], None) if outcome.cookies else None
         answer = Answer(
