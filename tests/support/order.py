@@ -156,6 +156,20 @@ def as_stored(known: set[Answer], about: Iterable[Answer]) -> list[set[Answer]]:
     ]
 
 
+def taken_from(own: Iterable[Answer], elsewhere: Iterable[Answer]) -> Allowed:
+    """Return what answers on linked sites took back, and none of a pseudonym's own that is later turned on.
+
+    Of one moment counts the one that was really given later.
+    """
+    turned_on = [(item, answer.moment, answer.at) for answer in own for item in answer.on]
+    return frozenset(
+        item
+        for answer in elsewhere
+        for item in (EVERYTHING if answer.ends else answer.off)
+        if not any(item == on and (moment, at) > (answer.moment, answer.at) for on, moment, at in turned_on)
+    )
+
+
 @dataclass(eq=False)
 class Link:
     """Two pseudonyms of one visitor that a hand-off joined, and the step after which the ledger knew."""
@@ -200,11 +214,17 @@ class Truth:
         """
         about = self.about(subject)
         ends = [record.moment for record in records if record.subject == subject and record.ends_subject]
-        left = (left_by(answer for answer in about if answer.moment <= end) for end in ends)
-        taken = self.taken_back(subject, self._elsewhere(subject))
         return any(answer.ends for answer in about) or any(
-            part is not None and part <= taken for part in left
+            self._is_nothing_left([answer for answer in about if answer.moment <= end], subject)
+            for end in ends
         )
+
+    def _is_nothing_left(self, own: list[Answer], subject: str) -> bool:
+        """Return whether answers about a pseudonym leave nothing, together with those about linked ones."""
+        taken = taken_from(own, self._elsewhere(subject))
+        gone = taken | {f"~{vendor}" for vendor, category in VENDOR_CATEGORY.items() if category in taken}
+        left = left_by(own)
+        return left is not None and left <= gone
 
     def _elsewhere(self, subject: str) -> list[Answer]:
         """Return the visitor's own answers about linked pseudonyms."""
@@ -223,12 +243,7 @@ class Truth:
 
     def taken_back(self, subject: str, elsewhere: Iterable[Answer]) -> Allowed:
         """Return what answers on linked sites took back from a pseudonym, and no later answer here turned on."""
-        return frozenset(
-            item
-            for answer in elsewhere
-            for item in (EVERYTHING if answer.ends else answer.off)
-            if not any(item in own.on and own.moment > answer.moment for own in self.about(subject))
-        )
+        return taken_from(self.about(subject), elsewhere)
 
 
 # The real thing
