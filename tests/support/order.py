@@ -612,8 +612,9 @@ class World:
         else:
             known |= stored
         # A later record replaces the cookie. What its own record takes back comes out once that has been delivered.
-        if sent is not None and any(answer.moment > sent.moment for answer in stored):
-            base |= left_by(stored) or NOTHING
+        for part in (stored, known):
+            if sent is not None and any(answer.moment > sent.moment for answer in part):
+                base |= left_by(part) or NOTHING
         if not worker.ledger.cut and not self.was_restored:
             base -= self.truth.taken_back(subject, self.truth.on_linked(subject))
         kept = self._must_count(worker, sent) if sent is not None and not choice.is_full else NOTHING
