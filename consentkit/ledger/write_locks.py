@@ -36,13 +36,11 @@ _ALONE: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
 _SHARED: Final = f"SELECT pg_advisory_xact_lock_shared({WRITE_LOCK})"
 # By the table's own number, because several ledgers may be in schemas of one database. Half a lock has 32 bits.
 # The maximum of a UNION would take 180 us to plan, instead of 85.
-_LAST_SEQ: Final = (
-    "coalesce(greatest((SELECT max(seq) FROM consentkit_records), (SELECT max(last_seq) FROM consentkit_removals)), 0)"
-)
 _NOTE_PLACE: Final = (
     "SELECT pg_advisory_xact_lock_shared("
-    "hashtext('consentkit places ' || CAST(CAST('consentkit_records' AS regclass) AS oid)), "
-    f"CAST({_LAST_SEQ} % 4294967296 - 2147483648 AS int))"
+    "hashtext('consentkit places ' || CAST(CAST('consentkit_records' AS regclass) AS oid)), CAST("
+    "coalesce(greatest((SELECT max(seq) FROM consentkit_records), (SELECT max(last_seq) FROM consentkit_removals)), 0) "
+    "% 4294967296 - 2147483648 AS int))"
 )
 _LOCK_NAMES: Final = (
     "SELECT pg_advisory_xact_lock("
@@ -50,8 +48,10 @@ _LOCK_NAMES: Final = (
     "FROM unnest(CAST(%s AS int[])) AS name"
 )
 # One statement: its view of the tables is older than its list of locks.
-PLACES: Final[Executable] = text(f"""
-    SELECT {_LAST_SEQ}, pg_is_in_recovery(), ARRAY(
+PLACES: Final[Executable] = text("""
+    SELECT
+    coalesce(greatest((SELECT max(seq) FROM consentkit_records), (SELECT max(last_seq) FROM consentkit_removals)), 0),
+    pg_is_in_recovery(), ARRAY(
         SELECT CAST(objid AS bigint) FROM pg_locks
         WHERE locktype = 'advisory' AND objsubid = 2
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -13,7 +13,8 @@ from consentkit.manager.choice import ChoiceContext, Outcome
 from consentkit.manager.decision_record import Event, record_of
 from consentkit.manager.difference import allowed_in
 from consentkit.manager.newest import is_echo, newest_of
-from consentkit.manager.propagation import derived_id, echoes, stored_as
+from consentkit.manager.propagation import echoes, stored_as
+from consentkit.manager.record_ids import derived_id
 from consentkit.manager.resolver import ConsentResolver
 
 __all__ = [
@@ -273,8 +274,7 @@ class DecisionPlan:
 
     def _unproven(self) -> Consent:
         """Return the consent of a visitor whose grant cannot be proved. It grants nothing, but can still be withdrawn."""
-        signed = self.before.decision
-        if signed is None:
+        if (signed := self.before.decision) is None:
             return self.before
         return self._evaluator.unverifiable(signed, gpc=self.before.gpc, now=self.now)
 

@@ -1,9 +1,6 @@
 """The record of a decision: what is stored about it, and what is left out so that refusals lead to nobody."""
 
-import hmac
-import json
-import uuid
-from typing import Any, Literal
+from typing import Literal
 
 from consentkit._version import __version__
 from consentkit.consent import Consent, ConsentStatus, Decision, Evaluator
@@ -11,19 +8,9 @@ from consentkit.ledger import HOUR, Record
 from consentkit.manager.choice import ChoiceContext
 from consentkit.manager.difference import allowed_by, allowed_in, as_lists, has_granted
 
-__all__ = ["Event", "record_of", "submission_id"]
+__all__ = ["Event", "record_of"]
 
 Event = Literal["given", "refused", "changed", "withdrawn", "renewed", "imported", "loaded_once"]
-
-
-def submission_id(submission: str, choice: Any, key: bytes) -> str:
-    """Return the record id of a submission: the same for the same choice in the same submission.
-
-    Without the site's key, nobody who has the ledger and a browser can find the record of what the browser sent.
-    """
-    text = json.dumps([submission, choice], sort_keys=True)
-    digest = hmac.digest(key, text.encode(), "sha256")
-    return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def record_of(

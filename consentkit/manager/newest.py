@@ -11,8 +11,18 @@ from functools import reduce
 
 from consentkit.consent import Decision, Evaluator, transitions
 from consentkit.ledger import Record, highest
+from consentkit.manager.record_ids import derived_id
 
-__all__ = ["RecordFold", "allowed_by_both", "answer", "answer_in", "is_echo", "is_full_answer", "newest_of"]
+__all__ = [
+    "RecordFold",
+    "allowed_by_both",
+    "answer",
+    "answer_in",
+    "is_echo",
+    "is_full_answer",
+    "newest_of",
+    "same_answer",
+]
 
 _FULL_ANSWERS = ("accept_all", "reject_all", "save", "api")
 
@@ -30,7 +40,8 @@ def is_echo(record: Record) -> bool:
 def newest_of(records: Iterable[Record], evaluator: Evaluator) -> Record | None:
     """Return the record that counts among those of one pseudonym, or None if there are none.
 
-    Of different records of the same moment the result is a record with what all of them allow, which no ledger holds.
+    Of different records of the same moment the result is a record with what all of them allow, which no ledger holds. Its id
+    follows from theirs.
     """
     given = tuple(records)
     if not given:
@@ -53,13 +64,18 @@ class RecordFold:
         """Return what counts of a record and an old one. The old object is returned if it is the same record."""
         if old is None:
             return record
-        if old.id == record.id and _answer_of(old) == _answer_of(record):
+        if old.id == record.id and same_answer(old, record):
             return old
         return self.all((old, record)) or record
 
     def covers(self, newest: Record | None, other: Record) -> bool:
         """Return whether a record makes another one superfluous."""
-        return newest is not None and _answer_of(self.both(other, newest)) == _answer_of(newest)
+        return newest is not None and same_answer(self.both(other, newest), newest)
+
+
+def same_answer(first: Record, second: Record) -> bool:
+    """Return whether two records of one pseudonym say the same, of the same moment."""
+    return _answer_of(first) == _answer_of(second)
 
 
 def _answer_of(record: Record) -> tuple[object, ...]:
@@ -78,6 +94,7 @@ def _narrower(first: Record, second: Record, evaluator: Evaluator) -> Record:
         return second
     return replace(
         first,
+        id=derived_id(f"{first.id} {second.id}"),
         categories=categories,
         vendors=vendors,
         decided_at=min(first.decided_at, second.decided_at),

@@ -8,8 +8,6 @@ Echoes go by time. A withdrawal that was delivered late takes back what was gran
 granted later on another site.
 """
 
-import hashlib
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -17,9 +15,10 @@ from consentkit.consent import ConsentStatus, Decision, Evaluator
 from consentkit.ledger import Entries, Ledger, Plan, Record, View
 from consentkit.manager.difference import as_lists, ended_by
 from consentkit.manager.newest import allowed_by_both, answer, is_full_answer, newest_of
+from consentkit.manager.record_ids import derived_id, late_id
 from consentkit.manager.webhooks import WebhookMessages
 
-__all__ = ["Delivered", "LinkedLedger", "derived_id", "echoes", "stored_as"]
+__all__ = ["Delivered", "LinkedLedger", "echoes", "stored_as"]
 
 CLOCKS_DIFFER = 300
 """Seconds by which the clock of another host may be wrong."""
@@ -126,11 +125,6 @@ def stored_as(record: Record, view: View) -> Record | None:
     if stored is None or all(getattr(stored, name) == getattr(record, name) for name in same):
         return stored
     return view.stored(late_id(record.id))
-
-
-def late_id(record_id: str) -> str:
-    """Return the id of a record that waited while another one was stored under its id."""
-    return derived_id(f"{record_id} late")
 
 
 def echoes(record: Record, view: View, evaluator: Evaluator, linked: Iterable[str]) -> list[Record]:
@@ -261,9 +255,3 @@ def _grants(evaluator: Evaluator, decision: Decision) -> bool:
 def _echo_id(record: Record, newest: Record) -> str:
     """Derive the id of an echo, so that a record that is delivered twice has the same echoes."""
     return derived_id(f"{record.id} {newest.id}")
-
-
-def derived_id(text: str) -> str:
-    """Return a record id that follows from a text, so that the same submission has the same id."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=4))

@@ -33,12 +33,13 @@ from consentkit.manager.decision_plan import (
     Transition,
     UnknownRecordNoticeError,
 )
-from consentkit.manager.decision_record import Event, record_of, submission_id
+from consentkit.manager.decision_record import Event, record_of
 from consentkit.manager.delivery import Delivery
 from consentkit.manager.difference import allowed_in
 from consentkit.manager.limits import DecisionCounts, TokenBucket
 from consentkit.manager.metrics import SiteMetrics, measured
 from consentkit.manager.newest import answer
+from consentkit.manager.record_ids import submission_id
 from consentkit.manager.renderings import RenderingStore
 from consentkit.manager.resolver import ConsentResolver
 from consentkit.manager.webhook_delivery import WebhookDelivery

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from consentkit._bounded_cache import BoundedCache
 from consentkit.ledger import Record
-from consentkit.manager.newest import is_echo, is_full_answer
+from consentkit.manager.newest import is_echo, is_full_answer, same_answer
 
 __all__ = ["UndeliveredRecords"]
 
@@ -108,8 +108,15 @@ class UndeliveredRecords:
     def find_lost(self, subject: str, stored: Iterable[Record]) -> None:
         """Compare what counted before the ledger was replaced with all that it holds of a pseudonym now."""
         before = self.replaced.pop(subject, None)
-        if before is not None and all(record.id != before.id for record in stored):
+        if before is not None and not self._is_among(before, tuple(stored)):
             _add(self._lost, before)
+
+    def _is_among(self, before: Record, stored: Sequence[Record]) -> bool:
+        """Return whether the ledger has a record, or all the records of one moment that it was made of."""
+        if any(record.id == before.id for record in stored):
+            return True
+        tied = self._fold(record for record in stored if record.moment <= before.moment)
+        return tied is not None and same_answer(tied, before)
 
     def forget_lost(self, subject: str) -> None:
         """Forget the lost records of a pseudonym, because a record that was made with knowledge of them replaces them."""

@@ -164,6 +164,24 @@ def test_process_that_saw_a_narrowing_keeps_to_it_after_the_ledger_was_restored(
     assert changed is None or changed.allowed == {"analytical", "~google-analytics"}
 
 
+def test_process_keeps_to_what_two_answers_of_one_moment_left_although_one_of_them_is_lost(
+    world: World,
+) -> None:
+    first, second = worker(world), worker(world)
+    accepted = accepts(first)
+    answers(first, accepted, "withdraw_category", away=True, tracking=False)
+    saved = answers(second, accepted, "save", social=True, **{"~adhub": True})
+    assert saved is not None
+    world.keep_copy()
+    for _ in range(2):
+        world.ask()
+        assert first.grants(saved.raw) == {"social", "~youtube"}
+        # The copy has only the second answer.
+        world.restore_copy()
+    world.settle()
+    assert first.grants(saved.raw) == {"social", "~youtube"}
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_process_that_saw_a_withdrawal_ends_the_pseudonym_although_the_ledger_was_restored(
     world: World, is_kept: bool

@@ -21,7 +21,7 @@ from consentkit.errors import LedgerError, LedgerUnavailableError
 from consentkit.handoff import Handoff, HandoffRefusal, Transaction
 from consentkit.ledger import Entries, Plan, Record, tables
 from consentkit.manager import ChoiceContext, Outcome
-from consentkit.manager.propagation import late_id
+from consentkit.manager.record_ids import late_id
 from consentkit.web.request_consent import Choose, RequestConsent, manager_of
 from consentkit.web.request_head import RequestHead
 from tests.support.family import COOKIE, KEY, PAIRS, a_policy
