@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from consentkit._bounded_cache import BoundedCache
+from consentkit.enforcement.declared_names import NameIndex, beginnings_of, matches
 from consentkit.headers import clamp, deletion, lifetime
 from consentkit.policy import Policy, Tracker
 
@@ -114,13 +115,11 @@ class CookieGate:
 
     __slots__ = (
         "_beginnings",
-        "_by_name",
-        "_by_prefix",
         "_consent_needed",
         "_deletable",
         "_deletable_beginnings",
-        "_folded_by_name",
-        "_folded_by_prefix",
+        "_folded_names",
+        "_names",
         "_own",
         "_refusable",
         "_required",
@@ -135,11 +134,11 @@ class CookieGate:
         self._required = frozenset(category.id for category in policy.categories if category.required)
         self._consent_needed = frozenset(category.id for category in policy.consent_needed)
         self._refusable = [tracker for tracker in cookies if tracker.category not in self._required]
-        self._by_name, self._by_prefix = _index(cookies, str)
-        self._folded_by_name, self._folded_by_prefix = _index(self._refusable, str.lower)
+        self._names = NameIndex(cookies)
+        self._folded_names = NameIndex(self._refusable, fold=str.lower)
         self._deletable = [tracker for tracker in self._refusable if not tracker.third_party]
-        self._beginnings = tuple(beginning.encode() for beginning in _beginnings(self._refusable))
-        self._deletable_beginnings = _beginnings(self._deletable)
+        self._beginnings = tuple(beginning.encode() for beginning in beginnings_of(self._refusable))
+        self._deletable_beginnings = beginnings_of(self._deletable)
         self._rules: BoundedCache[bytes, _Rule] = BoundedCache(_NAMES_REMEMBERED)
 
     def classify(self, name: str) -> Tracker | None:
@@ -245,7 +244,7 @@ class CookieGate:
             places = {
                 (tracker.path, tracker.domain, tracker.partitioned): None
                 for tracker in self._deletable
-                if _matches(tracker, name) and not permitted(tracker, allows)
+                if matches(tracker, name) and not permitted(tracker, allows)
             }
             for place in places:
                 yield deletion(name, *place)
@@ -287,11 +286,10 @@ class CookieGate:
         """Return the most specific declarations of a name, of refusable cookies only if it does not match exactly."""
         if name in self._own:
             return ()
-        exact = _most_specific(name, self._by_name, self._by_prefix)
+        exact = self._names.most_specific(name)
         if exact:
             return exact
-        folded = name.translate(_CONTROL_CHARACTERS).strip(_TRIMMED).lower()
-        return _most_specific(folded, self._folded_by_name, self._folded_by_prefix)
+        return self._folded_names.most_specific(name.translate(_CONTROL_CHARACTERS).strip(_TRIMMED).lower())
 
     def _verdict(self, value: bytes, rule: _Rule, allows: Allows, now: float, ends: int | None) -> Verdict:
         """Return the verdict on a line by the consent and by its Max-Age and Expires."""
@@ -362,39 +360,3 @@ def _all_permitted(trackers: tuple[Tracker, ...], allows: Allows) -> bool:
         if not allows(tracker.category, tracker.vendor):
             return False
     return True
-
-
-_ByName = dict[str, tuple[Tracker, ...]]
-_ByPrefix = list[tuple[str, tuple[Tracker, ...]]]
-
-
-def _beginnings(trackers: Iterable[Tracker]) -> tuple[str, ...]:
-    """Return how names begin that trackers declare, in lower case."""
-    return tuple({tracker.name.removesuffix("*").lower(): None for tracker in trackers})
-
-
-def _index(trackers: Iterable[Tracker], fold: Callable[[str], str]) -> tuple[_ByName, _ByPrefix]:
-    """Return trackers by exact name, and those with a pattern by prefix, the longest prefix first."""
-    by_name: _ByName = {}
-    by_prefix: _ByName = {}
-    for tracker in trackers:
-        name = fold(tracker.name)
-        index, key = (by_prefix, name[:-1]) if name.endswith("*") else (by_name, name)
-        index[key] = (*index.get(key, ()), tracker)
-    return by_name, sorted(by_prefix.items(), key=lambda item: -len(item[0]))
-
-
-def _most_specific(name: str, by_name: _ByName, by_prefix: _ByPrefix) -> tuple[Tracker, ...]:
-    exact = by_name.get(name)
-    if exact:
-        return exact
-    for prefix, trackers in by_prefix:
-        if name.startswith(prefix):
-            return trackers
-    return ()
-
-
-def _matches(tracker: Tracker, name: str) -> bool:
-    """Return whether a tracker declares a cookie of this name, in any letter case."""
-    pattern, lower = tracker.name.lower(), name.lower()
-    return lower.startswith(pattern[:-1]) if pattern.endswith("*") else lower == pattern
