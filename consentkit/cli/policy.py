@@ -11,7 +11,7 @@ from consentkit._version import __version__
 from consentkit.cli.change_report import describe_changes
 from consentkit.cli.regimes import describe_changes_of_regimes, describe_regimes, regimes_as_json
 from consentkit.config import LOCK, PolicyFile, check_file, write_lock
-from consentkit.enforcement import CookieGate, read_observed_cookies
+from consentkit.enforcement import SENT, CookieGate, deviation, read_observed_cookies
 from consentkit.errors import ConfigurationError, PolicyProblem
 from consentkit.ledger import Ledger
 from consentkit.manager import what_an_outage_loses
@@ -108,7 +108,7 @@ def check(
         without, partly = check_languages(path, report.policy, locales)
         problems += without
         warnings += partly
-        warnings += _undeclared_cookies(observed, report.policy) if observed is not None else ()
+        warnings += _observed_cookies(observed, report.policy) if observed is not None else ()
     warnings += _losses(ledger, spool) if ledger is not None else ()
     if as_json:
         regimes = regimes_as_json(report.policy, _today()) if report.policy is not None else None
@@ -164,19 +164,33 @@ def _lock_problem(path: Path, message: str) -> PolicyProblem:
     return PolicyProblem(str(path.parent / LOCK), None, "", "", message, remedy)
 
 
-def _undeclared_cookies(file: Path, policy: PolicyFile) -> Iterable[PolicyProblem]:
-    """Return a warning for each observed cookie that the policy does not declare (REQUIREMENTS IN-08)."""
+def _observed_cookies(file: Path, policy: PolicyFile) -> Iterable[PolicyProblem]:
+    """Return a warning for each observed cookie that the policy declares otherwise, or not at all (REQUIREMENTS IN-08)."""
     try:
-        names = read_observed_cookies(file.read_text("utf-8", "replace").splitlines())
+        observations = read_observed_cookies(file.read_text("utf-8", "replace").splitlines())
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", 2)
     gate = CookieGate(policy, own_names=frozenset())
-    message = "The site sets this cookie, but the policy does not declare it."
-    remedy = "Declare it under [[trackers]], or stop setting it."
+    set_by_site = {each.cookie for each in observations if each.reason != SENT}
+    # By what each warning is about, so that there is one.
+    warnings: dict[str, tuple[str, str, str]] = {}
+    for name, _, attributes in observations:
+        declarations = gate.declarations(name.encode("latin-1", "replace"))
+        found = deviation(attributes, declarations) if attributes is not None else None
+        if found is not None:
+            message = f"The site sets this cookie otherwise than declared: {', '.join(found.differences)}."
+            warning = (name, message, "Declare what the site sets, or set what is declared.")
+            warnings.setdefault(f"declaration {found.tracker.name}", warning)
+        elif not declarations and name in set_by_site:
+            message = "The site sets this cookie, but the policy does not declare it."
+            warnings[f"cookie {name}"] = (name, message, "Declare it under [[trackers]], or stop setting it.")
+        elif not declarations:
+            message = "Browsers send this cookie, but the policy does not declare it."
+            remedy = "Declare it under [[trackers]], or find out what sets it."
+            warnings[f"cookie {name}"] = (name, message, remedy)
     return [
         PolicyProblem(str(file), None, name, "", message, remedy)
-        for name in names
-        if gate.classify(name) is None
+        for name, message, remedy in warnings.values()
     ]
 
 

@@ -110,34 +110,41 @@ def permitted(tracker: Tracker, allows: Allows) -> bool:
 class CookieGate:
     """Decide on cookies by the policy's declarations and by what a consent allows.
 
-    `own_names` are the names of the library's cookies, which always pass. `strict` drops undeclared cookies too.
+    `own_names` are the names of the library's cookies, which always pass. `strict` drops undeclared cookies too, and hides
+    them from the application.
     """
 
     __slots__ = (
-        "_beginnings",
         "_consent_needed",
         "_deletable",
         "_deletable_beginnings",
         "_folded_names",
+        "_judged_beginnings",
         "_names",
         "_own",
         "_refusable",
         "_required",
         "_rules",
-        "_strict",
+        "strict",
     )
 
     def __init__(self, policy: Policy, *, own_names: frozenset[str], strict: bool = False) -> None:
         cookies = [tracker for tracker in policy.trackers if tracker.kind == "cookie"]
         self._own = own_names
-        self._strict = strict
+        self.strict = strict
         self._required = frozenset(category.id for category in policy.categories if category.required)
         self._consent_needed = frozenset(category.id for category in policy.consent_needed)
         self._refusable = [tracker for tracker in cookies if tracker.category not in self._required]
         self._names = NameIndex(cookies)
         self._folded_names = NameIndex(self._refusable, fold=str.lower)
         self._deletable = [tracker for tracker in self._refusable if not tracker.third_party]
-        self._beginnings = tuple(beginning.encode() for beginning in beginnings_of(self._refusable))
+        # How the names begin of which each is judged. All others are visible, or hidden if `strict`.
+        judged = (
+            (*beginnings_of(cookies), *map(str.lower, own_names))
+            if strict
+            else beginnings_of(self._refusable)
+        )
+        self._judged_beginnings = tuple(beginning.encode() for beginning in judged)
         self._deletable_beginnings = beginnings_of(self._deletable)
         self._rules: BoundedCache[bytes, _Rule] = BoundedCache(_NAMES_REMEMBERED)
 
@@ -170,35 +177,47 @@ class CookieGate:
             return rule.constant
         return rule.granted if rule.trackers and _all_permitted(rule.trackers, allows) else rule.refused
 
-    def needs_consent(self, name: bytes) -> bool:
-        """Return whether a cookie of this name, as it stands in a Cookie header, is hidden without consent."""
-        if not name.translate(_LOWER_CASE, _CONTROL_BYTES).lstrip(_BEFORE_NAMES).startswith(self._beginnings):
-            return False
-        rule = self._rule(name.lstrip(b"= \t"))
-        return rule.constant is None and bool(rule.trackers)
+    def declarations(self, name: bytes) -> tuple[Tracker, ...]:
+        """Return all declarations that match a name equally well, as it stands in a Set-Cookie line before the first `=`."""
+        return self._rule(name).trackers
+
+    def is_declared(self, name: bytes) -> bool:
+        """Return whether a cookie of this name, as it stands in a Cookie header, is declared or the library's own."""
+        readable = _readable(name)
+        return readable in self._own or bool(self._matching_trackers(readable))
+
+    def may_hide(self, name: bytes) -> bool:
+        """Return whether `strip` may cut a cookie of this name, as it stands in a Cookie header."""
+        folded = name.translate(_LOWER_CASE, _CONTROL_BYTES).lstrip(_BEFORE_NAMES)
+        if not folded.startswith(self._judged_beginnings):
+            return self.strict
+        return self._rule(name.lstrip(b"= \t")).constant is None
 
     def strip(self, header: bytes, allows: Allows) -> bytes:
-        """Cut declared cookies without consent out of a Cookie header; the rest stays byte for byte.
+        """Cut declared cookies without consent out of a Cookie header, and if `strict` undeclared ones.
 
-        Returns the same object if nothing is cut, and empty bytes if no cookie is left.
+        The rest stays byte for byte. Returns the same object if nothing is cut, and empty bytes if no cookie is left.
         """
         folded = header.translate(_LOWER_CASE, _CONTROL_BYTES).split(b";")
-        beginnings = self._beginnings
+        beginnings = self._judged_beginnings
         suspects = [
             index for index, pair in enumerate(folded) if pair.lstrip(_BEFORE_NAMES).startswith(beginnings)
         ]
-        if not suspects:
+        if not (suspects or self.strict):
             return header
         pairs = header.split(b";")
         names = [pairs[index].lstrip(b"= \t").partition(b"=")[0] for index in suspects]
         hidden = {suspects[place] for place in self._refused(names, allows)}
+        if self.strict:
+            others = set(range(len(pairs))).difference(suspects)
+            hidden.update([index for index in others if pairs[index].strip(b"= \t")])
         if not hidden:
             return header
         joined = b";".join([pair for index, pair in enumerate(pairs) if index not in hidden])
         return joined.lstrip(b" \t") if 0 in hidden else joined
 
     def _refused(self, names: Sequence[bytes], allows: Allows) -> Iterator[int]:
-        """Yield the indexes of the names that stand for cookies without consent.
+        """Yield the indexes of the names that stand for cookies without consent, and if `strict` of undeclared ones.
 
         `names` are as they stand in a header, before the first `=`.
         """
@@ -211,10 +230,12 @@ class CookieGate:
             trackers = rule.trackers if rule else self._matching_trackers(_readable(name))
             if id(trackers) not in is_permitted:
                 is_permitted[id(trackers)] = self._permits(trackers, allows)
-            if not is_permitted[id(trackers)]:
+            if not is_permitted[id(trackers)] and (trackers or _readable(name) not in self._own):
                 yield index
 
     def _permits(self, trackers: tuple[Tracker, ...], allows: Allows) -> bool:
+        if not trackers:
+            return not self.strict
         return all(tracker.category in self._required for tracker in trackers) or _all_permitted(
             trackers, allows
         )
@@ -269,7 +290,7 @@ class CookieGate:
             constant = Verdict(Action.PASS, Reason.OWN, name)
         elif trackers and all(tracker.category in self._required for tracker in trackers):
             constant = Verdict(Action.PASS, Reason.REQUIRED, name, first)
-        elif not trackers and not self._strict:
+        elif not trackers and not self.strict:
             constant = Verdict(Action.PASS, Reason.UNDECLARED, name)
         refusal = Reason.REFUSED if trackers else Reason.UNDECLARED
         return _Rule(

@@ -7,6 +7,8 @@ sets the same few cookies again and again.
 from consentkit._bounded_cache import BoundedCache
 from consentkit.consent import Consent
 from consentkit.enforcement.cookie_gate import COMMA, CR, LF, NUL, Action, CookieGate, Reason, Verdict
+from consentkit.enforcement.declared_attributes import attributes_of, deviation
+from consentkit.enforcement.observations import ObservedCookies
 from consentkit.headers import read_attributes
 
 __all__ = ["SetCookieFilter"]
@@ -25,12 +27,13 @@ _PASS_ALWAYS = Verdict(Action.PASS, Reason.REQUIRED, "")
 
 
 class SetCookieFilter:
-    """Apply a consent to the Set-Cookie lines of responses."""
+    """Apply a consent to the Set-Cookie lines of responses, and report cookies that differ from their declarations."""
 
-    __slots__ = ("_gate", "_verdicts")
+    __slots__ = ("_gate", "_observed", "_verdicts")
 
-    def __init__(self, gate: CookieGate) -> None:
+    def __init__(self, gate: CookieGate, observed: ObservedCookies) -> None:
         self._gate = gate
+        self._observed = observed
         # By consent, then by name. Visitors who gave the same answer share a consent.
         self._verdicts: BoundedCache[Consent, BoundedCache[bytes, Verdict]] = BoundedCache(
             _CONSENTS_REMEMBERED
@@ -83,11 +86,20 @@ class SetCookieFilter:
         self, value: bytes, consent: Consent, verdicts: dict[bytes, Verdict], now: float, ends: int | None
     ) -> Verdict:
         """Return the gate's verdict on a line, and remember its verdict on the name, all bytes before the first `=`."""
+        verdict = self._gate.set_cookie(value, consent.allows, now, ends)
         name = value.partition(b"=")[0]
         trimmed = name.lstrip(b" \t")
         # Without a name, the value decides (`=_ga=1` comes back as `_ga=1`).
-        if trimmed and len(name) <= _LONGEST_NAME_REMEMBERED and name not in verdicts:
-            verdict = self._gate.verdict_for_name(trimmed, consent.allows)
-            passes_always = verdict.action is _PASS and not verdict.depends
-            verdicts[name] = _PASS_ALWAYS if passes_always else verdict
-        return self._gate.set_cookie(value, consent.allows, now, ends)
+        if not trimmed or len(name) > _LONGEST_NAME_REMEMBERED or name in verdicts:
+            return verdict
+        attributes = attributes_of(value, now)
+        # The name of a deletion is not remembered, so that the first line that stores the cookie comes here too.
+        if attributes is not None:
+            if verdict.action is _PASS or verdict.reason is Reason.CLAMPED:
+                found = deviation(attributes, self._gate.declarations(trimmed))
+                if found is not None:
+                    self._observed.report_deviation(verdict.name, attributes, found)
+            by_name = self._gate.verdict_for_name(trimmed, consent.allows)
+            passes_always = by_name.action is _PASS and not by_name.depends
+            verdicts[name] = _PASS_ALWAYS if passes_always else by_name
+        return verdict

@@ -17,7 +17,11 @@ _Services = TypeVar("_Services")
 
 
 class ServicesByPlace(Generic[_Services]):
-    """The services for each manager of a site's regimes. Thread-safe."""
+    """The services for each manager of a site's regimes. Thread-safe.
+
+    Attributes:
+        home: the services of the site's own manager.
+    """
 
     def __init__(
         self,
@@ -35,7 +39,7 @@ class ServicesByPlace(Generic[_Services]):
             home: the services of the site's own manager.
             make: makes the services of another manager.
         """
-        self._managers, self._prefix, self._home, self._make = managers, prefix, home, make
+        self._managers, self._prefix, self.home, self._make = managers, prefix, home, make
         self._made: dict[ConsentManager, _Services] = {}
 
     def at(self, head: RequestHead) -> _Services:
@@ -56,7 +60,7 @@ class ServicesByPlace(Generic[_Services]):
 
     def _of(self, manager: ConsentManager) -> _Services:
         if manager is self._managers.home:
-            return self._home
+            return self.home
         services = self._made.get(manager)
         if services is None:
             # As with the managers, the first that is kept counts.

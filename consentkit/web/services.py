@@ -16,7 +16,7 @@ from consentkit.enforcement import (
     Verdict,
 )
 from consentkit.handoff import Handoff, handoff_address
-from consentkit.headers import RawHeaders, cookie_values, is_visit
+from consentkit.headers import RawHeaders, cookie_values, header_values, is_visit
 from consentkit.html import Inserter
 from consentkit.manager import ConsentManager, revocations
 from consentkit.policy import CONFIRMATION_LIFETIME
@@ -73,7 +73,9 @@ class SiteServices:
         self._readable_attributes = f"; Path=/; SameSite=Lax{secure}"
         self.brief_attributes = f"; Path=/; SameSite=Lax; HttpOnly{secure}"
         self.gate = CookieGate(policy, own_names=manager.cookie.names, strict=manager.strict)
-        self.set_cookie_filter = SetCookieFilter(self.gate)
+        observed = places.home.observed_cookies if places else ObservedCookies(manager.observed)
+        self.observed_cookies: ObservedCookies = observed
+        self.set_cookie_filter = SetCookieFilter(self.gate, self.observed_cookies)
         self.handoff = Handoff(manager) if len(policy.sites) > 1 and _has_keys(manager) else None
         self.pages = _pages_of(manager, self.handoff)
         self.script_tag = ScriptTag(
@@ -86,7 +88,6 @@ class SiteServices:
         extra = dict(self._extra_scripts(()))
         self.loader = self._make_loader(extra)
         self.page_policy = PagePolicy(manager, self.pages, scripts=["consent.js", *extra])
-        self.observed_cookies = ObservedCookies(manager.observed)
         self.page_rules = PageRules(manager, self.observed_cookies)
         honours_gpc = any(policy.honours_gpc(category.id) for category in policy.optional)
         located = manager.places.vary if manager.places is not None else ()
@@ -95,7 +96,7 @@ class SiteServices:
         )
         self.vary_page = self.vary + (b", Accept-Language" if len(policy.languages) > 1 else b"")
         self._cookie_name = manager.cookie.name.encode()
-        self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate)
+        self._cookie_headers = CookieHeaderCache(self._cookie_name, self.gate, self.observed_cookies)
         self._spans = self._cookie_headers.spans
         self._verified = manager.cookie.verified
         self._resolver = manager.resolver
@@ -138,6 +139,7 @@ class SiteServices:
         # (7 us) a request.
         span = (self._spans.get(hash(cookie)) or self._cookie_headers.remember(cookie)) if is_alone else None
         if span is None:
+            self._cookie_headers.observe(header_values(head.headers, b"cookie"))
             return self._newest_consent(head, cookie_values(head.headers, self._cookie_name), unaltered=False)
         start, end = span
         if not end:

@@ -8,6 +8,9 @@ from typer.testing import CliRunner, Result
 
 from consentkit import __version__
 from consentkit.cli.policy import app
+from consentkit.config import load_policy
+from consentkit.consent import Evaluator
+from consentkit.enforcement import CookieGate, CookieHeaderCache, ObservedCookies, SetCookieFilter
 
 EXAMPLE = Path(__file__).parents[1] / "consent.example.toml"
 
@@ -124,6 +127,37 @@ def test_observed_cookies_that_are_not_declared_are_warnings(place: Path) -> Non
     assert result.exit_code == 0
     assert "_fbp" in result.output and "does not declare it" in result.output and "_ga_X" not in result.output
     assert run("check", "--observed", "elsewhere.jsonl").exit_code == 2
+
+
+# IN-08
+def test_observed_cookies_that_differ_or_that_browsers_send_are_warnings(place: Path) -> None:
+    policy = load_policy(place / "consent.toml")
+    observed = ObservedCookies(place / "observed.jsonl")
+    cookies = SetCookieFilter(CookieGate(policy, own_names=frozenset()), observed)
+    granted = Evaluator(policy, "stride").undecided()
+    for name in (b"session", b"session"):
+        line = name + b"=secret; Path=/account; Max-Age=1209600"
+        cookies.filter([(b"set-cookie", line)], granted, 1_800_000_000, None)
+    headers = CookieHeaderCache(b"__Host-consent", CookieGate(policy, own_names=frozenset()), observed)
+    headers.remember(b"session=secret; ajs_anonymous_id=secret")
+    assert "secret" not in (place / "observed.jsonl").read_text()
+
+    def warnings() -> list[tuple[str, str]]:
+        result = run("check", "--json", "--observed", "observed.jsonl")
+        found = json.loads(result.stdout)["warnings"]
+        return [(each["key"], each["message"]) for each in found if each["file"] == "observed.jsonl"]
+
+    sent = ("ajs_anonymous_id", "Browsers send this cookie, but the policy does not declare it.")
+    differs = "The site sets this cookie otherwise than declared: "
+    assert warnings() == [
+        ("session", f"{differs}lifetime P14D instead of session, path /account instead of /."),
+        sent,
+    ]
+    # What was put right is no longer listed.
+    change(place, 'lifetime = "session"', 'lifetime = "P2W"')
+    assert warnings() == [("session", f"{differs}path /account instead of /."), sent]
+    change(place, 'lifetime = "P2W"', 'lifetime = "P2W"\npath = "/account"')
+    assert warnings() == [sent]
 
 
 def test_a_missing_file_is_a_problem_without_a_traceback(place: Path) -> None:

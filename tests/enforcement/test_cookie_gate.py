@@ -381,6 +381,47 @@ def test_refused_cookies_are_hidden_from_the_application(gate: CookieGate, heade
     assert gate.strip(sent, EVERYTHING) is sent
 
 
+# LB-01, LB-02
+@pytest.mark.parametrize(
+    ("header", "left"),
+    [
+        ("session=1; x=2; _ga_own=3", "session=1; _ga_own=3"),
+        ("x=1; session=2", "session=2"),
+        ("x=1", ""),
+        ("x", ""),
+        ("x; session=1; y", "session=1"),
+        ("=x=1; session=1", "session=1"),
+        ("SESSION=1; session=1", "session=1"),
+        ("sessions=1; session =2", "session =2"),
+        ("session\xa0=1; \x01session=1;\tsession=2", "session=2"),
+        ('"session"=1; \xff=2; \x01; \xa0', ""),
+        ("session=1;; = ; ", "session=1;; = ; "),
+        ("__Host-consent=1; __Host-consent-state=2; __Host-consent-x=3; __host-consent=4", None),
+        ("=__Host-consent=1; session=x=1", "=__Host-consent=1; session=x=1"),
+        ("visits_1=1; Visits=1; VISITS=1", "Visits=1; VISITS=1"),
+        ("reading-list=1; adhub_uid=2", "adhub_uid=2"),
+        ("", ""),
+    ],
+)
+def test_strict_mode_hides_undeclared_cookies_and_no_others(
+    strict: CookieGate, header: str, left: str | None
+) -> None:
+    sent = header.encode("latin-1")
+    kept = (left if left is not None else header[: header.index("; __Host-consent-x")]).encode("latin-1")
+    visible = strict.strip(sent, EVERYTHING)
+    assert visible.strip(b" ") == kept.strip(b" ")
+    assert (visible is sent) == (kept == sent)
+    assert strict.strip(sent, NOTHING) == b";".join(
+        pair for pair in visible.split(b";") if not pair.strip().lower().startswith((b"visits", b"adhub"))
+    ).lstrip(b" ")
+
+
+def test_strict_mode_expires_no_undeclared_cookies(strict: CookieGate) -> None:
+    names = ["x", "visits_1", "SESSION", "_ga_own"]
+    assert strict.leftovers([*names, "_ga"], NOTHING, NOW) == strict.leftovers(["_ga"], NOTHING, NOW)
+    assert strict.leftovers(names, NOTHING, NOW) == []
+
+
 # WD-05, LC-03 of the attack cases
 def test_leftovers_are_expired_in_each_place_of_storage(gate: CookieGate) -> None:
     gone = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
@@ -551,13 +592,21 @@ def test_names_that_no_tracker_declares_cost_no_work_each(many: Policy) -> None:
     assert not gate._rules
 
 
+def test_strict_mode_hides_many_names_with_little_work_each(many: Policy) -> None:
+    gate = CookieGate(many, own_names=OWN, strict=True)
+    names = b"; ".join(b"%x=1" % number for number in range(2000))
+    assert calls_during(lambda: gate.strip(names, NOTHING)) < 10
+    assert not gate._rules and gate.strip(names, NOTHING) == b""
+
+
 @pytest.mark.parametrize(
     "name", ["_ga{}", "_Ga{}", "_g\x01a{}", "\xa0_ga{}", "adhub_uid{}", "visits{}", "_ga_own{}"]
 )
+@pytest.mark.parametrize("strict", [False, True])
 def test_the_work_on_names_like_declared_ones_is_linear_and_leaves_the_cache_alone(
-    many: Policy, name: str
+    many: Policy, name: str, strict: bool
 ) -> None:
-    gate = CookieGate(many, own_names=OWN)
+    gate = CookieGate(many, own_names=OWN, strict=strict)
 
     def work(count: int) -> tuple[int, int]:
         sent = [name.format(number) for number in range(count)]
@@ -577,15 +626,18 @@ def test_the_work_on_names_like_declared_ones_is_linear_and_leaves_the_cache_alo
 @pytest.mark.parametrize("allows", [NOTHING, EVERYTHING, granting("analytical"), granting("social")])
 @given(lines)
 def test_exactly_the_refused_cookies_of_any_header_are_hidden(
-    gate: CookieGate, allows: Callable[[str, str | None], bool], header: bytes
+    gate: CookieGate, strict: CookieGate, allows: Callable[[str, str | None], bool], header: bytes
 ) -> None:
     names = {pair: pair.lstrip(b"= \t").partition(b"=")[0] for pair in header.split(b";")}
-    refused = {
-        pair for pair, name in names.items() if gate.verdict_for_name(name, allows).reason is Reason.REFUSED
-    }
-    left = b";".join(pair for pair in header.split(b";") if pair not in refused)
-    assert gate.strip(header, allows).lstrip(b" \t") == left.lstrip(b" \t")
-    assert any(gate.needs_consent(name) for name in names.values()) or not refused
+    for each in (gate, strict):
+        refused = {
+            pair
+            for pair, name in names.items()
+            if each.verdict_for_name(name, allows).action is Action.DROP and pair.strip(b"= \t")
+        }
+        left = b";".join(pair for pair in header.split(b";") if pair not in refused)
+        assert each.strip(header, allows).lstrip(b" \t") == left.lstrip(b" \t")
+        assert any(each.may_hide(name) for name in names.values()) or not refused
 
 
 def test_cookies_without_a_choice_do_not_ask_the_consent(gate: CookieGate) -> None:

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from consentkit.enforcement.cookie_gate import CookieGate
 from consentkit.enforcement.cookie_header import LONGEST, CookieHeaderCache
+from consentkit.enforcement.observations import ObservedCookies
 from consentkit.headers.request import cookie_values
+from tests.support.calls import calls_during
 from tests.support.front import a_policy
 
 NAME = b"__Host-consent"
@@ -15,7 +17,7 @@ PARTS = st.sampled_from(
 
 
 def empty_cache() -> CookieHeaderCache:
-    return CookieHeaderCache(NAME, GATE)
+    return CookieHeaderCache(NAME, GATE, ObservedCookies())
 
 
 @pytest.mark.parametrize(
@@ -88,3 +90,46 @@ def test_a_remembered_span_holds_what_parsing_the_header_finds(header: bytes) ->
         values = cookie_values([(b"cookie", header)], NAME)
         assert [header[slice(*span)]] == values if span[1] else not any(values)
         assert GATE.strip(header, lambda category, vendor: False) is header
+
+
+def reported(cache: CookieHeaderCache, *fields: bytes) -> set[str]:
+    """Return the names that are reported for a request with these Cookie fields."""
+    if len(fields) > 1 or cache.remember(fields[0]) is None:
+        cache.observe(fields)
+    return set(cache._observed._sent)
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ([b"session=1; __Host-consent=x; _ga=1; _GA_X=2; Watched=3"], []),
+        ([b"new=1; session=1"], ["new"]),
+        ([b"_ga=1; new=1"], ["new"]),
+        ([b"new=1", b"newer=2; _ga=1"], ["new", "newer"]),
+        ([b"=new=1"], []),
+        ([b"new=" + b"x" * LONGEST], ["new"]),
+        ([b"; ".join(b"n%d=1" % number for number in range(2000))], [f"n{number}" for number in range(100)]),
+        ([b"_ga=1; " * 200 + b"new=1"], []),
+    ],
+)
+def test_undeclared_cookies_of_a_request_are_reported(fields: list[bytes], names: list[str]) -> None:
+    cache = empty_cache()
+    assert reported(cache, *fields) == set(names)
+    assert reported(cache, *fields) == set(names)
+
+
+# What a stranger sends is looked at once, and then only as far as browsers go.
+@pytest.mark.parametrize("field", [b"_ga%d=1; ", b"\xe9%d=1; ", b"n%d=1; ", b"session%d=1; "])
+def test_the_names_of_a_field_are_looked_at_once_and_up_to_a_limit(field: bytes) -> None:
+    cache = empty_cache()
+    fields = [b"".join(field % number for number in range(1000))]
+    assert calls_during(lambda: cache.observe(fields)) < 180 * 60
+    assert calls_during(lambda: cache.observe(fields)) < 5
+
+
+def test_strict_mode_says_that_an_undeclared_cookie_is_hidden(caplog: pytest.LogCaptureFixture) -> None:
+    gate = CookieGate(a_policy(), own_names=frozenset({NAME.decode()}), strict=True)
+    cache = CookieHeaderCache(NAME, gate, ObservedCookies())
+    assert cache.remember(b"session=1; __Host-consent=x") is not None
+    assert cache.remember(b"session=1; new=1") is None
+    assert "'new', which the policy does not declare, so it is hidden" in caplog.text

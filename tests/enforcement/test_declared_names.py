@@ -16,7 +16,13 @@ def tracker(name: str, category: str = "analytical") -> Tracker:
     )
 
 
-TRACKERS = [tracker("_ga*"), tracker("_gat*"), tracker("_gat*", "social"), tracker("_gat_own"), tracker("Seen")]
+TRACKERS = [
+    tracker("_ga*"),
+    tracker("_gat*"),
+    tracker("_gat*", "social"),
+    tracker("_gat_own"),
+    tracker("Seen"),
+]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from consentkit.consent.evaluation import Evaluator
 from consentkit.consent.model import Consent, Decision
 from consentkit.enforcement.cookie_gate import Action, CookieGate, Reason
+from consentkit.enforcement.observations import ObservedCookies
 from consentkit.enforcement.set_cookie import Headers, SetCookieFilter
+from tests.support.calls import calls_during
 from tests.support.front import a_policy
 
 NOW = 1_800_000_000
@@ -91,7 +93,7 @@ def test_the_filter_decides_as_the_gate_does_the_first_and_the_second_time(
         for value, verdict in zip(given_lines, verdicts, strict=True)
         if verdict.action is not Action.DROP
     ]
-    cookies = SetCookieFilter(gate)
+    cookies = SetCookieFilter(gate, ObservedCookies())
     for _ in range(2):
         kept, depends, noticed = cookies.filter(lines(*given_lines), allowed, NOW, until)
         assert kept == lines(*left)
@@ -103,14 +105,14 @@ def test_the_filter_decides_as_the_gate_does_the_first_and_the_second_time(
 
 
 def test_an_undeclared_name_is_noticed_once() -> None:
-    cookies, allowed = SetCookieFilter(GATES[0]), consent()
+    cookies, allowed = SetCookieFilter(GATES[0], ObservedCookies()), consent()
     once = cookies.filter(lines(b"new=1"), allowed, NOW, None)
     again = cookies.filter(lines(b"new=2"), allowed, NOW, None)
     assert [verdict.reason for verdict in once[2]] == [Reason.UNDECLARED] and again[2] == ()
 
 
 def test_set_cookie_in_other_letter_case_is_filtered() -> None:
-    kept, depends, _ = SetCookieFilter(GATES[0]).filter(
+    kept, depends, _ = SetCookieFilter(GATES[0], ObservedCookies()).filter(
         [(b"Set-Cookie", b"_ga=1"), (b"x-set-cook", b"_ga=1")], consent(), NOW, None
     )
     assert kept == [(b"x-set-cook", b"_ga=1")] and depends
@@ -118,7 +120,54 @@ def test_set_cookie_in_other_letter_case_is_filtered() -> None:
 
 def test_the_cache_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consentkit.enforcement.set_cookie._NAMES_REMEMBERED", 3)
-    cookies, allowed = SetCookieFilter(GATES[0]), consent()
+    cookies, allowed = SetCookieFilter(GATES[0], ObservedCookies()), consent()
     for number in range(10):
         cookies.filter(lines(b"c%d=1" % number, b"x" * (300 + number) + b"=1"), allowed, NOW, None)
     assert len(cookies._verdicts[allowed]) <= 3
+
+
+GA = b"_ga_A=1; Path=/; Max-Age=34000000"
+
+
+@pytest.mark.parametrize(
+    ("given_lines", "differences"),
+    [
+        ([GA], ""),
+        ([GA + b"; Domain=.stride.example"], "domain stride.example instead of none."),
+        ([GA + b"; Path=/x"], "path /x instead of /."),
+        # The application's line counts, and not what is left of it until the consent ends.
+        ([GA + b"; Max-Age=99999999"], "lifetime P1157DT9H47M instead of P13M."),
+        ([b"_ga_A=; Max-Age=0; Path=/x", GA + b"; Path=/x"], "path /x instead of /."),
+        ([GA, GA + b"; Path=/x"], ""),
+        ([b"_ga_A=; Max-Age=0; Path=/x"], ""),
+        ([b"new=1; Path=/x"], ""),
+        ([b"session=1; Path=/; Max-Age=60"], "lifetime PT1M instead of session."),
+        ([b"session=; Path=/; Max-Age=0", b"session=1; Path=/x"], "path /x instead of /."),
+    ],
+)
+def test_the_first_line_that_stores_a_cookie_is_compared_with_its_declaration(
+    given_lines: list[bytes], differences: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cookies, allowed = SetCookieFilter(GATES[0], ObservedCookies()), consent("analytical")
+    for value in given_lines * 2:
+        cookies.filter(lines(value), allowed, NOW, ENDS)
+    assert [message.partition(" Declare")[0].rpartition(": ")[2] for message in caplog.messages] == (
+        [differences] if differences else []
+    )
+
+
+def test_a_refused_cookie_is_not_compared_and_a_granted_one_is_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cookies = SetCookieFilter(GATES[0], ObservedCookies())
+    cookies.filter(lines(GA + b"; Path=/x"), consent(), NOW, ENDS)
+    assert not caplog.messages
+    cookies.filter(lines(GA + b"; Path=/x"), consent("analytical"), NOW, ENDS)
+    assert len(caplog.messages) == 1
+
+
+def test_a_name_that_was_compared_takes_no_more_work() -> None:
+    cookies, allowed = SetCookieFilter(GATES[0], ObservedCookies()), consent("analytical")
+    cookies.filter(lines(GA), allowed, NOW, None)
+    again = GA.replace(b"=1", b"=2")
+    assert calls_during(lambda: cookies.filter(lines(again), allowed, NOW, None)) < 15

@@ -1,9 +1,10 @@
 """Target `cookies`: Cookie fields of requests, as the consent cookie's reader and the cookie gate read them."""
 
 from consentkit.consent import Consent
-from consentkit.enforcement import CookieHeaderCache
+from consentkit.enforcement import CookieHeaderCache, ObservedCookies
 from consentkit.headers import COOKIE_BYTES_READ, cookie_values, first_cookies, sent_cookie_names
 from tests.fuzz.site import (
+    COOKIE,
     GRANTED,
     NAME,
     NOW,
@@ -15,7 +16,8 @@ from tests.fuzz.site import (
 )
 
 GATE = new_gate()
-CACHE = CookieHeaderCache(NAME, GATE)
+STRICT = new_gate(strict=True)
+CACHE = CookieHeaderCache(NAME, GATE, ObservedCookies())
 LONGEST = 4096
 DELETION_BYTES = 2048
 (SEMICOLON,) = b";"
@@ -62,12 +64,27 @@ def _check_first_cookies(field: bytes) -> None:
 def _check_field(field: bytes) -> None:
     assert GATE.strip(field, GRANTED.allows) is field
     left = _stripped(field, UNDECIDED)
+    _check_strict(field)
     span = CACHE.remember(field)
     if span is not None:
         assert left is field
         assert [field[slice(*span)]] * (span[1] > 0) == [
             value for name, value in pairs_of(field) if name == NAME
         ]
+
+
+def _check_strict(field: bytes) -> None:
+    """Check that in strict mode all that is left is declared or ours, and that nothing declared is gone."""
+    kept = STRICT.strip(field, GRANTED.allows).split(b";")
+    names = {
+        pair: pair.lstrip(b"= \t").partition(b"=")[0].strip(SPACE) for pair in [*kept, *field.split(b";")]
+    }
+    for pair in kept:
+        assert not names[pair] or STRICT.is_declared(names[pair])
+    for pair in field.split(b";"):
+        text = names[pair].decode("latin-1")
+        if text in ("session", "_ga_own") or text in COOKIE.names or needs_consent(text):
+            assert pair.strip(SPACE) in [other.strip(SPACE) for other in kept]
 
 
 def _stripped(field: bytes, consent: Consent) -> bytes:
@@ -81,7 +98,7 @@ def _stripped(field: bytes, consent: Consent) -> bytes:
         assert not needs_consent(name.decode("latin-1"))
     # Every pair that needs no consent is left.
     names = {pair.lstrip(b"= \t").partition(b"=")[0] for pair in trimmed}
-    hidden = [name for name in names if GATE.needs_consent(name)]
+    hidden = [name for name in names if GATE.may_hide(name)]
     assert len(kept) >= len([pair for pair in trimmed if pair]) - sum(
         pair.lstrip(b"= \t").partition(b"=")[0] in hidden for pair in trimmed
     )

@@ -75,6 +75,7 @@ def strip_cookies(field: bytes) -> None:
     """Hide the cookies of a Cookie field that need consent, with a gate that remembers no names."""
     for consent in (UNDECIDED, GRANTED):
         new_gate().strip(field, consent.allows)
+        new_gate(strict=True).strip(field, consent.allows)
 
 
 def open_policy(value: bytes) -> None:

@@ -1,13 +1,13 @@
 """Target `set-cookie`: Set-Cookie fields of responses, as the cookie gate and the filter around it judge them."""
 
 from consentkit.consent import Consent
-from consentkit.enforcement import Action, SetCookieFilter
+from consentkit.enforcement import Action, ObservedCookies, SetCookieFilter
 from consentkit.headers import lifetime
 from consentkit.headers.cookie_expiry import cookie_date
 from tests.fuzz.site import ENDS, GRANTED, NOW, UNDECIDED, needs_consent, new_gate
 
 GATE = new_gate()
-FILTER = SetCookieFilter(new_gate())
+FILTER = SetCookieFilter(new_gate(), ObservedCookies())
 SPACE = b" \t"
 
 

@@ -50,9 +50,9 @@ GRANTED = EVALUATOR.evaluate(GRANT, NOW)
 ENDS = EVALUATOR.expires(GRANT) or 0
 
 
-def new_gate() -> CookieGate:
+def new_gate(*, strict: bool = False) -> CookieGate:
     """Return a cookie gate that remembers nothing yet."""
-    return CookieGate(POLICY, own_names=COOKIE.names)
+    return CookieGate(POLICY, own_names=COOKIE.names, strict=strict)
 
 
 def needs_consent(name: str) -> bool:

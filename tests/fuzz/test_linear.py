@@ -9,7 +9,7 @@ import pytest
 
 from consentkit.config.toml_document import TomlDocument
 from consentkit.config.toml_positions import key_lines
-from consentkit.enforcement import SetCookieFilter
+from consentkit.enforcement import ObservedCookies, SetCookieFilter
 from consentkit.errors import InvalidDecisionError, PolicyError
 from consentkit.handoff.token import HandoffRefusal
 from consentkit.headers import preferred_language
@@ -21,7 +21,7 @@ from tests.fuzz.growth import INSTRUCTED, SKIPPED, Read, insert, insert_in_piece
 from tests.fuzz.handoff_tokens import PUBLIC, TRANSACTIONS, verify_token
 from tests.fuzz.site import COOKIE, GRANTED, NAME, NOW, UNDECIDED, new_gate
 
-FILTER = SetCookieFilter(new_gate())
+FILTER = SetCookieFilter(new_gate(), ObservedCookies())
 # What a call at the beginning and at the end adds to twice the work.
 MOST = 2.25
 
