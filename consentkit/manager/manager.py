@@ -65,7 +65,7 @@ class ConsentManager:
         cookie_domain: a domain whose sub-domains share one cookie, without a leading dot.
         recheck: seconds after which withdrawals made elsewhere are seen.
         max_stale: seconds for which a grant counts while the ledger is out of reach.
-        strict: whether cookies that the policy does not declare are dropped too.
+        strict: whether cookies that the policy does not declare are dropped too, and hidden from the application.
         csp: the site's Content-Security-Policy, opened for the vendors that a visitor allowed. With "" the policies that
             responses bring are opened, and none is added. With None no policy is changed.
         banner: whether the banner is put into pages.
@@ -81,7 +81,8 @@ class ConsentManager:
         templates: folder with templates that replace the library's of the same name.
         locales: folder with the site's own translations, for languages of the policy that the library does not speak.
         stylesheets: addresses of style sheets for the library's pages, each loaded after the library's own.
-        observed: file to which the names of undeclared and refused cookies are added, for `consentkit check --observed`.
+        observed: file for `consentkit check --observed`, to which the names of undeclared and refused cookies are added, and
+            the attributes of cookies that differ from their declarations.
         webhooks: endpoints that are told of withdrawals and changes.
         location: returns where the visitor of a request is, such as `trusted_header(...)`, for a policy with `[regimes]`.
             Without it every visitor gets the strictest rules of the policy.
