@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--data", type=Path, default=HERE / "data", help="where the keys and the ledger are kept"
     )
     options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     apps = build(options.data, options.port)
     servers = [
         _Server(uvicorn.Config(app, host=options.host, port=options.port + place, log_level="info"))

@@ -30,7 +30,7 @@ KEY = "a key that the tests of the documentation sign with"
 _BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^\1```$', re.DOTALL | re.MULTILINE)
 # Commands of other programs, which blocks may show and which are not run.
 _OTHERS = frozenset(
-    {"pip", "python3", ".", "export", "git", "make", "psql", "createdb", "pytest", "cd", "mkdir"}
+    {"pip", "python", "python3", ".", "export", "git", "make", "psql", "createdb", "pytest", "cd", "mkdir"}
 )
 
 
@@ -65,7 +65,7 @@ class Reader:
         manager = ConsentManager(
             load_policy(directory / "consent.toml"),
             secret_key=KEY,
-            ledger=f"sqlite:///{directory / 'records.db'}",
+            ledger=f"sqlite:///{directory / 'consent.db'}",
             site="stride",
             clock=clock,
         )
