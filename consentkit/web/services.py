@@ -56,6 +56,8 @@ class SiteServices:
         places: the services for the rules of other places; None for a policy without `[regimes]`.
     """
 
+    observed_cookies: ObservedCookies
+
     def __init__(
         self, manager: ConsentManager, places: "ServicesByPlace[SiteServices] | None" = None
     ) -> None:
@@ -73,8 +75,7 @@ class SiteServices:
         self._readable_attributes = f"; Path=/; SameSite=Lax{secure}"
         self.brief_attributes = f"; Path=/; SameSite=Lax; HttpOnly{secure}"
         self.gate = CookieGate(policy, own_names=manager.cookie.names, strict=manager.strict)
-        observed = places.home.observed_cookies if places else ObservedCookies(manager.observed)
-        self.observed_cookies: ObservedCookies = observed
+        self.observed_cookies = places.home.observed_cookies if places else ObservedCookies(manager.observed)
         self.set_cookie_filter = SetCookieFilter(self.gate, self.observed_cookies)
         self.handoff = Handoff(manager) if len(policy.sites) > 1 and _has_keys(manager) else None
         self.pages = _pages_of(manager, self.handoff)

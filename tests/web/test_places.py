@@ -261,3 +261,13 @@ def test_what_was_turned_off_is_not_called_on(clock: Clock, place: dict[str, str
         assert sentence in client.get("/consent").text
         client.post("/consent/decision", json={"choice": "reject_all"})
         assert sentence not in client.get("/consent").text
+
+
+# IN-08
+def test_a_cookie_that_is_not_declared_is_reported_once_whatever_the_place(
+    manager: ConsentManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_of(manager)
+    for place in (CALIFORNIA, {"x-country": "GB"}, {}):
+        client.get("/", headers={**place, "cookie": "ajs_anonymous_id=1"})
+    assert len([message for message in caplog.messages if "ajs_anonymous_id" in message]) == 1
