@@ -90,6 +90,9 @@ class Delivery:
         added = [*waited, *delivered.stored]
         self._hold(added)
         if self._revocations is not None:
+            newest = {record.subject: record for record in delivered.newest}
+            for subject in {record.subject for record in waited if record.subject}:
+                self._revocations.compare(subject, newest.get(subject))
             for record in (*delivered.newest, *added):
                 self._revocations.hold(record, self._clock(), stored=True)
             for record in delivered.erased:

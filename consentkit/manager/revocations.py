@@ -17,7 +17,6 @@ query, so that a decision of this process never waits for the ledger here.
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from consentkit._bounded_cache import BoundedCache
@@ -292,6 +291,12 @@ class RevocationCache:
                 # A new tuple, because permissions cached on tokens count only as long as the entry is the same object.
                 self.known[subject] = (entry[0], entry[1])
 
+    def compare(self, subject: str, newest: Record | None) -> None:
+        """Compare what is known of a subject with its newest record in the ledger, as a delivery has just found it."""
+        with self._entry_lock:
+            if self._undelivered.find_behind(self.known.get(subject, (None, 0.0))[0], newest):
+                del self.known[subject]
+
     def drop(self, record: Record) -> None:
         """Forget a held record that is not going to be stored, because the visitor's records were erased."""
         with self._entry_lock:
@@ -331,13 +336,7 @@ class RevocationCache:
         """
         entry = self.known.get(subject)
         old = entry[0] if entry is not None else self._undelivered.replaced.get(subject)
-        if old is not None and old is not newest:
-            if old.ends_subject:
-                newest = old if newest is None else self._fold.both(newest, old)
-            elif newest is not None and old.precedence >= newest.precedence:
-                moved = replace(newest, changed_at=old.changed_at, revision=old.revision)
-                newest = self._fold.all((old, moved))
-        return self._undelivered.limited(subject, newest, self.held.get(subject))
+        return self._undelivered.counting(subject, newest, old, self.held.get(subject))
 
     def newest(self, subject: str, changed_at: int, now: float) -> tuple[Record | None, bool]:
         """Return the record of a subject that counts, and whether it is fresh enough to rely on.

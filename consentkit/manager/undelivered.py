@@ -118,12 +118,39 @@ class UndeliveredRecords:
         tied = self._fold(record for record in stored if record.moment <= before.moment)
         return tied is not None and same_answer(tied, before)
 
+    def find_behind(self, before: Record | None, newest: Record | None) -> bool:
+        """Return whether the newest record in the ledger is older than what counted there before, which is lost then.
+
+        So it was restored from a backup, which polls may not have noticed yet.
+        """
+        if before is None or before.ends_subject:
+            return False
+        is_behind = newest is None or newest.precedence < before.precedence
+        if is_behind:
+            _add(self._lost, before)
+        return is_behind
+
     def forget_lost(self, subject: str) -> None:
         """Forget the lost records of a pseudonym, because a record that was made with knowledge of them replaces them."""
         self.replaced.pop(subject, None)
         self._lost.pop(subject, None)
 
     # What counts
+
+    def counting(
+        self, subject: str, newest: Record | None, old: Record | None, held: Record | None
+    ) -> Record | None:
+        """Return what counts of the newest record in the ledger, which was perhaps restored from a backup.
+
+        `old` is what this process knows to have counted there, and `held` what it holds besides.
+        """
+        if old is not None and old is not newest:
+            if old.ends_subject:
+                newest = old if newest is None else self._fold((newest, old))
+            elif newest is not None and old.precedence >= newest.precedence:
+                moved = replace(newest, changed_at=old.changed_at, revision=old.revision)
+                newest = self._fold((old, moved))
+        return self.limited(subject, newest, held)
 
     def limited(
         self, subject: str, newest: Record | None, held: Record | None = None, *, is_looked_up: bool = True

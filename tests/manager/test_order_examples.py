@@ -183,6 +183,27 @@ def test_process_keeps_to_what_two_answers_of_one_moment_left_although_one_of_th
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
+def test_narrowing_that_is_delivered_to_a_restored_ledger_limits_what_was_read_before(
+    world: World, is_kept: bool
+) -> None:
+    here, other = worker(world), worker(world, skew=5)
+    accepted = accepts(here)
+    if is_kept:
+        world.keep_copy()
+    answers(here, accepted, "withdraw_category", away=True, social=False)
+    later = answers(other, accepted, "change", tracking=False)
+    assert later is not None
+    world.now += 10
+    here.request(later.raw)
+    world.restore_copy()
+    # No poll has noticed that the ledger was restored.
+    here.deliver()
+    assert here.grants(accepted.raw) == here.grants(later.raw) == {"analytical", "~google-analytics"}
+    world.settle()
+    assert here.grants(accepted.raw) == {"analytical", "~google-analytics"}
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
 def test_process_that_saw_a_withdrawal_ends_the_pseudonym_although_the_ledger_was_restored(
     world: World, is_kept: bool
 ) -> None:
