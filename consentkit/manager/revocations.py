@@ -16,7 +16,7 @@ query, so that a decision of this process never waits for the ledger here.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from consentkit._bounded_cache import BoundedCache
@@ -152,7 +152,7 @@ class RevocationCache:
             read_at = self._time_of_check(self._clock())
             found = self._ledger.newest_of(subjects)
             self._changes.expect(record for records in found.values() for record in records)
-            self._note_losses(subjects)
+            self._note_losses(found)
             with self._entry_lock:
                 if generation != self._generation:
                     raise LedgerUnavailableError("The ledger was replaced during a look-up.")
@@ -168,12 +168,15 @@ class RevocationCache:
             with self._entry_lock:
                 self._meanwhile.end(meanwhile)
 
-    def _note_losses(self, subjects: Sequence[str]) -> None:
-        """Remember what the ledger had about subjects before it was replaced, and lacks now."""
-        for subject in self._undelivered.replaced.keys() & subjects:
-            stored = self._ledger.history(subject)
-            with self._entry_lock:
-                self._undelivered.find_lost(subject, stored)
+    def _note_losses(self, found: Mapping[str, tuple[Record, ...]]) -> None:
+        """Remember what the ledger had about subjects before it was replaced, or got from here, and lacks now."""
+        for subject, newest in found.items():
+            before = self._undelivered.replaced.get(subject) or self.held.get(subject)
+            if before is not None:
+                ids = {record.id for record in newest}
+                stored = newest if before.id in ids else self._ledger.history(subject)
+                with self._entry_lock:
+                    self._undelivered.find_lost(subject, stored, before)
 
     # Polls
 
@@ -330,10 +333,7 @@ class RevocationCache:
     # What is known
 
     def counting(self, subject: str, newest: Record | None) -> Record | None:
-        """Return what counts for a subject, given its newest record in the ledger, which was perhaps restored from a backup.
-
-        Less counts if this process knows of a record that the ledger lacks. A grant without a record never counts.
-        """
+        """Return what counts for a subject, given its newest record in the ledger, which was perhaps restored from a backup."""
         entry = self.known.get(subject)
         old = entry[0] if entry is not None else self._undelivered.replaced.get(subject)
         return self._undelivered.counting(subject, newest, old, self.held.get(subject))

@@ -105,9 +105,12 @@ class UndeliveredRecords:
 
     # Records that a restored copy has lost
 
-    def find_lost(self, subject: str, stored: Iterable[Record]) -> None:
-        """Compare what counted before the ledger was replaced with all that it holds of a pseudonym now."""
-        before = self.replaced.pop(subject, None)
+    def find_lost(self, subject: str, stored: Iterable[Record], held: Record | None = None) -> None:
+        """Compare what counted before the ledger was replaced with all that it holds of a pseudonym now.
+
+        If it was not replaced as far as polls know, compare with what this process stored there itself and still holds.
+        """
+        before = self.replaced.pop(subject, held)
         if before is not None and not self._is_among(before, tuple(stored)):
             _add(self._lost, before)
 
@@ -141,6 +144,8 @@ class UndeliveredRecords:
         self, subject: str, newest: Record | None, old: Record | None, held: Record | None
     ) -> Record | None:
         """Return what counts of the newest record in the ledger, which was perhaps restored from a backup.
+
+        Less counts if this process knows of a record that the ledger lacks. A grant without a record never counts.
 
         `old` is what this process knows to have counted there, and `held` what it holds besides.
         """

@@ -203,6 +203,25 @@ def test_narrowing_that_is_delivered_to_a_restored_ledger_limits_what_was_read_b
     assert here.grants(accepted.raw) == {"analytical", "~google-analytics"}
 
 
+def test_process_that_never_polled_keeps_to_what_it_stored_in_a_ledger_that_was_emptied(
+    world: World,
+) -> None:
+    # This server's clock is so far behind that it does not read the cookie, and looks nobody up.
+    here, other = worker(world, skew=-61), worker(world, skew=90)
+    accepted = accepts(other)
+    world.now += 70
+    answers(other, accepted, "withdraw_category", away=True, social=False)
+    saved = answers(here, accepted, "save", **{"~adhub": True})
+    assert saved is not None
+    world.restore_copy()
+    other.deliver()
+    for _ in range(2):
+        world.now += 70
+        here.request(accepted.raw)
+        here.await_answer()
+        assert not here.grants(accepted.raw) - {"~adhub"}
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_process_that_saw_a_withdrawal_ends_the_pseudonym_although_the_ledger_was_restored(
     world: World, is_kept: bool

@@ -628,6 +628,7 @@ class World:
         if outcome.stored and not worker.ledger.cut:
             # The choice was worked out on what the ledger holds, so the process knows that as well.
             worker.known |= known
+            worker.seen |= {subject} & set(worker.manager.revocations.known)
         self._check_response(choice, outcome, base)
         lost = {item for item in kept - allowed_in(outcome.consent) if not choice.may_turn_off(item)}
         assert not lost or choice.is_sent, f"a partial answer loses {sorted(lost)}"
