@@ -138,6 +138,23 @@ def test_change_on_a_host_whose_clock_is_behind_comes_after_what_it_changes(
     assert seen(here, cookie_of(given)).granted == {"analytical"}
 
 
+def test_answer_on_a_host_whose_clock_is_behind_comes_after_what_the_host_has_not_heard_of(
+    worker: Workers, clock: Clock
+) -> None:
+    here = worker()
+    behind = worker(clock=lambda: clock() - 50)
+    given = accept(here)
+    assert seen(behind, cookie_of(given)).decision is not None
+    clock.advance(10)
+    changed = here.decide(given.consent, only("analytical", "social"), ChoiceContext(choice="save"))
+    last = behind.decide(given.consent, only("social"), ChoiceContext(choice="save"))
+    assert changed.record is not None and last.record is not None
+    assert last.record.moment > changed.record.moment
+    clock.advance(60)
+    for outcome in (given, changed, last):
+        assert seen(here, cookie_of(outcome)).granted == {"social"}
+
+
 @pytest.mark.parametrize("arrival", [(0, 1), (1, 0)])
 def test_two_answers_of_one_moment_count_as_what_both_allow(
     worker: Workers, clock: Clock, arrival: tuple[int, int]
@@ -194,6 +211,23 @@ def test_a_browser_with_a_narrower_cookie_gets_no_broader_one(worker: Workers, c
     here.revocations.refresh(token.subject, clock())
     consent, outdated = here.resolver.resolve(token, clock())
     assert consent.granted == {"social", "analytical"} and not outdated
+
+
+def test_browser_gets_the_cookie_of_what_two_answers_of_one_moment_allow(
+    worker: Workers, clock: Clock
+) -> None:
+    here = worker()
+    given = accept(here)
+    assert given.record is not None and here.ledger is not None
+    social_alone = {"analytical": False, "tracking": False, "social": True}
+    other_id = "00000000-0000-4000-8000-000000000001"
+    here.ledger.append(replace(given.record, id=other_id, event="changed", categories=social_alone))
+    clock.advance(60)
+    token = here.cookie.newest([cookie_of(given)], clock())
+    assert token is not None
+    here.revocations.refresh(token.subject, clock())
+    consent, outdated = here.resolver.resolve(token, clock())
+    assert consent.granted == {"social"} and outdated
 
 
 # The signed subject decides, not the clock
