@@ -282,9 +282,12 @@ def test_locked_ledger_refuses_what_widens_and_accepts_what_narrows(
         assert gone.record.id in {record.id for record in records(again)}
 
 
-def test_withdrawal_in_the_spool_counts_after_a_restart(policy: Policy, tmp_path: Path, clock: Clock) -> None:
+@pytest.mark.parametrize("place", [None, "spool"])
+def test_withdrawal_in_the_spool_counts_after_a_restart(
+    policy: Policy, tmp_path: Path, clock: Clock, place: str | None
+) -> None:
     database = tmp_path / "locked.db"
-    options = {"clock": clock, "spool": tmp_path / "spool"}
+    options = {"clock": clock, "spool": tmp_path / place if place else None}
     first = ConsentManager(
         policy,
         secret_key=KEY,
@@ -303,6 +306,28 @@ def test_withdrawal_in_the_spool_counts_after_a_restart(policy: Policy, tmp_path
         assert second.resolver.resolve(token, clock())[0].status is ConsentStatus.WITHDRAWN
     second.close()
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("ledger", "spool", "is_lost"),
+    [
+        ("postgresql://nobody@127.0.0.1:1/none", None, True),
+        ("postgresql://nobody@127.0.0.1:1/none", "spool", False),
+        ("sqlite:///consent.db", None, False),
+    ],
+)
+def test_process_whose_records_an_outage_may_lose_warns_at_the_start(
+    policy: Policy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    ledger: str,
+    spool: str | None,
+    is_lost: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with managing(policy, ledger=ledger, spool=spool):
+        assert ("Set spool= to a directory." in caplog.text) == is_lost
 
 
 ENDING_WITHOUT_CLOSING = """
