@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
-from consentkit import ConsentManager, Policy
+from consentkit import ConsentManager, Ledger, Policy
 from consentkit.consent import Choice
 from consentkit.errors import LedgerUnavailableError
+from consentkit.ledger.waiting_records import WaitingRecords
 from consentkit.manager.choice import ChoiceContext
 from consentkit.manager.limits import DecisionCounts, TokenBucket
 from tests.conftest import Clock
@@ -103,3 +105,24 @@ def test_grants_past_the_bound_are_refused_and_withdrawals_are_not(manager: Cons
     with pytest.raises(LedgerUnavailableError, match="too many"):
         manager.decide(manager.evaluator.undecided(), EVERYTHING, ChoiceContext())
     assert manager.withdraw(given.consent, None, ChoiceContext()).consent.status == "withdrawn"
+
+
+def test_without_room_in_the_spool_refusals_are_counted_and_withdrawals_raise(
+    policy: Policy, ledger_url: str, clock: Clock
+) -> None:
+    with (
+        closing(Ledger(ledger_url, lock_timeout=0.1)) as ledger,
+        managing(policy, ledger=ledger, clock=clock) as manager,
+    ):
+        given = manager.decide(manager.evaluator.undecided(), EVERYTHING, ChoiceContext())
+        delivery = manager._parts.delivery
+        assert delivery is not None and delivery._spool is not None
+        delivery._spool._waiting = WaitingRecords(0, 0)
+        with another_process_holds(ledger_url):
+            refused = manager.decide(manager.evaluator.undecided(), NOTHING, REFUSING)
+            assert refused.consent.status == "refused" and refused.cookies and refused.record is None
+            with pytest.raises(LedgerUnavailableError):
+                manager.withdraw(given.consent, None, ChoiceContext())
+        assert manager.health()["refused"] == 2
+        manager.recorder.store_counts()
+        assert [row["count"] for row in ledger.counts()] == [1]
