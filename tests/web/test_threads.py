@@ -103,7 +103,7 @@ def test_page_goes_on_after_the_longest_wait_even_without_a_thread_for_its_look_
             monkeypatch.setattr("consentkit.manager.revocations.LONGEST_WAIT", 30.0)
             go.set()
         await look_up_in_time(look_up)
-        assert waits[1] == 0 and 0 < waits[2] <= 30
+        assert waits[1] == 0 and 0 < waits[2] < 30, "waiting for the thread is part of it"
 
     anyio.run(main, backend=backend)
 
