@@ -354,6 +354,15 @@ class TestDamage:
         assert database.epoch == epoch + 1, "what was stored after the backup is stored again"
         assert caplog.text.count("is no longer damaged") == 1
 
+    def test_that_shortens_the_file_is_noticed_although_no_whole_check_is_due(
+        self, ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite_file, "LARGEST_CHECKED", 1000)
+        ledger._database.check()
+        self.truncate(path)
+        with pytest.raises(LedgerUnavailableError, match="a part of it is missing"):
+            ledger._database.check()
+
     def test_is_not_a_backup_that_was_restored_but_that_begins_an_epoch(
         self, ledger: Ledger, path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
