@@ -1,8 +1,11 @@
 import asyncio
+import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -362,6 +365,22 @@ def test_process_that_ends_without_closing_its_manager_delivers_what_waits(tmp_p
     ledger = Ledger(f"sqlite:///{path}")
     assert [record.event for record in ledger.records()] == ["given", "withdrawn"]
     ledger.close()
+
+
+def test_poll_finds_damage_that_no_query_meets(policy: Policy, tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "consent.db"
+    with managing(policy, ledger=f"sqlite:///{path}", clock=clock) as manager:
+        given = choose(manager, **EVERYTHING)
+        assert given.record is not None and given.record.subject is not None
+        with closing(sqlite3.connect(path, isolation_level=None)) as another_program:
+            another_program.execute("CREATE TABLE last_in_the_file AS SELECT zeroblob(100000)")
+            another_program.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        manager.revocations.refresh(given.record.subject, clock())
+        assert manager.health()["ledger"] == "ok"
+        os.truncate(path, path.stat().st_size - 50_000)
+        clock.advance(60)
+        manager.revocations.refresh(given.record.subject, clock(), wait=30)
+        assert manager.health()["ledger"] == "damaged"
 
 
 # LG-09: no withdrawal is refused, by whomever
