@@ -339,6 +339,17 @@ def test_the_callback_gets_each_stored_record_and_may_fail(
     assert "a callback's bug" in caplog.text
 
 
+def test_the_callback_is_called_when_the_file_is_gone_so_that_nobody_tells_of_it_again(
+    url: str, ledger: Ledger, directory: Path
+) -> None:
+    left: SimpleQueue[list[str]] = SimpleQueue()
+    spool = Spool(ledger, directory, delivered=lambda record: left.put(files(directory)))
+    with another_process_holds(url):
+        spool.put(a_record())
+    assert left.get(timeout=LONG) == []
+    spool.close()
+
+
 class TestClosing:
     def test_logs_how_many_records_are_lost(
         self, url: str, ledger: Ledger, caplog: pytest.LogCaptureFixture
