@@ -367,6 +367,26 @@ def test_process_that_ends_without_closing_its_manager_delivers_what_waits(tmp_p
     ledger.close()
 
 
+def test_grant_ends_after_max_stale_on_a_ledger_that_can_be_read_and_not_written(
+    policy: Policy, tmp_path: Path, clock: Clock
+) -> None:
+    path = tmp_path / "consent.db"
+    read_only = f"sqlite:///file:{path}?mode=ro&uri=true"
+    with (
+        managing(policy, ledger=f"sqlite:///{path}", clock=clock) as writer,
+        managing(policy, ledger=read_only, clock=clock, max_stale=300) as reader,
+    ):
+        given = choose(writer, **EVERYTHING)
+        token = reader.cookie.newest([cookie_header(given)[0][1].split(b";")[0].partition(b"=")[2]], clock())
+        assert token is not None
+        reader.revocations.refresh(token.subject, clock(), wait=30)
+        assert reader.resolver.resolve(token, clock())[0].granted == EVERYTHING.keys()
+        clock.advance(301)
+        reader.revocations.refresh(token.subject, clock(), wait=30)
+        assert reader.health()["lookups"] == "ok"
+        assert reader.resolver.resolve(token, clock())[0].granted == set()
+
+
 def test_poll_finds_damage_that_no_query_meets(policy: Policy, tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "consent.db"
     with managing(policy, ledger=f"sqlite:///{path}", clock=clock) as manager:
