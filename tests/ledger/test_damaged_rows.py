@@ -65,7 +65,7 @@ def test_one_unreadable_row_stops_nobody(
         gone = client.delete("/consent/decision", headers=headers)
         assert gone.status_code == 200 and gone.json()["status"] == "withdrawn"
         errors = [line for line in caplog.records if line.levelno >= logging.ERROR]
-        assert len({line.getMessage() for line in errors}) == 1, "logged once, and not for each request"
+        assert len(errors) == 1, "logged once, and not for each request"
         assert token.split(".")[6] not in caplog.text
         clock.advance(60)
         readable = [record.status for record in front.ledger.history(token.split(".")[6])]

@@ -30,3 +30,17 @@ def test_signature_of_an_address_is_no_token_and_a_token_no_signature(front: Fro
     assert not signer.is_valid(f"{until}.{signer.sign(f'{until}|youtube', VIDEO)}", "youtube", VIDEO)
     assert not signer.is_signed("youtube", VIDEO, signature)
     assert not signer.is_signed(f"{until}|youtube", VIDEO, signature)
+
+
+def test_signature_holds_for_one_title_and_one_poster(front: Front) -> None:
+    signer = EmbedSigner(front.manager)
+    shown = {"title": "Hips", "poster": "/hips.jpg"}
+    signature = signer.sign("youtube", VIDEO, **shown)
+    assert signer.is_signed("youtube", VIDEO, signature, **shown)
+    for others in (
+        {},
+        shown | {"title": "Knees"},
+        shown | {"poster": ""},
+        {"title": "Hips&poster=/hips.jpg"},
+    ):
+        assert not signer.is_signed("youtube", VIDEO, signature, **others)
